@@ -1,0 +1,83 @@
+"""What a meter can be asked, and what comes of it, in words that no protocol owns.
+
+An order goes into a driver; the driver answers with a conversation, a generator that yields protocol
+requests and is sent protocol replies, and returns one `Result`. Whoever drives it owns the road and the time.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+
+class Relay(Enum):
+    """The state of the load switch; PERMITTED is open, and closes when the user presses the button."""
+
+    OPEN = "open"
+    PERMITTED = "permitted"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RechargeOrder:
+    """Put an amount into the meter, once: the purchase number is what makes it once."""
+
+    amount_minor: int
+    purchase_no: int  # 1, 2, 3, ... per meter; never reused with another amount
+    customer_no: str  # 12 digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchOrder:
+    """Open or close the relay; `now` and `valid_s` give the command its "valid until"."""
+
+    relay: Relay  # OPEN, or CLOSED; how closing is done is the model's matter
+    now: datetime  # the site's local civil time, naive: what the meter's clock shows
+    valid_s: int = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOrder:
+    """Read the whole state: energy, balance, purchase number, relay, power, clock, status words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockOrder:
+    """Set the meter's clock to the site's local civil time."""
+
+    now: datetime
+
+
+Order = RechargeOrder | SwitchOrder | ReadOrder | ClockOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterState:
+    """What the meter said of itself; None = it was not asked, or the model cannot tell."""
+
+    energy_wh: int | None = None  # total forward active energy register
+    balance_minor: int | None = None  # remaining money minus overdraft: negative = owed
+    purchase_no: int | None = None
+    relay: Relay | None = None
+    power_w: int | None = None
+    clock: datetime | None = None  # naive local civil time as the meter shows it
+    flags: frozenset[str] = field(default_factory=frozenset)  # "pre_trip_alarm", "cover_open", "keep_power" ...
+
+
+class Ending(Enum):
+    """How a conversation ended."""
+
+    DONE = "done"  # read back and found so
+    ACCEPTED = "accepted"  # the meter said yes; the read-back is still owed
+    REFUSED = "refused"  # the meter said no, and will say no again: somebody has to look
+    BUSY = "busy"  # the meter said "not now" (locked, protected, delayed): try later
+    SILENT = "silent"  # no answer: it may or may not have been done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The outcome of one conversation, with the evidence that it gathered on the way."""
+
+    ending: Ending
+    state: MeterState = field(default_factory=MeterState)
+    reason: str = ""  # a stable name, such as "customer_number_differs" or "no_answer"
+    credited: bool = False  # this conversation is the evidence that the recharge is in the meter
