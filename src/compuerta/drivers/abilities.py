@@ -60,7 +60,9 @@ class MeterState:
     relay: Relay | None = None
     power_w: int | None = None
     clock: datetime | None = None  # naive local civil time as the meter shows it
-    flags: frozenset[str] = field(default_factory=frozenset)  # "pre_trip_alarm", "cover_open", "keep_power" ...
+    flags: frozenset[str] = field(
+        default_factory=frozenset
+    )  # "pre_trip_alarm", "cover_open", "keep_power" ...
 
 
 class Ending(Enum):
