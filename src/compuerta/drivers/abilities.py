@@ -24,6 +24,7 @@ class RechargeOrder:
     amount_minor: int
     purchase_no: int  # 1, 2, 3, ... per meter; never reused with another amount
     customer_no: str  # 12 digits
+    close: bool = True  # close the relay afterwards if need be; False under a hold (promise S3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,125 @@
+"""Instructions: what a meter has to do, and the life of that wish as one table.
+
+An instruction is written in the transaction that decided it, before anything is sent (promise D2). It is
+claimed by a lease, at most one per meter at a time, and ends with evidence or stays open on somebody's
+screen (D3). Recharges are never superseded; a later switch replaces an earlier one that still waits (S4).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from types import MappingProxyType
+from uuid import UUID
+
+from compuerta.domain.errors import Broken
+
+
+class Kind(Enum):
+    """What a meter is asked to do."""
+
+    RECHARGE = "recharge"
+    SWITCH = "switch"
+
+
+class State(Enum):
+    """Where an instruction stands."""
+
+    WAITING = "waiting"
+    IN_FLIGHT = "in_flight"
+    ACCEPTED = "accepted"  # the meter said yes; what it did is not read back yet
+    DONE = "done"  # read back and found so
+    REFUSED = "refused"  # the meter said no: a case
+    SUPERSEDED = "superseded"
+
+
+class Event(Enum):
+    """What happens to an instruction."""
+
+    CLAIMED = "claimed"
+    CONFIRMED = "confirmed"  # read back
+    ACKNOWLEDGED = "acknowledged"  # yes, without read-back
+    DENIED = "denied"
+    MISSED = "missed"  # silence, or "not now"
+    REPLACED = "replaced"
+
+
+OPEN = frozenset({State.WAITING, State.IN_FLIGHT, State.ACCEPTED})
+
+# The whole life. A pair that is not here cannot happen; IN_FLIGHT + CLAIMED is a lease that ran out.
+LIFE: Mapping[tuple[State, Event], State] = MappingProxyType(
+    {
+        (State.WAITING, Event.CLAIMED): State.IN_FLIGHT,
+        (State.WAITING, Event.REPLACED): State.SUPERSEDED,
+        (State.IN_FLIGHT, Event.CLAIMED): State.IN_FLIGHT,
+        (State.IN_FLIGHT, Event.CONFIRMED): State.DONE,
+        (State.IN_FLIGHT, Event.ACKNOWLEDGED): State.ACCEPTED,
+        (State.IN_FLIGHT, Event.DENIED): State.REFUSED,
+        (State.IN_FLIGHT, Event.MISSED): State.WAITING,
+        (State.ACCEPTED, Event.CLAIMED): State.IN_FLIGHT,
+    }
+)
+
+# Somebody stands at the till or holds a phone: a short flat rhythm while they wait ...
+RETRY_FLAT = timedelta(seconds=2)
+RETRY_FLAT_WHILE = timedelta(seconds=10)
+# ... then doubling, bounded: a meter that comes back is heard and woken at once, whatever this says.
+RETRY_MAX = timedelta(minutes=5)
+# Longer than any conversation on the slowest road; what is not concluded by then is claimed again.
+LEASE = timedelta(seconds=30)
+
+
+class LifeViolated(Broken):
+    """Somebody tried to take an instruction along a way that its life does not have."""
+
+    def __init__(self, state: State, event: Event) -> None:
+        super().__init__(f"an instruction that is {state.value} cannot be {event.value}")
+        self.state = state
+        self.event = event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """One wish to one meter; amount and purchase number belong to a recharge, relay to a switch."""
+
+    meter_id: int
+    instruction_id: UUID
+    account_id: int
+    kind: Kind
+    created_at: datetime
+    due_at: datetime
+    state: State = State.WAITING
+    amount_minor: int | None = None
+    purchase_no: int | None = None
+    recharge_id: UUID | None = None
+    relay_closed: bool | None = None
+    reason: str = ""  # why a switch is wanted: the supply reason's name
+    tries: int = 0
+    lease_until: datetime | None = None
+    lease_owner: str = ""
+    ended_at: datetime | None = None
+    last_answer: str = ""  # the last outcome's name, for the screen
+
+    def __post_init__(self) -> None:
+        recharge = (
+            self.amount_minor is not None and self.purchase_no is not None and self.recharge_id is not None
+        )
+        switch = self.relay_closed is not None
+        assert recharge != switch, "an instruction is a recharge or a switch"
+        assert (self.kind is Kind.RECHARGE) == recharge
+
+
+def after(state: State, event: Event) -> State:
+    """Return where an event takes an instruction; anything that the table does not have is a bug."""
+    try:
+        return LIFE[state, event]
+    except KeyError:
+        raise LifeViolated(state, event) from None
+
+
+def retry_at(*, created_at: datetime, tries: int, now: datetime) -> datetime:
+    """Return when an instruction that met silence is due again: flat while somebody waits, then bounded."""
+    if now - created_at < RETRY_FLAT_WHILE:
+        return now + RETRY_FLAT
+    doublings = min(max(tries - 5, 0), 8)
+    return now + min(RETRY_FLAT * (1 << doublings), RETRY_MAX)

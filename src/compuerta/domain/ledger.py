@@ -1,0 +1,156 @@
+"""The ledger: postings that sum to zero, kept for ever.
+
+A posting belongs to one account and one currency and is written once: a mistake is put right by a posting
+that names it (`reverses`). Amounts are debit-positive. The codes of the general ledger used so far:
+
+    cash:<provider>   what a provider, or a till, holds for us                      asset
+    undelivered       paid, and not yet where the credit authority can use it       liability
+    delivered         credit in force: in the meter, or in the platform             liability
+    suspense          money that came and cannot be placed yet                      liability
+    revenue:energy    energy used                                                   income
+
+Checks are batch-first: each posting gets a named outcome, and one bad posting does not spoil its neighbours.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+UNDELIVERED = "undelivered"
+DELIVERED = "delivered"
+SUSPENSE = "suspense"
+REVENUE_ENERGY = "revenue:energy"
+_PREFIX_CASH = "cash:"
+_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE, REVENUE_ENERGY})
+# A posting explains one event; what needs more lines than this is several events.
+LINES_MAX = 32
+
+
+class PostingKind(Enum):
+    """Which event a posting tells of."""
+
+    RECHARGE = "recharge"  # money came and is owed as credit
+    SUSPENSE = "suspense"  # money came and cannot be placed
+    DELIVERY = "delivery"  # credit reached the credit authority
+    CHARGE = "charge"  # energy was used
+    REVERSAL = "reversal"  # undoes the posting that it names
+
+
+class Outcome(Enum):
+    """What became of a posting, by descending precedence."""
+
+    EMPTY = "empty"
+    TOO_MANY_LINES = "too_many_lines"
+    LINE_ZERO = "line_zero"
+    CODE_UNKNOWN = "code_unknown"
+    UNBALANCED = "unbalanced"
+    EXISTS_DIFFERENT = "exists_different"
+    EXISTS = "exists"
+    CREATED = "created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One side of a posting; debit is positive."""
+
+    code: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """One event in money, on one account, in one currency."""
+
+    account_id: int
+    posting_id: UUID  # made by the caller from what happened, so that repeating is harmless
+    kind: PostingKind
+    currency: str
+    lines: tuple[Line, ...]
+    booked_at: datetime
+    cause_id: UUID  # the payment, recharge, charge or posting that it tells of
+    reverses: UUID | None = None
+
+
+def cash(provider: str) -> str:
+    """Return the code of the money that a provider account, or a till, holds for us."""
+    return f"{_PREFIX_CASH}{provider}"
+
+
+def transfer(*, debit: str, credit: str, amount_minor: int) -> tuple[Line, Line]:
+    """Return the two lines that take an amount from `credit` and bring it to `debit`."""
+    return Line(code=debit, amount_minor=amount_minor), Line(code=credit, amount_minor=-amount_minor)
+
+
+def is_code(code: str) -> bool:
+    """Tell whether a code is one of the general ledger's."""
+    return code in _FIXED_CODES or (code.startswith(_PREFIX_CASH) and len(code) > len(_PREFIX_CASH))
+
+
+def judge(posting: Posting, *, known: Posting | None) -> Outcome:
+    """Judge one posting against the one of the same id that is already there, if any. Writes nothing."""
+    refusal = _refusal(posting.lines)
+    if refusal is not None:
+        return refusal
+    if known is None:
+        return Outcome.CREATED
+    same = _meaning(known) == _meaning(posting)
+    return Outcome.EXISTS if same else Outcome.EXISTS_DIFFERENT
+
+
+def judge_all(postings: Iterable[Posting], *, known: Mapping[UUID, Posting]) -> list[tuple[Posting, Outcome]]:
+    """Judge a batch in order; a posting that is twice in the batch is judged against its first occurrence."""
+    seen = dict(known)
+    judged = []
+    for posting in postings:
+        outcome = judge(posting, known=seen.get(posting.posting_id))
+        if outcome is Outcome.CREATED:
+            seen[posting.posting_id] = posting
+        judged.append((posting, outcome))
+    return judged
+
+
+def reversal(posting: Posting, *, posting_id: UUID, booked_at: datetime) -> Posting:
+    """Return the posting that undoes another, line by line, and names it."""
+    return Posting(
+        account_id=posting.account_id,
+        posting_id=posting_id,
+        kind=PostingKind.REVERSAL,
+        currency=posting.currency,
+        lines=tuple(Line(code=line.code, amount_minor=-line.amount_minor) for line in posting.lines),
+        booked_at=booked_at,
+        cause_id=posting.posting_id,
+        reverses=posting.posting_id,
+    )
+
+
+def liability_minor(posting: Posting, *, code: str) -> int:
+    """Return by how much a posting raises what we owe under a code (credit positive)."""
+    return -sum(line.amount_minor for line in posting.lines if line.code == code)
+
+
+def _refusal(lines: tuple[Line, ...]) -> Outcome | None:
+    if not lines:
+        return Outcome.EMPTY
+    if len(lines) > LINES_MAX:
+        return Outcome.TOO_MANY_LINES
+    if any(line.amount_minor == 0 for line in lines):
+        return Outcome.LINE_ZERO
+    if not all(is_code(line.code) for line in lines):
+        return Outcome.CODE_UNKNOWN
+    if sum(line.amount_minor for line in lines) != 0:
+        return Outcome.UNBALANCED
+    return None
+
+
+def _meaning(posting: Posting) -> tuple[object, ...]:
+    # The instant of booking may differ between two tries of the same event; all else may not.
+    return (
+        posting.account_id,
+        posting.kind,
+        posting.currency,
+        posting.lines,
+        posting.cause_id,
+        posting.reverses,
+    )

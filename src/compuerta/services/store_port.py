@@ -1,0 +1,387 @@
+"""The port to the database: rows as they are, and one transaction per use case.
+
+Two implementations ship: memory (the simulator's world) and PostgreSQL. Both pass `tests/contract/test_store`.
+Every method takes or gives batches. Rows of money, readings and instructions are keyed by account or meter.
+A transaction commits when its block ends, and is undone when an exception leaves it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+from uuid import UUID
+
+from compuerta.domain.instruction import Instruction
+from compuerta.domain.ledger import Outcome, Posting
+from compuerta.domain.party import Account, AccountKind, Meter, RoadKind
+from compuerta.domain.payment import Attempt
+from compuerta.drivers.abilities import Relay
+
+
+class PaymentVerdict(Enum):
+    """What was done with a payment."""
+
+    CREDITED = "credited"
+    SUSPENDED = "suspended"  # the money is here, and a case says why it is not credited
+
+
+class Instant(Enum):
+    """The instants of a recharge that are kept for ever."""
+
+    PAID = "paid"  # the provider's word
+    POSTED = "posted"  # in our ledger
+    CREDITED = "credited"  # in force where the credit authority is
+    CLOSED = "closed"  # the relay was seen closed
+
+
+class HoldKind(Enum):
+    """A named reason to keep supply off, or on."""
+
+    SAFETY = "safety"
+    ADMINISTRATOR = "administrator"
+    PROTECTED = "protected"
+    TEMPORARY = "temporary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """Money that a provider says it has."""
+
+    account_id: int
+    payment_id: UUID
+    provider: str
+    transaction_no: str
+    reference: str
+    amount_minor: int
+    currency: str
+    paid_at: datetime
+    posted_at: datetime
+    verdict: PaymentVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recharge:
+    """How a payment was divided (promise M3): the parts add up to what was paid."""
+
+    account_id: int
+    recharge_id: UUID
+    payment_id: UUID
+    meter_id: int
+    paid_minor: int
+    credit_minor: int
+    fixed_minor: int = 0
+    debt_minor: int = 0
+    fee_minor: int = 0
+    tax_minor: int = 0
+    change_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RechargeInstant:
+    """When something happened to a recharge; each is written once."""
+
+    account_id: int
+    recharge_id: UUID
+    instant: Instant
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What use has cost, with all that explains it (promises M4, T3)."""
+
+    account_id: int
+    charge_id: UUID
+    meter_id: int
+    read_at: datetime
+    from_wh: int  # energy of the account billed before
+    to_wh: int
+    bill_before_minor: int
+    bill_after_minor: int
+    price_per_kwh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a meter said of itself at an instant."""
+
+    meter_id: int
+    at: datetime
+    energy_wh: int | None
+    balance_minor: int | None
+    relay: Relay | None
+    purchase_no: int | None
+    power_w: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSnapshot:
+    """The last that is known of a meter, and what is wanted of it."""
+
+    meter_id: int
+    purchase_no_last: int = 0  # the last that was given out
+    wanted_closed: bool | None = None
+    wanted_reason: str = ""
+    relay: Relay | None = None
+    energy_wh: int | None = None
+    balance_minor: int | None = None
+    power_w: int | None = None
+    flags: frozenset[str] = field(default_factory=frozenset)
+    read_at: datetime | None = None
+    heard_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What an account has; the two amounts are moved by postings only."""
+
+    account_id: int
+    undelivered_minor: int = 0
+    delivered_minor: int = 0  # the balance in force by our books
+    register_wh: int | None = None  # the register value that was billed last; None = no reading yet
+    billed_wh: int = 0  # energy billed since the account began
+    billing_held: bool = False  # a reading is in doubt: nothing is charged, nobody is cut
+    awaits_closing: bool = False  # a recharge is credited and its relay not yet seen closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An account with all that a decision about it needs, locked until the transaction ends."""
+
+    account: Account
+    holdings: Holdings
+    meter: Meter | None
+    snapshot: MeterSnapshot | None
+    holds: frozenset[HoldKind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A difference or doubt that a person has to look at."""
+
+    account_id: int
+    case_id: UUID
+    kind: str  # "amount_differs", "reference_unknown", "recharge_refused", "register_backwards" ...
+    detail: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something that went wrong at a border; repeats of one subject are counted, not listed again."""
+
+    kind: str  # "notice_forged", "registration_unknown", "meter_number_twice" ...
+    subject: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """A balance fell through a level."""
+
+    account_id: int
+    level_minor: int
+    balance_minor: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """A provider's message as it came, whatever became of it."""
+
+    inbound_id: UUID
+    provider: str
+    heard_at: datetime
+    headers: Mapping[str, str]
+    body: bytes
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A named reason to keep supply off, or on, with an owner and an end."""
+
+    meter_id: int
+    hold_id: UUID
+    kind: HoldKind
+    owner: str
+    note: str
+    start: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who changed what, why, from where (promise A2)."""
+
+    organisation_id: int
+    audit_id: UUID
+    at: datetime
+    who: str
+    what: str
+    why: str
+    origin: str
+    subject: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The end of a road: a module or DTU that dials in, or a serial bus."""
+
+    endpoint_id: str
+    organisation_id: int
+    road: RoadKind
+    address: str  # registration text of a dial-in, or device path of a bus
+    baud: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAccount:
+    """An account at a payment provider, and where its unplaced money waits."""
+
+    provider: str
+    organisation_id: int
+    kind: str  # "wechat", "till"
+    suspense_account_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOpening:
+    """What is needed to open an account at a supply point with a meter."""
+
+    site_id: int
+    kind: AccountKind
+    name: str
+    supply_point: str
+    price_per_kwh: str
+    meter_id: int | None
+    pay_token: UUID
+    opened_at: datetime
+    register_wh: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterEntry:
+    """What is needed to register a meter."""
+
+    organisation_id: int
+    meter_no: str
+    model: str
+    credit_authority: str
+    customer_no: str
+    endpoint_id: str
+    road: RoadKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An instruction that is ours until the lease ends, with what its driver needs."""
+
+    instruction: Instruction
+    meter: Meter
+    zone: str
+    may_close: bool  # no hold forbids closing the relay (promise S3)
+
+
+Key = tuple[str, str]  # (provider, reference or transaction number)
+
+
+class Transaction(Protocol):
+    """All that a use case may ask of the database, inside one transaction."""
+
+    # registry
+    def add_organisation(self, name: str) -> int: ...
+    def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int: ...
+    def add_endpoint(self, endpoint: Endpoint) -> None: ...
+    def add_meter(self, entry: MeterEntry) -> int: ...
+    def add_account(self, opening: AccountOpening) -> int: ...
+    def add_provider_account(self, account: ProviderAccount) -> None: ...
+    def provider_account(self, provider: str) -> ProviderAccount | None: ...
+    def endpoints(self) -> list[Endpoint]: ...
+    def meters(self) -> list[Meter]: ...
+    def account_by_token(self, pay_token: UUID) -> int | None: ...
+
+    # accounts and money
+    def lock_accounts(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
+        """Lock accounts with their meters, in id order, and return what is known of them."""
+        ...
+
+    def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
+        """Return the open account of each meter that has one."""
+        ...
+
+    def attempts_by_reference(self, keys: Iterable[Key]) -> dict[Key, Attempt]: ...
+    def attempt(self, attempt_id: UUID) -> Attempt | None: ...
+    def put_attempt(self, attempt: Attempt) -> bool:
+        """Write a new attempt; False where its reference is taken."""
+        ...
+
+    def save_attempts(self, attempts: Iterable[Attempt]) -> None: ...
+    def claim_attempts(self, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
+        """Take attempts whose provider is to be asked now; they are due again at `until`."""
+        ...
+
+    def payments_known(self, keys: Iterable[Key]) -> dict[Key, Payment]: ...
+    def put_payments(self, payments: Sequence[Payment]) -> set[UUID]:
+        """Write payments and return the ids of those that were new: the last line of promise M2."""
+        ...
+
+    def book(self, postings: Sequence[Posting]) -> list[Outcome]:
+        """Judge and write postings and move the holdings that they touch."""
+        ...
+
+    def put_recharges(self, recharges: Sequence[Recharge]) -> None: ...
+    def put_instants(self, instants: Sequence[RechargeInstant]) -> None: ...
+    def recharges_unlit(self, account_ids: Iterable[int]) -> list[tuple[int, UUID]]:
+        """Return credited recharges whose relay was not seen closed yet."""
+        ...
+
+    def put_charges(self, charges: Sequence[Charge]) -> None: ...
+    def save_holdings(self, holdings: Sequence[Holdings]) -> None:
+        """Write all of the holdings but the two amounts, which only `book` moves."""
+        ...
+
+    # instructions
+    def put_instructions(self, instructions: Sequence[Instruction]) -> None:
+        """Write new instructions; a recharge's purchase number becomes the meter's last."""
+        ...
+
+    def save_instructions(self, instructions: Sequence[Instruction]) -> None: ...
+    def instructions(self, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]: ...
+    def open_switches(self, meter_ids: Iterable[int]) -> list[Instruction]: ...
+    def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
+        """Lease the oldest due instruction of each meter that has none in flight."""
+        ...
+
+    def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
+        """Make the waiting instructions of meters that were heard due at once."""
+        ...
+
+    # meters
+    def put_readings(self, readings: Sequence[Reading]) -> None: ...
+    def save_snapshots(self, snapshots: Sequence[MeterSnapshot]) -> None:
+        """Write what is known of meters; the purchase number given out last is not touched."""
+        ...
+
+    def put_hold(self, hold: Hold) -> None: ...
+    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int: ...
+
+    # people
+    def put_cases(self, cases: Sequence[Case]) -> None: ...
+    def put_alarms(self, alarms: Sequence[Alarm]) -> None: ...
+    def put_warnings(self, warnings: Sequence[Warned]) -> None: ...
+    def put_inbound(self, messages: Sequence[Inbound]) -> None: ...
+    def put_audit(self, entries: Sequence[AuditEntry]) -> None: ...
+
+
+class Store(Protocol):
+    """A database."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction: commits at the end of the block, undone by an exception."""
+        ...
