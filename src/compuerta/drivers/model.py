@@ -1,0 +1,189 @@
+"""What a meter model is: the facts in which two meters that speak the same protocol differ.
+
+A model comes from a file in `models/`, whose shape `models/schema.json` has checked; here its words become
+types, and what contradicts itself is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import NotRequired, TypedDict
+
+from compuerta.domain.errors import Refused
+
+
+class CreditAuthority(Enum):
+    """Who holds the balance and opens the relay at zero."""
+
+    METER = "meter"
+    PLATFORM = "platform"
+
+
+class RechargeLayout(Enum):
+    """How a recharge is laid out on the wire."""
+
+    STANDARD = "standard"  # counted by purchase number, with MACs over amount, count and customer
+    VENDOR = "vendor"  # with an order number, and an answer that tells nothing
+
+
+class RelayStyle(Enum):
+    """What closing means."""
+
+    DIRECT_CLOSE = "direct_close"
+    PERMIT_AND_PRESS = "permit_and_press"  # the user presses the button; safer for what is plugged in
+
+
+class Quantity(Enum):
+    """What can be read of a meter's state; the model says where, or that it cannot."""
+
+    ENERGY = "energy"
+    BALANCE = "balance"
+    OVERDRAFT = "overdraft"
+    PURCHASE_NO = "purchase_no"
+    PURCHASE_RECORD = "purchase_record"
+    STATUS_WORDS = "status_words"
+    POWER = "power"
+    CLOCK = "clock"
+
+
+class Quirk(Enum):
+    """A habit that differs from the standard."""
+
+    PURCHASE_RECORD_MISSING = "purchase_record_missing"  # a balance that rose is the only evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadTiming:
+    """How patient to be with this model on one road."""
+
+    first_byte_ms: int
+    gap_ms: int  # silence that ends a frame
+    tries_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One meter model; `recharge` is None where the platform holds the money."""
+
+    name: str
+    title: str
+    protocol: str
+    credit_authority: CreditAuthority
+    recharge: RechargeLayout | None
+    relay: RelayStyle
+    password_level: int
+    roads: Mapping[str, RoadTiming]
+    registers: Mapping[Quantity, int]
+    alarm_levels: int
+    second_alarm_trips: bool
+    quirks: frozenset[Quirk]
+
+
+class ModelContradictory(Refused):
+    """A model whose fields are each allowed, but not together."""
+
+    def __init__(self, *, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class RechargeMapping(TypedDict):
+    """`recharge` of a model file."""
+
+    layout: str
+
+
+class RelayMapping(TypedDict):
+    """`relay` of a model file."""
+
+    style: str
+    password_level: int
+
+
+class RoadMapping(TypedDict):
+    """One entry of `roads` of a model file."""
+
+    first_byte_ms: int
+    gap_ms: int
+    tries_max: int
+
+
+class AlarmsMapping(TypedDict):
+    """`alarms` of a model file."""
+
+    levels: int
+    second_trips: bool
+
+
+class ModelMapping(TypedDict):
+    """A model file after the schema has passed it."""
+
+    name: str
+    title: str
+    protocol: str
+    credit_authority: str
+    recharge: NotRequired[RechargeMapping]
+    relay: RelayMapping
+    roads: dict[str, RoadMapping]
+    registers: dict[str, str]
+    alarms: AlarmsMapping
+    quirks: list[str]
+
+
+def model_from(mapping: ModelMapping) -> Model:
+    """This will return the model that `mapping`, which the schema has passed, describes.
+
+    Raises `ModelContradictory` where credit authority, recharge layout, registers and alarms do not agree.
+    """
+    recharge = mapping.get("recharge")
+    model = Model(
+        name=mapping["name"],
+        title=mapping["title"],
+        protocol=mapping["protocol"],
+        credit_authority=CreditAuthority(mapping["credit_authority"]),
+        recharge=RechargeLayout(recharge["layout"]) if recharge else None,
+        relay=RelayStyle(mapping["relay"]["style"]),
+        password_level=mapping["relay"]["password_level"],
+        roads=MappingProxyType({road: RoadTiming(**timing) for road, timing in mapping["roads"].items()}),
+        registers=MappingProxyType(
+            {Quantity(name): int(identifier, 16) for name, identifier in mapping["registers"].items()}
+        ),
+        alarm_levels=mapping["alarms"]["levels"],
+        second_alarm_trips=mapping["alarms"]["second_trips"],
+        quirks=frozenset(Quirk(quirk) for quirk in mapping["quirks"]),
+    )
+    _refuse_contradictions(model)
+    return model
+
+
+_MONEY = (Quantity.BALANCE, Quantity.OVERDRAFT, Quantity.PURCHASE_NO, Quantity.PURCHASE_RECORD)
+
+
+def _refuse_contradictions(model: Model) -> None:
+    if model.credit_authority is CreditAuthority.PLATFORM:
+        if model.recharge is not None:
+            raise ModelContradictory(field="recharge", reason="the platform holds the money of this model")
+        for quantity in _MONEY:
+            if quantity in model.registers:
+                reason = "the platform holds the money of this model"
+                raise ModelContradictory(field=f"registers.{quantity.value}", reason=reason)
+        if model.alarm_levels:
+            raise ModelContradictory(field="alarms.levels", reason="a meter without money cannot watch it")
+        return
+    if model.recharge is None:
+        raise ModelContradictory(field="credit_authority", reason="a meter that holds money needs `recharge`")
+    for quantity in (Quantity.BALANCE, _evidence(model.recharge, model.quirks)):
+        if quantity not in model.registers:
+            reason = f"{model.recharge.value} recharges cannot be read back without {quantity.value}"
+            raise ModelContradictory(field="registers", reason=reason)
+    if model.second_alarm_trips and model.alarm_levels < 2:
+        raise ModelContradictory(field="alarms.second_trips", reason="there is no second alarm")
+
+
+def _evidence(layout: RechargeLayout, quirks: frozenset[Quirk]) -> Quantity:
+    """This will return the quantity that proves a recharge: without it none could ever be proved."""
+    if layout is RechargeLayout.STANDARD:
+        return Quantity.PURCHASE_NO
+    return Quantity.BALANCE if Quirk.PURCHASE_RECORD_MISSING in quirks else Quantity.PURCHASE_RECORD
