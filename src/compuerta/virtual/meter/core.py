@@ -1,0 +1,433 @@
+"""The meter without its protocol: energy, money, relay and clock, moved forward by `advance(to_ms=...)`.
+
+Time passes in stretches of constant load and price. Each stretch ends exactly where something happens
+(midnight, a new price, the millisecond at which money is gone), found by integer arithmetic and not by
+ticking: one advance of a month and a million small ones leave the same meter.
+"""
+
+from dataclasses import replace
+from enum import Enum
+
+from compuerta.domain.errors import Broken
+from compuerta.drivers.abilities import Relay
+from compuerta.virtual.meter.clock import DAY_MS, CivilClock, civil_from_ms
+from compuerta.virtual.meter.load import ConstantLoad
+from compuerta.virtual.meter.purse import WMS_PER_WH, FlatTariff, PriceSegment, Purse, Tariff
+from compuerta.virtual.meter.records import (
+    NO_OPERATOR,
+    CoverOpening,
+    Credited,
+    Freeze,
+    Purchase,
+    Records,
+    Switching,
+)
+from compuerta.virtual.meter.setup import DIRECT_CLOSE, CreditAuthority, Limits, MeterSetup
+
+MINUTE_MS = 60_000
+# Ten years of hourly loads and midnights; more in one advance means that time stands still.
+STRETCHES_PER_ADVANCE_MAX = 10 * 366 * 48
+
+
+class TimeStandsStill(Broken):
+    """An advance did not arrive within its bound, or was asked to go backwards."""
+
+    def __init__(self, *, now_ms: int, to_ms: int) -> None:
+        super().__init__(f"virtual meter at {now_ms} ms cannot reach {to_ms} ms")
+        self.now_ms = now_ms
+        self.to_ms = to_ms
+
+
+class OpenReason(Enum):
+    """Why the relay was told to open."""
+
+    NONE = "none"
+    MONEY = "money"
+    REMINDER = "reminder"  # alarm 2 of models that trip once to be noticed
+    REMOTE = "remote"
+    OVERLOAD = "overload"
+
+
+class MeterCore:
+    """Will measure, charge, warn, trip and close as a prepaid meter does; the one owner of its state."""
+
+    def __init__(self, setup: MeterSetup, *, now_ms: int) -> None:
+        self.setup = setup
+        self.now_ms = now_ms
+        self.clock = CivilClock(
+            now_ms=now_ms, civil_ms=now_ms + setup.civil_offset_ms, drift_ppm=setup.drift_ppm
+        )
+        self.energy_wms = setup.energy_wh * WMS_PER_WH
+        self.purse: Purse | None = None
+        if setup.credit_authority is CreditAuthority.METER:
+            self.purse = Purse(paid_minor=setup.balance_minor)
+        self.purchase_no = setup.purchase_no
+        self.purchased_minor = 0
+        self.customer_no = setup.customer_no
+        self.limits = setup.limits
+        self.run_feature_word = setup.run_feature_word
+        self.tariff: Tariff = FlatTariff(price_e4=setup.price_e4)
+        self.tariff_spare: Tariff = self.tariff
+        self.tariff_switch_civil_ms: int | None = None
+        self.load = setup.load
+        self.records = Records()
+
+        self.wish = Relay.CLOSED
+        self.open_reason = OpenReason.NONE
+        self.contact_closed = True
+        self.keep_power = False
+        self.alarm_ordered = False
+        self.powered = True
+        self.stuck_relay = False
+        self.cover_open = False
+
+        self._frozen_day = self.civil_ms // DAY_MS
+        self._reminded = False
+        self._trip_due_ms: int | None = None
+        self._trip_operator = NO_OPERATOR
+        self._trip_restore_ms = 0
+        self._restore_due_ms: int | None = None
+        self._overload_since_ms: int | None = None
+        self._settle()
+
+    # What the meter shows.
+
+    @property
+    def civil_ms(self) -> int:
+        """What the clock shows now."""
+        return self.clock.civil_at(self.now_ms)
+
+    @property
+    def energy_wh(self) -> int:
+        """The forward active energy register: whole watt-hours."""
+        return self.energy_wms // WMS_PER_WH
+
+    @property
+    def balance_minor(self) -> int | None:
+        """Remaining money minus overdraft; None = this meter holds no money."""
+        return None if self.purse is None else self.purse.balance_minor
+
+    @property
+    def relay(self) -> Relay:
+        """The relay as word 3 would tell it: the contact first, then what it waits for."""
+        if self.contact_closed:
+            return Relay.CLOSED
+        return Relay.PERMITTED if self.wish is Relay.PERMITTED else Relay.OPEN
+
+    @property
+    def power_w(self) -> int:
+        """The power that flows now."""
+        if not (self.contact_closed and self.powered):
+            return 0
+        return self.load.at(self.civil_ms).power_w
+
+    @property
+    def current_ma(self) -> int:
+        """The current that flows now, at power factor one."""
+        return self.power_w * 10_000 // self.setup.voltage_dv
+
+    @property
+    def price_e4(self) -> int:
+        """The price that use costs now, in 0.0001 of the major unit per kWh."""
+        return self._price().price_e4
+
+    @property
+    def trip_is_delayed(self) -> bool:
+        """Whether a remote trip was accepted and has not happened yet."""
+        return self._trip_due_ms is not None
+
+    @property
+    def pre_trip_alarm(self) -> bool:
+        """Whether the balance is at or below alarm amount 1."""
+        return self.purse is not None and self.purse.is_down_to(self.limits.alarm_1_minor)
+
+    @property
+    def out_of_money(self) -> bool:
+        """Whether the balance and the overdraft are used up, exactly; a meter without money never is."""
+        return self.purse is not None and self.purse.is_down_to(-self.limits.overdraft_minor)
+
+    # Time.
+
+    def advance(self, *, to_ms: int) -> None:
+        """Let the world go on until `to_ms`; refuses to go backwards."""
+        if to_ms < self.now_ms:
+            raise TimeStandsStill(now_ms=self.now_ms, to_ms=to_ms)
+        for _ in range(STRETCHES_PER_ADVANCE_MAX):
+            if self.now_ms == to_ms:
+                return
+            until_ms = min([to_ms, *(at_ms for at_ms in self._turns_ms() if at_ms > self.now_ms)])
+            self._flow(until_ms - self.now_ms)
+            self.now_ms = until_ms
+            self._settle()
+        raise TimeStandsStill(now_ms=self.now_ms, to_ms=to_ms)
+
+    def _flow(self, span_ms: int) -> None:
+        energy_wms = self.power_w * span_ms
+        if self.purse is not None:
+            self.purse.use(energy_wms=energy_wms, price_e4=self.price_e4)
+        self.energy_wms += energy_wms
+
+    def _turns_ms(self) -> list[int]:
+        """List the instants at which the present stretch may end; what has passed already does no harm."""
+        civil_ms = self.civil_ms
+        turns_ms = [self.clock.first_ms_at((civil_ms // DAY_MS + 1) * DAY_MS)]
+        turns_ms += [at_ms for at_ms in (self._trip_due_ms, self._restore_due_ms) if at_ms is not None]
+        if self._trip_due_ms is not None:
+            turns_ms.append(self._trip_due_ms + self.limits.protection_min * MINUTE_MS)
+        if self._overload_since_ms is not None:
+            turns_ms.append(self._overload_since_ms + self.limits.overload_min * MINUTE_MS)
+        if self.tariff_switch_civil_ms is not None:
+            turns_ms.append(self.clock.first_ms_at(self.tariff_switch_civil_ms))
+        if self.contact_closed and self.powered:
+            turns_ms += self._turns_of_use_ms(civil_ms)
+        return turns_ms
+
+    def _turns_of_use_ms(self, civil_ms: int) -> list[int]:
+        load, price, turns_ms = self.load.at(civil_ms), self._price(), []
+        for until_civil_ms in (load.until_civil_ms, price.until_civil_ms):
+            if until_civil_ms is not None:
+                turns_ms.append(self.clock.first_ms_at(until_civil_ms))
+        if price.until_energy_wms is not None and load.power_w > 0:
+            turns_ms.append(self.now_ms - (-(price.until_energy_wms - self.energy_wms) // load.power_w))
+        if self.purse is not None:
+            for amount_minor in (-self.limits.overdraft_minor, self.limits.alarm_2_minor):
+                span_ms = self.purse.ms_down_to(amount_minor, power_w=load.power_w, price_e4=price.price_e4)
+                turns_ms += [] if span_ms is None else [self.now_ms + span_ms]
+        return turns_ms
+
+    def _price(self) -> PriceSegment:
+        return self.tariff.at(self.civil_ms, energy_wms=self.energy_wms)
+
+    # What happens at an instant.
+
+    def _settle(self) -> None:
+        """Do what is due now, in the order in which a meter's firmware looks at it."""
+        self._freeze_the_day()
+        self._switch_tariff()
+        if not self.powered:
+            self._overload_since_ms = None
+            return
+        self._restore_if_due()
+        self._trip_if_due()
+        self._trip_if_overloaded()
+        self._trip_if_out_of_money()
+        self._follow(NO_OPERATOR)
+
+    def _freeze_the_day(self) -> None:
+        day = self.civil_ms // DAY_MS
+        if day <= self._frozen_day:
+            return
+        self._frozen_day = day
+        frozen = self.freeze()
+        self.records.daily_freezes.appendleft(frozen)
+        if frozen.at.day == 1:
+            self.records.settlements.appendleft(frozen)
+
+    def _switch_tariff(self) -> None:
+        if self.tariff_switch_civil_ms is not None and self.civil_ms >= self.tariff_switch_civil_ms:
+            self.tariff, self.tariff_spare = self.tariff_spare, self.tariff
+            self.tariff_switch_civil_ms = None
+
+    def _restore_if_due(self) -> None:
+        if self._restore_due_ms is not None and self.now_ms >= self._restore_due_ms:
+            self._restore_due_ms = None
+            if not self.out_of_money:
+                self.close(operator=self._trip_operator)
+
+    def _trip_if_due(self) -> None:
+        if self._trip_due_ms is None or self.now_ms < self._trip_due_ms:
+            return
+        protected_ms = self.limits.protection_min * MINUTE_MS
+        too_much_flows = 0 < self.limits.protected_current_ma < self.current_ma
+        if too_much_flows and self.now_ms < self._trip_due_ms + protected_ms:
+            return
+        restore_ms = self._trip_restore_ms
+        self._open(OpenReason.REMOTE, self._trip_operator)
+        self._restore_due_ms = self.now_ms + restore_ms if restore_ms else None
+
+    def _trip_if_overloaded(self) -> None:
+        if not 0 < self.limits.power_w_max < self.power_w:
+            self._overload_since_ms = None
+            return
+        if self._overload_since_ms is None:
+            self._overload_since_ms = self.now_ms
+        if self.now_ms >= self._overload_since_ms + self.limits.overload_min * MINUTE_MS:
+            self._overload_since_ms = None
+            if not self.keep_power:
+                self._open(OpenReason.OVERLOAD, NO_OPERATOR)
+
+    def _trip_if_out_of_money(self) -> None:
+        if self.purse is None or self.keep_power:
+            return
+        if self.out_of_money:
+            if self.wish is not Relay.OPEN:
+                self._open(OpenReason.MONEY, NO_OPERATOR)
+            return
+        if not self.purse.is_down_to(self.limits.alarm_2_minor):
+            self._reminded = False
+        elif self.setup.alarm_2_trips and not self._reminded and self.wish is Relay.CLOSED:
+            self._reminded = True
+            self._open(OpenReason.REMINDER, NO_OPERATOR)
+
+    # The relay.
+
+    def order_trip(self, *, operator: bytes, restore_min: int = 0) -> None:
+        """Accept a remote trip (1A, 1D): it happens after the trip delay and the current protection."""
+        self._trip_due_ms = self.now_ms + self.limits.trip_delay_min * MINUTE_MS
+        self._trip_operator = operator
+        self._trip_restore_ms = restore_min * MINUTE_MS
+        self._settle()
+
+    def permit(self, *, operator: bytes) -> None:
+        """Let the user close by pressing the button (1B); a closed relay stays closed."""
+        self._forget_orders()
+        if not self.contact_closed:
+            self.wish = Relay.PERMITTED
+        self._follow(operator)
+
+    def close(self, *, operator: bytes) -> None:
+        """Close now (1C). Who may ask, and when, is the caller's matter."""
+        self._forget_orders()
+        self.wish, self.open_reason = Relay.CLOSED, OpenReason.NONE
+        self._follow(operator)
+
+    def press_button(self) -> None:
+        """Hold the button for three seconds: closes what is permitted, a reminder or an overload trip."""
+        if not self.powered or self.out_of_money:
+            return
+        restorable = self.open_reason in (OpenReason.REMINDER, OpenReason.OVERLOAD)
+        if self.wish is Relay.PERMITTED or (self.wish is Relay.OPEN and restorable):
+            self.close(operator=NO_OPERATOR)
+
+    def keep(self, keep_power: bool) -> None:
+        """Start (3A) or end (3B) power keeping: under it every trip is ignored, also for money."""
+        self.keep_power = keep_power
+        if keep_power:
+            self._forget_orders()
+        self._settle()
+
+    def _open(self, reason: OpenReason, operator: bytes) -> None:
+        self._forget_orders()
+        self.wish, self.open_reason = Relay.OPEN, reason
+        self._follow(operator)
+
+    def _forget_orders(self) -> None:
+        self._trip_due_ms = self._restore_due_ms = None
+
+    def _follow(self, operator: bytes) -> None:
+        """Move the contact to where it is wanted, unless it is stuck, and write down that it moved."""
+        wanted_closed = self.wish is Relay.CLOSED
+        if self.stuck_relay or not self.powered or self.contact_closed == wanted_closed:
+            return
+        self.contact_closed = wanted_closed
+        switching = Switching(at=civil_from_ms(self.civil_ms), operator=operator, energy_wh=self.energy_wh)
+        if wanted_closed:
+            self.records.closings.appendleft(switching)
+            self.records.closings_count += 1
+            self._note_supply_on()
+        else:
+            self.records.trips.appendleft(switching)
+            self.records.trips_count += 1
+
+    # Money.
+
+    def recharge(self, *, amount_minor: int, purchase_no: int) -> None:
+        """Credit an amount that the protocol found right, and restore supply if it was money that lacked."""
+        assert self.purse is not None, "a meter without money was recharged"
+        self.records.purchases.appendleft(self._pay_in(amount_minor, purchase_no))
+        self.records.credited.append(
+            Credited(
+                purchase_no=purchase_no,
+                amount_minor=amount_minor,
+                credited_at_ms=self.now_ms,
+                closed_at_ms=self.now_ms if self.contact_closed else None,
+            )
+        )
+        for_money = self.open_reason in (OpenReason.MONEY, OpenReason.REMINDER)
+        enough = not self.out_of_money and self.purse.balance_minor >= self.limits.permit_minor
+        if self.wish is Relay.OPEN and for_money and enough:
+            if self.run_feature_word & DIRECT_CLOSE:
+                self.close(operator=NO_OPERATOR)
+            else:
+                self.permit(operator=NO_OPERATOR)
+        self._settle()
+
+    def refund(self, *, amount_minor: int, purchase_no: int) -> None:
+        """Take an amount back out; the caller has seen that it is there."""
+        self.records.refunds.appendleft(self._pay_in(-amount_minor, purchase_no))
+        self._settle()
+
+    def _pay_in(self, amount_minor: int, purchase_no: int) -> Purchase:
+        assert self.purse is not None
+        before_minor = self.purse.balance_minor
+        self.purse.pay_in(amount_minor)
+        self.purchased_minor += max(amount_minor, 0)
+        self.purchase_no = purchase_no
+        return Purchase(
+            at=civil_from_ms(self.civil_ms),
+            purchase_no=purchase_no,
+            amount_minor=abs(amount_minor),
+            before_minor=before_minor,
+            after_minor=self.purse.balance_minor,
+            total_minor=self.purchased_minor,
+        )
+
+    def _note_supply_on(self) -> None:
+        for index, credited in enumerate(self.records.credited):
+            if credited.closed_at_ms is None:
+                self.records.credited[index] = replace(credited, closed_at_ms=self.now_ms)
+
+    # People and the world.
+
+    def freeze(self) -> Freeze:
+        """Return the registers as they stand now."""
+        return Freeze(
+            at=civil_from_ms(self.civil_ms), energy_wh=self.energy_wh, balance_minor=self.balance_minor
+        )
+
+    def set_clock(self, civil_ms: int) -> None:
+        """Set the displayed time; a midnight jumped over is frozen now, one come back to is frozen again."""
+        self.clock = self.clock.set_to(civil_ms, now_ms=self.now_ms)
+        self._frozen_day = min(self._frozen_day, civil_ms // DAY_MS)
+        self._settle()
+
+    def set_limits(self, limits: Limits) -> None:
+        """Change the limits; what they forbid happens at once."""
+        self.limits = limits
+        self._settle()
+
+    def set_load(self, power_w: int) -> None:
+        """Replace the load profile by a constant power."""
+        self.load = ConstantLoad(power_w=power_w)
+        self._settle()
+
+    def set_power(self, powered: bool) -> None:
+        """Cut or restore the mains: everything is remembered, nothing flows and nobody answers meanwhile."""
+        if self.powered and not powered:
+            self.records.power_downs_count += 1
+        self.powered = powered
+        self._settle()
+
+    def set_stuck(self, stuck_relay: bool) -> None:
+        """Weld the contact where it is, or free it: it then goes where it was told to."""
+        self.stuck_relay = stuck_relay
+        self._settle()
+
+    def set_cover(self, cover_open: bool) -> None:
+        """Open or shut the cover; each opening is recorded with the registers."""
+        if cover_open and not self.cover_open:
+            self.records.covers.appendleft(
+                CoverOpening(
+                    start=civil_from_ms(self.civil_ms),
+                    end=None,
+                    energy_wh_start=self.energy_wh,
+                    energy_wh_end=None,
+                )
+            )
+            self.records.covers_count += 1
+        elif self.cover_open and not cover_open:
+            ended = replace(
+                self.records.covers[0], end=civil_from_ms(self.civil_ms), energy_wh_end=self.energy_wh
+            )
+            self.records.covers[0] = ended
+        self.cover_open = cover_open
