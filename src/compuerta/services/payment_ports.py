@@ -35,8 +35,6 @@ class HttpResponse:
     body: bytes = b""
 
 
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a provider account can do; screens and services ask here and never for a name."""

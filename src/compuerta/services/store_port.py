@@ -1,6 +1,6 @@
 """The port to the database: rows as they are, and one transaction per use case.
 
-Two implementations ship: memory (the simulator's world) and PostgreSQL. Both pass `tests/contract/test_store`.
+Two implementations ship: memory (the simulator's world) and PostgreSQL. Both pass one contract suite.
 Every method takes or gives batches. Rows of money, readings and instructions are keyed by account or meter.
 A transaction commits when its block ends, and is undone when an exception leaves it.
 """
@@ -143,7 +143,6 @@ class Holdings:
     register_wh: int | None = None  # the register value that was billed last; None = no reading yet
     billed_wh: int = 0  # energy billed since the account began
     billing_held: bool = False  # a reading is in doubt: nothing is charged, nobody is cut
-    awaits_closing: bool = False  # a recharge is credited and its relay not yet seen closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,8 +336,8 @@ class Transaction(Protocol):
 
     def put_recharges(self, recharges: Sequence[Recharge]) -> None: ...
     def put_instants(self, instants: Sequence[RechargeInstant]) -> None: ...
-    def recharges_unlit(self, account_ids: Iterable[int]) -> list[tuple[int, UUID]]:
-        """Return credited recharges whose relay was not seen closed yet."""
+    def recharges_unlit(self, seen_closed: Mapping[int, datetime]) -> list[tuple[int, UUID]]:
+        """Return recharges of these accounts, credited by the given instant, that have no CLOSED yet."""
         ...
 
     def put_charges(self, charges: Sequence[Charge]) -> None: ...
@@ -353,7 +352,10 @@ class Transaction(Protocol):
 
     def save_instructions(self, instructions: Sequence[Instruction]) -> None: ...
     def instructions(self, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]: ...
-    def open_switches(self, meter_ids: Iterable[int]) -> list[Instruction]: ...
+    def switches(self, meter_ids: Iterable[int], *, refused_since: datetime) -> list[Instruction]:
+        """Return the switches of these meters that are open, or were refused since an instant."""
+        ...
+
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         """Lease the oldest due instruction of each meter that has none in flight."""
         ...

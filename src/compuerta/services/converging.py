@@ -1,0 +1,111 @@
+"""Converging: from what supply should be to the instruction that makes it so.
+
+Wanted and reported state are kept apart. When they differ and switching is the platform's matter, exactly one
+switch is open for the meter; a wish that changed replaces the one that still waits (promise S4).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from compuerta.domain import instruction as life
+from compuerta.domain import supply
+from compuerta.domain.instruction import Event, Instruction, Kind, State
+from compuerta.domain.party import CreditAuthority
+from compuerta.domain.payment import derived_id
+from compuerta.drivers.abilities import Relay
+from compuerta.services.store_port import AccountView, HoldKind, Transaction
+
+
+# A meter that refused to switch is not asked again at every reading; a person has the case meanwhile.
+REFUSED_REST = timedelta(minutes=10)
+
+
+def decision_of(view: AccountView) -> supply.Decision:
+    """Decide supply for one account as it stands."""
+    assert view.meter is not None, "supply is decided where there is a meter"
+    balance_minor = view.holdings.delivered_minor
+    in_meter = view.meter.credit_authority is CreditAuthority.METER
+    if in_meter and view.snapshot is not None and view.snapshot.balance_minor is not None:
+        balance_minor = view.snapshot.balance_minor  # whoever holds the credit knows it best
+    return supply.decide(
+        supply.Supply(
+            balance_minor=balance_minor,
+            credit_authority=view.meter.credit_authority,
+            safety_held=HoldKind.SAFETY in view.holds,
+            administrator_held=HoldKind.ADMINISTRATOR in view.holds,
+            protected=HoldKind.PROTECTED in view.holds,
+            temporary=HoldKind.TEMPORARY in view.holds,
+            billing_held=view.holdings.billing_held,
+        )
+    )
+
+
+def converge(tx: Transaction, account_ids: Iterable[int], *, now: datetime) -> None:
+    """Write the wanted state of accounts' meters, and the switches that are missing; drop those that aged.
+
+    Call it last in the transaction that changed balances, holds or reported states: it reads them anew.
+    """
+    views = [view for view in tx.lock_accounts(account_ids, now=now).values() if view.meter is not None]
+    switches: dict[int, list[Instruction]] = {}
+    meter_ids = [view.meter.meter_id for view in views if view.meter]
+    for known in tx.switches(meter_ids, refused_since=now - REFUSED_REST):
+        switches.setdefault(known.meter_id, []).append(known)
+    snapshots, replaced, wanted = [], [], []
+    for view in views:
+        assert view.meter is not None and view.snapshot is not None
+        decision = decision_of(view)
+        if (view.snapshot.wanted_closed, view.snapshot.wanted_reason) != (
+            decision.closed,
+            decision.reason.value,
+        ):
+            snapshots.append(
+                replace(view.snapshot, wanted_closed=decision.closed, wanted_reason=decision.reason.value)
+            )
+        aged, missing = _difference(view, decision, switches.get(view.meter.meter_id, []), now=now)
+        replaced += aged
+        wanted += missing
+    tx.save_snapshots(snapshots)
+    tx.save_instructions(replaced)
+    tx.put_instructions(wanted)
+
+
+def _difference(
+    view: AccountView, decision: supply.Decision, switches: Sequence[Instruction], *, now: datetime
+) -> tuple[list[Instruction], list[Instruction]]:
+    aged = [
+        replace(switch, state=life.after(switch.state, Event.REPLACED), ended_at=now)
+        for switch in switches
+        if switch.state is State.WAITING
+        and (switch.relay_closed != decision.closed or not decision.platform_switches)
+    ]
+    if not decision.platform_switches or _is_so(view, decision):
+        return aged, []
+    gone = {switch.instruction_id for switch in aged}
+    under_way = [switch for switch in switches if switch.instruction_id not in gone]
+    if any(switch.relay_closed == decision.closed for switch in under_way):
+        return aged, []
+    return aged, [_switch(view, decision, now=now)]
+
+
+def _is_so(view: AccountView, decision: supply.Decision) -> bool:
+    assert view.snapshot is not None
+    if decision.closed:
+        # A permitted relay closes when the user presses the button: all that we can do is done.
+        return view.snapshot.relay in (Relay.CLOSED, Relay.PERMITTED)
+    return view.snapshot.relay is Relay.OPEN
+
+
+def _switch(view: AccountView, decision: supply.Decision, *, now: datetime) -> Instruction:
+    assert view.meter is not None
+    name = f"switch:{view.meter.meter_id}:{decision.closed}:{decision.reason.value}:{now.isoformat()}"
+    return Instruction(
+        meter_id=view.meter.meter_id,
+        instruction_id=derived_id(view.account.pay_token, name),
+        account_id=view.account.account_id,
+        kind=Kind.SWITCH,
+        created_at=now,
+        due_at=now,
+        relay_closed=decision.closed,
+        reason=decision.reason.value,
+    )

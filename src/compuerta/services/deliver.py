@@ -1,0 +1,189 @@
+"""Delivering: instructions are leased, carried out by a driver, and concluded with evidence.
+
+This is the second of the two transactions of a recharge. Delivery is at least once; the purchase number in
+the meter makes it once (promise D1). Only what was read back is done (D3); what met silence is due again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+
+from compuerta.domain import instruction as life
+from compuerta.domain.instruction import Event, Instruction, Kind, State
+from compuerta.domain.ledger import DELIVERED, UNDELIVERED, Posting, PostingKind, transfer
+from compuerta.domain.party import zone_of
+from compuerta.domain.payment import derived_id
+from compuerta.drivers.abilities import (
+    Ending,
+    Order,
+    RechargeOrder,
+    Relay,
+    Result,
+    SwitchOrder,
+)
+from compuerta.services import observe
+from compuerta.services.store_port import Case, Claim, Instant, RechargeInstant, Store, Transaction
+
+
+class Concluded(Enum):
+    """What became of a conclusion."""
+
+    WRITTEN = "written"
+    LEASE_LOST = "lease_lost"  # somebody else has it now and will find the same evidence: nothing written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What a conversation brought for a claimed instruction."""
+
+    claim: Claim
+    result: Result
+    at: datetime  # when the meter's last answer came
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction will write; filled conclusion by conclusion."""
+
+    saved: list[Instruction] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    instants: list[RechargeInstant] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    reports: list[observe.MeterReport] = field(default_factory=list)
+
+
+_EVENTS = {
+    Ending.DONE: Event.CONFIRMED,
+    Ending.ACCEPTED: Event.ACKNOWLEDGED,
+    Ending.REFUSED: Event.DENIED,
+    Ending.BUSY: Event.MISSED,
+    Ending.SILENT: Event.MISSED,
+}
+
+
+def claim(store: Store, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
+    """Lease the oldest due instruction of each of these meters; at most one per meter is ever in flight."""
+    with store.transaction() as tx:
+        return tx.claim(meter_ids, now=now, owner=owner)
+
+
+def order_for(claim: Claim, *, now: datetime) -> Order:
+    """Turn a claimed instruction into the order that its driver understands."""
+    instruction = claim.instruction
+    if instruction.kind is Kind.RECHARGE:
+        assert instruction.amount_minor is not None and instruction.purchase_no is not None
+        return RechargeOrder(
+            amount_minor=instruction.amount_minor,
+            purchase_no=instruction.purchase_no,
+            customer_no=claim.meter.customer_no,
+            close=claim.may_close,
+        )
+    local = now.astimezone(zone_of(claim.zone)).replace(tzinfo=None)
+    return SwitchOrder(relay=Relay.CLOSED if instruction.relay_closed else Relay.OPEN, now=local)
+
+
+def conclude(store: Store, conclusions: Sequence[Conclusion], *, now: datetime) -> list[Concluded]:
+    """Write what conversations brought: the instruction's state, the delivery's posting, the evidence."""
+    with store.transaction() as tx:
+        keys = [
+            (each.claim.instruction.meter_id, each.claim.instruction.instruction_id) for each in conclusions
+        ]
+        # Accounts before instructions: the order in which every transaction takes its locks.
+        tx.lock_accounts(sorted({each.claim.instruction.account_id for each in conclusions}), now=now)
+        current = tx.instructions(keys)
+        batch = _Batch()
+        outcomes = []
+        for each in conclusions:
+            instruction = current[each.claim.instruction.instruction_id]
+            if not _is_ours(instruction, each.claim.instruction):
+                outcomes.append(Concluded.LEASE_LOST)
+                continue
+            _conclude_one(batch, instruction, each, now=now)
+            outcomes.append(Concluded.WRITTEN)
+        _write(tx, batch, now=now)
+    return outcomes
+
+
+def wake(store: Store, meter_ids: Iterable[int], *, now: datetime) -> None:
+    """Make the waiting instructions of meters that were just heard due at once."""
+    with store.transaction() as tx:
+        tx.wake(meter_ids, now=now)
+
+
+def _is_ours(current: Instruction, claimed: Instruction) -> bool:
+    return (
+        current.state is State.IN_FLIGHT
+        and current.lease_owner == claimed.lease_owner
+        and current.tries == claimed.tries
+    )
+
+
+def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> None:
+    result = conclusion.result
+    event = _EVENTS[result.ending]
+    state = life.after(instruction.state, event)
+    open_still = state in life.OPEN
+    retry = life.retry_at(created_at=instruction.created_at, tries=instruction.tries, now=now)
+    batch.saved.append(
+        replace(
+            instruction,
+            state=state,
+            due_at=retry if open_still else instruction.due_at,
+            lease_until=None,
+            lease_owner="",
+            ended_at=None if open_still else now,
+            last_answer=result.reason or result.ending.value,
+        )
+    )
+    batch.reports.append(
+        observe.MeterReport(meter_id=instruction.meter_id, at=conclusion.at, state=result.state)
+    )
+    if instruction.kind is Kind.RECHARGE and event is Event.CONFIRMED:
+        _deliver(batch, instruction, conclusion, now=now)
+    if event is Event.DENIED:
+        batch.cases.append(
+            Case(
+                account_id=instruction.account_id,
+                case_id=derived_id(instruction.instruction_id, "case:refused"),
+                kind=f"{instruction.kind.value}_refused",
+                detail=result.reason,
+                opened_at=now,
+            )
+        )
+
+
+def _deliver(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> None:
+    assert instruction.recharge_id is not None and instruction.amount_minor is not None
+    assert conclusion.result.credited, "a recharge is done only when the meter was read and has it"
+    account = instruction.account_id
+    batch.postings.append(
+        Posting(
+            account_id=account,
+            posting_id=derived_id(instruction.recharge_id, PostingKind.DELIVERY.value),
+            kind=PostingKind.DELIVERY,
+            currency="",  # taken from the account when written
+            lines=transfer(debit=UNDELIVERED, credit=DELIVERED, amount_minor=instruction.amount_minor),
+            booked_at=now,
+            cause_id=instruction.recharge_id,
+        )
+    )
+    batch.instants.append(
+        RechargeInstant(
+            account_id=account,
+            recharge_id=instruction.recharge_id,
+            instant=Instant.CREDITED,
+            at=conclusion.at,
+        )
+    )
+
+
+def _write(tx: Transaction, batch: _Batch, *, now: datetime) -> None:
+    views = tx.lock_accounts(sorted({posting.account_id for posting in batch.postings}), now=now)
+    tx.save_instructions(batch.saved)
+    tx.book(
+        [replace(posting, currency=views[posting.account_id].account.currency) for posting in batch.postings]
+    )
+    tx.put_instants(batch.instants)
+    tx.put_cases(batch.cases)
+    observe.absorb(tx, batch.reports, now=now)

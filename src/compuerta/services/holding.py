@@ -1,0 +1,127 @@
+"""Holding: people keep supply off, or on, by name and with a reason; and release what was held on a doubt.
+
+Every change leaves an audit row in the same transaction (promise A2).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from compuerta.domain.errors import Refused
+from compuerta.services import converging
+from compuerta.services.store_port import AccountView, AuditEntry, Hold, HoldKind, Store, Transaction
+
+
+class ReasonMissing(Refused):
+    """A person switched without saying why."""
+
+    def __init__(self) -> None:
+        super().__init__("say why: whoever looks at this account later needs to know")
+
+
+class EndBeforeStart(Refused):
+    """A hold that would be over before it begins."""
+
+    def __init__(self, start: datetime, end: datetime) -> None:
+        super().__init__(f"the end {end.isoformat()} is not after {start.isoformat()}")
+
+
+class AccountWithoutMeter(Refused):
+    """There is nothing to switch."""
+
+    def __init__(self, account_id: int) -> None:
+        super().__init__(f"account {account_id} has no meter")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts, why, and from where."""
+
+    who: str
+    why: str
+    origin: str
+
+
+def place_hold(
+    store: Store,
+    account_id: int,
+    *,
+    kind: HoldKind,
+    actor: Actor,
+    hold_id: UUID,
+    end: datetime | None = None,
+    now: datetime,
+) -> None:
+    """Put a hold on an account's meter and converge supply; the reason is not optional."""
+    if not actor.why.strip():
+        raise ReasonMissing
+    if end is not None and end <= now:
+        raise EndBeforeStart(now, end)
+    with store.transaction() as tx:
+        view = _view(tx, account_id, now=now)
+        assert view.meter is not None
+        tx.put_hold(
+            Hold(
+                meter_id=view.meter.meter_id,
+                hold_id=hold_id,
+                kind=kind,
+                owner=actor.who,
+                note=actor.why,
+                start=now,
+                end=end,
+            )
+        )
+        tx.put_audit([_entry(view, actor, f"place {kind.value} hold", hold_id, now=now)])
+        converging.converge(tx, [account_id], now=now)
+
+
+def lift_holds(
+    store: Store, account_id: int, *, kind: HoldKind, actor: Actor, audit_id: UUID, now: datetime
+) -> int:
+    """End all holds of a kind on an account's meter and converge supply; returns how many there were."""
+    if not actor.why.strip():
+        raise ReasonMissing
+    with store.transaction() as tx:
+        view = _view(tx, account_id, now=now)
+        assert view.meter is not None
+        ended = tx.end_holds(view.meter.meter_id, kind, at=now)
+        if ended:
+            tx.put_audit([_entry(view, actor, f"lift {kind.value} hold", audit_id, now=now)])
+            converging.converge(tx, [account_id], now=now)
+    return ended
+
+
+def release_billing(store: Store, account_id: int, *, actor: Actor, audit_id: UUID, now: datetime) -> None:
+    """Go on billing from the register as it stands; what ran in doubt is not charged by this."""
+    if not actor.why.strip():
+        raise ReasonMissing
+    with store.transaction() as tx:
+        view = _view(tx, account_id, now=now)
+        assert view.snapshot is not None
+        register_wh = view.snapshot.energy_wh
+        tx.save_holdings([replace(view.holdings, register_wh=register_wh, billing_held=False)])
+        tx.put_audit([_entry(view, actor, "release billing", audit_id, now=now)])
+        converging.converge(tx, [account_id], now=now)
+
+
+def _view(tx: Transaction, account_id: int, *, now: datetime) -> AccountView:
+    view = tx.lock_accounts([account_id], now=now).get(account_id)
+    if view is None or view.meter is None:
+        raise AccountWithoutMeter(account_id)
+    return view
+
+
+def _entry(view: AccountView, actor: Actor, what: str, audit_id: UUID, *, now: datetime) -> AuditEntry:
+    decision = converging.decision_of(view)
+    return AuditEntry(
+        organisation_id=view.account.organisation_id,
+        audit_id=audit_id,
+        at=now,
+        who=actor.who,
+        what=what,
+        why=actor.why,
+        origin=actor.origin,
+        subject=f"account {view.account.account_id}",
+        before=f"{'on' if decision.closed else 'off'}: {decision.reason.value}",
+        after="",
+    )

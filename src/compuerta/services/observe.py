@@ -1,0 +1,236 @@
+"""Observing: what meters say becomes readings, charges, warnings and supply.
+
+Missing is not zero, and a register that runs backwards or jumps is not billed: the account's billing is held
+and a case says why (promise T2). A charge is round(bill up to now) - round(bill up to before) (M4).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from compuerta.domain import alert
+from compuerta.domain.energy import Delta, judge_delta
+from compuerta.domain.ledger import DELIVERED, REVENUE_ENERGY, Posting, PostingKind, transfer
+from compuerta.domain.money import minor_digits
+from compuerta.domain.party import CreditAuthority
+from compuerta.domain.payment import derived_id
+from compuerta.domain.tariff import FlatTariff, bill_minor
+from compuerta.drivers.abilities import MeterState, Relay
+from compuerta.services import converging
+from compuerta.services.store_port import (
+    AccountView,
+    Case,
+    Charge,
+    Holdings,
+    Instant,
+    MeterSnapshot,
+    Reading,
+    RechargeInstant,
+    Store,
+    Transaction,
+    Warned,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterReport:
+    """What a meter said, and when we heard it."""
+
+    meter_id: int
+    at: datetime
+    state: MeterState
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction will write; filled report by report."""
+
+    readings: list[Reading] = field(default_factory=list)
+    snapshots: dict[int, MeterSnapshot] = field(default_factory=dict)
+    holdings: dict[int, Holdings] = field(default_factory=dict)
+    postings: list[Posting] = field(default_factory=list)
+    charges: list[Charge] = field(default_factory=list)
+    cases: list[Case] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+    balances_minor: dict[int, int] = field(default_factory=dict)  # after the charges of this batch
+    warned_at: dict[int, int] = field(default_factory=dict)  # the balance that warnings have seen
+    seen_closed: dict[int, datetime] = field(default_factory=dict)
+
+
+def take_readings(store: Store, reports: Sequence[MeterReport], *, now: datetime) -> None:
+    """Take what meters said; a report twice is a report once."""
+    with store.transaction() as tx:
+        absorb(tx, reports, now=now)
+
+
+def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) -> None:
+    """Take what meters said, inside somebody's transaction, and converge supply after it."""
+    accounts = tx.accounts_of_meters({report.meter_id for report in reports})
+    views = tx.lock_accounts(sorted(set(accounts.values())), now=now)
+    batch = _Batch()
+    for report in sorted(reports, key=lambda each: (each.meter_id, each.at)):
+        account_id = accounts.get(report.meter_id)
+        if account_id is not None:
+            _absorb_one(batch, report, views[account_id], now=now)
+    tx.put_readings(batch.readings)
+    tx.save_snapshots(list(batch.snapshots.values()))
+    tx.save_holdings(list(batch.holdings.values()))
+    tx.book(batch.postings)
+    tx.put_charges(batch.charges)
+    tx.put_cases(batch.cases)
+    tx.put_warnings(batch.warnings)
+    _keep_closings(tx, batch)
+    converging.converge(tx, sorted(set(accounts.values())), now=now)
+
+
+def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetime) -> None:
+    assert view.snapshot is not None
+    before = batch.snapshots.get(report.meter_id, view.snapshot)
+    if before.read_at is not None and report.at <= before.read_at:
+        return  # older than what is known, or the same again
+    after = _merged(before, report)
+    batch.snapshots[report.meter_id] = after
+    state = report.state
+    if state == MeterState():
+        return
+    batch.readings.append(
+        Reading(
+            meter_id=report.meter_id,
+            at=report.at,
+            energy_wh=state.energy_wh,
+            balance_minor=state.balance_minor,
+            relay=state.relay,
+            purchase_no=state.purchase_no,
+            power_w=state.power_w,
+        )
+    )
+    if state.relay is Relay.CLOSED:
+        batch.seen_closed[view.account.account_id] = report.at
+    if state.energy_wh is not None:
+        _bill(batch, report, view, now=now)
+    _warn(batch, before, report, view)
+
+
+def _merged(before: MeterSnapshot, report: MeterReport) -> MeterSnapshot:
+    state = report.state
+    said_something = state != MeterState()
+    return replace(
+        before,
+        relay=before.relay if state.relay is None else state.relay,
+        energy_wh=before.energy_wh if state.energy_wh is None else state.energy_wh,
+        balance_minor=before.balance_minor if state.balance_minor is None else state.balance_minor,
+        power_w=before.power_w if state.power_w is None else state.power_w,
+        flags=state.flags if said_something else before.flags,
+        read_at=report.at if said_something else before.read_at,
+        heard_at=report.at if said_something else before.heard_at,
+    )
+
+
+def _bill(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetime) -> None:
+    account_id = view.account.account_id
+    holdings = batch.holdings.get(account_id, view.holdings)
+    register_wh = report.state.energy_wh
+    assert register_wh is not None
+    if holdings.register_wh is None:
+        batch.holdings[account_id] = replace(holdings, register_wh=register_wh)
+        return
+    last_at = view.snapshot.read_at if view.snapshot and view.snapshot.read_at else view.account.period.start
+    elapsed_s = int((report.at - last_at).total_seconds()) + 1
+    verdict = judge_delta(before_wh=holdings.register_wh, after_wh=register_wh, elapsed_s=elapsed_s)
+    if report.at > now:
+        verdict = Delta.FROM_THE_FUTURE
+    if verdict is not Delta.PLAUSIBLE:
+        _hold(batch, report, view, verdict, holdings)
+    elif not holdings.billing_held and register_wh > holdings.register_wh:
+        _charge(batch, report, view, holdings, now=now)
+
+
+def _hold(batch: _Batch, report: MeterReport, view: AccountView, verdict: Delta, holdings: Holdings) -> None:
+    account_id = view.account.account_id
+    batch.holdings[account_id] = replace(holdings, billing_held=True)
+    batch.cases.append(
+        Case(
+            account_id=account_id,
+            case_id=derived_id(view.account.pay_token, f"case:register:{holdings.register_wh}"),
+            kind=f"register_{verdict.value}",
+            detail=f"{holdings.register_wh} Wh, then {report.state.energy_wh} Wh at {report.at.isoformat()}",
+            opened_at=report.at,
+        )
+    )
+
+
+def _charge(
+    batch: _Batch, report: MeterReport, view: AccountView, holdings: Holdings, *, now: datetime
+) -> None:
+    assert report.state.energy_wh is not None and holdings.register_wh is not None
+    account = view.account
+    tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
+    to_wh = holdings.billed_wh + report.state.energy_wh - holdings.register_wh
+    charge = Charge(
+        account_id=account.account_id,
+        charge_id=derived_id(account.pay_token, f"charge:{account.account_id}:{to_wh}"),
+        meter_id=report.meter_id,
+        read_at=report.at,
+        from_wh=holdings.billed_wh,
+        to_wh=to_wh,
+        bill_before_minor=bill_minor(holdings.billed_wh, tariff=tariff),
+        bill_after_minor=bill_minor(to_wh, tariff=tariff),
+        price_per_kwh=account.price_per_kwh,
+    )
+    batch.charges.append(charge)
+    batch.holdings[account.account_id] = replace(
+        holdings, register_wh=report.state.energy_wh, billed_wh=to_wh
+    )
+    amount_minor = charge.bill_after_minor - charge.bill_before_minor
+    was = batch.balances_minor.get(account.account_id, view.holdings.delivered_minor)
+    batch.balances_minor[account.account_id] = was - amount_minor
+    if amount_minor:
+        batch.postings.append(
+            Posting(
+                account_id=account.account_id,
+                posting_id=derived_id(charge.charge_id, PostingKind.CHARGE.value),
+                kind=PostingKind.CHARGE,
+                currency=account.currency,
+                lines=transfer(debit=DELIVERED, credit=REVENUE_ENERGY, amount_minor=amount_minor),
+                booked_at=now,
+                cause_id=charge.charge_id,
+            )
+        )
+
+
+def _warn(batch: _Batch, before: MeterSnapshot, report: MeterReport, view: AccountView) -> None:
+    account_id = view.account.account_id
+    if view.meter is not None and view.meter.credit_authority is CreditAuthority.METER:
+        was, is_now = before.balance_minor, report.state.balance_minor
+    else:
+        was = (
+            view.holdings.delivered_minor
+            if account_id not in batch.warned_at
+            else batch.warned_at[account_id]
+        )
+        is_now = batch.balances_minor.get(account_id, was)
+    if was is None or is_now is None:
+        return
+    batch.warned_at[account_id] = is_now
+    levels = [level * 10 ** minor_digits(view.account.currency) for level in alert.LEVELS_MAJOR]
+    level = alert.crossed(levels, before_minor=was, after_minor=is_now)
+    if level is not None:
+        batch.warnings.append(
+            Warned(account_id=account_id, level_minor=level, balance_minor=is_now, at=report.at)
+        )
+
+
+def _keep_closings(tx: Transaction, batch: _Batch) -> None:
+    # Only what was credited before the relay was seen: an older look proves nothing for a newer recharge.
+    unlit = tx.recharges_unlit(batch.seen_closed)
+    tx.put_instants(
+        [
+            RechargeInstant(
+                account_id=account_id,
+                recharge_id=recharge_id,
+                instant=Instant.CLOSED,
+                at=batch.seen_closed[account_id],
+            )
+            for account_id, recharge_id in unlit
+        ]
+    )
