@@ -1,0 +1,81 @@
+"""What all tests share: one throw-away PostgreSQL, a fresh database per test, and calm property tests."""
+
+import getpass
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from compuerta.adapters.postgres.server import EmbeddedServer
+
+# A deadline measures the machine and not the code; the shared machines of a CI are slow at random.
+settings.register_profile("check", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("night", parent=settings.get_profile("check"), max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(worker_id: str) -> Iterator[str]:
+    """The address of a server for tests, one per xdist worker, gone when the session ends.
+
+    With TEST_DATABASE_URL the tests run on that server instead, for example on another major version.
+    """
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix=f"cpt-{getpass.getuser()}-{worker_id}-") as name:
+        # The account that runs the server for root has to pass; the database below shuts itself.
+        Path(name).chmod(0o711)
+        server = EmbeddedServer(Path(name) / "database", shared_buffers_mb=64, fast_test=True)
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str, worker_id: str) -> str:
+    """The name of a database that tests are copied from; a suite that wants tables overrides this fixture."""
+    name = f"template_{worker_id}"
+    _tell(postgres_server, sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
+    _tell(postgres_server, sql.SQL("create database {}").format(sql.Identifier(name)))
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, postgres_template: str, worker_id: str) -> Iterator[str]:
+    """The address of a database of this test's own, a copy of the template."""
+    name = f"test_{worker_id}_{next(_numbers)}"
+    identifier, template = sql.Identifier(name), sql.Identifier(postgres_template)
+    _tell(postgres_server, sql.SQL("drop database if exists {} with (force)").format(identifier))
+    _tell(postgres_server, sql.SQL("create database {} template {}").format(identifier, template))
+    yield url_of(postgres_server, name)
+    _tell(postgres_server, sql.SQL("drop database {} with (force)").format(identifier))
+
+
+@pytest.fixture(scope="session")
+def worker_id(request: pytest.FixtureRequest) -> str:
+    """The name of this xdist worker, also where the tests run without xdist."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+def url_of(server_url: str, database: str) -> str:
+    """This will return the address of another database on the same server."""
+    parts = {name: str(value) for name, value in conninfo_to_dict(server_url).items() if value is not None}
+    return make_conninfo(**{**parts, "dbname": database})
+
+
+def _tell(url: str, order: sql.Composed) -> None:
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        connection.execute(order)
