@@ -16,7 +16,6 @@ from compuerta.domain.payment import derived_id
 from compuerta.drivers.abilities import Relay
 from compuerta.services.store_port import AccountView, HoldKind, Transaction
 
-
 # A meter that refused to switch is not asked again at every reading; a person has the case meanwhile.
 REFUSED_REST = timedelta(minutes=10)
 

@@ -22,7 +22,7 @@ from compuerta.drivers.abilities import (
     Result,
     SwitchOrder,
 )
-from compuerta.services import observe
+from compuerta.services import booking, observe
 from compuerta.services.store_port import Case, Claim, Instant, RechargeInstant, Store, Transaction
 
 
@@ -122,9 +122,15 @@ def _is_ours(current: Instruction, claimed: Instruction) -> bool:
 def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> None:
     result = conclusion.result
     event = _EVENTS[result.ending]
+    denied = event is Event.DENIED
+    if denied and instruction.kind is Kind.RECHARGE:
+        # Somebody's money: a case is opened, and it stays open and is tried again until the meter has it.
+        event = Event.MISSED
     state = life.after(instruction.state, event)
     open_still = state in life.OPEN
     retry = life.retry_at(created_at=instruction.created_at, tries=instruction.tries, now=now)
+    if denied:
+        retry = now + life.RETRY_MAX
     batch.saved.append(
         replace(
             instruction,
@@ -141,7 +147,7 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
     )
     if instruction.kind is Kind.RECHARGE and event is Event.CONFIRMED:
         _deliver(batch, instruction, conclusion, now=now)
-    if event is Event.DENIED:
+    if denied:
         batch.cases.append(
             Case(
                 account_id=instruction.account_id,
@@ -181,8 +187,9 @@ def _deliver(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *,
 def _write(tx: Transaction, batch: _Batch, *, now: datetime) -> None:
     views = tx.lock_accounts(sorted({posting.account_id for posting in batch.postings}), now=now)
     tx.save_instructions(batch.saved)
-    tx.book(
-        [replace(posting, currency=views[posting.account_id].account.currency) for posting in batch.postings]
+    booking.book(
+        tx,
+        [replace(posting, currency=views[posting.account_id].account.currency) for posting in batch.postings],
     )
     tx.put_instants(batch.instants)
     tx.put_cases(batch.cases)

@@ -16,7 +16,7 @@ from compuerta.domain.party import CreditAuthority
 from compuerta.domain.payment import derived_id
 from compuerta.domain.tariff import FlatTariff, bill_minor
 from compuerta.drivers.abilities import MeterState, Relay
-from compuerta.services import converging
+from compuerta.services import booking, converging
 from compuerta.services.store_port import (
     AccountView,
     Case,
@@ -75,7 +75,7 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     tx.put_readings(batch.readings)
     tx.save_snapshots(list(batch.snapshots.values()))
     tx.save_holdings(list(batch.holdings.values()))
-    tx.book(batch.postings)
+    booking.book(tx, batch.postings)
     tx.put_charges(batch.charges)
     tx.put_cases(batch.cases)
     tx.put_warnings(batch.warnings)
@@ -203,11 +203,7 @@ def _warn(batch: _Batch, before: MeterSnapshot, report: MeterReport, view: Accou
     if view.meter is not None and view.meter.credit_authority is CreditAuthority.METER:
         was, is_now = before.balance_minor, report.state.balance_minor
     else:
-        was = (
-            view.holdings.delivered_minor
-            if account_id not in batch.warned_at
-            else batch.warned_at[account_id]
-        )
+        was = batch.warned_at.get(account_id, view.holdings.delivered_minor)
         is_now = batch.balances_minor.get(account_id, was)
     if was is None or is_now is None:
         return

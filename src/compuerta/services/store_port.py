@@ -13,11 +13,16 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from compuerta.domain.errors import Unreachable
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Outcome, Posting
 from compuerta.domain.party import Account, AccountKind, Meter, RoadKind
 from compuerta.domain.payment import Attempt
 from compuerta.drivers.abilities import Relay
+
+
+class Conflict(Unreachable):
+    """Another transaction was faster with the same key; the same batch will find its work when run again."""
 
 
 class PaymentVerdict(Enum):
@@ -326,8 +331,8 @@ class Transaction(Protocol):
         ...
 
     def payments_known(self, keys: Iterable[Key]) -> dict[Key, Payment]: ...
-    def put_payments(self, payments: Sequence[Payment]) -> set[UUID]:
-        """Write payments and return the ids of those that were new: the last line of promise M2."""
+    def put_payments(self, payments: Sequence[Payment]) -> None:
+        """Write payments; raises `Conflict` where a transaction number is there already (promise M2)."""
         ...
 
     def book(self, postings: Sequence[Posting]) -> list[Outcome]:

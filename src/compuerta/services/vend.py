@@ -21,7 +21,7 @@ from compuerta.domain.payment import (
     derived_id,
     payment_id,
 )
-from compuerta.services import converging
+from compuerta.services import booking, converging
 from compuerta.services.store_port import (
     AccountView,
     Alarm,
@@ -72,7 +72,7 @@ def accept_payments(
     """Take payments that providers say they have; returns one outcome per notice, in order.
 
     `inbound` are the raw messages that said so, kept in the same transaction. Raises only `Unreachable`
-    (the database is away): then nothing was written, and the provider must not get its answer.
+    (the database is away, or `Conflict`): then nothing was written, and the provider gets no answer yet.
     """
     with store.transaction() as tx:
         attempts = tx.attempts_by_reference((notice.provider, notice.reference) for notice in notices)
@@ -244,11 +244,8 @@ def _open_case(
 
 
 def _write(tx: Transaction, batch: _Batch, inbound: Sequence[Inbound]) -> None:
-    new = tx.put_payments(batch.payments)
-    # Accounts are locked and payments were looked up under the lock; a payment that is not new here means
-    # that the lock does not hold, and then nothing of this transaction may stay.
-    assert len(new) == len(batch.payments), "a payment was written twice in spite of the lock"
-    tx.book(batch.postings)
+    tx.put_payments(batch.payments)
+    booking.book(tx, batch.postings)
     tx.put_recharges(batch.recharges)
     tx.put_instants(batch.instants)
     tx.put_instructions(batch.instructions)

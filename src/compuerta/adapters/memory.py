@@ -1,0 +1,454 @@
+"""The database in memory: the simulator's, and the one that tests of services use.
+
+It keeps the same constraints as PostgreSQL, by hand: what a CHECK or a unique index refuses there is refused
+here. A transaction that is left by an exception is undone whole, as after a crash.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from compuerta.domain import instruction as life
+from compuerta.domain.errors import Broken
+from compuerta.domain.instruction import Event, Instruction, Kind, State
+from compuerta.domain.ledger import DELIVERED, UNDELIVERED, Outcome, Posting, judge_all, liability_minor
+from compuerta.domain.party import Account, CreditAuthority, Meter, Period, Site
+from compuerta.domain.payment import Attempt
+from compuerta.services.store_port import (
+    AccountOpening,
+    AccountView,
+    Alarm,
+    AuditEntry,
+    Case,
+    Charge,
+    Claim,
+    Conflict,
+    Endpoint,
+    Hold,
+    Holdings,
+    HoldKind,
+    Inbound,
+    Instant,
+    Key,
+    MeterEntry,
+    MeterSnapshot,
+    Payment,
+    ProviderAccount,
+    Reading,
+    Recharge,
+    RechargeInstant,
+    Warned,
+)
+
+_FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
+
+
+class ConstraintBroken(Broken):
+    """The database refused what the code thought right: a promise was about to be broken."""
+
+
+@dataclass(slots=True)
+class Tables:
+    """All rows, by key; checkers read them."""
+
+    organisations: dict[int, str] = field(default_factory=dict)
+    sites: dict[int, Site] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    meters: dict[int, Meter] = field(default_factory=dict)
+    accounts: dict[int, Account] = field(default_factory=dict)
+    account_of_meter: dict[int, int] = field(default_factory=dict)
+    provider_accounts: dict[str, ProviderAccount] = field(default_factory=dict)
+    holdings: dict[int, Holdings] = field(default_factory=dict)
+    attempts: dict[UUID, Attempt] = field(default_factory=dict)
+    orders: dict[Key, UUID] = field(default_factory=dict)
+    payments: dict[Key, Payment] = field(default_factory=dict)
+    postings: dict[UUID, Posting] = field(default_factory=dict)
+    recharges: dict[UUID, Recharge] = field(default_factory=dict)
+    instants: dict[tuple[UUID, Instant], RechargeInstant] = field(default_factory=dict)
+    charges: dict[tuple[int, int], Charge] = field(default_factory=dict)
+    snapshots: dict[int, MeterSnapshot] = field(default_factory=dict)
+    instructions: dict[UUID, Instruction] = field(default_factory=dict)
+    readings: dict[tuple[int, datetime], Reading] = field(default_factory=dict)
+    holds: dict[UUID, Hold] = field(default_factory=dict)
+    cases: dict[UUID, Case] = field(default_factory=dict)
+    alarms: dict[tuple[str, str], tuple[Alarm, int]] = field(default_factory=dict)
+    warnings: list[Warned] = field(default_factory=list)
+    inbound: list[Inbound] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
+
+
+class MemoryStore:
+    """This will hold a whole database in this process."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+
+    @contextmanager
+    def transaction(self) -> Iterator["MemoryTransaction"]:
+        """Begin a transaction; see `store_port.Store`."""
+        # Rows are frozen, so copying the dictionaries is copying the database.
+        before = Tables(**{name: copy.copy(getattr(self.tables, name)) for name in Tables.__slots__})
+        try:
+            yield MemoryTransaction(self.tables)
+        except BaseException:
+            self.tables = before
+            raise
+
+
+class MemoryTransaction:
+    """This will run one use case on the tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    # registry ------------------------------------------------------------------------------------------
+
+    def add_organisation(self, name: str) -> int:
+        return _added(self._tables.organisations, name)
+
+    def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
+        site_id = len(self._tables.sites) + 1
+        self._tables.sites[site_id] = Site(
+            site_id=site_id, organisation_id=organisation_id, name=name, zone=zone, currency=currency
+        )
+        return site_id
+
+    def add_endpoint(self, endpoint: Endpoint) -> None:
+        if endpoint.endpoint_id in self._tables.endpoints:
+            raise Conflict(f"endpoint {endpoint.endpoint_id} exists")
+        self._tables.endpoints[endpoint.endpoint_id] = endpoint
+
+    def add_meter(self, entry: MeterEntry) -> int:
+        meter_id = len(self._tables.meters) + 1
+        if any(meter.meter_no == entry.meter_no for meter in self._tables.meters.values()):
+            raise Conflict(f"meter {entry.meter_no} exists")
+        self._tables.meters[meter_id] = Meter(
+            meter_id=meter_id,
+            organisation_id=entry.organisation_id,
+            meter_no=entry.meter_no,
+            model=entry.model,
+            credit_authority=CreditAuthority(entry.credit_authority),
+            customer_no=entry.customer_no,
+            endpoint_id=entry.endpoint_id,
+            road=entry.road,
+        )
+        self._tables.snapshots[meter_id] = MeterSnapshot(meter_id=meter_id)
+        return meter_id
+
+    def add_account(self, opening: AccountOpening) -> int:
+        account_id = len(self._tables.accounts) + 1
+        site = self._tables.sites[opening.site_id]
+        self._tables.accounts[account_id] = Account(
+            account_id=account_id,
+            organisation_id=site.organisation_id,
+            site_id=site.site_id,
+            kind=opening.kind,
+            name=opening.name,
+            supply_point=opening.supply_point,
+            currency=site.currency,
+            zone=site.zone,
+            price_per_kwh=opening.price_per_kwh,
+            meter_id=opening.meter_id,
+            pay_token=opening.pay_token,
+            period=Period(start=opening.opened_at),
+        )
+        self._tables.holdings[account_id] = Holdings(account_id=account_id, register_wh=opening.register_wh)
+        if opening.meter_id is not None:
+            if opening.meter_id in self._tables.account_of_meter:
+                raise Conflict(f"meter {opening.meter_id} is installed already")
+            self._tables.account_of_meter[opening.meter_id] = account_id
+        return account_id
+
+    def add_provider_account(self, account: ProviderAccount) -> None:
+        self._tables.provider_accounts[account.provider] = account
+
+    def provider_account(self, provider: str) -> ProviderAccount | None:
+        return self._tables.provider_accounts.get(provider)
+
+    def endpoints(self) -> list[Endpoint]:
+        return [endpoint for _, endpoint in sorted(self._tables.endpoints.items())]
+
+    def meters(self) -> list[Meter]:
+        return [meter for _, meter in sorted(self._tables.meters.items())]
+
+    def account_by_token(self, pay_token: UUID) -> int | None:
+        for account in self._tables.accounts.values():
+            if account.pay_token == pay_token and account.period.end is None:
+                return account.account_id
+        return None
+
+    # accounts and money --------------------------------------------------------------------------------
+
+    def lock_accounts(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
+        known = sorted(set(account_ids) & self._tables.accounts.keys())
+        return {account_id: self._view(account_id, now=now) for account_id in known}
+
+    def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
+        installed = self._tables.account_of_meter
+        return {meter_id: installed[meter_id] for meter_id in meter_ids if meter_id in installed}
+
+    def attempts_by_reference(self, keys: Iterable[Key]) -> dict[Key, Attempt]:
+        orders = self._tables.orders
+        return {key: self._tables.attempts[orders[key]] for key in keys if key in orders}
+
+    def attempt(self, attempt_id: UUID) -> Attempt | None:
+        return self._tables.attempts.get(attempt_id)
+
+    def put_attempt(self, attempt: Attempt) -> bool:
+        key = (attempt.provider, attempt.reference)
+        if key in self._tables.orders:
+            return False
+        self._tables.orders[key] = attempt.attempt_id
+        self._tables.attempts[attempt.attempt_id] = attempt
+        return True
+
+    def save_attempts(self, attempts: Iterable[Attempt]) -> None:
+        for attempt in attempts:
+            self._tables.attempts[attempt.attempt_id] = attempt
+
+    def claim_attempts(self, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
+        due = [
+            each for each in self._tables.attempts.values() if each.ask_at is not None and each.ask_at <= now
+        ]
+        claimed = [
+            replace(each, ask_at=until)
+            for each in sorted(due, key=lambda each: (each.ask_at or now, each.reference))[:limit]
+        ]
+        self.save_attempts(claimed)
+        return claimed
+
+    def payments_known(self, keys: Iterable[Key]) -> dict[Key, Payment]:
+        return {key: self._tables.payments[key] for key in keys if key in self._tables.payments}
+
+    def put_payments(self, payments: Sequence[Payment]) -> None:
+        for payment in payments:
+            key = (payment.provider, payment.transaction_no)
+            if key in self._tables.payments:
+                raise Conflict(f"payment {key} exists")
+            self._tables.payments[key] = payment
+
+    def book(self, postings: Sequence[Posting]) -> list[Outcome]:
+        judged = judge_all(postings, known=self._tables.postings)
+        for posting, outcome in judged:
+            if outcome is Outcome.CREATED:
+                self._tables.postings[posting.posting_id] = posting
+                self._move(posting)
+        return [outcome for _, outcome in judged]
+
+    def put_recharges(self, recharges: Sequence[Recharge]) -> None:
+        for recharge in recharges:
+            parts = (
+                recharge.credit_minor + recharge.fixed_minor + recharge.debt_minor
+                + recharge.fee_minor + recharge.tax_minor + recharge.change_minor
+            )  # fmt: skip
+            _require(parts == recharge.paid_minor, "recharge_is_divided_whole")
+            self._tables.recharges[recharge.recharge_id] = recharge
+
+    def put_instants(self, instants: Sequence[RechargeInstant]) -> None:
+        for each in instants:
+            self._tables.instants.setdefault((each.recharge_id, each.instant), each)
+
+    def recharges_unlit(self, seen_closed: Mapping[int, datetime]) -> list[tuple[int, UUID]]:
+        return [
+            (each.account_id, recharge_id)
+            for (recharge_id, instant), each in self._tables.instants.items()
+            if instant is Instant.CREDITED
+            and each.account_id in seen_closed
+            and each.at <= seen_closed[each.account_id]
+            and (recharge_id, Instant.CLOSED) not in self._tables.instants
+        ]
+
+    def put_charges(self, charges: Sequence[Charge]) -> None:
+        for charge in charges:
+            key = (charge.account_id, charge.from_wh)
+            if key in self._tables.charges:
+                raise Conflict(f"charge {key} exists")
+            self._tables.charges[key] = charge
+
+    def save_holdings(self, holdings: Sequence[Holdings]) -> None:
+        for each in holdings:
+            kept = self._tables.holdings[each.account_id]
+            self._tables.holdings[each.account_id] = replace(
+                each, undelivered_minor=kept.undelivered_minor, delivered_minor=kept.delivered_minor
+            )
+
+    # instructions --------------------------------------------------------------------------------------
+
+    def put_instructions(self, instructions: Sequence[Instruction]) -> None:
+        for each in instructions:
+            if each.purchase_no is not None:
+                self._give_purchase_no(each.meter_id, each.purchase_no)
+            self._tables.instructions[each.instruction_id] = each
+
+    def save_instructions(self, instructions: Sequence[Instruction]) -> None:
+        for each in instructions:
+            superseded_recharge = each.kind is Kind.RECHARGE and each.state is State.SUPERSEDED
+            _require(not superseded_recharge, "recharge_is_never_superseded")
+            self._tables.instructions[each.instruction_id] = each
+
+    def instructions(self, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]:
+        return {instruction_id: self._tables.instructions[instruction_id] for _, instruction_id in keys}
+
+    def switches(self, meter_ids: Iterable[int], *, refused_since: datetime) -> list[Instruction]:
+        wanted = set(meter_ids)
+        return [
+            each
+            for each in self._tables.instructions.values()
+            if each.meter_id in wanted
+            and each.kind is Kind.SWITCH
+            and (
+                each.state in life.OPEN
+                or (each.state is State.REFUSED and each.ended_at and each.ended_at >= refused_since)
+            )
+        ]
+
+    def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
+        claims = []
+        for meter_id in sorted(set(meter_ids)):
+            due = self._due(meter_id, now=now)
+            if due is None or (due.lease_until is not None and due.lease_until > now):
+                continue
+            leased = replace(
+                due,
+                state=life.after(due.state, Event.CLAIMED),
+                tries=due.tries + 1,
+                lease_owner=owner,
+                lease_until=now + life.LEASE,
+            )
+            self._tables.instructions[leased.instruction_id] = leased
+            account = self._tables.accounts[self._tables.account_of_meter[meter_id]]
+            may_close = not (_FORBIDDING & self._holds(meter_id, now=now))
+            claims.append(
+                Claim(
+                    instruction=leased,
+                    meter=self._tables.meters[meter_id],
+                    zone=account.zone,
+                    may_close=may_close,
+                )
+            )
+        return claims
+
+    def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
+        wanted = set(meter_ids)
+        for each in list(self._tables.instructions.values()):
+            waits = each.state in life.OPEN and each.state is not State.IN_FLIGHT and each.due_at > now
+            if each.meter_id in wanted and waits:
+                self._tables.instructions[each.instruction_id] = replace(each, due_at=now)
+
+    # meters --------------------------------------------------------------------------------------------
+
+    def put_readings(self, readings: Sequence[Reading]) -> None:
+        for each in readings:
+            self._tables.readings.setdefault((each.meter_id, each.at), each)
+
+    def save_snapshots(self, snapshots: Sequence[MeterSnapshot]) -> None:
+        for each in snapshots:
+            last = self._tables.snapshots[each.meter_id].purchase_no_last
+            self._tables.snapshots[each.meter_id] = replace(each, purchase_no_last=last)
+
+    def put_hold(self, hold: Hold) -> None:
+        self._tables.holds[hold.hold_id] = hold
+
+    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int:
+        ended = [
+            hold
+            for hold in self._tables.holds.values()
+            if hold.meter_id == meter_id and hold.kind is kind and (hold.end is None or hold.end > at)
+        ]
+        for hold in ended:
+            self._tables.holds[hold.hold_id] = replace(hold, end=max(at, hold.start))
+        return len(ended)
+
+    # people --------------------------------------------------------------------------------------------
+
+    def put_cases(self, cases: Sequence[Case]) -> None:
+        for each in cases:
+            self._tables.cases.setdefault(each.case_id, each)
+
+    def put_alarms(self, alarms: Sequence[Alarm]) -> None:
+        for each in alarms:
+            _, times = self._tables.alarms.get((each.kind, each.subject), (each, 0))
+            self._tables.alarms[each.kind, each.subject] = (each, times + 1)
+
+    def put_warnings(self, warnings: Sequence[Warned]) -> None:
+        self._tables.warnings.extend(each for each in warnings if each not in self._tables.warnings)
+
+    def put_inbound(self, messages: Sequence[Inbound]) -> None:
+        self._tables.inbound.extend(messages)
+
+    def put_audit(self, entries: Sequence[AuditEntry]) -> None:
+        self._tables.audit.extend(entries)
+
+    # inside --------------------------------------------------------------------------------------------
+
+    def _view(self, account_id: int, *, now: datetime) -> AccountView:
+        account = self._tables.accounts[account_id]
+        meter_id = account.meter_id
+        return AccountView(
+            account=account,
+            holdings=self._tables.holdings[account_id],
+            meter=None if meter_id is None else self._tables.meters[meter_id],
+            snapshot=None if meter_id is None else self._tables.snapshots[meter_id],
+            holds=frozenset() if meter_id is None else self._holds(meter_id, now=now),
+        )
+
+    def _holds(self, meter_id: int, *, now: datetime) -> frozenset[HoldKind]:
+        return frozenset(
+            hold.kind
+            for hold in self._tables.holds.values()
+            if hold.meter_id == meter_id and hold.start <= now and (hold.end is None or now < hold.end)
+        )
+
+    def _move(self, posting: Posting) -> None:
+        holdings = self._tables.holdings[posting.account_id]
+        moved = replace(
+            holdings,
+            undelivered_minor=holdings.undelivered_minor + liability_minor(posting, code=UNDELIVERED),
+            delivered_minor=holdings.delivered_minor + liability_minor(posting, code=DELIVERED),
+        )
+        _require(moved.undelivered_minor >= 0, "undelivered_minor >= 0")
+        self._tables.holdings[posting.account_id] = moved
+
+    def _give_purchase_no(self, meter_id: int, purchase_no: int) -> None:
+        taken = any(
+            each.meter_id == meter_id and each.purchase_no == purchase_no
+            for each in self._tables.instructions.values()
+        )
+        if taken:
+            raise Conflict(f"purchase number {purchase_no} of meter {meter_id} exists")
+        snapshot = self._tables.snapshots[meter_id]
+        self._tables.snapshots[meter_id] = replace(
+            snapshot, purchase_no_last=max(snapshot.purchase_no_last, purchase_no)
+        )
+
+    def _due(self, meter_id: int, *, now: datetime) -> Instruction | None:
+        waiting = [
+            each
+            for each in self._tables.instructions.values()
+            if each.meter_id == meter_id and each.state in life.OPEN
+        ]
+        first_no = min((each.purchase_no for each in waiting if each.purchase_no is not None), default=None)
+        due = [
+            each
+            for each in waiting
+            # A later recharge never overtakes an earlier one that waits for its next try.
+            if each.purchase_no in (None, first_no) and (each.state is State.IN_FLIGHT or each.due_at <= now)
+        ]
+        order = sorted(
+            due, key=lambda each: (each.state is not State.IN_FLIGHT, each.created_at, each.instruction_id)
+        )
+        return order[0] if order else None
+
+
+def _added(table: dict[int, str], row: str) -> int:
+    key = len(table) + 1
+    table[key] = row
+    return key
+
+
+def _require(holds: bool, constraint: str) -> None:
+    if not holds:
+        raise ConstraintBroken(constraint)

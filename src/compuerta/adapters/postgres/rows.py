@@ -1,0 +1,128 @@
+"""Rows: between the dataclasses of the store port and PostgreSQL's columns.
+
+Batches travel as one JSON parameter that PostgreSQL unfolds by the table's own row type
+(`jsonb_populate_recordset`), so that a batch of any size is one statement with one plan.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from compuerta.domain.instruction import Instruction, Kind, State
+from compuerta.domain.ledger import Line, Posting, PostingKind
+from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, Period, RoadKind
+from compuerta.domain.payment import Attempt, AttemptState
+from compuerta.drivers.abilities import Relay
+from compuerta.services.store_port import (
+    AccountView,
+    Holdings,
+    HoldKind,
+    MeterSnapshot,
+    Payment,
+    PaymentVerdict,
+)
+
+Row = Mapping[str, Any]
+
+
+def packed(rows: Iterable[Row]) -> str:
+    """Turn rows into the one JSON parameter of a batch."""
+    return json.dumps(list(rows), default=_plain)
+
+
+def columns(record: object, **renamed: str) -> dict[str, Any]:
+    """Return a record's fields as columns; `renamed` maps a field to the column that holds it."""
+    names: tuple[str, ...] = record.__slots__  # type: ignore[attr-defined]
+    return {renamed.get(name, name): getattr(record, name) for name in names}
+
+
+def posting_columns(posting: Posting) -> dict[str, Any]:
+    """Return a posting's columns: its lines lie in two arrays."""
+    row = columns(posting)
+    lines = row.pop("lines")
+    row["codes"] = [line.code for line in lines]
+    row["amounts_minor"] = [line.amount_minor for line in lines]
+    return row
+
+
+def to_posting(row: Row) -> Posting:
+    """Build a posting from its row."""
+    lines = zip(row["codes"], row["amounts_minor"], strict=True)
+    kept = {name: row[name] for name in ("account_id", "posting_id", "currency", "booked_at", "cause_id")}
+    return Posting(
+        **kept,
+        kind=PostingKind(row["kind"]),
+        reverses=row["reverses"],
+        lines=tuple(Line(code=code, amount_minor=amount_minor) for code, amount_minor in lines),
+    )
+
+
+def to_attempt(row: Row) -> Attempt:
+    """Build an attempt from its row."""
+    return Attempt(**{**row, "state": AttemptState(row["state"])})
+
+
+def to_payment(row: Row) -> Payment:
+    """Build a payment from its row."""
+    return Payment(**{**row, "verdict": PaymentVerdict(row["verdict"])})
+
+
+def to_instruction(row: Row) -> Instruction:
+    """Build an instruction from its row."""
+    return Instruction(**{**row, "kind": Kind(row["kind"]), "state": State(row["state"])})
+
+
+def to_meter(row: Row) -> Meter:
+    """Build a meter from its row."""
+    return Meter(
+        **{
+            **row,
+            "credit_authority": CreditAuthority(row["credit_authority"]),
+            "road": RoadKind(row["road"]),
+        }
+    )
+
+
+def to_view(row: Row) -> AccountView:
+    """Build an account's view from the row of the locking query: columns are prefixed by their part."""
+    account, state = _part(row, "a_"), _part(row, "s_")
+    meter, snapshot = _part(row, "m_"), _part(row, "t_")
+    period = Period(start=account.pop("opened_at"), end=account.pop("closed_at"))
+    account["kind"] = AccountKind(account["kind"])
+    account["price_per_kwh"] = str(account["price_per_kwh"])
+    has_meter = meter["meter_id"] is not None
+    return AccountView(
+        account=Account(**account, period=period, meter_id=meter["meter_id"]),
+        holdings=Holdings(**state),
+        meter=to_meter(meter) if has_meter else None,
+        snapshot=_snapshot(snapshot) if has_meter else None,
+        holds=frozenset(HoldKind(kind) for kind in row["holds"]),
+    )
+
+
+def _snapshot(part: dict[str, Any]) -> MeterSnapshot:
+    relay = part["relay"]
+    return MeterSnapshot(
+        **{**part, "relay": None if relay is None else Relay(relay), "flags": frozenset(part["flags"])}
+    )
+
+
+def _part(row: Row, prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Enum():
+            return value.value
+        case datetime() | UUID():
+            return str(value)
+        case frozenset():
+            return sorted(value)
+        case bytes():
+            return "\\x" + value.hex()
+        case _:
+            raise TypeError(f"{type(value).__name__} is not a column")

@@ -1,0 +1,70 @@
+"""PostgreSQL behind the store port: one connection, one transaction per use case.
+
+A store belongs to one thread (see the decision on batches): it keeps one connection, works as the role
+`compuerta_work` that may not change money rows, sends statements in pipeline mode, and opens the connection
+anew when it was lost. Foreign errors become ours here, once.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.rows import dict_row
+
+from compuerta.adapters.postgres.transaction import Connection, PostgresTransaction
+from compuerta.domain.errors import Broken, Unreachable
+from compuerta.services.store_port import Conflict
+
+# Nothing that a use case does takes long; a statement that does is waiting for somebody who died.
+_OPTIONS = "-c role=compuerta_work -c timezone=UTC -c statement_timeout=30s -c lock_timeout=10s"
+_CONNECT_TIMEOUT_S = 5
+
+
+class DatabaseAway(Unreachable):
+    """The database does not answer; nothing was written."""
+
+
+class ConstraintBroken(Broken):
+    """The database refused what the code thought right: a promise was about to be broken."""
+
+
+class PostgresStore:
+    """This will keep one connection to a database and run use cases on it, one at a time."""
+
+    def __init__(self, url: str, *, options: str = _OPTIONS) -> None:
+        self._url = url
+        self._options = options
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[PostgresTransaction]:
+        """Begin a transaction; see `store_port.Store`."""
+        try:
+            connection = self._connected()
+            with connection.pipeline(), connection.transaction():
+                yield PostgresTransaction(connection)
+        except (psycopg.errors.UniqueViolation, psycopg.errors.TransactionRollback) as error:
+            raise Conflict(str(error)) from error
+        except psycopg.errors.IntegrityError as error:
+            raise ConstraintBroken(str(error)) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.shut()
+            raise DatabaseAway(str(error)) from error
+
+    def shut(self) -> None:
+        """Close the connection; the next transaction opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url,
+                options=self._options,
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                autocommit=True,
+                row_factory=dict_row,
+            )
+            self._connection.prepare_threshold = 2
+        return self._connection

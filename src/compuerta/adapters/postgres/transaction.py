@@ -1,0 +1,555 @@
+"""What a use case may ask of PostgreSQL: the store port's transaction, statement by statement.
+
+Writes are queued in the pipeline and go out with the next read or the commit; empty batches cost nothing.
+Locks are taken in id order: accounts with their meters first, instructions after them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from compuerta.adapters.postgres import rows
+from compuerta.adapters.postgres.rows import Row
+from compuerta.domain import instruction as life
+from compuerta.domain.instruction import Event, Instruction, State
+from compuerta.domain.ledger import Outcome, Posting, judge_all
+from compuerta.domain.party import Meter, RoadKind
+from compuerta.domain.payment import Attempt
+from compuerta.services.store_port import (
+    AccountOpening,
+    AccountView,
+    Alarm,
+    AuditEntry,
+    Case,
+    Charge,
+    Claim,
+    Endpoint,
+    Hold,
+    Holdings,
+    HoldKind,
+    Inbound,
+    Instant,
+    Key,
+    MeterEntry,
+    MeterSnapshot,
+    Payment,
+    ProviderAccount,
+    Reading,
+    Recharge,
+    RechargeInstant,
+    Warned,
+)
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+# Which holds close the way to power; the other kinds open it.
+_FORBIDDING = [HoldKind.SAFETY.value, HoldKind.ADMINISTRATOR.value]
+
+_LOCK_ACCOUNTS = """
+with locked as (
+    select s.*, i.meter_id
+    from account_state s
+    left join installation i on i.account_id = s.account_id and i.ended_at is null
+    where s.account_id = any(%(ids)s)
+    order by s.account_id
+    for update of s
+), metered as (
+    select t.* from meter_state t where t.meter_id in (select meter_id from locked)
+    order by t.meter_id for update
+)
+select
+    a.account_id as a_account_id, a.organisation_id as a_organisation_id, a.site_id as a_site_id,
+    a.kind as a_kind, a.name as a_name, p.name as a_supply_point, z.currency as a_currency, z.zone as a_zone,
+    a.price_per_kwh as a_price_per_kwh, p.pay_token as a_pay_token,
+    a.opened_at as a_opened_at, a.closed_at as a_closed_at,
+    l.account_id as s_account_id, l.undelivered_minor as s_undelivered_minor,
+    l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.billed_wh as s_billed_wh,
+    l.billing_held as s_billing_held,
+    m.meter_id as m_meter_id, m.organisation_id as m_organisation_id, m.meter_no as m_meter_no,
+    m.model as m_model, m.credit_authority as m_credit_authority, m.customer_no as m_customer_no,
+    m.endpoint_id as m_endpoint_id, m.road as m_road,
+    t.meter_id as t_meter_id, t.purchase_no_last as t_purchase_no_last, t.wanted_closed as t_wanted_closed,
+    t.wanted_reason as t_wanted_reason, t.relay as t_relay, t.energy_wh as t_energy_wh,
+    t.balance_minor as t_balance_minor, t.power_w as t_power_w, t.flags as t_flags,
+    t.read_at as t_read_at, t.heard_at as t_heard_at,
+    array(
+        select distinct h.kind from supply_hold h
+        where h.meter_id = l.meter_id
+            and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
+    ) as holds
+from locked l
+join account a on a.account_id = l.account_id
+join supply_point p on p.supply_point_id = a.supply_point_id
+join site z on z.site_id = a.site_id
+left join meter m on m.meter_id = l.meter_id
+left join metered t on t.meter_id = l.meter_id
+order by l.account_id
+"""
+
+_BOOK = """
+with new as (
+    insert into posting
+    select p.* from jsonb_populate_recordset(null::posting, %s) as p
+    on conflict (account_id, posting_id) do nothing
+    returning account_id, posting_id, codes, amounts_minor
+), moved as (
+    select
+        account_id,
+        coalesce(-sum(amount_minor) filter (where code = 'undelivered'), 0) as undelivered_minor,
+        coalesce(-sum(amount_minor) filter (where code = 'delivered'), 0) as delivered_minor
+    from new, unnest(codes, amounts_minor) as line (code, amount_minor)
+    group by account_id
+), held as (
+    update account_state s
+    set undelivered_minor = s.undelivered_minor + m.undelivered_minor,
+        delivered_minor = s.delivered_minor + m.delivered_minor
+    from moved m
+    where s.account_id = m.account_id
+)
+select posting_id from new
+"""
+
+# A later recharge never overtakes an earlier one that waits for its next try: purchase numbers go up by one.
+_CLAIM = """
+with due as (
+    select distinct on (i.meter_id) i.meter_id, i.instruction_id
+    from instruction i
+    where i.meter_id = any(%(ids)s) and i.ended_at is null
+        and (i.state = 'in_flight' or i.due_at <= %(now)s)
+        and not exists (
+            select from instruction earlier
+            where earlier.meter_id = i.meter_id and earlier.ended_at is null
+                and earlier.purchase_no < i.purchase_no
+        )
+    order by i.meter_id, i.state <> 'in_flight', i.created_at, i.instruction_id
+), ready as (
+    select i.meter_id, i.instruction_id
+    from instruction i
+    join due using (meter_id, instruction_id)
+    where i.lease_until is null or i.lease_until <= %(now)s
+    for update of i skip locked
+)
+update instruction i
+set state = 'in_flight', tries = i.tries + 1, lease_owner = %(owner)s, lease_until = %(until)s
+from ready
+where i.meter_id = ready.meter_id and i.instruction_id = ready.instruction_id
+returning i.*
+"""
+
+_CLAIMED = """
+select m.*, z.zone, exists (
+    select from supply_hold h
+    where h.meter_id = m.meter_id and h.kind = any(%(forbidding)s)
+        and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
+) as forbidden
+from meter m
+join installation i on i.meter_id = m.meter_id and i.ended_at is null
+join account a on a.account_id = i.account_id
+join site z on z.site_id = a.site_id
+where m.meter_id = any(%(ids)s)
+"""
+
+
+class PostgresTransaction:
+    """This will run one use case's statements on a connection that is inside a transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # registry ------------------------------------------------------------------------------------------
+
+    def add_organisation(self, name: str) -> int:
+        return self._one("insert into organisation (name) values (%s) returning organisation_id", name)
+
+    def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
+        return self._one(
+            """insert into site (organisation_id, name, zone, currency) values (%s, %s, %s, %s)
+            returning site_id""",
+            organisation_id, name, zone, currency,
+        )  # fmt: skip
+
+    def add_endpoint(self, endpoint: Endpoint) -> None:
+        self._insert("endpoint", [rows.columns(endpoint)])
+
+    def add_meter(self, entry: MeterEntry) -> int:
+        meter_id = self._one(
+            """insert into meter
+                (organisation_id, meter_no, model, credit_authority, customer_no, endpoint_id, road)
+            values (%s, %s, %s, %s, %s, %s, %s) returning meter_id""",
+            entry.organisation_id, entry.meter_no, entry.model, entry.credit_authority,
+            entry.customer_no, entry.endpoint_id, entry.road.value,
+        )  # fmt: skip
+        self._run("insert into meter_state (meter_id) values (%s)", meter_id)
+        return meter_id
+
+    def add_account(self, opening: AccountOpening) -> int:
+        supply_point_id = self._one(
+            """insert into supply_point (site_id, name, pay_token) values (%s, %s, %s)
+            returning supply_point_id""",
+            opening.site_id, opening.supply_point, opening.pay_token,
+        )  # fmt: skip
+        account_id = self._one(
+            """insert into account
+                (organisation_id, site_id, supply_point_id, kind, name, price_per_kwh, opened_at)
+            select organisation_id, site_id, %s, %s, %s, %s, %s from site where site_id = %s
+            returning account_id""",
+            supply_point_id, opening.kind.value, opening.name, opening.price_per_kwh, opening.opened_at,
+            opening.site_id,
+        )  # fmt: skip
+        self._run(
+            "insert into account_state (account_id, register_wh) values (%s, %s)",
+            account_id, opening.register_wh,
+        )  # fmt: skip
+        if opening.meter_id is not None:
+            self._run(
+                "insert into installation (meter_id, account_id, started_at) values (%s, %s, %s)",
+                opening.meter_id, account_id, opening.opened_at,
+            )  # fmt: skip
+        return account_id
+
+    def add_provider_account(self, account: ProviderAccount) -> None:
+        self._insert("provider_account", [rows.columns(account)])
+
+    def provider_account(self, provider: str) -> ProviderAccount | None:
+        found = self._all("select * from provider_account where provider = %s", provider)
+        return ProviderAccount(**found[0]) if found else None
+
+    def endpoints(self) -> list[Endpoint]:
+        found = self._all("select * from endpoint order by endpoint_id")
+        return [Endpoint(**{**row, "road": RoadKind(row["road"])}) for row in found]
+
+    def meters(self) -> list[Meter]:
+        return [rows.to_meter(row) for row in self._all("select * from meter order by meter_id")]
+
+    def account_by_token(self, pay_token: UUID) -> int | None:
+        found = self._all(
+            """select a.account_id from account a join supply_point p using (supply_point_id)
+            where p.pay_token = %s and a.closed_at is null""",
+            pay_token,
+        )
+        return found[0]["account_id"] if found else None
+
+    # accounts and money --------------------------------------------------------------------------------
+
+    def lock_accounts(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
+        ids = sorted(set(account_ids))
+        if not ids:
+            return {}
+        found = self._query(_LOCK_ACCOUNTS, {"ids": ids, "now": now})
+        return {row["a_account_id"]: rows.to_view(row) for row in found}
+
+    def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
+        found = self._all(
+            "select meter_id, account_id from installation where meter_id = any(%s) and ended_at is null",
+            sorted(set(meter_ids)),
+        )
+        return {row["meter_id"]: row["account_id"] for row in found}
+
+    def attempts_by_reference(self, keys: Iterable[Key]) -> dict[Key, Attempt]:
+        providers, references = _split(keys)
+        found = self._all(
+            """select a.* from unnest(%s::text[], %s::text[]) as k (provider, reference)
+            join payment_reference r
+                on r.provider = k.provider and r.kind = 'order' and r.reference = k.reference
+            join attempt a on a.account_id = r.account_id and a.attempt_id = r.row_id""",
+            providers, references,
+        )  # fmt: skip
+        attempts = [rows.to_attempt(row) for row in found]
+        return {(attempt.provider, attempt.reference): attempt for attempt in attempts}
+
+    def attempt(self, attempt_id: UUID) -> Attempt | None:
+        found = self._all(
+            """select a.* from payment_reference r
+            join attempt a on a.account_id = r.account_id and a.attempt_id = r.row_id
+            where r.row_id = %s and r.kind = 'order'
+            for update of a""",
+            attempt_id,
+        )
+        return rows.to_attempt(found[0]) if found else None
+
+    def put_attempt(self, attempt: Attempt) -> bool:
+        new = self._all(
+            """insert into payment_reference (provider, kind, reference, account_id, row_id)
+            values (%s, 'order', %s, %s, %s) on conflict do nothing returning row_id""",
+            attempt.provider, attempt.reference, attempt.account_id, attempt.attempt_id,
+        )  # fmt: skip
+        if new:
+            self._insert("attempt", [rows.columns(attempt)])
+        return bool(new)
+
+    def save_attempts(self, attempts: Iterable[Attempt]) -> None:
+        self._update(
+            "attempt",
+            [rows.columns(attempt) for attempt in attempts],
+            key=("account_id", "attempt_id"),
+            changed=("state", "watched_until", "ask_at", "asks", "presented"),
+        )
+
+    def claim_attempts(self, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
+        found = self._all(
+            """with due as (
+                select account_id, attempt_id from attempt where ask_at <= %s
+                order by ask_at limit %s for update skip locked
+            )
+            update attempt a set ask_at = %s from due
+            where a.account_id = due.account_id and a.attempt_id = due.attempt_id
+            returning a.*""",
+            now, limit, until,
+        )  # fmt: skip
+        return [rows.to_attempt(row) for row in found]
+
+    def payments_known(self, keys: Iterable[Key]) -> dict[Key, Payment]:
+        providers, numbers = _split(keys)
+        found = self._all(
+            """select p.* from unnest(%s::text[], %s::text[]) as k (provider, reference)
+            join payment_reference r
+                on r.provider = k.provider and r.kind = 'transaction' and r.reference = k.reference
+            join payment p on p.account_id = r.account_id and p.payment_id = r.row_id""",
+            providers, numbers,
+        )  # fmt: skip
+        payments = [rows.to_payment(row) for row in found]
+        return {(payment.provider, payment.transaction_no): payment for payment in payments}
+
+    def put_payments(self, payments: Sequence[Payment]) -> None:
+        self._insert(
+            "payment_reference",
+            [
+                {
+                    "provider": payment.provider,
+                    "kind": "transaction",
+                    "reference": payment.transaction_no,
+                    "account_id": payment.account_id,
+                    "row_id": payment.payment_id,
+                }
+                for payment in payments
+            ],
+        )
+        self._insert("payment", [rows.columns(payment) for payment in payments])
+
+    def book(self, postings: Sequence[Posting]) -> list[Outcome]:
+        judged = judge_all(postings, known={})
+        fine = [posting for posting, outcome in judged if outcome is Outcome.CREATED]
+        if not fine:
+            return [outcome for _, outcome in judged]
+        found = self._all(_BOOK, rows.packed(rows.posting_columns(posting) for posting in fine))
+        new = {row["posting_id"] for row in found}
+        old = [posting.posting_id for posting in fine if posting.posting_id not in new]
+        if not old:
+            return [outcome for _, outcome in judged]
+        known = self._all("select * from posting where posting_id = any(%s)", old)
+        there = {row["posting_id"]: rows.to_posting(row) for row in known}
+        return [outcome for _, outcome in judge_all(postings, known=there)]
+
+    def put_recharges(self, recharges: Sequence[Recharge]) -> None:
+        self._insert("recharge", [rows.columns(recharge) for recharge in recharges])
+
+    def put_instants(self, instants: Sequence[RechargeInstant]) -> None:
+        self._insert("recharge_instant", [rows.columns(each) for each in instants], on_conflict="do nothing")
+        credited = {each.account_id for each in instants if each.instant is Instant.CREDITED}
+        if credited:
+            self._run(
+                "update account_state set awaits_closing = true where account_id = any(%s)", sorted(credited)
+            )
+        closed = {each.account_id for each in instants if each.instant is Instant.CLOSED}
+        if closed - credited:
+            self._run(
+                """update account_state s set awaits_closing = exists (
+                    select from recharge_timeline l
+                    where l.account_id = s.account_id and l.credited_at is not null and l.closed_at is null
+                ) where s.account_id = any(%s)""",
+                sorted(closed),
+            )
+
+    def recharges_unlit(self, seen_closed: Mapping[int, datetime]) -> list[tuple[int, UUID]]:
+        if not seen_closed:
+            return []
+        found = self._all(
+            """select r.account_id, r.recharge_id
+            from unnest(%s::bigint[], %s::timestamptz[]) as seen (account_id, at)
+            join account_state s on s.account_id = seen.account_id and s.awaits_closing
+            join recharge_instant r
+                on r.account_id = seen.account_id and r.instant = 'credited' and r.at <= seen.at
+            where not exists (
+                select from recharge_instant c
+                where c.account_id = r.account_id and c.recharge_id = r.recharge_id and c.instant = 'closed'
+            )""",
+            list(seen_closed), list(seen_closed.values()),
+        )  # fmt: skip
+        return [(row["account_id"], row["recharge_id"]) for row in found]
+
+    def put_charges(self, charges: Sequence[Charge]) -> None:
+        self._insert("charge", [rows.columns(charge) for charge in charges])
+
+    def save_holdings(self, holdings: Sequence[Holdings]) -> None:
+        self._update(
+            "account_state",
+            [rows.columns(each) for each in holdings],
+            key=("account_id",),
+            changed=("register_wh", "billed_wh", "billing_held"),
+        )
+
+    # instructions --------------------------------------------------------------------------------------
+
+    def put_instructions(self, instructions: Sequence[Instruction]) -> None:
+        self._insert("instruction", [rows.columns(each) for each in instructions])
+        given = {
+            each.meter_id: each.purchase_no for each in instructions if each.purchase_no is not None
+        }  # in order: the last of a meter is its highest
+        if given:
+            self._run(
+                """update meter_state s set purchase_no_last = greatest(s.purchase_no_last, g.purchase_no)
+                from unnest(%s::bigint[], %s::bigint[]) as g (meter_id, purchase_no)
+                where s.meter_id = g.meter_id""",
+                list(given), list(given.values()),
+            )  # fmt: skip
+
+    def save_instructions(self, instructions: Sequence[Instruction]) -> None:
+        self._update(
+            "instruction",
+            [rows.columns(each) for each in instructions],
+            key=("meter_id", "instruction_id"),
+            changed=("state", "due_at", "tries", "lease_until", "lease_owner", "ended_at", "last_answer"),
+        )
+
+    def instructions(self, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]:
+        wanted = sorted(set(keys))
+        found = self._all(
+            """select i.* from instruction i
+            join unnest(%s::bigint[], %s::uuid[]) as k (meter_id, instruction_id)
+                using (meter_id, instruction_id)
+            order by i.meter_id, i.instruction_id for update of i""",
+            [meter_id for meter_id, _ in wanted], [instruction_id for _, instruction_id in wanted],
+        )  # fmt: skip
+        return {row["instruction_id"]: rows.to_instruction(row) for row in found}
+
+    def switches(self, meter_ids: Iterable[int], *, refused_since: datetime) -> list[Instruction]:
+        found = self._all(
+            """select * from instruction
+            where meter_id = any(%s) and kind = 'switch'
+                and (ended_at is null or (state = 'refused' and ended_at >= %s))
+            order by meter_id, created_at for update""",
+            sorted(set(meter_ids)), refused_since,
+        )  # fmt: skip
+        return [rows.to_instruction(row) for row in found]
+
+    def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
+        until = now + life.LEASE
+        values = {"ids": sorted(set(meter_ids)), "now": now, "owner": owner, "until": until}
+        claimed = [rows.to_instruction(row) for row in self._query(_CLAIM, values)]
+        if not claimed:
+            return []
+        assert life.after(State.WAITING, Event.CLAIMED) is State.IN_FLIGHT
+        ids = [each.meter_id for each in claimed]
+        facts = self._query(_CLAIMED, {"ids": ids, "now": now, "forbidding": _FORBIDDING})
+        by_meter = {row["meter_id"]: row for row in facts}
+        return [_claim(each, by_meter[each.meter_id]) for each in claimed if each.meter_id in by_meter]
+
+    def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
+        self._run(
+            """update instruction set due_at = %s
+            where meter_id = any(%s) and ended_at is null and state <> 'in_flight' and due_at > %s""",
+            now, sorted(set(meter_ids)), now,
+        )  # fmt: skip
+
+    # meters --------------------------------------------------------------------------------------------
+
+    def put_readings(self, readings: Sequence[Reading]) -> None:
+        self._insert("reading", [rows.columns(each) for each in readings], on_conflict="do nothing")
+
+    def save_snapshots(self, snapshots: Sequence[MeterSnapshot]) -> None:
+        self._update(
+            "meter_state",
+            [rows.columns(each) for each in snapshots],
+            key=("meter_id",),
+            changed=(
+                "wanted_closed", "wanted_reason", "relay", "energy_wh", "balance_minor", "power_w", "flags",
+                "read_at", "heard_at",
+            ),
+        )  # fmt: skip
+
+    def put_hold(self, hold: Hold) -> None:
+        self._insert("supply_hold", [rows.columns(hold, start="started_at", end="ended_at")])
+
+    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int:
+        ended = self._all(
+            """update supply_hold set ended_at = greatest(%s, started_at)
+            where meter_id = %s and kind = %s and (ended_at is null or ended_at > %s) returning hold_id""",
+            at, meter_id, kind.value, at,
+        )  # fmt: skip
+        return len(ended)
+
+    # people --------------------------------------------------------------------------------------------
+
+    def put_cases(self, cases: Sequence[Case]) -> None:
+        self._insert("case_file", [rows.columns(each) for each in cases], on_conflict="do nothing")
+
+    def put_alarms(self, alarms: Sequence[Alarm]) -> None:
+        for alarm in alarms:
+            self._run(
+                """insert into alarm as a (kind, subject, detail, first_at, last_at)
+                values (%s, %s, %s, %s, %s)
+                on conflict (kind, subject) do update
+                set times = a.times + 1, last_at = excluded.last_at, detail = excluded.detail""",
+                alarm.kind, alarm.subject, alarm.detail, alarm.at, alarm.at,
+            )  # fmt: skip
+
+    def put_warnings(self, warnings: Sequence[Warned]) -> None:
+        self._insert("warning", [rows.columns(each) for each in warnings], on_conflict="do nothing")
+
+    def put_inbound(self, messages: Sequence[Inbound]) -> None:
+        kept = [{**rows.columns(each), "headers": dict(each.headers)} for each in messages]
+        self._insert("inbound_message", kept)
+
+    def put_audit(self, entries: Sequence[AuditEntry]) -> None:
+        self._insert("audit", [rows.columns(each) for each in entries])
+
+    # statements ----------------------------------------------------------------------------------------
+
+    def _run(self, statement: str, *values: object) -> None:
+        self._connection.execute(statement, values)
+
+    def _all(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def _query(self, statement: str, values: dict[str, object]) -> list[dict[str, Any]]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def _one(self, statement: str, *values: object) -> int:
+        (row,) = self._all(statement, *values)
+        number: int = next(iter(row.values()))
+        return number
+
+    def _insert(self, table: str, records: Sequence[Row], *, on_conflict: str = "") -> None:
+        if not records:
+            return
+        names = ", ".join(records[0])
+        clause = f"on conflict {on_conflict}" if on_conflict else ""
+        unfolded = f"jsonb_populate_recordset(null::{table}, %s)"
+        self._run(
+            f"insert into {table} ({names}) select {names} from {unfolded} {clause}", rows.packed(records)
+        )
+
+    def _update(
+        self, table: str, records: Sequence[Row], *, key: tuple[str, ...], changed: tuple[str, ...]
+    ) -> None:
+        if not records:
+            return
+        sets = ", ".join(f"{name} = r.{name}" for name in changed)
+        same = " and ".join(f"t.{name} = r.{name}" for name in key)
+        self._run(
+            f"update {table} t set {sets} from jsonb_populate_recordset(null::{table}, %s) r where {same}",
+            rows.packed(records),
+        )
+
+
+def _split(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
+    pairs = sorted(set(keys))
+    return [provider for provider, _ in pairs], [reference for _, reference in pairs]
+
+
+def _claim(instruction: Instruction, facts: dict[str, Any]) -> Claim:
+    zone, forbidden = facts.pop("zone"), facts.pop("forbidden")
+    return Claim(instruction=instruction, meter=rows.to_meter(facts), zone=zone, may_close=not forbidden)
