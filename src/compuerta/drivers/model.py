@@ -11,13 +11,7 @@ from types import MappingProxyType
 from typing import NotRequired, TypedDict
 
 from compuerta.domain.errors import Refused
-
-
-class CreditAuthority(Enum):
-    """Who holds the balance and opens the relay at zero."""
-
-    METER = "meter"
-    PLATFORM = "platform"
+from compuerta.domain.party import CreditAuthority
 
 
 class RechargeLayout(Enum):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from compuerta.adapters import models
-from compuerta.drivers.model import CreditAuthority, Quantity, RechargeLayout, RelayStyle, RoadTiming
+from compuerta.domain.party import CreditAuthority
+from compuerta.drivers.model import Quantity, RechargeLayout, RelayStyle, RoadTiming
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -106,7 +107,7 @@ def test_a_meter_without_money_has_no_words_for_it(
 
 
 def test_a_vendor_meter_without_its_list_of_purchases_says_so_by_a_quirk(tmp_path: Path) -> None:
-    changes = {'  purchase_record: "03330101"\n': "", "quirks: []": "quirks: [purchase_record_missing]"}
+    changes = {'  purchase_record: "0333FF01"\n': "", "quirks: []": "quirks: [purchase_record_missing]"}
     directory = a_directory(tmp_path, changes=changes, base="dlt645-vendor-rs485")
 
     model = models.load_models(directory)["dlt645-vendor-rs485"]

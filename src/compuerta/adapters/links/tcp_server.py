@@ -1,0 +1,250 @@
+"""The port that 4G meters and DTUs dial: who they are, that they live, and a `Link` for each.
+
+A dialer says who it is by a registration packet; then its session is a plain road with heartbeats taken out.
+The last connection for an id wins, since a gateway that lost its network dials again long before we notice.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from compuerta.adapters.links.registration import TEMPLATE_BYTES_MAX, DialProfile, Sieve
+from compuerta.adapters.links.simulated import BACKLOG_BYTES_MAX
+from compuerta.services.link_port import Link, Listener
+
+HEARTBEATS_MISSED_MAX = 3  # a session that missed so many is dead, whatever TCP believes
+UNSENT_BYTES_MAX = 16_384  # one exchange at a time is far below; more means that nobody reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialLimits:
+    """The bounds of one server; each protects against a dialer that misbehaves."""
+
+    sessions_max: int = 10_000
+    registration_s: float = 10.0  # to say who it is
+    sweep_s: float = 1.0  # how often deadlines are looked at: one timer for all sessions
+    strangers_max: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """Somebody who dialed and was not let in: a meter that is not entered yet, or nobody of ours."""
+
+    registration: str  # the id, or the bytes in hexadecimal where no template fits
+    times: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Door:
+    """What the sessions of one server share."""
+
+    profiles: tuple[DialProfile, ...]
+    is_known: Callable[[str], bool]
+    dialed: Callable[[str, Link], None]
+    limits: DialLimits
+    sessions: set["_Session"] = field(default_factory=set)
+    by_id: dict[str, "_Session"] = field(default_factory=dict)
+    strangers: dict[str, int] = field(default_factory=dict)
+
+    def note_stranger(self, registration: str) -> None:
+        """Count one more refusal; the one refused longest ago makes room."""
+        times = self.strangers.pop(registration, 0) + 1
+        if len(self.strangers) >= self.limits.strangers_max:
+            del self.strangers[next(iter(self.strangers))]
+        self.strangers[registration] = times
+
+
+class TcpServer:
+    """Listens on one port and gives a `Link` per registered dialer.
+
+    `dialed(endpoint_id, link)` is called for each; `is_known(endpoint_id)` decides who is let in.
+    """
+
+    def __init__(
+        self,
+        profiles: Sequence[DialProfile],
+        *,
+        is_known: Callable[[str], bool],
+        dialed: Callable[[str, Link], None],
+        limits: DialLimits | None = None,
+    ) -> None:
+        self._door = _Door(
+            profiles=tuple(profiles), is_known=is_known, dialed=dialed, limits=limits or DialLimits()
+        )
+        self._server: asyncio.Server | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def open(self, *, host: str, port: int) -> int:
+        """This will begin to listen, and return the port (0 lets the system choose one)."""
+        loop = asyncio.get_running_loop()
+        # The backlog lets a whole estate dial again at once after a power cut.
+        self._server = await loop.create_server(lambda: _Session(self._door), host, port, backlog=1024)
+        self._sweep = loop.call_later(self._door.limits.sweep_s, self._sweep_out)
+        bound_port: int = self._server.sockets[0].getsockname()[1]
+        return bound_port
+
+    async def shut(self) -> None:
+        """This will stop listening and end every session without telling its listener."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        if self._server is not None:
+            self._server.close()
+        for session in list(self._door.sessions):
+            session.shut()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def endpoint_ids(self) -> list[str]:
+        """This will return who is connected now."""
+        return list(self._door.by_id)
+
+    def strangers(self) -> list[Stranger]:
+        """This will return who was not let in, the latest last."""
+        return [
+            Stranger(registration=registration, times=times)
+            for registration, times in self._door.strangers.items()
+        ]
+
+    def _sweep_out(self) -> None:
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        for session in [session for session in self._door.sessions if session.is_overdue(now_s)]:
+            session.expire()
+        self._sweep = loop.call_later(self._door.limits.sweep_s, self._sweep_out)
+
+
+class _Session(asyncio.Protocol):
+    """One connection: first unknown, then a `Link`.
+
+    (It inherits, since asyncio gives its callbacks to nothing else.)
+    """
+
+    def __init__(self, door: _Door) -> None:
+        self._door = door
+        self._transport: asyncio.Transport | None = None
+        self._listener: Listener | None = None
+        self._endpoint_id: str | None = None
+        self._sieve: Sieve | None = None
+        self._backlog = b""  # the registration as far as it came; later, what nobody has heard yet
+        self._deadline_s = 0.0
+        self._silence_s = door.limits.registration_s
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if len(self._door.sessions) >= self._door.limits.sessions_max:
+            transport.abort()
+            return
+        self._door.sessions.add(self)
+        # A command and its answer are small: Nagle's algorithm would cost 40 ms on each.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._postpone()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        if self._transport is None:
+            return
+        if self._sieve is None:
+            # Not postponed: whoever does not register in time is closed, however much it talks.
+            self._register(self._backlog + data)
+        else:
+            self._postpone()
+            self._tell(self._sieve.receive(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._end("closed_by_peer" if exc is None else "broken")
+
+    # the house's side
+
+    def attach(self, listener: Listener) -> None:
+        """See `Link`."""
+        self._listener = listener
+        backlog, self._backlog = self._backlog, b""
+        if backlog:
+            listener.heard(backlog)
+
+    def write(self, data: bytes) -> None:
+        """See `Link`."""
+        if self._transport is None or not data:
+            return
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
+            self._end("peer_does_not_read")
+
+    def shut(self) -> None:
+        """See `Link`."""
+        self._listener = None
+        self._end("shut")
+
+    # the server's side
+
+    def is_overdue(self, now_s: float) -> bool:
+        """Whether the dialer has been silent too long, or has not said who it is."""
+        return now_s >= self._deadline_s
+
+    def expire(self) -> None:
+        """End a session that is overdue."""
+        if self._sieve is None:
+            self._door.note_stranger(self._backlog[:TEMPLATE_BYTES_MAX].hex() or "(said nothing)")
+        self._end("silent_too_long")
+
+    def _postpone(self) -> None:
+        self._deadline_s = asyncio.get_running_loop().time() + self._silence_s
+
+    def _register(self, received: bytes) -> None:
+        for profile in self._door.profiles:
+            endpoint_id = profile.registration.id_in(received)
+            if endpoint_id is not None:
+                self._admit(endpoint_id, profile, rest=received[profile.registration.length :])
+                return
+        if not any(profile.registration.agrees_with(received) for profile in self._door.profiles):
+            self._refuse(received[:TEMPLATE_BYTES_MAX].hex())
+            return
+        self._backlog = received
+
+    def _admit(self, endpoint_id: str, profile: DialProfile, *, rest: bytes) -> None:
+        if not self._door.is_known(endpoint_id):
+            self._refuse(endpoint_id)
+            return
+        earlier = self._door.by_id.get(endpoint_id)
+        if earlier is not None:
+            earlier._end("replaced")
+        self._door.by_id[endpoint_id] = self
+        self._door.strangers.pop(endpoint_id, None)
+        self._endpoint_id = endpoint_id
+        self._backlog = b""
+        self._sieve = Sieve((*profile.heartbeats, profile.registration))
+        self._silence_s = HEARTBEATS_MISSED_MAX * profile.heartbeat_s
+        self._postpone()
+        self._door.dialed(endpoint_id, self)
+        self._tell(self._sieve.receive(rest))
+
+    def _refuse(self, registration: str) -> None:
+        self._door.note_stranger(registration)
+        self._end("not_known")
+
+    def _tell(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._listener is not None:
+            self._listener.heard(data)
+        elif len(self._backlog) + len(data) <= BACKLOG_BYTES_MAX:
+            self._backlog += data
+
+    def _end(self, reason: str) -> None:
+        """Leave every table and tell the listener, once; called again it does nothing."""
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        self._door.sessions.discard(self)
+        if self._endpoint_id is not None and self._door.by_id.get(self._endpoint_id) is self:
+            del self._door.by_id[self._endpoint_id]
+        transport.abort()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.lost(reason)

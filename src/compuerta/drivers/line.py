@@ -1,0 +1,315 @@
+"""One end of one road, without the road: which meter is asked next, and what is made of the answers.
+
+A road carries one exchange at a time: a bus because meters would talk into each other, a dialed-in session
+because gateways lose the second of two requests. The line takes conversations, lets the most urgent one
+speak, and between two of its exchanges lets a more urgent one go first. It owns no socket and no clock:
+whoever has them calls it, writes `take_bytes()` and gives out `take_finished()`.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from compuerta.domain.errors import Unreachable
+from compuerta.drivers.abilities import Ending, Result
+from compuerta.drivers.dlt645 import Conversation, Reply
+from compuerta.drivers.model import RoadTiming
+from compuerta.wire import dlt645
+
+PAUSE_MS = 50  # between an answer and the next request, so that the meter has let go of the bus
+ABSENT_MS_MIN = 5_000  # first back-off of a meter that does not answer
+ABSENT_MS_MAX = 600_000  # a meter that is back is found within ten minutes even if nobody asks for it
+ABSENT_METERS_MAX = 1_024  # four times what a bus can carry
+HEARD_METERS_MAX = 1_024
+REQUEST_BYTES_MAX = 50  # the longest request of the money path; its time on the wire is added to the patience
+_ANSWER_BIT = 0x80  # of the control byte: a meter speaks, not another master
+# The vendor's order number is not proven to be checked by every meter: these are never repeated unread.
+_NEVER_REPEATED = (dlt645.VendorRecharge, dlt645.VendorRefund)
+
+
+class Priority(Enum):
+    """Who goes first; a lower number is more urgent."""
+
+    SAFETY = 0
+    RECHARGE = 1
+    DEMAND = 2  # somebody looks at a screen
+    POLL = 3
+
+
+class LineFull(Unreachable):
+    """A line that has as much to do as it may hold."""
+
+    def __init__(self, *, name: str, jobs_max: int) -> None:
+        super().__init__(f"line {name} already holds {jobs_max} jobs")
+        self.name = name
+        self.jobs_max = jobs_max
+
+
+class LineShut(Unreachable):
+    """A line whose road is gone."""
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"line {name} is shut")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A conversation to be had with a meter; `key` is the caller's name for it."""
+
+    key: str
+    meter_no: str
+    conversation: Conversation
+    priority: Priority
+    timing: RoadTiming
+    deadline_ms: int  # no exchange begins at or after this instant
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Turn:
+    """A job with its place in the line; `request` is what it says next, None before it has begun."""
+
+    job: Job
+    place: int
+    request: dlt645.Request | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Absence:
+    """A meter that does not answer, and until when polls leave it alone."""
+
+    backoff_ms: int
+    until_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Exchange:
+    """What is on the wire now."""
+
+    turn: _Turn
+    session: dlt645.MasterSession
+
+
+@dataclass(slots=True, kw_only=True)
+class LineCounts:
+    """What the line has seen, for metrics."""
+
+    exchanges: int = 0
+    silences: int = 0
+    strays: int = 0
+
+
+class Line:
+    """The engine of one road end; every accepted job finishes exactly once."""
+
+    def __init__(
+        self, name: str, *, byte_us: int = 0, pause_ms: int = PAUSE_MS, jobs_max: int = 1_000
+    ) -> None:
+        self.name = name
+        self.counts = LineCounts()
+        self._talk_ms = -(-byte_us * REQUEST_BYTES_MAX // 1_000)
+        self._pause_ms = pause_ms
+        self._jobs_max = jobs_max
+        self._is_shut = False
+        self._places = 0
+        self._waiting: list[_Turn] = []
+        self._begun: dict[str, _Turn] = {}
+        self._exchange: _Exchange | None = None
+        self._quiet_until_ms = 0
+        self._absences: dict[str, _Absence] = {}
+        self._heard: dict[str, None] = {}
+        self._idle_ear = dlt645.Deframer()
+        self._outgoing = bytearray()
+        self._finished: list[tuple[str, Result]] = []
+
+    def submit(self, job: Job, *, now_ms: int) -> None:
+        """This will take `job` and begin it when its turn comes; raises `LineFull` or `LineShut`."""
+        if self._is_shut:
+            raise LineShut(name=self.name)
+        if self.jobs_open() >= self._jobs_max:
+            raise LineFull(name=self.name, jobs_max=self._jobs_max)
+        self._places += 1
+        self._waiting.append(_Turn(job=job, place=self._places))
+        self._advance(now_ms)
+
+    def receive(self, data: bytes, *, now_ms: int) -> None:
+        """This will take bytes from the road."""
+        if self._exchange is None:
+            for frame in self._idle_ear.receive(data, now_ms=now_ms):
+                self._overhear(frame)
+        else:
+            self._settle(self._exchange, self._exchange.session.receive(data, now_ms=now_ms), now_ms)
+        self._advance(now_ms)
+
+    def wake(self, *, now_ms: int) -> None:
+        """This will do what is due: repeat a request, give up on a meter, begin the next exchange."""
+        exchange = self._exchange
+        if exchange is not None:
+            repeat = exchange.session.wake(now_ms)
+            self._settle(exchange, exchange.session.receive(b"", now_ms=now_ms), now_ms)
+            if repeat and self._is_urged(exchange.turn):
+                # Somebody has paid and waits: an absent meter's further tries are broken off.
+                self._conclude(exchange.turn, dlt645.Silent(request=_request(exchange.turn)), now_ms)
+            else:
+                self._outgoing += repeat
+        self._advance(now_ms)
+
+    def wake_at_ms(self) -> int | None:
+        """This will return when `wake` wants to be called; None = not before something else happens."""
+        if self._exchange is not None:
+            return self._exchange.session.wake_at_ms()
+        return self._quiet_until_ms if self._waiting else None
+
+    def take_bytes(self) -> bytes:
+        """This will return what is to be written to the road now, once."""
+        outgoing, self._outgoing = bytes(self._outgoing), bytearray()
+        return outgoing
+
+    def take_finished(self) -> list[tuple[str, Result]]:
+        """This will return the jobs that have ended since the last call, in the order of their ends."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def take_heard(self) -> list[str]:
+        """This will return the meters heard since the last call: their open instructions are worth a try."""
+        heard, self._heard = list(self._heard), {}
+        return heard
+
+    def jobs_open(self) -> int:
+        """This will tell how many jobs have not ended."""
+        return len(self._waiting) + (self._exchange is not None)
+
+    def shut(self) -> None:
+        """This will end every job as silent: the road is gone, and what was on it may have arrived."""
+        self._is_shut = True
+        turns = [self._exchange.turn] if self._exchange else []
+        turns += sorted(self._waiting, key=_rank)
+        self._exchange, self._waiting = None, []
+        self._outgoing.clear()
+        for turn in turns:
+            self._finish(turn, Result(ending=Ending.SILENT, reason="line_lost"))
+
+    def _advance(self, now_ms: int) -> None:
+        """Begin the next exchange, unless one is on the wire or the bus needs its pause."""
+        while self._exchange is None and self._waiting and now_ms >= self._quiet_until_ms:
+            turn = self._pick()
+            reason = self._reason_to_pass_over(turn.job, now_ms)
+            if reason:
+                self._finish(turn, Result(ending=Ending.SILENT, reason=reason))
+            elif turn.request is None:
+                self._begun[turn.job.meter_no] = turn
+                self._converse(turn, None)
+            else:
+                self._send(turn, turn.request, now_ms)
+
+    def _pick(self) -> _Turn:
+        """Take the most urgent turn out of the line.
+
+        A conversation is never entered by another one with the same meter: its begun one is ended first.
+        """
+        first = min(self._waiting, key=_rank)
+        turn = self._begun.get(first.job.meter_no, first)
+        self._waiting.remove(turn)
+        return turn
+
+    def _reason_to_pass_over(self, job: Job, now_ms: int) -> str:
+        if now_ms >= job.deadline_ms:
+            return "deadline_passed"
+        absence = self._absences.get(job.meter_no)
+        if job.priority is Priority.POLL and absence is not None and now_ms < absence.until_ms:
+            return "meter_absent"
+        return ""
+
+    def _send(self, turn: _Turn, request: dlt645.Request, now_ms: int) -> None:
+        timing = turn.job.timing
+        once = turn.job.meter_no in self._absences or isinstance(request, _NEVER_REPEATED)
+        session = dlt645.MasterSession(
+            address=turn.job.meter_no,
+            timing=dlt645.Timing(
+                first_byte_ms=timing.first_byte_ms + self._talk_ms,
+                gap_ms=timing.gap_ms,
+                tries_max=1 if once else timing.tries_max,
+            ),
+        )
+        try:
+            self._outgoing += session.send(request, now_ms=now_ms)
+        except dlt645.ProtocolError as error:
+            self._converse(turn, error)
+        else:
+            self._exchange = _Exchange(turn=turn, session=session)
+            self.counts.exchanges += 1
+
+    def _settle(self, exchange: _Exchange, events: list[dlt645.Event], now_ms: int) -> None:
+        for event in events:
+            match event:
+                case dlt645.Replied():
+                    self._present(event.meter_no)
+                    self._conclude(exchange.turn, event.answer, now_ms)
+                case dlt645.Silent():
+                    self._conclude(exchange.turn, event, now_ms)
+                case dlt645.Stray():
+                    self.counts.strays += 1
+                    self._overhear(event.frame)
+                case dlt645.Sent():
+                    pass  # only a broadcast is not answered, and no conversation broadcasts
+
+    def _conclude(self, turn: _Turn, reply: Reply, now_ms: int) -> None:
+        """End the exchange on the wire and let its conversation go on, in its mind: it keeps its place."""
+        self._exchange = None
+        if isinstance(reply, dlt645.Silent):
+            # A late answer of this meter must not meet the next request: wait as long as a frame may pause.
+            self._quiet_until_ms = now_ms + turn.job.timing.gap_ms
+            self._absent(turn.job.meter_no, now_ms)
+        else:
+            self._quiet_until_ms = now_ms + self._pause_ms
+        self._converse(turn, reply)
+
+    def _converse(self, turn: _Turn, reply: Reply | dlt645.ProtocolError | None) -> None:
+        """Tell the conversation what came of its request (None = it begins), and hear what it wants next."""
+        conversation = turn.job.conversation
+        try:
+            if reply is None:
+                turn.request = next(conversation)
+            elif isinstance(reply, dlt645.ProtocolError):
+                turn.request = conversation.throw(reply)
+            else:
+                turn.request = conversation.send(reply)
+        except StopIteration as stop:
+            result: Result = stop.value
+            self._finish(turn, result)
+        else:
+            self._waiting.append(turn)
+
+    def _finish(self, turn: _Turn, result: Result) -> None:
+        if self._begun.get(turn.job.meter_no) is turn:
+            del self._begun[turn.job.meter_no]
+        turn.job.conversation.close()
+        self._finished.append((turn.job.key, result))
+
+    def _is_urged(self, turn: _Turn) -> bool:
+        return any(other.job.priority.value < turn.job.priority.value for other in self._waiting)
+
+    def _absent(self, meter_no: str, now_ms: int) -> None:
+        self.counts.silences += 1
+        known = self._absences.pop(meter_no, None)
+        backoff_ms = ABSENT_MS_MIN if known is None else min(2 * known.backoff_ms, ABSENT_MS_MAX)
+        if len(self._absences) >= ABSENT_METERS_MAX:
+            del self._absences[next(iter(self._absences))]
+        self._absences[meter_no] = _Absence(backoff_ms=backoff_ms, until_ms=now_ms + backoff_ms)
+
+    def _overhear(self, frame: dlt645.Frame) -> None:
+        if frame.control & _ANSWER_BIT:
+            self._present(frame.address)
+
+    def _present(self, meter_no: str) -> None:
+        self._absences.pop(meter_no, None)
+        if len(self._heard) < HEARD_METERS_MAX:
+            self._heard[meter_no] = None
+
+
+def _rank(turn: _Turn) -> tuple[int, int]:
+    return turn.job.priority.value, turn.place
+
+
+def _request(turn: _Turn) -> dlt645.Request:
+    assert turn.request is not None
+    return turn.request
