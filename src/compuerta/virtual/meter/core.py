@@ -53,6 +53,7 @@ class MeterCore:
 
     def __init__(self, setup: MeterSetup, *, now_ms: int) -> None:
         self.setup = setup
+        self.meter_no = setup.meter_no
         self.now_ms = now_ms
         self.clock = CivilClock(
             now_ms=now_ms, civil_ms=now_ms + setup.civil_offset_ms, drift_ppm=setup.drift_ppm
@@ -80,12 +81,15 @@ class MeterCore:
         self.powered = True
         self.stuck_relay = False
         self.cover_open = False
+        self.programming_key = False
+        self.identity_until_ms = 0  # until then the keeper of the keys may recharge
 
         self._frozen_day = self.civil_ms // DAY_MS
         self._reminded = False
         self._trip_due_ms: int | None = None
         self._trip_operator = NO_OPERATOR
         self._trip_restore_ms = 0
+        self._restore_to = Relay.CLOSED
         self._restore_due_ms: int | None = None
         self._overload_since_ms: int | None = None
         self._settle()
@@ -130,6 +134,11 @@ class MeterCore:
     def price_e4(self) -> int:
         """The price that use costs now, in 0.0001 of the major unit per kWh."""
         return self._price().price_e4
+
+    @property
+    def identity_is_valid(self) -> bool:
+        """Whether the keeper of the keys has shown who it is, and that has not expired."""
+        return self.now_ms < self.identity_until_ms
 
     @property
     def trip_is_delayed(self) -> bool:
@@ -231,8 +240,12 @@ class MeterCore:
     def _restore_if_due(self) -> None:
         if self._restore_due_ms is not None and self.now_ms >= self._restore_due_ms:
             self._restore_due_ms = None
-            if not self.out_of_money:
+            if self.out_of_money:
+                return
+            if self._restore_to is Relay.CLOSED:
                 self.close(operator=self._trip_operator)
+            else:
+                self.permit(operator=self._trip_operator)
 
     def _trip_if_due(self) -> None:
         if self._trip_due_ms is None or self.now_ms < self._trip_due_ms:
@@ -271,11 +284,15 @@ class MeterCore:
 
     # The relay.
 
-    def order_trip(self, *, operator: bytes, restore_min: int = 0) -> None:
-        """Accept a remote trip (1A, 1D): it happens after the trip delay and the current protection."""
+    def order_trip(self, *, operator: bytes, restore_min: int = 0, restore_to: Relay = Relay.CLOSED) -> None:
+        """Accept a remote trip: it happens after the trip delay and the current protection.
+
+        With `restore_min` the meter ends the trip by itself: it closes (1D), or permits closing (1E).
+        """
         self._trip_due_ms = self.now_ms + self.limits.trip_delay_min * MINUTE_MS
         self._trip_operator = operator
         self._trip_restore_ms = restore_min * MINUTE_MS
+        self._restore_to = restore_to
         self._settle()
 
     def permit(self, *, operator: bytes) -> None:
@@ -391,6 +408,21 @@ class MeterCore:
         self._frozen_day = min(self._frozen_day, civil_ms // DAY_MS)
         self._settle()
 
+    def clear_registers(self) -> None:
+        """Set energy, freezes and events to zero (1AH); the money that is in the meter stays."""
+        self.energy_wms = 0
+        self.records.daily_freezes.clear()
+        self.records.instant_freezes.clear()
+        self.records.settlements.clear()
+        self.clear_events()
+
+    def clear_events(self) -> None:
+        """Forget switchings, covers and power cuts (1BH); purchases are no events."""
+        kept = self.records
+        for ring in (kept.trips, kept.closings, kept.covers):
+            ring.clear()
+        kept.trips_count = kept.closings_count = kept.covers_count = kept.power_downs_count = 0
+
     def set_limits(self, limits: Limits) -> None:
         """Change the limits; what they forbid happens at once."""
         self.limits = limits
@@ -425,7 +457,7 @@ class MeterCore:
                 )
             )
             self.records.covers_count += 1
-        elif self.cover_open and not cover_open:
+        elif self.cover_open and not cover_open and self.records.covers:
             ended = replace(
                 self.records.covers[0], end=civil_from_ms(self.civil_ms), energy_wh_end=self.energy_wh
             )

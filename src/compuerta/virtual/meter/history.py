@@ -1,0 +1,127 @@
+"""The rings of a meter as registers: freezes, covers, switchings, purchases; entry 1 is the newest.
+
+An entry that was never written is zeros, as in a meter fresh from the factory.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from compuerta.virtual.meter.core import MeterCore
+from compuerta.virtual.meter.records import RECORDS_KEPT_MAX, CoverOpening, Freeze, Purchase, Switching
+from compuerta.virtual.meter.registers import ENTRY_ALL, RATE_ALL, energy_steps, rates_of
+from compuerta.wire.dlt645.fields import bcd_to, moment_to
+
+T = TypeVar("T")
+
+_COVER_BYTES = 60
+_SWITCHING_BYTES = 34
+_PURCHASE_PARTS_BYTES = (5, 2, 4, 4, 4, 4)
+_REFUND_PARTS_BYTES = (5, 2, 4, 4, 4)
+
+
+def daily_freeze(core: MeterCore, di: int) -> bytes | None:
+    """Return a part of the freeze of nn midnights ago (0506)."""
+    return _frozen(core.records.daily_freezes, what=di >> 8 & 0xFF, entry=di & 0xFF)
+
+
+def instant_freeze(core: MeterCore, di: int) -> bytes | None:
+    """Return a part of a freeze that was ordered (0501)."""
+    return _frozen(core.records.instant_freezes, what=di >> 8 & 0xFF, entry=di & 0xFF)
+
+
+def covers(core: MeterCore, di: int) -> bytes | None:
+    """Return the number of cover openings, or one of the last ten (03300D)."""
+    if di & 0xFF == 0:
+        return bcd_to(core.records.covers_count, length=3)
+    return _entry(core.records.covers, di & 0xFF, _cover, zeros=_COVER_BYTES)
+
+
+def power_downs(core: MeterCore, di: int) -> bytes | None:
+    """Return the number of power cuts (0311)."""
+    return bcd_to(core.records.power_downs_count, length=3)
+
+
+def trips(core: MeterCore, di: int) -> bytes | None:
+    """Return the number of trips, or one of the last ten (1D)."""
+    return _switchings(core.records.trips, core.records.trips_count, di)
+
+
+def closings(core: MeterCore, di: int) -> bytes | None:
+    """Return the number of closings, or one of the last ten (1E)."""
+    return _switchings(core.records.closings, core.records.closings_count, di)
+
+
+def purchases(core: MeterCore, di: int) -> bytes | None:
+    """Return one part, or all, of one of the last ten recharges (0333)."""
+    if core.purse is None:
+        return None
+    return _parts_of(core.records.purchases, di, _PURCHASE_PARTS_BYTES)
+
+
+def refunds(core: MeterCore, di: int) -> bytes | None:
+    """Return one part, or all, of one of the last ten refunds (0334)."""
+    if core.purse is None:
+        return None
+    return _parts_of(core.records.refunds, di, _REFUND_PARTS_BYTES)
+
+
+def _entry(ring: Sequence[T], entry: int, octets: Callable[[T], bytes], *, zeros: int) -> bytes | None:
+    if not 1 <= entry <= RECORDS_KEPT_MAX:
+        return None
+    return octets(ring[entry - 1]) if entry <= len(ring) else bytes(zeros)
+
+
+def _frozen(freezes: Sequence[Freeze], *, what: int, entry: int) -> bytes | None:
+    if not 1 <= entry <= len(freezes):
+        return None
+    freeze = freezes[entry - 1]
+    moment = moment_to(freeze.at, order="mhDMY")
+    forward, reverse = rates_of(freeze.energy_wh, RATE_ALL), rates_of(0, RATE_ALL)
+    assert forward is not None and reverse is not None
+    return {0x00: moment, 0x01: forward, 0x02: reverse, ENTRY_ALL: moment + forward + reverse}.get(what)
+
+
+def _cover(opening: CoverOpening) -> bytes:
+    end = bytes(6) if opening.end is None else moment_to(opening.end, order="smhDMY")
+    before, after = energy_steps(opening.energy_wh_start), energy_steps(opening.energy_wh_end or 0)
+    # Each energy is forward active, reverse active and four reactive quadrants.
+    return moment_to(opening.start, order="smhDMY") + end + before + bytes(20) + after + bytes(20)
+
+
+def _switchings(ring: Sequence[Switching], count: int, di: int) -> bytes | None:
+    what, entry = di >> 8 & 0xFF, di & 0xFF
+    if (what, entry) == (0x00, 0x01):
+        return bcd_to(count, length=3)
+    return _entry(ring, entry, _switching, zeros=_SWITCHING_BYTES) if what == ENTRY_ALL else None
+
+
+def _switching(switching: Switching) -> bytes:
+    moment = moment_to(switching.at, order="smhDMY")
+    return moment + switching.operator + energy_steps(switching.energy_wh) + bytes(20)
+
+
+def _parts_of(ring: Sequence[Purchase], di: int, lengths: tuple[int, ...]) -> bytes | None:
+    part_no, entry = di >> 8 & 0xFF, di & 0xFF
+    whole = _entry(ring, entry, _purchase, zeros=sum(lengths))
+    if whole is None or part_no == ENTRY_ALL:
+        return None if whole is None else whole[: sum(lengths)]
+    if not 1 <= part_no <= len(lengths):
+        return None
+    start = sum(lengths[: part_no - 1])
+    return whole[start : start + lengths[part_no - 1]]
+
+
+def _purchase(purchase: Purchase) -> bytes:
+    return (
+        _moment(purchase.at)
+        + bcd_to(purchase.purchase_no % 10_000, length=2)
+        + bcd_to(purchase.amount_minor, length=4)
+        + bcd_to(max(purchase.before_minor, 0), length=4)
+        + bcd_to(max(purchase.after_minor, 0), length=4)
+        + bcd_to(purchase.total_minor % 10**8, length=4)
+    )
+
+
+def _moment(at: datetime) -> bytes:
+    return moment_to(at, order="mhDMY")

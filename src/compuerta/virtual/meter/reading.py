@@ -1,0 +1,248 @@
+"""What a virtual meter answers to a read: one table from data identifiers to bytes.
+
+A reader gets the meter and the whole identifier, so that one reader serves every rate, phase, or entry
+of a ring. None means "no such data here", and becomes ERR 02.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from compuerta.drivers.abilities import Relay
+from compuerta.virtual.meter import history
+from compuerta.virtual.meter.clock import civil_from_ms
+from compuerta.virtual.meter.core import MINUTE_MS, MeterCore
+from compuerta.virtual.meter.registers import ENTRY_ALL, RATE_ALL, RATES, energy_steps, rates_of
+from compuerta.virtual.meter.setup import CreditAuthority, Layout
+from compuerta.wire.dlt645.fields import bcd_to, digits_to, moment_to, signed_bcd_to
+
+Reader = Callable[[MeterCore, int], bytes | None]
+
+CONSTANT_IMP_PER_KWH = 1_600
+FREQUENCY_CHZ = 5_000
+TEMPERATURE_DC = 250
+BATTERY_CV = 360
+
+
+def read(core: MeterCore, di: int) -> bytes | None:
+    """Return the value of a data identifier as the wire carries it; None = no such data here."""
+    for mask, wanted, reader in _READERS:
+        if di & mask == wanted:
+            return reader(core, di)
+    return None
+
+
+def status_words(core: MeterCore) -> tuple[int, ...]:
+    """Return the seven status words, DL/T 645-2007 with the filings of 2009 and 2013."""
+    owes = core.purse is not None and core.purse.balance_minor < 0
+    word_1 = owes << 14
+    word_4 = (0 < core.limits.power_w_max < core.power_w) << 5
+    word_7 = core.cover_open << 9
+    return (word_1, 0, _status_word_3(core), word_4, 0, 0, word_7)
+
+
+def _status_word_3(core: MeterCore) -> int:
+    holds_money = core.setup.credit_authority is CreditAuthority.METER
+    # Bit 6 is what the relay was told: a permitted close has been told to close, and is open still.
+    told_to_open = core.wish is Relay.OPEN
+    return (
+        core.programming_key << 3
+        | (not core.contact_closed) << 4
+        | told_to_open << 6
+        | core.pre_trip_alarm << 7
+        | (0b10 if holds_money else 0b00) << 8
+        | core.keep_power << 12
+        | core.identity_is_valid << 13
+        | (0b11 if core.customer_no is None else 0b00) << 14
+    )
+
+
+# Energy and instantaneous values.
+
+
+def _energy_at(core: MeterCore, settlements_ago: int) -> int | None:
+    if settlements_ago == 0:
+        return core.energy_wh
+    kept = core.records.settlements
+    return kept[settlements_ago - 1].energy_wh if settlements_ago <= len(kept) else 0
+
+
+def _forward_energy(core: MeterCore, di: int) -> bytes | None:
+    rate, day = di >> 8 & 0xFF, di & 0xFF
+    days = range(13) if day == ENTRY_ALL else range(day, day + 1) if day <= 12 else range(0)
+    blocks = [rates_of(energy_wh, rate) for ago in days if (energy_wh := _energy_at(core, ago)) is not None]
+    if not blocks or None in blocks:
+        return None
+    return b"".join(block for block in blocks if block is not None)
+
+
+def _reverse_energy(core: MeterCore, di: int) -> bytes | None:
+    return rates_of(0, di >> 8 & 0xFF) if di & 0xFF <= 12 else None
+
+
+def _period_energy(core: MeterCore, di: int) -> bytes | None:
+    ago = di & 0xFF
+    if ago > 1:
+        return None
+    until_wh, from_wh = _energy_at(core, ago), _energy_at(core, ago + 1)
+    return None if until_wh is None or from_wh is None else energy_steps(max(until_wh - from_wh, 0))
+
+
+def _per_phase(value: Callable[[MeterCore], int], *, length: int, with_total: bool) -> Reader:
+    """A single-phase meter: phase A carries all, B and C are there and zero."""
+
+    def reader(core: MeterCore, di: int) -> bytes | None:
+        phase = di >> 8 & 0xFF
+        alone = bcd_to(value(core), length=length)
+        if phase == RATE_ALL:
+            return (alone if with_total else b"") + alone + bytes(2 * length)
+        if phase in (2, 3):
+            return bytes(length)
+        return alone if phase == 1 or (phase == 0 and with_total) else None
+
+    return reader
+
+
+def _power_steps(core: MeterCore) -> int:
+    return core.power_w * 10  # XX.XXXX kW
+
+
+def _constantly(value: int, *, length: int) -> Reader:
+    octets = bcd_to(value, length=length)
+    return lambda core, di: octets
+
+
+def _price(core: MeterCore, di: int) -> bytes:
+    return bcd_to(core.price_e4, length=4)
+
+
+def _identity_left(core: MeterCore, di: int) -> bytes:
+    left_ms = max(core.identity_until_ms - core.now_ms, 0)
+    return bcd_to(-(-left_ms // MINUTE_MS), length=2)
+
+
+# Money.
+
+
+def _money(core: MeterCore, di: int) -> bytes | None:
+    balance_minor = core.balance_minor
+    if balance_minor is None:
+        return None
+    return bcd_to(max(-balance_minor if di & 0xFF else balance_minor, 0), length=4)
+
+
+def _limit(name: str, *, length: int, scale: int = 1) -> Reader:
+    return lambda core, di: bcd_to(int(getattr(core.limits, name)) * scale, length=length)
+
+
+def _money_limit(name: str) -> Reader:
+    limit = _limit(name, length=4)
+    return lambda core, di: None if core.purse is None else limit(core, di)
+
+
+# Parameters.
+
+
+def _clock(order: str) -> Reader:
+    return lambda core, di: moment_to(civil_from_ms(core.civil_ms), order=order)
+
+
+def _tariff_switch(core: MeterCore, di: int) -> bytes:
+    if core.tariff_switch_civil_ms is None:
+        return bytes(5)
+    return moment_to(civil_from_ms(core.tariff_switch_civil_ms), order="mhDMY")
+
+
+def _prices(core: MeterCore, di: int) -> bytes | None:
+    tariff = {0x01: core.tariff, 0x02: core.tariff_spare}.get(di >> 8 & 0xFF)
+    if tariff is None:
+        return None
+    rate = di & 0xFF
+    price = bcd_to(tariff.at(core.civil_ms, energy_wms=core.energy_wms).price_e4, length=4)
+    if rate == RATE_ALL:
+        return price * RATES
+    return price if 1 <= rate <= RATES else None
+
+
+def _status(core: MeterCore, di: int) -> bytes | None:
+    octets = [word.to_bytes(2, "little") for word in status_words(core)]
+    word_no = di & 0xFF
+    if word_no == ENTRY_ALL:
+        return b"".join(octets)
+    return octets[word_no - 1] if 1 <= word_no <= len(octets) else None
+
+
+# The vendor's bulk block, laid out as in the captures R44 and R45 (65 bytes); nobody knows the last word.
+
+
+def _vendor_bulk(core: MeterCore, di: int) -> bytes | None:
+    if core.setup.layout is not Layout.VENDOR:
+        return None
+    voltage, current = bcd_to(core.setup.voltage_dv, length=2), signed_bcd_to(core.current_ma, length=3)
+    power, energy = signed_bcd_to(_power_steps(core), length=3), rates_of(core.energy_wh, RATE_ALL)
+    factor = bcd_to(1_000 if core.power_w else 0, length=2)
+    assert energy is not None
+    return (
+        (_money(core, 0) or bytes(4))
+        + (_money(core, 1) or bytes(4))
+        + voltage + bytes(4)
+        + current + bytes(6)
+        + power + power + bytes(6)
+        + factor + factor + bytes(4)
+        + energy
+        + bytes(2)
+    )  # fmt: skip
+
+
+_READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
+    # mask, identifier under the mask, reader: the first that fits answers
+    (0xFFFF0000, 0x00000000, _forward_energy),  # combined = forward: nothing flows back
+    (0xFFFF0000, 0x00010000, _forward_energy),
+    (0xFFFF0000, 0x00020000, _reverse_energy),
+    (0xFFFFFF00, 0x000B0000, _period_energy),
+    (0xFFFFFFFE, 0x00900200, _money),
+    (0xFFFF00FF, 0x02010000, _per_phase(lambda core: core.setup.voltage_dv, length=2, with_total=False)),
+    (0xFFFF00FF, 0x02020000, _per_phase(lambda core: core.current_ma, length=3, with_total=False)),
+    (0xFFFF00FF, 0x02030000, _per_phase(_power_steps, length=3, with_total=True)),
+    (0xFFFF00FF, 0x02040000, _per_phase(lambda core: 0, length=3, with_total=True)),
+    (0xFFFF00FF, 0x02050000, _per_phase(_power_steps, length=3, with_total=True)),
+    (0xFFFF00FF, 0x02060000, _per_phase(lambda core: 1_000, length=2, with_total=True)),
+    (0xFFFFFFFF, 0x02800001, _constantly(0, length=3)),
+    (0xFFFFFFFF, 0x02800002, _constantly(FREQUENCY_CHZ, length=2)),
+    (0xFFFFFFFF, 0x02800007, _constantly(TEMPERATURE_DC, length=2)),
+    (0xFFFFFFFF, 0x02800008, _constantly(BATTERY_CV, length=2)),
+    (0xFFFFFFFF, 0x0280000B, _price),
+    (0xFFFFFFFE, 0x02800020, _price),
+    (0xFFFFFFFF, 0x02800022, _identity_left),
+    (0xFFFFFFFF, 0x028011FF, _vendor_bulk),
+    (0xFFFFFFFF, 0x04000101, _clock("WDMY")),
+    (0xFFFFFFFF, 0x04000102, _clock("smh")),
+    (0xFFFFFFFF, 0x0400010C, _clock("smhWDMY")),
+    (0xFFFFFFFF, 0x04000108, _tariff_switch),
+    (0xFFFFFFFF, 0x04000204, _constantly(RATES, length=1)),
+    (0xFFFFFFFF, 0x04000207, _constantly(0, length=1)),
+    (0xFFFFFFFE, 0x04000306, _constantly(1, length=3)),
+    (0xFFFFFFFE, 0x04000401, lambda core, di: digits_to(core.meter_no, length=6)),
+    (0xFFFFFFFF, 0x0400040E, lambda core, di: digits_to(core.customer_no or "0" * 12, length=6)),
+    (0xFFFFFFFE, 0x04000409, _constantly(CONSTANT_IMP_PER_KWH, length=3)),
+    (0xFFFFFF00, 0x04000500, _status),
+    (0xFFFFFFFF, 0x04001001, _money_limit("alarm_1_minor")),
+    (0xFFFFFFFF, 0x04001002, _money_limit("alarm_2_minor")),
+    (0xFFFFFFFF, 0x04001003, _money_limit("overdraft_minor")),
+    (0xFFFFFFFF, 0x04001004, _money_limit("hoarding_minor")),
+    (0xFFFFFFFF, 0x04001005, _money_limit("permit_minor")),
+    (0xFFFFFFFF, 0x04001101, lambda core, di: bytes((core.run_feature_word,))),
+    (0xFFFFFFFF, 0x04001401, _limit("trip_delay_min", length=2)),
+    (0xFFFFFFFF, 0x04001402, _limit("protected_current_ma", length=3)),
+    (0xFFFFFFFF, 0x04001403, _limit("protection_min", length=2)),
+    (0xFFFF0000, 0x04050000, _prices),
+    (0xFFFFFFFF, 0x04090B01, _limit("power_w_max", length=3, scale=10)),
+    (0xFFFFFFFF, 0x04090B02, _limit("overload_min", length=1)),
+    (0xFFFF0000, 0x05010000, history.instant_freeze),
+    (0xFFFF0000, 0x05060000, history.daily_freeze),
+    (0xFFFFFF00, 0x03300D00, history.covers),
+    (0xFFFFFFFF, 0x03110000, history.power_downs),
+    (0xFFFF0000, 0x1D000000, history.trips),
+    (0xFFFF0000, 0x1E000000, history.closings),
+    (0xFFFF0000, 0x03330000, history.purchases),
+    (0xFFFF0000, 0x03340000, history.refunds),
+)
