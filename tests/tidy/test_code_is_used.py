@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
-from tests.tidy.house import PACKAGE, ROOT, Source, dotted, sources
+from tests.tidy.house import PACKAGE, ROOT, Source, dotted, source_of, sources
 
 # What Django looks for by name and no line of ours imports.
 FOUND_BY_DJANGO = frozenset({"admin", "apps", "models", "migrations", "management", "templatetags"})
@@ -44,11 +44,8 @@ def names_used(source: Source) -> Iterator[str]:
 
 def is_entry_point(source: Source) -> bool:
     runs_itself = 'if __name__ == "__main__":' in source.text
-    return (
-        runs_itself
-        or source.path.name == "__init__.py"
-        or bool(FOUND_BY_DJANGO & {*source.module.split(".")})
-    )
+    is_found_by_name = not FOUND_BY_DJANGO.isdisjoint(source.module.split(".")[2:])
+    return runs_itself or source.path.name == "__init__.py" or is_found_by_name
 
 
 def test_every_module_is_imported_by_another() -> None:
@@ -73,6 +70,15 @@ def test_every_public_function_is_called() -> None:
     ]
 
     assert not orphans, "\n" + "\n".join(orphans)
+
+
+def test_a_name_in_an_import_a_call_or_a_setting_is_used() -> None:
+    text = "from a.b import c\nd.e()\nURLS = 'f.g:h'\ndef i(): ..."
+
+    used = set(names_used(source_of(text, path="src/compuerta/domain/used.py")))
+
+    assert {"a.b", "a.b.c", "c", "e", "f.g", "h"} <= used
+    assert "i" not in used
 
 
 def test_the_package_names_its_version_once() -> None:

@@ -46,7 +46,9 @@ LEFT_FOR_LATER = re.compile(r"\b(TO" + r"DO|FIX" + r"ME)\b")
 def banned_words(source: Source) -> Iterator[str]:
     words = [rule for rule in BANNED if source.room in rule.rooms]
     for node in ast.walk(source.tree):
-        name = dotted(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+        if not isinstance(node, ast.Name | ast.Attribute):
+            continue
+        name = dotted(node)
         for rule in words:
             if name == rule.word or name.endswith(f".{rule.word}"):
                 yield f"{source.path}:{node.lineno}: {rule.word}: write {rule.instead}"
@@ -57,7 +59,7 @@ def greedy_handlers(source: Source) -> Iterator[str]:
         return
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node):
-            yield f"{source.path}:{node.lineno}: catch only what you can answer; only an app's outermost loop may"
+            yield f"{source.path}:{node.lineno}: catch what you can answer; all, only in an app's loop"
 
 
 def things_left_for_later(source: Source) -> Iterator[str]:

@@ -162,6 +162,6 @@ def test_two_titles_are_seen_and_comments_in_code_are_not_titles() -> None:
 
 
 def test_a_name_that_is_there_is_found() -> None:
-    text = "`compuerta.domain.errors.Refused` in `compuerta.domain`, `compuerta.adapters.postgres.server.serving()`"
+    text = "`compuerta.domain.errors.Refused` in `compuerta.domain`, `compuerta.services.vend`"
 
     assert not list(names_of_nothing(Path("README.md"), text))
