@@ -60,7 +60,7 @@ def _our_round(wires: Sequence[bytes]) -> None:
 
 def _their_round() -> Callable[[Sequence[bytes]], None]:
     # The peer is imported here, since importing it sets up its log.
-    from dlt645.protocol.protocol import DLT645Protocol
+    from dlt645.protocol.protocol import DLT645Protocol  # type: ignore[import-untyped]
     from loguru import logger
 
     logger.remove()

@@ -16,6 +16,7 @@ from compuerta.wire.dlt645.answers import (
     RelayErrorAnswer,
     RelayErrorBit,
 )
+from compuerta.wire.dlt645.decode import Explained, explain
 from compuerta.wire.dlt645.fields import ProtocolError
 from compuerta.wire.dlt645.frame import BROADCAST, WILDCARD, Deframer, Frame, address_matches, encode
 from compuerta.wire.dlt645.messages import Answer, Request, parse_answer, parse_request
@@ -98,6 +99,7 @@ __all__ = [
     "ErrorAnswer",
     "Event",
     "ExchangeInFlight",
+    "Explained",
     "FollowUpAnswer",
     "Frame",
     "Freeze",
@@ -157,6 +159,7 @@ __all__ = [
     "diversification",
     "encode",
     "encode_values",
+    "explain",
     "lookup",
     "parse_answer",
     "parse_request",

@@ -158,7 +158,7 @@ class PasswordAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayAnswer:
-    """The relay command is accepted, not done; `extended` only answers an encrypted command that asked for it."""
+    """The relay command is accepted, not done; `extended` comes only where an encrypted one asked for it."""
 
     extended: frozenset[RelayBit] | None = None
 

@@ -36,7 +36,7 @@ class Frame(NamedTuple):
     """This will hold one frame: the address as twelve digits high digit first, and DATA without its 33H.
 
     Leading "AA" pairs of an address are a wildcard ("AAAAAAAA3594": the meters that end in 3594).
-    It is a named tuple and no frozen dataclass, as is the habit here: that one takes as long to make as all the
+    It is a named tuple where the habit here is a frozen dataclass: that one takes as long to make as all the
     rest of the decoding.
     """
 
@@ -146,8 +146,8 @@ class Deframer:
 
 def _checksum(body: bytes) -> int:
     """The sum of the bytes, modulo 256."""
-    # The low half of Adler-32 is 1 + the sum of the bytes, modulo 65,521: the fastest sum that Python has, and
-    # right as long as 255 in every byte stay below that modulus.
+    # The low half of Adler-32 is 1 + the sum of the bytes, modulo 65,521: the fastest sum that Python has,
+    # and right as long as 255 in every byte stay below that modulus.
     return (adler32(body) - 1 if len(body) <= _ADLER_BYTES_MAX else sum(body)) & 0xFF
 
 

@@ -1,7 +1,7 @@
 """How the bytes of a register become values with names and units, and back.
 
-Values are ints in a small unit that the name ends in (`energy_wh`, `voltage_mv`, `amount_minor`). A register that
-is coarser than its unit (0.01 kWh = 10 Wh) cuts off what it cannot show, as the meter's display does.
+Values are ints in a small unit that the name ends in (`energy_wh`, `voltage_mv`, `amount_minor`). A register
+that is coarser than its unit (0.01 kWh = 10 Wh) cuts off what it cannot show, as the meter's display does.
 """
 
 from collections.abc import Mapping
@@ -121,11 +121,15 @@ def describe(field: Field, value: Value) -> str:
         case datetime():
             return value.isoformat(sep=" ")
         case frozenset():
-            return ", ".join(sorted(value)) or "nothing set"
+            return _listed(value) or "nothing set"
         case StatusWord3():
-            return f"{value.bits:04X} ({', '.join(sorted(value.flags)) or 'relay closed, no flag set'})"
+            return f"{value.bits:04X} ({_listed(value.flags) or 'relay closed, no flag set'})"
         case _:
             return str(value)
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)).replace("_", " ")
 
 
 def spread(fixed: tuple[Field, ...], repeated: Field | None, *, length: int) -> tuple[Field, ...]:

@@ -1,9 +1,9 @@
 """Function 03H: identity, opening, recharge and status, spoken to the meter's security module (ESAM).
 
-Amounts and counts are unsigned binary here, while registers are BCD. The MACs cover amount and count (MAC1) and
-the customer number (MAC2); who makes them is not this room's matter: they are four opaque bytes.
-Two layouts of a recharge exist: the standard's (purchase number, customer number) and a vendor's (order number,
-meter number), told apart by their lengths.
+Amounts and counts are unsigned binary here, while registers are BCD. The MACs cover amount and count (MAC1)
+and the customer number (MAC2); who makes them is not this room's matter: they are four opaque bytes.
+Two layouts of a recharge exist: the standard's (purchase number, customer number) and a vendor's (order
+number, meter number), told apart by their lengths.
 """
 
 from dataclasses import dataclass
@@ -122,7 +122,7 @@ class Recharge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorRecharge:
-    """This will put an amount into a meter of the vendor's layout: sixteen digits of order number (L = 34)."""
+    """This will put an amount into a meter of the vendor's layout: an order of sixteen digits (L = 34)."""
 
     operator: bytes
     amount_minor: int
@@ -190,7 +190,7 @@ SecurityRequest = (
 
 
 def parse_security(data: bytes) -> SecurityRequest:
-    """This will read the DATA of a 03H request; an unknown identifier or layout comes back as `SecurityRaw`."""
+    """This will read the DATA of a 03H request; what is unknown comes back as `SecurityRaw`."""
     di = fields.di_from(data[:4])
     operator = fields.exact(data[4:8], length=4)
     body = data[8:]

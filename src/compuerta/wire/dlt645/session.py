@@ -1,8 +1,9 @@
 """The two ends of a DL/T 645 line, without the line: bytes in, events out, time as an argument.
 
 The master asks one thing at a time and accepts as its answer only a frame from the right meter, of the right
-function, about the right data identifier. Everything else is `Stray`. What the wire cannot tell apart, nobody can:
-a late answer to an earlier, equal request looks like the answer to this one, so drivers read back what matters.
+function, about the right data identifier. Everything else is `Stray`. What the wire cannot tell apart, nobody
+can: a late answer to an earlier, equal request looks like the answer to this one, and a refusal names no data
+identifier at all. So drivers read back what matters.
 """
 
 from dataclasses import dataclass
@@ -99,8 +100,8 @@ class _Exchange:
 class MasterSession:
     """This will carry one request at a time to a meter, repeat it after silence, and recognise its answer.
 
-    `wake_at_ms` says when `wake` wants to be called; call `receive(b"", now_ms=...)` after it, since silence and
-    a finished broadcast are events too.
+    `wake_at_ms` says when `wake` wants to be called; call `receive(b"", now_ms=...)` after it, since silence
+    and a finished broadcast are events too.
     """
 
     def __init__(
@@ -119,13 +120,12 @@ class MasterSession:
         if self._exchange:
             raise ExchangeInFlight(self._exchange.request)
         frame = request.to_frame(self._address)
-        octets = encode(frame, wake_bytes=self._wake_bytes)
+        octets = encode(frame, wake_bytes=self._wake_bytes)  # refuses before anything is in flight
         if self._address == BROADCAST:
             self._emit(Sent(request=request), now_ms=now_ms)
             return octets
         self._exchange = _Exchange(request=request, frame=frame, tries=0, due_ms=0, due_ms_max=0)
-        self._try(self._exchange, now_ms=now_ms)
-        return octets
+        return self._try(now_ms=now_ms)
 
     def receive(self, data: bytes, *, now_ms: int) -> list[Event]:
         """This will take what came at `now_ms` and give what happened; it never raises for any bytes."""
@@ -146,11 +146,14 @@ class MasterSession:
         return self._exchange.due_ms if self._exchange else None
 
     def wake(self, now_ms: int) -> bytes:
-        """This will give the request's bytes once more if its time is up; b"" if there is nothing to write."""
+        """This will give the request's bytes once more if its time is up, and b"" otherwise."""
         if not self._exchange or now_ms < self._exchange.due_ms:
             return b""
         for frame in self._deframer.flush():  # a damaged length may have swallowed the answer
             self._hear(frame, now_ms=now_ms)
+        return self._try(now_ms=now_ms)
+
+    def _try(self, *, now_ms: int) -> bytes:
         exchange = self._exchange
         if not exchange:
             return b""
@@ -158,13 +161,10 @@ class MasterSession:
             self._exchange = None
             self._emit(Silent(request=exchange.request), now_ms=now_ms)
             return b""
-        self._try(exchange, now_ms=now_ms)
-        return encode(exchange.frame, wake_bytes=self._wake_bytes)
-
-    def _try(self, exchange: _Exchange, *, now_ms: int) -> None:
         exchange.tries += 1
         exchange.due_ms = now_ms + self._timing.first_byte_ms
         exchange.due_ms_max = exchange.due_ms + TALK_MS_MAX
+        return encode(exchange.frame, wake_bytes=self._wake_bytes)
 
     def _hear(self, frame: Frame, *, now_ms: int) -> None:
         exchange = self._exchange

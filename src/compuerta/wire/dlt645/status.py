@@ -1,4 +1,4 @@
-"""The seven status words 04000501 to 04000507: bits by their names, and word 3, which rules supply, as a value.
+"""The seven status words 04000501 to 04000507: bits by their names; word 3, which rules supply, as a value.
 
 A bit without a name here is called "bit_11", so that no word loses anything on its way.
 """

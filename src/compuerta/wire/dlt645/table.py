@@ -1,4 +1,4 @@
-"""The data identifiers as a table, DL/T 645-2007 annex A with the filings of 2009 and 2013, and two vendors' blocks.
+"""The data identifiers: DL/T 645-2007 annex A with the filings of 2009 and 2013, and two vendors' blocks.
 
 A pattern is DI3 DI2 DI1 DI0; the small letters of `VARIABLES` stand for a byte that counts something.
 """
