@@ -1,0 +1,214 @@
+"""What every link promises: memory, TCP with a registered dialer, and a serial port on a pty.
+
+Each road gives a near end, which is the link under test, and a far end to say and to hear by.
+"""
+
+import asyncio
+import os
+import tty
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from compuerta.adapters.links import registration, serial_bus, simulated, tcp_server
+from compuerta.services.link_port import Link
+
+PATIENCE_S = 5.0
+FRAME = bytes.fromhex("68943521908855689106333435357B555E16")
+
+
+@dataclass
+class Ear:
+    """A listener that keeps what it is told, and lets a test wait for it."""
+
+    received: bytearray = field(default_factory=bytearray)
+    losses: list[str] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def heard(self, data: bytes) -> None:
+        self.received += data
+        self.news.set()
+
+    def lost(self, reason: str) -> None:
+        self.losses.append(reason)
+        self.news.set()
+
+    async def until(self, is_so: Callable[["Ear"], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not is_so(self):
+                self.news.clear()
+                await self.news.wait()
+
+
+@dataclass
+class Pair:
+    """A link under test, and what its far end can do."""
+
+    link: Link
+    say: Callable[[bytes], object]
+    hear: Callable[[int], Awaitable[bytes]]  # the next so many bytes
+    hang_up: Callable[[], None]
+    settle: Callable[[], Awaitable[None]]  # whatever was on its way has arrived
+
+
+Road = Callable[[], AbstractAsyncContextManager[Pair]]
+
+
+async def a_few_turns() -> None:
+    """Let the event loop come round often enough for loopback bytes and callbacks."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def memory() -> AsyncIterator[Pair]:
+    near, far = simulated.a_wire()
+    ear = Ear()
+    far.attach(ear)
+
+    async def hear(count: int) -> bytes:
+        await ear.until(lambda ear: len(ear.received) >= count)
+        return bytes(ear.received)
+
+    yield Pair(link=near, say=far.write, hear=hear, hang_up=far.shut, settle=a_few_turns)
+
+
+@asynccontextmanager
+async def tcp() -> AsyncIterator[Pair]:
+    dialed: asyncio.Queue[Link] = asyncio.Queue()
+    profile = registration.DialProfile(registration=registration.template("CPT1:{imei}"))
+    server = tcp_server.TcpServer(
+        [profile], is_known=lambda _: True, dialed=lambda _, link: dialed.put_nowait(link)
+    )
+    port = await server.open(host="127.0.0.1", port=0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"CPT1:860123456789012")
+    async with asyncio.timeout(PATIENCE_S):
+        link = await dialed.get()
+    try:
+        yield Pair(
+            link=link, say=writer.write, hear=reader.readexactly, hang_up=writer.close, settle=a_few_turns
+        )
+    finally:
+        writer.close()
+        await server.shut()
+
+
+@asynccontextmanager
+async def serial() -> AsyncIterator[Pair]:
+    master, slave = os.openpty()
+    tty.setraw(master)
+    opened: asyncio.Queue[Link] = asyncio.Queue()
+    bus = serial_bus.SerialBus(os.ttyname(slave), opened=opened.put_nowait, not_opened=refuse_to_go_on)
+    running = asyncio.create_task(bus.run())
+    async with asyncio.timeout(PATIENCE_S):
+        link = await opened.get()
+    ear = Ear()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(master, lambda: ear.heard(os.read(master, 4096)))
+    descriptors = [master, slave]
+
+    async def hear(count: int) -> bytes:
+        await ear.until(lambda ear: len(ear.received) >= count)
+        return bytes(ear.received)
+
+    def hang_up() -> None:
+        loop.remove_reader(master)
+        while descriptors:
+            os.close(descriptors.pop())
+
+    try:
+        yield Pair(
+            link=link, say=lambda said: os.write(master, said), hear=hear, hang_up=hang_up, settle=a_few_turns
+        )
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        if descriptors:
+            hang_up()
+
+
+def refuse_to_go_on(error: serial_bus.PortNotOpened) -> None:
+    pytest.fail(str(error))
+
+
+def play(scene: Coroutine[None, None, None]) -> None:
+    asyncio.run(scene)
+
+
+ROADS = pytest.mark.parametrize("road", [memory, tcp, serial])
+
+
+@ROADS
+def test_bytes_travel_both_ways(road: Road) -> None:
+    async def scene() -> None:
+        async with road() as pair:
+            ear = Ear()
+            pair.link.attach(ear)
+
+            pair.link.write(FRAME)
+            heard_there = await pair.hear(len(FRAME))
+            pair.say(FRAME + FRAME)
+            await ear.until(lambda ear: len(ear.received) >= 2 * len(FRAME))
+
+            assert heard_there == FRAME
+            assert bytes(ear.received) == FRAME + FRAME
+            assert ear.losses == []
+
+    play(scene())
+
+
+@ROADS
+def test_what_comes_before_anybody_listens_is_kept(road: Road) -> None:
+    async def scene() -> None:
+        async with road() as pair:
+            ear = Ear()
+            pair.say(FRAME)
+            await pair.settle()
+
+            pair.link.attach(ear)
+            await ear.until(lambda ear: len(ear.received) >= len(FRAME))
+
+            assert bytes(ear.received) == FRAME
+
+    play(scene())
+
+
+@ROADS
+def test_a_far_end_that_hangs_up_is_told_once(road: Road) -> None:
+    async def scene() -> None:
+        async with road() as pair:
+            ear = Ear()
+            pair.link.attach(ear)
+
+            pair.hang_up()
+            await ear.until(lambda ear: bool(ear.losses))
+            pair.link.write(FRAME)
+            pair.link.shut()
+            await pair.settle()
+
+            assert len(ear.losses) == 1
+            assert bytes(ear.received) == b""
+
+    play(scene())
+
+
+@ROADS
+def test_after_we_shut_it_nothing_is_told_and_nothing_is_sent(road: Road) -> None:
+    async def scene() -> None:
+        async with road() as pair:
+            ear = Ear()
+            pair.link.attach(ear)
+
+            pair.link.shut()
+            pair.link.shut()
+            pair.link.write(FRAME)
+            pair.say(FRAME)
+            await pair.settle()
+
+            assert bytes(ear.received) == b""
+            assert ear.losses == []
+
+    play(scene())
