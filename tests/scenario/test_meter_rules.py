@@ -6,9 +6,11 @@ from random import Random
 
 import pytest
 
+from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import Relay
 from compuerta.drivers.mac import SoftEsam, customer_payload, purchase_payload
-from compuerta.virtual.meter import ConstantLoad, CreditAuthority, Layout, Limits, MeterSetup, VirtualMeter
+from compuerta.drivers.model import RechargeLayout
+from compuerta.virtual.meter import ConstantLoad, Limits, MeterSetup, VirtualMeter
 from compuerta.virtual.meter.clock import DAY_MS, civil_from_ms, ms_from_civil
 from compuerta.wire.dlt645 import (
     BROADCAST,
@@ -158,7 +160,7 @@ def a_bench(*, balance_minor: int = 5_000, power_w: int = 1_000, **changes: obje
 
 
 def a_vendor_bench(**changes: object) -> Bench:
-    return a_bench(meter_no=VENDOR_NO, layout=Layout.VENDOR, **changes)
+    return a_bench(meter_no=VENDOR_NO, layout=RechargeLayout.VENDOR, **changes)
 
 
 def refused(*bits: SerrBit) -> SecurityErrorAnswer:

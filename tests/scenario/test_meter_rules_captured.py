@@ -8,7 +8,8 @@ import pytest
 
 from compuerta.drivers.abilities import Relay
 from compuerta.drivers.mac import SoftEsam
-from compuerta.virtual.meter import Layout, MeterSetup, VirtualMeter
+from compuerta.drivers.model import RechargeLayout
+from compuerta.virtual.meter import MeterSetup, VirtualMeter
 from compuerta.virtual.meter.clock import ms_from_civil
 from compuerta.wire.dlt645 import Deframer, ReadRegister, RegisterAnswer, encode, parse_answer
 from compuerta.wire.dlt645.fields import civil_time
@@ -27,7 +28,11 @@ def captured(vector_id: str) -> bytes:
 
 
 def a_meter(
-    meter_no: str, *, at: tuple[int, ...], layout: Layout = Layout.STANDARD, balance_minor: int = 100
+    meter_no: str,
+    *,
+    at: tuple[int, ...],
+    layout: RechargeLayout = RechargeLayout.STANDARD,
+    balance_minor: int = 100,
 ) -> VirtualMeter:
     setup = MeterSetup(
         meter_no=meter_no,
@@ -83,13 +88,15 @@ def test_a_captured_close_closes_what_the_captured_trip_opened() -> None:
 
 @pytest.mark.parametrize(("asked", "answered"), [("R33", "R34"), ("R35", "R36")])
 def test_the_vendors_meter_refuses_what_the_captured_one_refused(asked: str, answered: str) -> None:
-    meter = a_meter("260305510012", at=(2026, 11, 22, 12, 0, 0), layout=Layout.VENDOR)
+    meter = a_meter("260305510012", at=(2026, 11, 22, 12, 0, 0), layout=RechargeLayout.VENDOR)
 
     assert frames_of(meter.receive(captured(asked), now_ms=0)) == frames_of(captured(answered))
 
 
 def test_the_vendors_captured_recharge_and_refund_move_the_money() -> None:
-    meter = a_meter("260305510012", at=(2026, 11, 22, 12, 0, 0), layout=Layout.VENDOR, balance_minor=0)
+    meter = a_meter(
+        "260305510012", at=(2026, 11, 22, 12, 0, 0), layout=RechargeLayout.VENDOR, balance_minor=0
+    )
 
     (recharged,) = Deframer().receive(meter.receive(captured("R37"), now_ms=0), now_ms=0)
     assert (recharged.control, recharged.data) == (0x83, bytes.fromhex("ff020107"))
@@ -101,7 +108,7 @@ def test_the_vendors_captured_recharge_and_refund_move_the_money() -> None:
 
 
 def test_the_vendors_bulk_block_is_as_long_as_the_captured_one() -> None:
-    meter = a_meter("260305510012", at=(2026, 11, 22, 12, 0, 0), layout=Layout.VENDOR)
+    meter = a_meter("260305510012", at=(2026, 11, 22, 12, 0, 0), layout=RechargeLayout.VENDOR)
     request = encode(ReadRegister(di=0x028011FF).to_frame("260305510012"))
 
     (answer,) = Deframer().receive(meter.receive(request, now_ms=0), now_ms=0)

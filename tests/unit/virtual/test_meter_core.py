@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import Relay
 from compuerta.virtual.meter.clock import DAY_MS, ms_from_civil
 from compuerta.virtual.meter.core import MeterCore, OpenReason, TimeStandsStill
 from compuerta.virtual.meter.load import ConstantLoad, DailyLoad
 from compuerta.virtual.meter.purse import COST_UNITS_PER_MINOR, PriceSegment
-from compuerta.virtual.meter.setup import CreditAuthority, Limits, MeterSetup
+from compuerta.virtual.meter.setup import Limits, MeterSetup
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000

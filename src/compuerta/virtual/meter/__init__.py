@@ -3,15 +3,13 @@
 from compuerta.virtual.meter.load import ConstantLoad, DailyLoad, LoadProfile, LoadSegment, a_household
 from compuerta.virtual.meter.peer import VirtualMeter
 from compuerta.virtual.meter.security import Esam
-from compuerta.virtual.meter.setup import DIRECT_CLOSE, CreditAuthority, Layout, Limits, MeterSetup
+from compuerta.virtual.meter.setup import DIRECT_CLOSE, Limits, MeterSetup
 
 __all__ = [
     "DIRECT_CLOSE",
     "ConstantLoad",
-    "CreditAuthority",
     "DailyLoad",
     "Esam",
-    "Layout",
     "Limits",
     "LoadProfile",
     "LoadSegment",

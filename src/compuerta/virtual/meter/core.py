@@ -9,6 +9,7 @@ from dataclasses import replace
 from enum import Enum
 
 from compuerta.domain.errors import Broken
+from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import Relay
 from compuerta.virtual.meter.clock import DAY_MS, CivilClock, civil_from_ms
 from compuerta.virtual.meter.load import ConstantLoad
@@ -22,7 +23,7 @@ from compuerta.virtual.meter.records import (
     Records,
     Switching,
 )
-from compuerta.virtual.meter.setup import DIRECT_CLOSE, CreditAuthority, Limits, MeterSetup
+from compuerta.virtual.meter.setup import DIRECT_CLOSE, Limits, MeterSetup
 
 MINUTE_MS = 60_000
 # Ten years of hourly loads and midnights; more in one advance means that time stands still.

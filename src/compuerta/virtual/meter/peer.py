@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from compuerta.drivers.model import RechargeLayout
 from compuerta.virtual.meter import reading, switching, writing
 from compuerta.virtual.meter.access import Access
 from compuerta.virtual.meter.clock import DAY_MS, ms_from_civil
 from compuerta.virtual.meter.core import MINUTE_MS, MeterCore
 from compuerta.virtual.meter.security import Esam, SecurityModule
-from compuerta.virtual.meter.setup import Layout, MeterSetup
+from compuerta.virtual.meter.setup import MeterSetup
 from compuerta.virtual.meter.vendor import REFUSED, VendorDesk
 from compuerta.wire.dlt645 import (
     WILDCARD,
@@ -99,7 +100,7 @@ class VirtualMeter:
         self.silent = False  # hears and obeys, but its answers are lost: a broken transmitter
         self._access = Access(self.core, passwords=setup.passwords)
         self._module = SecurityModule(self.core, esam=esam, chance=chance)
-        self._vendor = VendorDesk(self.core) if setup.layout is Layout.VENDOR else None
+        self._vendor = VendorDesk(self.core) if setup.layout is RechargeLayout.VENDOR else None
         self._session = MeterSession(address=setup.meter_no)
         self._rest = _Rest()
         self._corrected_day = -1
@@ -113,13 +114,17 @@ class VirtualMeter:
         """Let the world go on until `to_ms`."""
         self.core.advance(to_ms=to_ms)
 
-    def receive(self, data: bytes, *, now_ms: int) -> bytes:
-        """Take what came over the road at `now_ms`, obey it, and return the answers' bytes."""
+    def receive(self, data: bytes, *, now_ms: int, line_ms: int | None = None) -> bytes:
+        """Take what came over the road at `now_ms`, obey it, and return the answers' bytes.
+
+        `line_ms` is the road's own time, which tells where silence ends a frame: it differs from `now_ms`
+        where the world runs faster than the wire.
+        """
         self.advance(to_ms=now_ms)
         if not self.core.powered:
             return b""
         answers = bytearray()
-        for requested in self._session.receive(data, now_ms):
+        for requested in self._session.receive(data, now_ms if line_ms is None else line_ms):
             answer = self._answer(requested)
             if answer is not None:
                 answers += self._session.send(answer)

@@ -7,12 +7,13 @@ of a ring. None means "no such data here", and becomes ERR 02.
 from collections.abc import Callable
 from typing import Final
 
+from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import Relay
+from compuerta.drivers.model import RechargeLayout
 from compuerta.virtual.meter import history
 from compuerta.virtual.meter.clock import civil_from_ms
 from compuerta.virtual.meter.core import MINUTE_MS, MeterCore
 from compuerta.virtual.meter.registers import ENTRY_ALL, RATE_ALL, RATES, energy_steps, rates_of
-from compuerta.virtual.meter.setup import CreditAuthority, Layout
 from compuerta.wire.dlt645.fields import bcd_to, digits_to, moment_to, signed_bcd_to
 
 Reader = Callable[[MeterCore, int], bytes | None]
@@ -175,7 +176,7 @@ def _status(core: MeterCore, di: int) -> bytes | None:
 
 
 def _vendor_bulk(core: MeterCore, di: int) -> bytes | None:
-    if core.setup.layout is not Layout.VENDOR:
+    if core.setup.layout is not RechargeLayout.VENDOR:
         return None
     voltage, current = bcd_to(core.setup.voltage_dv, length=2), signed_bcd_to(core.current_ma, length=3)
     power, energy = signed_bcd_to(_power_steps(core), length=3), rates_of(core.energy_wh, RATE_ALL)

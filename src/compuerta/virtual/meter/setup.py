@@ -2,27 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
 
+from compuerta.domain.party import CreditAuthority
+from compuerta.drivers.model import RechargeLayout
 from compuerta.virtual.meter.load import ConstantLoad, LoadProfile
 
 # Bit 0 of run feature word 04001101, as these meters use it: money closes at once; else the button does.
 DIRECT_CLOSE = 0x01
-
-
-class CreditAuthority(Enum):
-    """Who holds the balance: the meter itself, or the platform behind it."""
-
-    METER = "meter"
-    PLATFORM = "platform"
-
-
-class Layout(Enum):
-    """How the 03H recharge and its refusals look on the wire."""
-
-    STANDARD = "standard"
-    VENDOR = "vendor"  # the family of meter 260305510012: order number, no MAC, one-byte SERR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +38,7 @@ class MeterSetup:
 
     meter_no: str  # 12 digits: the address on the wire
     credit_authority: CreditAuthority = CreditAuthority.METER
-    layout: Layout = Layout.STANDARD
+    layout: RechargeLayout = RechargeLayout.STANDARD
     customer_no: str | None = "000000000000"  # 12 digits; None = no account opened yet
     balance_minor: int = 0
     purchase_no: int = 0
