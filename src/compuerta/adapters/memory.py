@@ -78,6 +78,8 @@ class Tables:
     warnings: list[Warned] = field(default_factory=list)
     inbound: list[Inbound] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+    beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    ends_alive: dict[str, bool] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -305,6 +307,14 @@ class MemoryTransaction:
             )
         ]
 
+    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
+        oldest = {}
+        for meter_id in among:
+            due = self._due(meter_id, now=now)
+            if due is not None and (due.lease_until is None or due.lease_until <= now):
+                oldest[meter_id] = due.created_at
+        return sorted(oldest, key=lambda meter_id: (oldest[meter_id], meter_id))[:limit]
+
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         claims = []
         for meter_id in sorted(set(meter_ids)):
@@ -352,6 +362,15 @@ class MemoryTransaction:
     def put_hold(self, hold: Hold) -> None:
         self._tables.holds[hold.hold_id] = hold
 
+    def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
+        return sorted(
+            {
+                hold.meter_id
+                for hold in self._tables.holds.values()
+                if since < hold.start <= until or (hold.end is not None and since < hold.end <= until)
+            }
+        )
+
     def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int:
         ended = [
             hold
@@ -381,6 +400,12 @@ class MemoryTransaction:
 
     def put_audit(self, entries: Sequence[AuditEntry]) -> None:
         self._tables.audit.extend(entries)
+
+    def put_beat(self, *, role: str, instance: str, started_at: datetime, at: datetime) -> None:
+        self._tables.beats[role, instance] = at
+
+    def put_ends(self, alive: Mapping[str, bool], *, gateway: str, at: datetime) -> None:
+        self._tables.ends_alive.update(alive)
 
     # inside --------------------------------------------------------------------------------------------
 

@@ -68,6 +68,12 @@ def claim(store: Store, meter_ids: Iterable[int], *, now: datetime, owner: str) 
         return tx.claim(meter_ids, now=now, owner=owner)
 
 
+def due(store: Store, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
+    """Return which of these meters have something due, the longest waiting first."""
+    with store.transaction() as tx:
+        return tx.due_meters(among, now=now, limit=limit)
+
+
 def order_for(claim: Claim, *, now: datetime) -> Order:
     """Turn a claimed instruction into the order that its driver understands."""
     instruction = claim.instruction

@@ -91,6 +91,14 @@ def lift_holds(
     return ended
 
 
+def sweep(store: Store, *, since: datetime, until: datetime) -> None:
+    """Converge supply where a hold began or ended by the clock in (since, until]."""
+    with store.transaction() as tx:
+        meters = tx.meters_with_hold_edges(since=since, until=until)
+        accounts = tx.accounts_of_meters(meters)
+        converging.converge(tx, sorted(accounts.values()), now=until)
+
+
 def release_billing(store: Store, account_id: int, *, actor: Actor, audit_id: UUID, now: datetime) -> None:
     """Go on billing from the register as it stands; what ran in doubt is not charged by this."""
     if not actor.why.strip():

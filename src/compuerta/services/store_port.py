@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from compuerta.domain.errors import Unreachable
+from compuerta.domain.errors import Broken, Unreachable
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Outcome, Posting
 from compuerta.domain.party import Account, AccountKind, Meter, RoadKind
@@ -23,6 +23,10 @@ from compuerta.drivers.abilities import Relay
 
 class Conflict(Unreachable):
     """Another transaction was faster with the same key; the same batch will find its work when run again."""
+
+
+class ConstraintBroken(Broken):
+    """The database refused what the code thought right: a promise was about to be broken."""
 
 
 class PaymentVerdict(Enum):
@@ -146,6 +150,7 @@ class Holdings:
     undelivered_minor: int = 0
     delivered_minor: int = 0  # the balance in force by our books
     register_wh: int | None = None  # the register value that was billed last; None = no reading yet
+    register_at: datetime | None = None  # when it was read; None = it was given when the account was opened
     billed_wh: int = 0  # energy billed since the account began
     billing_held: bool = False  # a reading is in doubt: nothing is charged, nobody is cut
 
@@ -361,6 +366,10 @@ class Transaction(Protocol):
         """Return the switches of these meters that are open, or were refused since an instant."""
         ...
 
+    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
+        """Return those of these meters that have something due, the longest waiting first; locks nothing."""
+        ...
+
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         """Lease the oldest due instruction of each meter that has none in flight."""
         ...
@@ -376,6 +385,10 @@ class Transaction(Protocol):
         ...
 
     def put_hold(self, hold: Hold) -> None: ...
+    def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
+        """Return the meters with a hold that began or ended in (since, until]."""
+        ...
+
     def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int: ...
 
     # people
@@ -384,6 +397,10 @@ class Transaction(Protocol):
     def put_warnings(self, warnings: Sequence[Warned]) -> None: ...
     def put_inbound(self, messages: Sequence[Inbound]) -> None: ...
     def put_audit(self, entries: Sequence[AuditEntry]) -> None: ...
+    def put_beat(self, *, role: str, instance: str, started_at: datetime, at: datetime) -> None: ...
+    def put_ends(self, alive: Mapping[str, bool], *, gateway: str, at: datetime) -> None:
+        """Keep which ends of roads are reached now, and by whom."""
+        ...
 
 
 class Store(Protocol):

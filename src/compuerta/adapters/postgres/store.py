@@ -11,21 +11,24 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.rows import dict_row
 
+from compuerta.adapters.postgres.hints import CHANNEL
 from compuerta.adapters.postgres.transaction import Connection, PostgresTransaction
-from compuerta.domain.errors import Broken, Unreachable
-from compuerta.services.store_port import Conflict
+from compuerta.domain.errors import Unreachable
+from compuerta.services.store_port import Conflict, ConstraintBroken
 
 # Nothing that a use case does takes long; a statement that does is waiting for somebody who died.
 _OPTIONS = "-c role=compuerta_work -c timezone=UTC -c statement_timeout=30s -c lock_timeout=10s"
 _CONNECT_TIMEOUT_S = 5
+# Somebody was faster with the same key or the same rows; psycopg's classes of one SQLSTATE have no family.
+_CONFLICTS = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
 
 
 class DatabaseAway(Unreachable):
     """The database does not answer; nothing was written."""
-
-
-class ConstraintBroken(Broken):
-    """The database refused what the code thought right: a promise was about to be broken."""
 
 
 class PostgresStore:
@@ -41,11 +44,14 @@ class PostgresStore:
         """Begin a transaction; see `store_port.Store`."""
         try:
             connection = self._connected()
+            transaction = PostgresTransaction(connection)
             with connection.pipeline(), connection.transaction():
-                yield PostgresTransaction(connection)
-        except (psycopg.errors.UniqueViolation, psycopg.errors.TransactionRollback) as error:
+                yield transaction
+            if transaction.made_work:
+                connection.execute(f"notify {CHANNEL}")
+        except _CONFLICTS as error:
             raise Conflict(str(error)) from error
-        except psycopg.errors.IntegrityError as error:
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
             raise ConstraintBroken(str(error)) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.shut()

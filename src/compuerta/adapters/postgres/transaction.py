@@ -66,8 +66,8 @@ select
     a.price_per_kwh as a_price_per_kwh, p.pay_token as a_pay_token,
     a.opened_at as a_opened_at, a.closed_at as a_closed_at,
     l.account_id as s_account_id, l.undelivered_minor as s_undelivered_minor,
-    l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.billed_wh as s_billed_wh,
-    l.billing_held as s_billing_held,
+    l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.register_at as s_register_at,
+    l.billed_wh as s_billed_wh, l.billing_held as s_billing_held,
     m.meter_id as m_meter_id, m.organisation_id as m_organisation_id, m.meter_no as m_meter_no,
     m.model as m_model, m.credit_authority as m_credit_authority, m.customer_no as m_customer_no,
     m.endpoint_id as m_endpoint_id, m.road as m_road,
@@ -129,7 +129,9 @@ with due as (
     select i.meter_id, i.instruction_id
     from instruction i
     join due using (meter_id, instruction_id)
-    where i.lease_until is null or i.lease_until <= %(now)s
+    -- Said again of the locked row: it may have ended, or been leased, since `due` looked.
+    where i.ended_at is null and (i.state = 'in_flight' or i.due_at <= %(now)s)
+        and (i.lease_until is null or i.lease_until <= %(now)s)
     for update of i skip locked
 )
 update instruction i
@@ -158,6 +160,7 @@ class PostgresTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.made_work = False  # something is due for a gateway once this commits
 
     # registry ------------------------------------------------------------------------------------------
 
@@ -292,14 +295,14 @@ class PostgresTransaction:
         found = self._all(
             """with due as (
                 select account_id, attempt_id from attempt where ask_at <= %s
-                order by ask_at limit %s for update skip locked
+                order by ask_at, reference limit %s for update skip locked
             )
             update attempt a set ask_at = %s from due
             where a.account_id = due.account_id and a.attempt_id = due.attempt_id
             returning a.*""",
             now, limit, until,
         )  # fmt: skip
-        return [rows.to_attempt(row) for row in found]
+        return sorted((rows.to_attempt(row) for row in found), key=lambda each: each.reference)
 
     def payments_known(self, keys: Iterable[Key]) -> dict[Key, Payment]:
         providers, numbers = _split(keys)
@@ -336,10 +339,14 @@ class PostgresTransaction:
             return [outcome for _, outcome in judged]
         found = self._all(_BOOK, rows.packed(rows.posting_columns(posting) for posting in fine))
         new = {row["posting_id"] for row in found}
-        old = [posting.posting_id for posting in fine if posting.posting_id not in new]
+        old = [posting for posting in fine if posting.posting_id not in new]
         if not old:
             return [outcome for _, outcome in judged]
-        known = self._all("select * from posting where posting_id = any(%s)", old)
+        known = self._all(
+            """select p.* from unnest(%s::bigint[], %s::uuid[]) as k (account_id, posting_id)
+            join posting p using (account_id, posting_id)""",
+            [posting.account_id for posting in old], [posting.posting_id for posting in old],
+        )  # fmt: skip
         there = {row["posting_id"]: rows.to_posting(row) for row in known}
         return [outcome for _, outcome in judge_all(postings, known=there)]
 
@@ -388,16 +395,18 @@ class PostgresTransaction:
             "account_state",
             [rows.columns(each) for each in holdings],
             key=("account_id",),
-            changed=("register_wh", "billed_wh", "billing_held"),
+            changed=("register_wh", "register_at", "billed_wh", "billing_held"),
         )
 
     # instructions --------------------------------------------------------------------------------------
 
     def put_instructions(self, instructions: Sequence[Instruction]) -> None:
         self._insert("instruction", [rows.columns(each) for each in instructions])
-        given = {
-            each.meter_id: each.purchase_no for each in instructions if each.purchase_no is not None
-        }  # in order: the last of a meter is its highest
+        self.made_work = self.made_work or bool(instructions)
+        given: dict[int, int] = {}
+        for each in instructions:
+            if each.purchase_no is not None:
+                given[each.meter_id] = max(each.purchase_no, given.get(each.meter_id, 0))
         if given:
             self._run(
                 """update meter_state s set purchase_no_last = greatest(s.purchase_no_last, g.purchase_no)
@@ -435,10 +444,22 @@ class PostgresTransaction:
         )  # fmt: skip
         return [rows.to_instruction(row) for row in found]
 
+    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
+        found = self._all(
+            """select meter_id from instruction
+            where meter_id = any(%s) and ended_at is null and due_at <= %s
+                and (lease_until is null or lease_until <= %s)
+            group by meter_id order by min(created_at), meter_id limit %s""",
+            list(among), now, now, limit,
+        )  # fmt: skip
+        return [row["meter_id"] for row in found]
+
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         until = now + life.LEASE
         values = {"ids": sorted(set(meter_ids)), "now": now, "owner": owner, "until": until}
-        claimed = [rows.to_instruction(row) for row in self._query(_CLAIM, values)]
+        claimed = sorted(
+            (rows.to_instruction(row) for row in self._query(_CLAIM, values)), key=lambda each: each.meter_id
+        )
         if not claimed:
             return []
         assert life.after(State.WAITING, Event.CLAIMED) is State.IN_FLIGHT
@@ -473,6 +494,15 @@ class PostgresTransaction:
     def put_hold(self, hold: Hold) -> None:
         self._insert("supply_hold", [rows.columns(hold, start="started_at", end="ended_at")])
 
+    def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
+        found = self._all(
+            """select distinct meter_id from supply_hold
+            where (started_at > %s and started_at <= %s) or (ended_at > %s and ended_at <= %s)
+            order by meter_id""",
+            since, until, since, until,
+        )  # fmt: skip
+        return [row["meter_id"] for row in found]
+
     def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int:
         ended = self._all(
             """update supply_hold set ended_at = greatest(%s, started_at)
@@ -505,6 +535,24 @@ class PostgresTransaction:
 
     def put_audit(self, entries: Sequence[AuditEntry]) -> None:
         self._insert("audit", [rows.columns(each) for each in entries])
+
+    def put_beat(self, *, role: str, instance: str, started_at: datetime, at: datetime) -> None:
+        self._run(
+            """insert into role_beat (role, instance, started_at, beat_at) values (%s, %s, %s, %s)
+            on conflict (role, instance) do update set beat_at = excluded.beat_at""",
+            role, instance, started_at, at,
+        )  # fmt: skip
+
+    def put_ends(self, alive: Mapping[str, bool], *, gateway: str, at: datetime) -> None:
+        if alive:
+            self._run(
+                """insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
+                select endpoint_id, alive, %s, %s
+                from unnest(%s::text[], %s::boolean[]) as e (endpoint_id, alive)
+                on conflict (endpoint_id) do update
+                set alive = excluded.alive, gateway = excluded.gateway, changed_at = excluded.changed_at""",
+                gateway, at, list(alive), list(alive.values()),
+            )  # fmt: skip
 
     # statements ----------------------------------------------------------------------------------------
 

@@ -124,6 +124,7 @@ create table account_state (
     undelivered_minor bigint not null default 0 check (undelivered_minor >= 0),
     delivered_minor bigint not null default 0,
     register_wh bigint check (register_wh >= 0),
+    register_at timestamptz,
     billed_wh bigint not null default 0 check (billed_wh >= 0),
     billing_held boolean not null default false,
     awaits_closing boolean not null default false

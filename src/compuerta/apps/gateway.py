@@ -1,0 +1,379 @@
+"""The gateway: from instruction rows to meters, and from meters to evidence.
+
+One loop: conclude what conversations brought, wake the instructions of meters that were heard again, claim
+what is due for meters that can be reached, and let their lines speak. Nothing is remembered that is not in
+the database: whoever kills this process at any point loses a lease, and nothing else.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import uuid4
+
+import structlog
+
+from compuerta.adapters.links.registration import DialProfile, template
+from compuerta.adapters.links.serial_bus import PortNotOpened, SerialBus
+from compuerta.adapters.links.tcp_server import TcpServer
+from compuerta.adapters.postgres import hints
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps import wiring
+from compuerta.apps.config import Settings
+from compuerta.apps.desk import Desk
+from compuerta.apps.roads import Registry, Road
+from compuerta.domain.errors import Unreachable
+from compuerta.domain.instruction import LEASE, Kind
+from compuerta.domain.party import Meter, RoadKind
+from compuerta.drivers.abilities import Ending, ReadOrder, Result
+from compuerta.drivers.dlt645 import MeterIdentity, converse
+from compuerta.drivers.line import Job, Priority
+from compuerta.services import beating, deliver, observe
+from compuerta.services.link_port import Link
+from compuerta.services.store_port import Alarm, Claim, Endpoint, Store
+
+log = structlog.get_logger()
+
+SWEEP_S = 1.0  # hints can be lost; what is due is found this often anyway
+REGISTRY_S = 5.0  # a meter that was entered is reachable this soon
+BEAT_S = 2.0
+# A claimed instruction waits for its line; more than a few per line would outlive their leases.
+CLAIMS_PER_LINE_MAX = 4
+# A conversation ends before its lease does, so that nobody else has it meanwhile.
+CONVERSATION_MS_MAX = int(LEASE.total_seconds() * 1000) - 5_000
+POLL_MS_MAX = 60_000
+DUE_MAX = 500
+# While this much waits on a line, polls of it are left out: they would only make it longer.
+POLL_QUEUE_MAX = 2
+
+
+@dataclass(slots=True)
+class _Poll:
+    """When a meter is read next, by the loop's clock."""
+
+    due_s: float
+
+
+class Gateway:
+    """This will hold the roads of one process and do what is due on them."""
+
+    def __init__(self, given: Settings) -> None:
+        self._given = given
+        self._url = wiring.database_url(given)
+        self._name = f"gateway-{os.getpid()}-{uuid4().hex[:6]}"
+        self._desk = Desk(self._url)
+        self._models = wiring.models(given)
+        self._keys = wiring.keys(given)
+        self._registry = Registry()
+        self._roads: dict[str, Road] = {}
+        self._buses: dict[str, asyncio.Task[None]] = {}
+        self._claims: dict[str, Claim] = {}
+        self._busy: set[int] = set()
+        self._conclusions: list[deliver.Conclusion] = []
+        self._reports: list[observe.MeterReport] = []
+        self._unheard: set[int] = set()
+        self._heard_again: set[int] = set()
+        self._changed_ends: dict[str, bool] = {}
+        self._polls: dict[int, _Poll] = {}
+        self._due = asyncio.Event()
+        self._server = TcpServer(_profiles(), is_known=self._is_known, dialed=self._dialed)
+        self._strangers_told: dict[str, int] = {}
+        self.port = 0
+
+    async def run(self) -> None:
+        """Hold the roads until cancelled."""
+        await self._learn()
+        self.port = await self._server.open(host=self._given.road_host, port=self._given.road_port)
+        log.info("gateway.road.opened", port=self.port, name=self._name)
+        tasks = [self._dispatch(), self._listen(), self._learn_on(), self._poll_on(), self._beat_on()]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for task in tasks:
+                    group.create_task(task)
+        finally:
+            await self._shut()
+
+    # what is due ---------------------------------------------------------------------------------------
+
+    async def _dispatch(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(SWEEP_S):
+                    await self._due.wait()
+            except TimeoutError:
+                pass
+            self._due.clear()
+            try:
+                await self._step()
+            except Unreachable as error:
+                log.warning("gateway.database.away", error=str(error))
+                await asyncio.sleep(SWEEP_S)
+
+    async def _step(self) -> None:
+        conclusions, self._conclusions = self._conclusions, []
+        reports, self._reports = self._reports, []
+        woken, self._heard_again = self._heard_again, set()
+        free = self._free_meters()
+        try:
+            claims = await self._desk.run(
+                lambda store: self._work(store, conclusions, reports, woken, free=free)
+            )
+        except Unreachable:
+            # Evidence is not thrown away because the database was away for a moment.
+            self._conclusions = conclusions + self._conclusions
+            self._reports = reports + self._reports
+            raise
+        for conclusion in conclusions:
+            self._busy.discard(conclusion.claim.instruction.meter_id)
+        if conclusions:
+            self._due.set()  # the meters that have just become free may have more to do
+        for claim in claims:
+            self._start(claim)
+
+    def _work(
+        self,
+        store: Store,
+        conclusions: Sequence[deliver.Conclusion],
+        reports: Sequence[observe.MeterReport],
+        woken: set[int],
+        *,
+        free: Sequence[int],
+    ) -> list[Claim]:
+        if conclusions:
+            for outcome in deliver.conclude(store, conclusions, now=wiring.now()):
+                if outcome is deliver.Concluded.LEASE_LOST:
+                    log.warning("gateway.lease.lost", name=self._name)
+        if reports:
+            observe.take_readings(store, reports, now=wiring.now())
+        if woken:
+            deliver.wake(store, sorted(woken), now=wiring.now())
+        due = deliver.due(store, free, now=wiring.now(), limit=DUE_MAX) if free else []
+        chosen = self._chosen(due)
+        return deliver.claim(store, chosen, now=wiring.now(), owner=self._name) if chosen else []
+
+    def _free_meters(self) -> list[int]:
+        return [
+            meter.meter_id
+            for endpoint_id, road in list(self._roads.items())
+            for meter in self._registry.on_endpoint.get(endpoint_id, [])
+            if not road.is_lost and meter.meter_id not in self._busy
+        ]
+
+    def _chosen(self, due: Sequence[int]) -> list[int]:
+        room: dict[str, int] = {}
+        for meter_id in self._busy:
+            endpoint_id = self._registry.meters[meter_id].endpoint_id
+            room[endpoint_id] = room.get(endpoint_id, CLAIMS_PER_LINE_MAX) - 1
+        chosen = []
+        for meter_id in due:
+            endpoint_id = self._registry.meters[meter_id].endpoint_id
+            left = room.get(endpoint_id, CLAIMS_PER_LINE_MAX)
+            if left > 0:
+                room[endpoint_id] = left - 1
+                chosen.append(meter_id)
+        return chosen
+
+    def _start(self, claim: Claim) -> None:
+        meter = claim.meter
+        road = self._roads.get(meter.endpoint_id)
+        key = f"{claim.instruction.instruction_id}:{claim.instruction.tries}"
+        self._busy.add(meter.meter_id)
+        self._claims[key] = claim
+        if road is None or road.is_lost:
+            self._finished(key, Result(ending=Ending.SILENT, reason="road_lost"))
+            return
+        recharge = claim.instruction.kind is Kind.RECHARGE
+        conversation = converse(
+            deliver.order_for(claim, now=wiring.now()),
+            model=self._models[meter.model],
+            meter=MeterIdentity(meter_no=meter.meter_no),
+            mac=self._keys,
+            chance=wiring.chance,
+            repeated=claim.instruction.tries > 1,
+        )
+        job = Job(
+            key=key,
+            meter_no=meter.meter_no,
+            conversation=conversation,
+            priority=Priority.RECHARGE if recharge else Priority.SAFETY,
+            timing=self._models[meter.model].roads[road.endpoint.road.value],
+            deadline_ms=road.now_ms() + CONVERSATION_MS_MAX,
+        )
+        try:
+            road.submit(job)
+        except Unreachable as error:
+            self._finished(key, Result(ending=Ending.SILENT, reason=type(error).__name__))
+
+    def _finished(self, key: str, result: Result) -> None:
+        at = wiring.now()
+        claim = self._claims.pop(key, None)
+        if claim is not None:
+            self._conclusions.append(deliver.Conclusion(claim=claim, result=result, at=at))
+            self._note_silence(claim.meter.meter_id, result)
+        else:
+            self._read(key, result, at=at)
+        self._due.set()
+
+    # readings ------------------------------------------------------------------------------------------
+
+    def _read(self, key: str, result: Result, *, at: datetime) -> None:
+        meter = self._registry.by_no.get(key.removeprefix("poll:"))
+        if meter is None:
+            return
+        self._note_silence(meter.meter_id, result)
+        if result.ending is Ending.DONE:
+            self._reports.append(observe.MeterReport(meter_id=meter.meter_id, at=at, state=result.state))
+
+    def _note_silence(self, meter_id: int, result: Result) -> None:
+        if result.ending is Ending.SILENT:
+            self._unheard.add(meter_id)
+
+    async def _poll_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(SWEEP_S, self._given.poll_s / 4))
+            for road in list(self._roads.values()):
+                for meter in self._registry.on_endpoint.get(road.endpoint.endpoint_id, []):
+                    poll = self._polls.setdefault(meter.meter_id, _Poll(0.0))
+                    full = road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
+                    if poll.due_s <= loop.time() and not full and meter.meter_id not in self._busy:
+                        poll.due_s = loop.time() + self._given.poll_s
+                        self._submit_poll(road, meter)
+
+    def _submit_poll(self, road: Road, meter: Meter) -> None:
+        conversation = converse(
+            ReadOrder(),
+            model=self._models[meter.model],
+            meter=MeterIdentity(meter_no=meter.meter_no),
+            mac=self._keys,
+            chance=wiring.chance,
+        )
+        road.submit(
+            Job(
+                key=f"poll:{meter.meter_no}",
+                meter_no=meter.meter_no,
+                conversation=conversation,
+                priority=Priority.POLL,
+                timing=self._models[meter.model].roads[road.endpoint.road.value],
+                deadline_ms=road.now_ms() + POLL_MS_MAX,
+            )
+        )
+
+    # roads ---------------------------------------------------------------------------------------------
+
+    def _is_known(self, registration: str) -> bool:
+        return registration in self._registry.by_registration
+
+    def _dialed(self, registration: str, link: Link) -> None:
+        self._open_road(self._registry.by_registration[registration].endpoint_id, link)
+
+    def _open_road(self, endpoint_id: str, link: Link) -> None:
+        former = self._roads.pop(endpoint_id, None)
+        if former is not None and not former.is_lost:
+            former.lost("dialed_again")
+        endpoint = self._registry.endpoints[endpoint_id]
+        self._roads[endpoint_id] = Road(
+            endpoint, link, finished=self._finished, heard=self._heard, lost=self._lost
+        )
+        self._changed_ends[endpoint_id] = True
+        meters = [meter.meter_id for meter in self._registry.on_endpoint.get(endpoint_id, [])]
+        self._heard_again.update(meters)
+        self._due.set()
+        log.info("gateway.road.alive", endpoint=endpoint_id)
+
+    def _lost(self, road: Road, reason: str) -> None:
+        endpoint_id = road.endpoint.endpoint_id
+        if self._roads.get(endpoint_id) is road:
+            del self._roads[endpoint_id]
+            self._changed_ends[endpoint_id] = False
+            log.info("gateway.road.lost", endpoint=endpoint_id, reason=reason)
+
+    def _heard(self, meter_nos: list[str]) -> None:
+        for meter_no in meter_nos:
+            meter = self._registry.by_no.get(meter_no)
+            if meter is not None and meter.meter_id in self._unheard:
+                self._unheard.discard(meter.meter_id)
+                self._heard_again.add(meter.meter_id)
+
+    async def _learn_on(self) -> None:
+        while True:
+            await asyncio.sleep(REGISTRY_S)
+            try:
+                await self._learn()
+            except Unreachable as error:
+                log.warning("gateway.database.away", error=str(error))
+
+    async def _learn(self) -> None:
+        endpoints, meters = await self._desk.run(_registered)
+        self._registry.fill(endpoints, meters)
+        for endpoint in endpoints:
+            if endpoint.road is RoadKind.RS485 and endpoint.endpoint_id not in self._buses:
+                self._buses[endpoint.endpoint_id] = asyncio.create_task(self._hold_bus(endpoint.endpoint_id))
+
+    async def _hold_bus(self, endpoint_id: str) -> None:
+        endpoint = self._registry.endpoints[endpoint_id]
+
+        def not_opened(error: PortNotOpened) -> None:
+            log.warning("gateway.bus.not_opened", endpoint=endpoint_id, error=str(error))
+
+        await SerialBus(
+            endpoint.address,
+            opened=lambda link: self._open_road(endpoint_id, link),
+            not_opened=not_opened,
+            baud=endpoint.baud or 2400,
+        ).run()
+
+    # life ----------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        async for _ in hints.heard(self._url):
+            self._due.set()
+
+    async def _beat_on(self) -> None:
+        started = wiring.now()
+        while True:
+            ends, self._changed_ends = self._changed_ends, {}
+            beat = beating.Beat(role="gateway", instance=self._name, started_at=started, at=wiring.now())
+            alarms = self._new_strangers()
+            try:
+                await self._desk.run(partial(beating.beat, sign=beat, ends=ends, alarms=alarms))
+            except Unreachable:
+                self._changed_ends = {**ends, **self._changed_ends}
+            await asyncio.sleep(BEAT_S)
+
+    def _new_strangers(self) -> list[Alarm]:
+        alarms = []
+        for stranger in self._server.strangers():
+            if self._strangers_told.get(stranger.registration) != stranger.times:
+                self._strangers_told[stranger.registration] = stranger.times
+                detail = f"dialed {stranger.times} times; enter it as an endpoint to let it in"
+                alarms.append(
+                    Alarm(
+                        kind="registration_unknown",
+                        subject=stranger.registration,
+                        detail=detail,
+                        at=wiring.now(),
+                    )
+                )
+        return alarms
+
+    async def _shut(self) -> None:
+        for bus in self._buses.values():
+            bus.cancel()
+        for road in list(self._roads.values()):
+            road.shut()
+        await self._server.shut()
+        await self._desk.shut()
+
+
+def _profiles() -> list[DialProfile]:
+    return [
+        DialProfile(registration=template("CPT1:{imei}"), heartbeats=(template("CPT1:HB"),), heartbeat_s=60),
+    ]
+
+
+def _registered(store: PostgresStore) -> tuple[list[Endpoint], list[Meter]]:
+    with store.transaction() as tx:
+        return tx.endpoints(), tx.meters()

@@ -1,0 +1,118 @@
+"""The gateway's roads: which line reaches which meter, and the loop's clock that drives each line.
+
+A `Road` couples a pure `Line` with a `Link`: bytes and time in, bytes and results out.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from compuerta.domain.party import Meter, RoadKind
+from compuerta.drivers.abilities import Result
+from compuerta.drivers.line import Job, Line
+from compuerta.services.link_port import Link
+from compuerta.services.store_port import Endpoint
+
+BITS_PER_BYTE = 11  # DL/T 645-2007 5.1: start, eight data bits, parity, stop
+
+
+@dataclass(slots=True, kw_only=True)
+class Registry:
+    """What the gateway knows of meters and road ends; loaded anew from time to time."""
+
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    by_registration: dict[str, Endpoint] = field(default_factory=dict)
+    meters: dict[int, Meter] = field(default_factory=dict)
+    by_no: dict[str, Meter] = field(default_factory=dict)
+    on_endpoint: dict[str, list[Meter]] = field(default_factory=dict)
+
+    def fill(self, endpoints: list[Endpoint], meters: list[Meter]) -> None:
+        """Take over what the database knows now."""
+        self.endpoints = {each.endpoint_id: each for each in endpoints}
+        self.by_registration = {each.address: each for each in endpoints if each.road is RoadKind.MOBILE_4G}
+        self.meters = {each.meter_id: each for each in meters}
+        self.by_no = {each.meter_no: each for each in meters}
+        self.on_endpoint = {each.endpoint_id: [] for each in endpoints}
+        for meter in meters:
+            self.on_endpoint.setdefault(meter.endpoint_id, []).append(meter)
+
+
+class Road:
+    """This will drive one line over one link by the event loop's clock."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        link: Link,
+        *,
+        finished: Callable[[str, Result], None],
+        heard: Callable[[list[str]], None],
+        lost: Callable[["Road", str], None],
+    ) -> None:
+        self.endpoint = endpoint
+        byte_us = 0 if endpoint.baud is None else BITS_PER_BYTE * 1_000_000 // endpoint.baud
+        self.line = Line(endpoint.endpoint_id, byte_us=byte_us)
+        self._link = link
+        self._finished = finished
+        self._heard = heard
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.is_lost = False
+        link.attach(self)
+
+    def submit(self, job: Job) -> None:
+        """Give the line a conversation; raises `LineFull` or `LineShut`."""
+        self.line.submit(job, now_ms=self.now_ms())
+        self._pump()
+
+    def now_ms(self) -> int:
+        """The clock of this road: monotonic milliseconds."""
+        return int(self._loop.time() * 1000)
+
+    def heard(self, data: bytes) -> None:
+        """Take bytes from the link."""
+        self.line.receive(data, now_ms=self.now_ms())
+        self._pump()
+
+    def lost(self, reason: str) -> None:
+        """End everything that was under way: the road is gone."""
+        self.is_lost = True
+        self._cancel()
+        self.line.shut()
+        self._hand_out()
+        self._lost(self, reason)
+
+    def shut(self) -> None:
+        """End the road from our side."""
+        self.is_lost = True
+        self._cancel()
+        self.line.shut()
+        self._link.shut()
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.line.wake(now_ms=self.now_ms())
+        self._pump()
+
+    def _pump(self) -> None:
+        outgoing = self.line.take_bytes()
+        if outgoing:
+            self._link.write(outgoing)
+        self._hand_out()
+        self._cancel()
+        wake_at_ms = self.line.wake_at_ms()
+        if wake_at_ms is not None and not self.is_lost:
+            self._timer = self._loop.call_at(wake_at_ms / 1000, self._wake)
+
+    def _hand_out(self) -> None:
+        for key, result in self.line.take_finished():
+            self._finished(key, result)
+        heard = self.line.take_heard()
+        if heard:
+            self._heard(heard)
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

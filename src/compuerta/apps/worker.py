@@ -1,0 +1,126 @@
+"""The worker: asks providers what became of orders, since their notices may be late, or never come.
+
+Several workers may run: attempts are claimed, and one that dies asks nothing for a quarter of a minute.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID, uuid4
+
+import httpx
+import structlog
+
+from compuerta.adapters.payments.http import converse
+from compuerta.apps import wiring
+from compuerta.apps.config import Settings
+from compuerta.apps.desk import Desk
+from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.payment import Attempt, PaymentNotice
+from compuerta.services import beating, holding, ordering, vend
+from compuerta.services.ordering import Question
+from compuerta.services.payment_ports import OrderAnswer, OrderState, PaymentProvider
+from compuerta.services.store_port import Store
+
+log = structlog.get_logger()
+
+ROUND_S = 0.25
+# Providers allow far more; what is left over is asked in the next round.
+ATTEMPTS_PER_ROUND_MAX = 50
+ANSWER_S_MAX = 5.0
+BEAT_S = 2.0
+SWEEP_S = 2.0
+
+
+class Worker:
+    """This will follow attempts until their end is known, and supply where a hold has ended."""
+
+    def __init__(self, given: Settings) -> None:
+        self._name = f"worker-{os.getpid()}-{uuid4().hex[:6]}"
+        self._desk = Desk(wiring.database_url(given))
+        self._providers = wiring.providers()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+            group.create_task(self._ask_on(client))
+            group.create_task(self._beat_on())
+            group.create_task(self._sweep_on())
+
+    async def _ask_on(self, client: httpx.AsyncClient) -> None:
+        while True:
+            try:
+                asked = await self._ask_round(client)
+            except Unreachable as error:
+                log.warning("worker.database.away", error=str(error))
+                asked = 0
+            if asked < ATTEMPTS_PER_ROUND_MAX:
+                await asyncio.sleep(ROUND_S)
+
+    async def _ask_round(self, client: httpx.AsyncClient) -> int:
+        due = await self._desk.run(
+            lambda store: ordering.due_attempts(store, now=wiring.now(), limit=ATTEMPTS_PER_ROUND_MAX)
+        )
+        if not due:
+            return 0
+        answers = await asyncio.gather(*(self._ask(attempt, client) for attempt in due))
+        paid = [answer.paid for answer in answers if answer.paid is not None]
+        open_still: dict[UUID, OrderAnswer] = {
+            attempt.attempt_id: answer
+            for attempt, answer in zip(due, answers, strict=True)
+            if answer.paid is None
+        }
+        if paid:
+            await self._desk.run(partial(_accept, notices=paid))
+        await self._desk.run(lambda store: ordering.answered(store, open_still, now=wiring.now()))
+        return len(due)
+
+    async def _ask(self, attempt: Attempt, client: httpx.AsyncClient) -> OrderAnswer:
+        provider = self._providers.get(attempt.provider)
+        if provider is None:
+            log.warning("worker.provider.unknown", provider=attempt.provider)
+            return OrderAnswer(state=OrderState.UNKNOWN)
+        try:
+            return await self._converse(provider, attempt, client)
+        except (Unreachable, Refused) as error:
+            log.info("worker.provider.silent", provider=attempt.provider, error=str(error))
+            return OrderAnswer(state=OrderState.UNKNOWN)
+
+    async def _converse(
+        self, provider: PaymentProvider, attempt: Attempt, client: httpx.AsyncClient
+    ) -> OrderAnswer:
+        now = wiring.now()
+        ask = provider.close if ordering.question(attempt, now=now) is Question.CLOSE else provider.query
+        return await converse(
+            ask(attempt, now=now, chance=wiring.chance),
+            client=client,
+            base_url=wiring.base_url(attempt.provider),
+            timeout_s=ANSWER_S_MAX,
+        )
+
+    async def _sweep_on(self) -> None:
+        since = wiring.now()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            until = wiring.now()
+            try:
+                await self._desk.run(partial(holding.sweep, since=since, until=until))
+            except Unreachable as error:
+                log.warning("worker.database.away", error=str(error))
+            else:
+                since = until
+
+    async def _beat_on(self) -> None:
+        started = wiring.now()
+        while True:
+            sign = beating.Beat(role="worker", instance=self._name, started_at=started, at=wiring.now())
+            try:
+                await self._desk.run(partial(beating.beat, sign=sign, ends={}, alarms=[]))
+            except Unreachable as error:
+                log.warning("worker.database.away", error=str(error))
+            await asyncio.sleep(BEAT_S)
+
+
+def _accept(store: Store, *, notices: Sequence[PaymentNotice]) -> None:
+    vend.accept_payments(store, notices, now=wiring.now())

@@ -1,0 +1,25 @@
+"""Beating: processes say that they live, what ends of roads they reach, and what knocked in vain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from compuerta.services.store_port import Alarm, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """One sign of life of one process."""
+
+    role: str  # "door", "gateway", "worker"
+    instance: str
+    started_at: datetime
+    at: datetime
+
+
+def beat(store: Store, sign: Beat, *, ends: Mapping[str, bool], alarms: Sequence[Alarm]) -> None:
+    """Keep a sign of life, the ends of roads that were won or lost, and alarms, in one transaction."""
+    with store.transaction() as tx:
+        tx.put_beat(role=sign.role, instance=sign.instance, started_at=sign.started_at, at=sign.at)
+        tx.put_ends(dict(ends), gateway=sign.instance, at=sign.at)
+        tx.put_alarms(alarms)
