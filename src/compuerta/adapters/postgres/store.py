@@ -5,8 +5,9 @@ A store belongs to one thread (see the decision on batches): it keeps one connec
 anew when it was lost. Foreign errors become ours here, once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -56,6 +57,11 @@ class PostgresStore:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.shut()
             raise DatabaseAway(str(error)) from error
+
+    def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Read by one statement, for screens and machines; changes go through use cases."""
+        with self.transaction() as tx:
+            return tx.query(statement, values)
 
     def shut(self) -> None:
         """Close the connection; the next transaction opens a new one."""

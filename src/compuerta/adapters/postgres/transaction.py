@@ -241,7 +241,7 @@ class PostgresTransaction:
         ids = sorted(set(account_ids))
         if not ids:
             return {}
-        found = self._query(_LOCK_ACCOUNTS, {"ids": ids, "now": now})
+        found = self.query(_LOCK_ACCOUNTS, {"ids": ids, "now": now})
         return {row["a_account_id"]: rows.to_view(row) for row in found}
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
@@ -458,13 +458,13 @@ class PostgresTransaction:
         until = now + life.LEASE
         values = {"ids": sorted(set(meter_ids)), "now": now, "owner": owner, "until": until}
         claimed = sorted(
-            (rows.to_instruction(row) for row in self._query(_CLAIM, values)), key=lambda each: each.meter_id
+            (rows.to_instruction(row) for row in self.query(_CLAIM, values)), key=lambda each: each.meter_id
         )
         if not claimed:
             return []
         assert life.after(State.WAITING, Event.CLAIMED) is State.IN_FLIGHT
         ids = [each.meter_id for each in claimed]
-        facts = self._query(_CLAIMED, {"ids": ids, "now": now, "forbidding": _FORBIDDING})
+        facts = self.query(_CLAIMED, {"ids": ids, "now": now, "forbidding": _FORBIDDING})
         by_meter = {row["meter_id"]: row for row in facts}
         return [_claim(each, by_meter[each.meter_id]) for each in claimed if each.meter_id in by_meter]
 
@@ -562,7 +562,8 @@ class PostgresTransaction:
     def _all(self, statement: str, *values: object) -> list[dict[str, Any]]:
         return self._connection.execute(statement, values).fetchall()
 
-    def _query(self, statement: str, values: dict[str, object]) -> list[dict[str, Any]]:
+    def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Run one statement with named values."""
         return self._connection.execute(statement, values).fetchall()
 
     def _one(self, statement: str, *values: object) -> int:

@@ -1,0 +1,260 @@
+"""The machines' API: meters, accounts and recharges of one organisation, by API key.
+
+Amounts are integers in the minor unit; energy is integer watt-hours; instants are UTC. The caller makes the
+id of a recharge, so that a request that got no answer can be made again.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Security, status
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps.api import reading
+from compuerta.apps.desk import Desk
+from compuerta.apps.selling import ProviderUnknown, Talk, reference_of, sell
+from compuerta.services.ordering import Order
+from compuerta.services.payment_ports import PaymentProvider
+
+PAGE_MAX = 200
+_BEARER = HTTPBearer(description="an API key made by `compuerta key`")
+BIGINT_MAX = 2**63 - 1
+
+
+class Meter(BaseModel):
+    """A meter, and the last that it said of itself."""
+
+    meter_no: str
+    model: str
+    credit_authority: str
+    road: str
+    endpoint_id: str
+    reachable: bool
+    account_id: int | None
+    supply_point: str | None
+    relay: str | None
+    wanted_closed: bool | None
+    wanted_reason: str
+    energy_wh: int | None
+    balance_minor: int | None
+    power_w: int | None
+    flags: list[str]
+    read_at: datetime | None
+
+
+class Account(BaseModel):
+    """A prepaid contract, and what our books say of it."""
+
+    account_id: int
+    name: str
+    supply_point: str
+    site: str
+    currency: str
+    zone: str
+    price_per_kwh: str
+    balance_minor: int
+    undelivered_minor: int
+    billed_wh: int
+    billing_held: bool
+    meter_no: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+class Recharge(BaseModel):
+    """A recharge, from the wish to pay to the relay: the four instants are facts, not promises."""
+
+    attempt_id: UUID
+    account_id: int
+    provider: str
+    reference: str
+    amount_minor: int
+    currency: str
+    state: str
+    presented: str | None = Field(description="what the payer is shown, such as the text of a QR")
+    created_at: datetime
+    expires_at: datetime
+    verdict: str | None
+    paid_at: datetime | None
+    posted_at: datetime | None
+    credited_at: datetime | None
+    closed_at: datetime | None
+
+
+class RechargeWish(BaseModel):
+    """What is needed to recharge an account; the id is the caller's and makes repeating harmless."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    attempt_id: UUID
+    provider: str = Field(min_length=1, max_length=64)
+    amount_minor: int = Field(gt=0, le=BIGINT_MAX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks: an organisation's machine with what it may do."""
+
+    organisation_id: int
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """What the API works with."""
+
+    desk: Desk
+    providers: Mapping[str, PaymentProvider]
+    talk: Talk
+
+    async def ask(self, statement: str, **values: object) -> list[reading.Row]:
+        """Run one reading statement."""
+        return await self.desk.run(partial(_query, statement=statement, values=values))
+
+    async def one(self, statement: str, **values: object) -> reading.Row:
+        """Run a statement that finds one row, or answer 404."""
+        found = await self.ask(statement, **values)
+        if not found:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, "there is no such thing in your organisation")
+        return found[0]
+
+
+AccountId = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
+
+
+def router_for(machines: Machines) -> APIRouter:
+    """Return the routes of the machines' API."""
+
+    async def caller(sent: Annotated[HTTPAuthorizationCredentials, Security(_BEARER)]) -> Caller:
+        found = await machines.ask(reading.KEY, hash=key_hash(sent.credentials))
+        if not found:
+            raise HTTPException(status.HTTP_401_UNAUTHORIZED, "this API key is not known, or was revoked")
+        return Caller(organisation_id=found[0]["organisation_id"], scopes=frozenset(found[0]["scopes"]))
+
+    router = APIRouter(prefix="/api/v1", tags=["machines"], responses=_REFUSALS)
+    _add_readings(router, machines, caller)
+    _add_recharging(router, machines, caller)
+    return router
+
+
+def key_hash(key: str) -> bytes:
+    """Return what is kept of an API key; keys are random, so a plain hash cannot be guessed back."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "the API key is not known"},
+    403: {"description": "the API key may not do this"},
+    404: {"description": "not in your organisation"},
+}
+
+
+def _add_readings(router: APIRouter, machines: Machines, caller: Any) -> None:
+    Asker = Annotated[Caller, Depends(caller)]  # noqa: N806  # a type, made here because the key is checked here
+
+    @router.get("/meters", response_model=list[Meter])
+    async def list_meters(
+        asker: Asker, after: Annotated[str, Query(max_length=12)] = "", limit: Limit = 50
+    ) -> list[reading.Row]:
+        """List meters by number; pass the last number as `after` to go on."""
+        return await machines.ask(
+            reading.METERS, organisation_id=asker.organisation_id, after=_text(after), limit=limit
+        )
+
+    @router.get("/meters/{meter_no}", response_model=Meter)
+    async def read_meter(asker: Asker, meter_no: Annotated[str, Path(pattern="^[0-9]{12}$")]) -> reading.Row:
+        """Read one meter."""
+        return await machines.one(reading.ONE_METER, organisation_id=asker.organisation_id, meter_no=meter_no)
+
+    @router.get("/accounts", response_model=list[Account])
+    async def list_accounts(
+        asker: Asker, after: Annotated[int, Query(ge=0, le=BIGINT_MAX)] = 0, limit: Limit = 50
+    ) -> list[reading.Row]:
+        """List accounts by id; pass the last id as `after` to go on."""
+        return await machines.ask(
+            reading.ACCOUNTS, organisation_id=asker.organisation_id, after=after, limit=limit
+        )
+
+    @router.get("/accounts/{account_id}", response_model=Account)
+    async def read_account(asker: Asker, account_id: AccountId) -> reading.Row:
+        """Read one account."""
+        return await machines.one(
+            reading.ONE_ACCOUNT, organisation_id=asker.organisation_id, account_id=account_id
+        )
+
+    @router.get("/accounts/{account_id}/recharges", response_model=list[Recharge])
+    async def list_recharges(asker: Asker, account_id: AccountId, limit: Limit = 50) -> list[reading.Row]:
+        """List an account's recharges, the latest first."""
+        return await machines.ask(
+            reading.RECHARGES,
+            organisation_id=asker.organisation_id,
+            account_id=account_id,
+            limit=limit,
+        )
+
+    @router.get("/recharges/{attempt_id}", response_model=Recharge)
+    async def read_recharge(asker: Asker, attempt_id: UUID) -> reading.Row:
+        """Read one recharge with its four instants."""
+        return await machines.one(
+            reading.ONE_RECHARGE, organisation_id=asker.organisation_id, attempt_id=attempt_id
+        )
+
+
+def _add_recharging(router: APIRouter, machines: Machines, caller: Any) -> None:
+    Asker = Annotated[Caller, Depends(caller)]  # noqa: N806
+
+    @router.post(
+        "/accounts/{account_id}/recharges",
+        response_model=Recharge,
+        responses={
+            409: {"description": "another recharge has this id"},
+            422: {"description": "refused: the detail says what to do"},
+            503: {"description": "the provider does not answer: ask again with the same id"},
+        },
+    )
+    async def recharge(asker: Asker, account_id: AccountId, wish: RechargeWish) -> reading.Row:
+        """Order a recharge; the same id again answers with the same recharge."""
+        if "sell" not in asker.scopes:
+            raise HTTPException(status.HTTP_403_FORBIDDEN, "this API key may not sell")
+        await machines.one(reading.ONE_ACCOUNT, organisation_id=asker.organisation_id, account_id=account_id)
+        shown = {"organisation_id": asker.organisation_id, "attempt_id": wish.attempt_id}
+        known = await machines.ask(reading.ONE_RECHARGE, **shown)
+        if not known or known[0]["presented"] is None:
+            await _sell(machines, account_id, wish)
+        row = await machines.one(reading.ONE_RECHARGE, **shown)
+        if (row["account_id"], row["provider"], row["amount_minor"]) != (
+            account_id, wish.provider, wish.amount_minor,
+        ):  # fmt: skip
+            raise HTTPException(status.HTTP_409_CONFLICT, "another recharge has this id; make a new one")
+        return row
+
+
+async def _sell(machines: Machines, account_id: int, wish: RechargeWish) -> None:
+    provider = machines.providers.get(wish.provider)
+    if provider is None:
+        raise ProviderUnknown(wish.provider)
+    order = Order(
+        attempt_id=wish.attempt_id,
+        account_id=account_id,
+        provider=wish.provider,
+        reference=reference_of(wish.attempt_id),
+        amount_minor=wish.amount_minor,
+    )
+    await sell(machines.desk, order, provider=provider, talk=machines.talk)
+
+
+def _query(store: PostgresStore, *, statement: str, values: dict[str, object]) -> list[reading.Row]:
+    return store.query(statement, values)
+
+
+def _text(value: str) -> str:
+    # PostgreSQL's text holds every character but this one.
+    return value.replace("\x00", "")

@@ -1,0 +1,136 @@
+"""The door: everything that comes in over HTTP, on one port.
+
+/notices/{provider}   payment providers
+/api/v1/...           machines (OpenAPI at /api/openapi.json, to read at /api/docs)
+/healthz, /metrics    those who watch over us
+/                     people: the console, the till, residents' pay pages
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from uuid import uuid4
+
+import httpx
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from compuerta import __version__
+from compuerta.adapters.payments.http import Steps, converse
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps import wiring
+from compuerta.apps.api import machines
+from compuerta.apps.api.notices import NoticeDoor
+from compuerta.apps.config import Settings
+from compuerta.apps.desk import Desk
+from compuerta.domain.errors import Refused, Unreachable
+from compuerta.services import beating
+from compuerta.services.payment_ports import Presentation
+
+log = structlog.get_logger()
+
+BEAT_S = 2.0
+PROVIDER_S_MAX = 5.0
+
+_FIGURES = """
+select
+    (select count(*) from instruction where ended_at is null) as instructions_open,
+    (select count(*) from case_file where closed_at is null) as cases_open,
+    (select count(*) from endpoint_state where alive) as roads_alive,
+    (select coalesce(extract(epoch from now() - min(created_at)), 0)::bigint
+        from instruction where ended_at is null) as oldest_instruction_s
+"""
+
+
+def app_for(given: Settings) -> FastAPI:
+    """Return the application of one door process."""
+    desk = Desk(wiring.database_url(given))
+    providers = wiring.providers()
+    notices = NoticeDoor(desk, providers)
+    client = httpx.AsyncClient()
+
+    async def talk(name: str, steps: Steps[Presentation]) -> Presentation:
+        return await converse(steps, client=client, base_url=wiring.base_url(name), timeout_s=PROVIDER_S_MAX)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        beats = asyncio.create_task(_beat_on(desk))
+        yield
+        beats.cancel()
+        await client.aclose()
+        await desk.shut()
+
+    app = FastAPI(
+        title="Compuerta",
+        version=__version__,
+        description="Prepaid electricity: meters, accounts and recharges.",
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    # Not a FastAPI route: the bytes are signed, and nothing may touch them before they are verified.
+    app.router.routes.append(Route("/notices/{provider}", notices.take, methods=["POST"]))
+    app.include_router(machines.router_for(machines.Machines(desk=desk, providers=providers, talk=talk)))
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Unreachable, _unreachable)
+    _add_watching(app, desk)
+    _add_console(app, given)
+    return app
+
+
+def _add_watching(app: FastAPI, desk: Desk) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> Response:
+        await desk.run(partial(_figures))
+        return PlainTextResponse("ok\n")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        figures = await desk.run(partial(_figures))
+        registry = CollectorRegistry()
+        for name, value in figures.items():
+            Gauge(f"compuerta_{name}", name.replace("_", " "), registry=registry).set(value)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_console(app: FastAPI, given: Settings) -> None:
+    os.environ.setdefault("COMPUERTA_SECRET_KEY", given.secret("console").hex())
+    from compuerta.apps.console import work  # Django reads its settings when it is imported
+    from compuerta.apps.console.asgi import application_for
+
+    providers = wiring.providers()
+    residents = {name: each for name, each in providers.items() if not each.capabilities.immediate}
+    urls = {name: wiring.base_url(name) for name in providers}
+    app.mount("/", application_for(work.Outside(providers=residents, talk=work.over_http(urls))))
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, status_code=422)
+
+
+async def _unreachable(_: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, status_code=503)
+
+
+async def _beat_on(desk: Desk) -> None:
+    name = f"door-{os.getpid()}-{uuid4().hex[:6]}"
+    started = wiring.now()
+    while True:
+        sign = beating.Beat(role="door", instance=name, started_at=started, at=wiring.now())
+        try:
+            await desk.run(partial(beating.beat, sign=sign, ends={}, alarms=[]))
+        except Unreachable as error:
+            log.warning("door.database.away", error=str(error))
+        await asyncio.sleep(BEAT_S)
+
+
+def _figures(store: PostgresStore) -> dict[str, int]:
+    (row,) = store.query(_FIGURES, {})
+    return row

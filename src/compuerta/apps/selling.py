@@ -1,0 +1,63 @@
+"""Selling: from a wish to pay to what the payer is shown, over a provider that may be slow or away.
+
+The attempt is written first; then the provider hears of it; then what the payer sees is kept. A crash between
+any two of them leaves an attempt that the worker follows to its end.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from compuerta.adapters.payments.http import Steps
+from compuerta.apps import wiring
+from compuerta.apps.desk import Desk
+from compuerta.domain.errors import Refused
+from compuerta.domain.payment import Attempt
+from compuerta.services import ordering, vend
+from compuerta.services.payment_ports import PaymentProvider, Presentation
+
+EXPIRES_IN = timedelta(minutes=15)
+
+Talk = Callable[[str, Steps[Presentation]], Awaitable[Presentation]]
+
+
+class ProviderUnknown(Refused):
+    """There is no such way to pay here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no payment provider {name!r} here")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    """An attempt, and what its payer is to be shown."""
+
+    attempt: Attempt
+    presentation: Presentation
+
+
+def reference_of(attempt_id: UUID) -> str:
+    """Return the order number of an attempt: 32 letters and digits, as every provider takes them."""
+    return attempt_id.hex
+
+
+async def sell(desk: Desk, order: ordering.Order, *, provider: PaymentProvider, talk: Talk) -> Sale:
+    """Order at a provider; where the money is there at once, as at a till, it is credited too.
+
+    Doing it again with the same attempt id is harmless. Raises `Refused`, or `Unreachable` while the provider
+    does not answer: the attempt stays, and the same call may be made again.
+    """
+    attempt = await desk.run(
+        lambda store: ordering.open_attempt(
+            store, order, capabilities=provider.capabilities, expires_in=EXPIRES_IN, now=wiring.now()
+        )
+    )
+    presentation = await talk(provider.name, provider.create(attempt, now=wiring.now(), chance=wiring.chance))
+    paid = presentation.paid
+    if paid is not None:
+        await desk.run(lambda store: vend.accept_payments(store, [paid], now=wiring.now()))
+    else:
+        await desk.run(lambda store: ordering.presented(store, attempt.attempt_id, presentation))
+    return Sale(attempt=attempt, presentation=presentation)
