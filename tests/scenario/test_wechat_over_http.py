@@ -1,0 +1,271 @@
+"""The simulated WeChat Pay over real HTTP, against our client and against an independent one.
+
+The independent client is the package `wechatpayv3`: it signs, verifies and opens with code that is not ours.
+It reads the wall clock by itself, so this one module lives in the present.
+"""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tests.unit.payments.wechat_side import APPID, MCHID, a_chance, an_attempt, real_keys, some_settings
+from wechatpayv3 import WeChatPay as IndependentClient
+from wechatpayv3 import WeChatPayType
+
+from compuerta.adapters.payments.http import converse
+from compuerta.adapters.payments.wechat import WechatPay
+from compuerta.services.payment_ports import HttpRequest, OrderState, PresentationKind, Verified
+from compuerta.virtual.wechat.keys import KeysIncomplete, keys_in
+from compuerta.virtual.wechat.server import app_for
+from compuerta.virtual.wechat.world import Terms, WechatWorld
+
+pytestmark = pytest.mark.slow
+
+PATIENCE_S = 10.0
+
+
+@dataclass
+class Shop:
+    """A merchant's door for notices: hears with our provider and keeps the raw messages."""
+
+    provider: WechatPay
+    heard: list[HttpRequest] = field(default_factory=list)
+    verdicts: list[object] = field(default_factory=list)
+    fail_next: int = 0
+    news: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    async def notice(self, request: Request) -> Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        inbound = HttpRequest(method="POST", path="/notices", headers=headers, body=await request.body())
+        verdict = self.provider.hear(inbound, now=datetime.now(UTC))
+        accepted = isinstance(verdict, Verified) and self.fail_next == 0
+        self.fail_next = max(self.fail_next - 1, 0)
+        self.heard.append(inbound)
+        self.verdicts.append(verdict)
+        self.news.release()
+        answer = self.provider.answer(accepted=accepted)
+        return Response(answer.body, status_code=answer.status)
+
+    def wait(self) -> None:
+        assert self.news.acquire(timeout=PATIENCE_S), "no notice came"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Street:
+    """A provider and a shop, each behind its own port."""
+
+    base_url: str
+    notify_url: str
+    shop: Shop
+
+    def press(self, verb: str, **wish: object) -> httpx.Response:
+        return httpx.post(f"{self.base_url}/sim/{verb}", content=json.dumps(wish), trust_env=False)
+
+    def independent(self) -> IndependentClient:
+        keys = real_keys()
+        client = IndependentClient(
+            wechatpay_type=WeChatPayType.NATIVE,
+            mchid=MCHID,
+            private_key=keys.merchant_key_pem.decode(),
+            cert_serial_no=keys.merchant_serial,
+            appid=APPID,
+            apiv3_key=keys.api_key.decode(),
+            notify_url=self.notify_url,
+            public_key=keys.platform_public_key_pem.decode(),
+            public_key_id=keys.public_key_id,
+        )
+        client._core._gate_way = self.base_url
+        return client
+
+
+@pytest.fixture
+def street() -> Iterator[Street]:
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as till:
+        shop_url, base_url = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in (door, till))
+        notify_url = f"{shop_url}/notices"
+        settings = replace(some_settings(notify_url=notify_url), base_url=base_url)
+        shop = Shop(WechatPay(settings))
+        world = WechatWorld(
+            keys=real_keys().provider(),
+            terms=Terms(mchid=MCHID, appid=APPID, repeat_speedup=1000),
+            random=Random(1),
+        )
+        shop_app = Starlette(routes=[Route("/notices", shop.notice, methods=["POST"])])
+        servers = [_serving(shop_app, door), _serving(app_for(world, clock=clock), till)]
+        yield Street(base_url=base_url, notify_url=notify_url, shop=shop)
+        for server, thread in servers:
+            server.should_exit = True
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+
+
+def _serving(app: Starlette, listener: socket.socket) -> tuple[uvicorn.Server, threading.Thread]:
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+    thread.start()
+    return server, thread
+
+
+def test_our_client_orders_asks_hears_and_closes_over_http(street: Street) -> None:
+    provider = street.shop.provider
+    now = datetime.now(UTC)
+    first = an_attempt(reference="R-first-order|*", now=now)
+    second = an_attempt(reference="R-second-order", now=now)
+
+    async def run() -> None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            road = {"client": client, "base_url": street.base_url, "timeout_s": PATIENCE_S}
+            args = {"now": now, "chance": a_chance()}
+            shown = await converse(provider.create(first, **args), **road)
+            await converse(provider.create(second, **args), **road)
+            assert shown.kind is PresentationKind.QR
+            pressed = await client.post(
+                f"{street.base_url}/sim/pay", content=json.dumps({"code_url": shown.content})
+            )
+            assert pressed.status_code == 200
+            asked = await converse(provider.query(first, **args), **road)
+            closed = await converse(provider.close(second, **args), **road)
+            faster = await converse(provider.close(first, **args), **road)
+            states = (asked.state, closed.state, faster.state)
+            assert states == (OrderState.PAID, OrderState.CLOSED, OrderState.PAID)
+
+    asyncio.run(run())
+    street.shop.wait()
+    (verdict,) = street.shop.verdicts
+    assert isinstance(verdict, Verified) and verdict.notice is not None
+    assert verdict.notice.reference == first.reference
+
+
+def test_a_failed_notice_is_carried_again_until_it_is_stored(street: Street) -> None:
+    street.shop.fail_next = 2
+    order(street, "R20261122000001")
+
+    assert street.press("pay", out_trade_no="R20261122000001").status_code == 200
+    for _ in range(3):
+        street.shop.wait()
+
+    assert len({inbound.body for inbound in street.shop.heard}) == 1
+    assert all(isinstance(verdict, Verified) for verdict in street.shop.verdicts)
+
+
+def test_the_independent_client_orders_asks_and_closes_here(street: Street) -> None:
+    client = street.independent()
+
+    def placed(number: str, total_fen: int) -> tuple[int, dict[str, str]]:
+        status, text = client.pay(description="电费", out_trade_no=number, amount={"total": total_fen})
+        return status, json.loads(text)
+
+    first, again = placed("R20261122000001", 5000), placed("R20261122000001", 5000)
+    different = placed("R20261122000001", 6000)
+    asked_before = json.loads(client.query(out_trade_no="R20261122000001")[1])
+    street.press("pay", code_url=again[1]["code_url"])
+    asked_after = json.loads(client.query(out_trade_no="R20261122000001")[1])
+    by_transaction = json.loads(client.query(transaction_id=asked_after["transaction_id"])[1])
+    close_paid = client.close("R20261122000001")
+    placed("R20261122000002", 100)
+    closed = client.close("R20261122000002")
+
+    assert (first[0], again[0]) == (200, 200)
+    assert first[1]["code_url"] != again[1]["code_url"]
+    assert (different[0], different[1]["code"]) == (400, "INVALID_REQUEST")
+    assert (asked_before["trade_state"], asked_after["trade_state"]) == ("NOTPAY", "SUCCESS")
+    assert by_transaction["amount"]["total"] == 5000
+    assert (close_paid[0], json.loads(close_paid[1])["code"]) == (400, "ORDERPAID")
+    assert closed[0] == 204
+
+
+def test_the_independent_client_opens_what_we_sign_and_seal(street: Street, tmp_path: Path) -> None:
+    certificate = tmp_path / "platform.pem"
+    certificate.write_bytes(real_keys().platform_certificate_pem)
+    by_public_key = street.independent()
+    by_certificate = IndependentClient(
+        wechatpay_type=WeChatPayType.NATIVE,
+        mchid=MCHID,
+        private_key=real_keys().merchant_key_pem.decode(),
+        cert_serial_no=real_keys().merchant_serial,
+        appid=APPID,
+        apiv3_key=real_keys().api_key.decode(),
+        cert_dir=str(tmp_path),
+    )
+    for number, share_ppm, client in (
+        ("R20261122000001", 0, by_public_key),
+        ("R20261122000002", 1_000_000, by_certificate),
+    ):
+        street.press("behaviour", certificate_ppm=share_ppm)
+        order(street, number)
+        street.press("pay", out_trade_no=number)
+        street.shop.wait()
+        inbound = street.shop.heard[-1]
+
+        opened = client.callback(inbound.headers, inbound.body)
+
+        assert opened["event_type"] == "TRANSACTION.SUCCESS"
+        assert opened["resource"]["out_trade_no"] == number
+        assert opened["resource"]["amount"]["total"] == 5000
+
+
+def test_a_person_sees_open_orders_and_is_told_why_one_cannot_be_paid(street: Street) -> None:
+    order(street, "R20261122000001")
+
+    page = httpx.get(f"{street.base_url}/sim", follow_redirects=True, trust_env=False)
+    shown = httpx.get(f"{street.base_url}/sim/orders", trust_env=False).json()
+    unknown = street.press("pay", out_trade_no="R20261122000009")
+    cancelled = street.press("cancel", out_trade_no="R20261122000001")
+    nothing = street.press("explode", out_trade_no="R20261122000001")
+    wrong = street.press("behaviour", lost_ppm="all")
+
+    assert "viewport" in page.text
+    assert all(word in page.text for word in ("Pagar", "Pay", "支付"))
+    assert [(each["out_trade_no"], each["state"]) for each in shown["orders"]] == [
+        ("R20261122000001", "NOTPAY")
+    ]
+    assert (unknown.status_code, unknown.json()["refused"]) == (400, "R20261122000009: order_unknown")
+    assert (cancelled.status_code, nothing.status_code, wrong.status_code) == (200, 404, 400)
+
+
+def test_a_request_of_more_bytes_than_any_order_is_refused(street: Street) -> None:
+    response = httpx.post(f"{street.base_url}/v3/x", content=b"x" * 70_000, trust_env=False)
+
+    assert response.status_code == 400
+
+
+def test_a_key_set_is_kept_in_a_directory_and_read_again(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    directory = tmp_path / "keys"
+
+    made = keys_in(directory, now=now)
+
+    assert keys_in(directory, now=now + timedelta(days=1)) == made
+    assert all(path.stat().st_mode & 0o077 == 0 for path in directory.iterdir())
+    (directory / "merchant_key.pem").unlink()
+    with pytest.raises(KeysIncomplete):
+        keys_in(directory, now=now)
+
+
+def order(street: Street, number: str) -> None:
+    now = datetime.now(UTC)
+
+    async def run() -> None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            steps = street.shop.provider.create(
+                an_attempt(reference=number, now=now), now=now, chance=a_chance()
+            )
+            await converse(steps, client=client, base_url=street.base_url, timeout_s=PATIENCE_S)
+
+    asyncio.run(run())
