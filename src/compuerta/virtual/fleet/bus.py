@@ -1,0 +1,107 @@
+"""Meters on one RS485 line: a pseudo terminal whose other end the platform opens as its serial port.
+
+Bytes travel at the speed of the line (11 bits each), meters take their time to answer, and two that answer
+at once spoil both answers. A pseudo terminal carries no parity: parity errors need real wires.
+"""
+
+import asyncio
+import os
+import tty
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.fleet.world import World
+from compuerta.virtual.meter.peer import VirtualMeter
+
+BITS_PER_BYTE: Final = 11  # start, eight, even parity, stop
+READ_BYTES_MAX: Final = 4_096
+SLICE_BYTES: Final = 4  # written at once: pacing byte by byte would wake the loop a thousand times a second
+
+
+class Bus:
+    """Will let meters share one line; `device` is the path that the platform opens."""
+
+    def __init__(
+        self,
+        meters: Sequence[VirtualMeter],
+        *,
+        world: World,
+        chance: Random,
+        baud: int = 2_400,
+        answer_delay_ms: tuple[int, int] = (20, 100),
+    ) -> None:
+        self.meters = tuple(meters)
+        self.faults = Faults()
+        self.baud = baud
+        self.device = ""
+        self._world = world
+        self._chance = chance
+        self._answer_delay_ms = answer_delay_ms
+        self._controller = self._terminal = -1
+        self._free_at_s = 0.0  # until then somebody's bytes are on the line
+
+    def open(self) -> str:
+        """Open the line in the running loop and return the path of the device."""
+        self._controller, self._terminal = os.openpty()
+        tty.setraw(self._terminal)
+        os.set_blocking(self._controller, False)
+        self.device = os.ttyname(self._terminal)
+        asyncio.get_running_loop().add_reader(self._controller, self._readable)
+        return self.device
+
+    def shut(self) -> None:
+        """Take the line away; the platform's port then fails as an unplugged adapter does."""
+        if self._controller < 0:
+            return
+        asyncio.get_running_loop().remove_reader(self._controller)
+        # Our own handle on the terminal was held so that a platform that reopens finds the line alive.
+        for handle in (self._controller, self._terminal):
+            os.close(handle)
+        self._controller = self._terminal = -1
+
+    def power_changed(self) -> None:
+        """Nothing to do: the line has no modem that could lose its power."""
+
+    def _seconds(self, bytes_count: int) -> float:
+        return bytes_count * BITS_PER_BYTE / self.baud
+
+    def _readable(self) -> None:
+        try:
+            request = os.read(self._controller, READ_BYTES_MAX)
+        except OSError:  # the platform closed its end; it may open it again
+            return
+        loop = asyncio.get_running_loop()
+        # The platform's bytes came at once; on a real line the meters would have them only now.
+        self._free_at_s = max(self._free_at_s, loop.time()) + self._seconds(len(request))
+        loop.call_at(self._free_at_s, self._hear, request)
+
+    def _hear(self, request: bytes) -> None:
+        now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
+        answers = [meter.receive(request, now_ms=now_ms, line_ms=line_ms) for meter in self.meters]
+        answers = [answer for answer in answers if answer]
+        answer = garbled(answers) if answers else b""
+        loop = asyncio.get_running_loop()
+        td_s = self._chance.randint(*self._answer_delay_ms) / 1_000
+        for delivery in mistreat(answer, request=request, faults=self.faults, chance=self._chance):
+            start_s = max(self._free_at_s, loop.time() + td_s + delivery.delay_ms / 1_000)
+            self._free_at_s = start_s + self._seconds(len(delivery.octets))
+            for at in range(0, len(delivery.octets), SLICE_BYTES):
+                piece = delivery.octets[at : at + SLICE_BYTES]
+                loop.call_at(start_s + self._seconds(at + len(piece)), self._write, piece)
+
+    def _write(self, octets: bytes) -> None:
+        if self._controller < 0:
+            return
+        try:
+            os.write(self._controller, octets)
+        except BlockingIOError:  # nobody reads: a real line would not wait either
+            return
+
+
+def sit_on_bus(meters: Sequence[VirtualMeter], *, baud: int, world: World, chance: Random) -> Bus:
+    """Open a line with these meters in the running loop; its `device` is what the platform opens."""
+    bus = Bus(meters, world=world, chance=chance, baud=baud)
+    bus.open()
+    return bus
