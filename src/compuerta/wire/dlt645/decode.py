@@ -92,8 +92,8 @@ RELAY_WORDS: Final[dict[RelayCommand, str]] = {
     RelayCommand.TRIP: "relay trip",
     RelayCommand.PERMIT: "relay closing permitted",
     RelayCommand.CLOSE: "relay direct close",
-    RelayCommand.TRIP_RESTORE_D: "relay trip, closing again by itself",
-    RelayCommand.TRIP_RESTORE_E: "relay trip, permitting closing again by itself",
+    RelayCommand.TRIP_RESTORE_D: "relay trip 1D with automatic restore",
+    RelayCommand.TRIP_RESTORE_E: "relay trip 1E with automatic restore",
     RelayCommand.ALARM: "alarm",
     RelayCommand.ALARM_OFF: "alarm off",
     RelayCommand.KEEP_POWER: "keep power",
@@ -213,7 +213,8 @@ def _command_words(request: PlainRequest) -> str:
         case ClearEvents(di=di, password_level=level):
             return f"clear the events {di:08X}, level {level:02X}"
         case RelayControl(command=command, password_level=level, valid_until=until):
-            return f"{RELAY_WORDS[command]}, level {level:02X}, valid until {until}"
+            restore = f" after {request.auto_restore * 5} min" if request.auto_restore else ""
+            return f"{RELAY_WORDS[command]}{restore}, level {level:02X}, valid until {until}"
         case RelayControlEncrypted():
             return "relay control, encrypted, level 98"
         case MultiFunction(output=output):
@@ -362,4 +363,7 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", " ")
 
 
-_UNITS: Final = ("_wh", "_minor", "_mv", "_ma", "_mw", "_mvar", "_mva", "_milli", "_e4", "_mmddhh")
+_UNITS: Final = (
+    *("_wh", "_minor", "_mv", "_ma", "_mw", "_mvar", "_mva", "_milli", "_e4"),
+    *("_mmddhh", "_mmddnn", "_hhmmnn"),
+)

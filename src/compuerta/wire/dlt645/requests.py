@@ -41,8 +41,8 @@ class RelayCommand(IntEnum):
     TRIP = 0x1A
     PERMIT = 0x1B  # the user presses the button to close
     CLOSE = 0x1C
-    TRIP_RESTORE_D = 0x1D  # trip, and close again after `auto_restore` x 5 min
-    TRIP_RESTORE_E = 0x1E  # trip, and permit closing after `auto_restore` x 5 min
+    TRIP_RESTORE_D = 0x1D  # trip, and restore after `auto_restore` x 5 min; not every firmware has it
+    TRIP_RESTORE_E = 0x1E  # likewise; how the two differ is not in any source that we could read
     ALARM = 0x2A
     ALARM_OFF = 0x2B
     KEEP_POWER = 0x3A  # every trip is refused, also one for want of money
