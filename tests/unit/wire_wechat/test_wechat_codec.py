@@ -173,6 +173,19 @@ def test_a_signature_in_loose_base64_is_refused(suffix: str) -> None:
         verify(headers)
 
 
+def test_a_second_spelling_of_a_good_signature_is_refused() -> None:
+    headers = signed_headers()
+    good = headers[signature.SIGNATURE]
+    spelling = next(
+        good[:-2] + letter + "="
+        for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        if letter != good[-2] and base64.b64decode(good[:-2] + letter + "=") == base64.b64decode(good)
+    )
+
+    with pytest.raises(signature.SignatureWrong):
+        verify(headers | {signature.SIGNATURE: spelling})
+
+
 def test_another_algorithm_cannot_be_asked_for() -> None:
     with pytest.raises(signature.SignatureWrong):
         verify(signed_headers() | {signature.SIGNATURE_TYPE: "WECHATPAY2-SHA1-RSA2048"})
