@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from compuerta.wire.dlt645 import (
     RelayControl,
     table,
 )
+
+pytestmark = pytest.mark.slow  # a hundred examples each
 
 METER_NO = "000260700042"
 
