@@ -16,7 +16,7 @@ from compuerta.adapters.links.tcp_server import TcpServer
 from compuerta.drivers.mac import SoftEsam
 from compuerta.services.link_port import Link
 from compuerta.virtual.faults import LATE_MS, Delivery, Faults, afflict, garbled, mistreat
-from compuerta.virtual.fleet import Bus, DialPlan, Fleet, Modem, World, dial_in, serve, sit_on_bus
+from compuerta.virtual.fleet import Bus, DialPlan, Fleet, Modem, World, serve
 from compuerta.virtual.fleet.config import plan_from, roads_from
 from compuerta.virtual.fleet.fields import FieldMalformed
 from compuerta.virtual.meter import ConstantLoad, MeterSetup, VirtualMeter
@@ -97,6 +97,14 @@ def a_meter(number: int = 1, *, world: World, energy_wh: int = 12_340) -> Virtua
     return VirtualMeter(setup, now_ms=world.now_ms(), esam=ESAM, chance=Random(number))
 
 
+def a_modem(
+    meters: list[VirtualMeter], *, plan: DialPlan, world: World, endpoint_id: str = "860123456789012"
+) -> Modem:
+    modem = Modem(meters, endpoint_id=endpoint_id, plan=plan, world=world, chance=Random(1))
+    modem.start()
+    return modem
+
+
 def asked(request: Request, *, of: str) -> bytes:
     return encode(request.to_frame(of))
 
@@ -113,7 +121,7 @@ def test_a_modem_registers_and_its_meters_answer_between_heartbeats() -> None:
         platform, world = Platform(), a_world()
         plan = await platform.open()
         behind = [a_meter(1, world=world), a_meter(2, world=world, energy_wh=560)]
-        (modem,) = dial_in({"860123456789012": behind}, plan=plan, world=world, chance=Random(1))
+        modem = a_modem(behind, plan=plan, world=world)
 
         who, link, ear = await platform.next_call()
         link.write(asked(READ_ENERGY, of="000000000002"))
@@ -132,7 +140,7 @@ def test_a_modem_that_lost_its_call_dials_again() -> None:
         platform, world = Platform(), a_world()
         plan = await platform.open()
         meter = a_meter(world=world)
-        (modem,) = dial_in({"860123456789012": [meter]}, plan=plan, world=world, chance=Random(1))
+        modem = a_modem([meter], plan=plan, world=world)
         _, _, first = await platform.next_call()
 
         modem.hang_up()
@@ -152,7 +160,7 @@ def test_a_power_cut_takes_the_modem_with_it_and_power_brings_it_back() -> None:
         platform, world = Platform(), a_world()
         plan = await platform.open()
         meter = a_meter(world=world)
-        (modem,) = dial_in({"860123456789012": [meter]}, plan=plan, world=world, chance=Random(1))
+        modem = a_modem([meter], plan=plan, world=world)
         fleet = Fleet({"860123456789012": modem}, world=world)
         _, _, ear = await platform.next_call()
 
@@ -180,7 +188,10 @@ def test_a_thousand_meters_dial_in_from_one_process_and_idle_cheaply() -> None:
         behind = {f"{86 * 10**13 + number}": [a_meter(number, world=world)] for number in range(meters_no)}
 
         before_s = resource.getrusage(resource.RUSAGE_SELF)
-        modems = dial_in(behind, plan=plan, world=world, chance=Random(1))
+        modems = [
+            a_modem(meters, plan=plan, world=world, endpoint_id=endpoint_id)
+            for endpoint_id, meters in behind.items()
+        ]
         ears = []
         for _ in range(meters_no):
             who, link, ear = await platform.next_call()
@@ -246,7 +257,8 @@ def test_meters_on_one_line_answer_to_their_own_numbers() -> None:
 def test_bytes_travel_at_the_speed_of_the_line() -> None:
     async def scene() -> None:
         world = a_world()
-        bus = sit_on_bus([a_meter(world=world)], baud=9_600, world=world, chance=Random(1))
+        bus = Bus([a_meter(world=world)], world=world, chance=Random(1), baud=9_600)
+        bus.open()
 
         _, took_s = await on_a_bus(bus, asked(READ_ENERGY, of="000000000001"))
 

@@ -1,9 +1,9 @@
 """Virtual meters on real wires: TCP connections that dial in, and serial lines that are pseudo terminals."""
 
-from compuerta.virtual.fleet.bus import Bus, sit_on_bus
+from compuerta.virtual.fleet.bus import Bus
 from compuerta.virtual.fleet.control import Fleet, Road, serve
-from compuerta.virtual.fleet.dial import DialPlan, Modem, dial_in
+from compuerta.virtual.fleet.dial import DialPlan, Modem
 from compuerta.virtual.fleet.fields import Json
 from compuerta.virtual.fleet.world import World
 
-__all__ = ["Bus", "DialPlan", "Fleet", "Json", "Modem", "Road", "World", "dial_in", "serve", "sit_on_bus"]
+__all__ = ["Bus", "DialPlan", "Fleet", "Json", "Modem", "Road", "World", "serve"]

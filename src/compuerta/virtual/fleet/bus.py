@@ -98,10 +98,3 @@ class Bus:
             os.write(self._controller, octets)
         except BlockingIOError:  # nobody reads: a real line would not wait either
             return
-
-
-def sit_on_bus(meters: Sequence[VirtualMeter], *, baud: int, world: World, chance: Random) -> Bus:
-    """Open a line with these meters in the running loop; its `device` is what the platform opens."""
-    bus = Bus(meters, world=world, chance=chance, baud=baud)
-    bus.open()
-    return bus

@@ -6,7 +6,7 @@ A thousand modems sleep in one process: each has one timer, and nothing is compu
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -122,19 +122,6 @@ class Modem:
         td_ms = self._chance.randint(*self._plan.answer_delay_ms)
         heard = mistreat(answer, request=request, faults=self.faults, chance=self._chance)
         return [(td_ms + delivery.delay_ms, delivery.octets) for delivery in heard]
-
-
-def dial_in(
-    meters_behind: Mapping[str, Sequence[VirtualMeter]], *, plan: DialPlan, world: World, chance: Random
-) -> list[Modem]:
-    """Start a modem for each endpoint id, with the meters behind it, in the running loop."""
-    modems = [
-        Modem(meters, endpoint_id=endpoint_id, plan=plan, world=world, chance=chance)
-        for endpoint_id, meters in meters_behind.items()
-    ]
-    for modem in modems:
-        modem.start()
-    return modems
 
 
 class _Call(asyncio.Protocol):

@@ -5,7 +5,7 @@ Time passes in stretches of constant load and price. Each stretch ends exactly w
 ticking: one advance of a month and a million small ones leave the same meter.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from compuerta.domain.errors import Broken
@@ -49,6 +49,25 @@ class OpenReason(Enum):
     OVERLOAD = "overload"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Restore:
+    """The end of a trip by itself: at an instant, to CLOSED or PERMITTED."""
+
+    due_ms: int
+    relay: Relay
+    operator: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trip:
+    """A remote trip that was accepted."""
+
+    due_ms: int
+    operator: bytes
+    restore_min: int  # 0 = stays open
+    restore_to: Relay
+
+
 class MeterCore:
     """Will measure, charge, warn, trip and close as a prepaid meter does; the one owner of its state."""
 
@@ -87,11 +106,8 @@ class MeterCore:
 
         self._frozen_day = self.civil_ms // DAY_MS
         self._reminded = False
-        self._trip_due_ms: int | None = None
-        self._trip_operator = NO_OPERATOR
-        self._trip_restore_ms = 0
-        self._restore_to = Relay.CLOSED
-        self._restore_due_ms: int | None = None
+        self._trip: _Trip | None = None  # ordered, not yet done
+        self._restore: _Restore | None = None  # what will end the trip that was done
         self._overload_since_ms: int | None = None
         self._settle()
 
@@ -144,7 +160,7 @@ class MeterCore:
     @property
     def trip_is_delayed(self) -> bool:
         """Whether a remote trip was accepted and has not happened yet."""
-        return self._trip_due_ms is not None
+        return self._trip is not None
 
     @property
     def pre_trip_alarm(self) -> bool:
@@ -181,9 +197,10 @@ class MeterCore:
         """List the instants at which the present stretch may end; what has passed already does no harm."""
         civil_ms = self.civil_ms
         turns_ms = [self.clock.first_ms_at((civil_ms // DAY_MS + 1) * DAY_MS)]
-        turns_ms += [at_ms for at_ms in (self._trip_due_ms, self._restore_due_ms) if at_ms is not None]
-        if self._trip_due_ms is not None:
-            turns_ms.append(self._trip_due_ms + self.limits.protection_min * MINUTE_MS)
+        if self._restore is not None:
+            turns_ms.append(self._restore.due_ms)
+        if self._trip is not None:
+            turns_ms += [self._trip.due_ms, self._trip.due_ms + self.limits.protection_min * MINUTE_MS]
         if self._overload_since_ms is not None:
             turns_ms.append(self._overload_since_ms + self.limits.overload_min * MINUTE_MS)
         if self.tariff_switch_civil_ms is not None:
@@ -239,25 +256,29 @@ class MeterCore:
             self.tariff_switch_civil_ms = None
 
     def _restore_if_due(self) -> None:
-        if self._restore_due_ms is not None and self.now_ms >= self._restore_due_ms:
-            self._restore_due_ms = None
-            if self.out_of_money:
-                return
-            if self._restore_to is Relay.CLOSED:
-                self.close(operator=self._trip_operator)
-            else:
-                self.permit(operator=self._trip_operator)
+        restore = self._restore
+        if restore is None or self.now_ms < restore.due_ms:
+            return
+        self._restore = None
+        if self.out_of_money:
+            return
+        if restore.relay is Relay.CLOSED:
+            self.close(operator=restore.operator)
+        else:
+            self.permit(operator=restore.operator)
 
     def _trip_if_due(self) -> None:
-        if self._trip_due_ms is None or self.now_ms < self._trip_due_ms:
+        trip = self._trip
+        if trip is None or self.now_ms < trip.due_ms:
             return
-        protected_ms = self.limits.protection_min * MINUTE_MS
+        protected_until_ms = trip.due_ms + self.limits.protection_min * MINUTE_MS
         too_much_flows = 0 < self.limits.protected_current_ma < self.current_ma
-        if too_much_flows and self.now_ms < self._trip_due_ms + protected_ms:
+        if too_much_flows and self.now_ms < protected_until_ms:
             return
-        restore_ms = self._trip_restore_ms
-        self._open(OpenReason.REMOTE, self._trip_operator)
-        self._restore_due_ms = self.now_ms + restore_ms if restore_ms else None
+        self._open(OpenReason.REMOTE, trip.operator)
+        if trip.restore_min:
+            due_ms = self.now_ms + trip.restore_min * MINUTE_MS
+            self._restore = _Restore(due_ms=due_ms, relay=trip.restore_to, operator=trip.operator)
 
     def _trip_if_overloaded(self) -> None:
         if not 0 < self.limits.power_w_max < self.power_w:
@@ -290,10 +311,12 @@ class MeterCore:
 
         With `restore_min` the meter ends the trip by itself: it closes (1D), or permits closing (1E).
         """
-        self._trip_due_ms = self.now_ms + self.limits.trip_delay_min * MINUTE_MS
-        self._trip_operator = operator
-        self._trip_restore_ms = restore_min * MINUTE_MS
-        self._restore_to = restore_to
+        self._trip = _Trip(
+            due_ms=self.now_ms + self.limits.trip_delay_min * MINUTE_MS,
+            operator=operator,
+            restore_min=restore_min,
+            restore_to=restore_to,
+        )
         self._settle()
 
     def permit(self, *, operator: bytes) -> None:
@@ -330,7 +353,7 @@ class MeterCore:
         self._follow(operator)
 
     def _forget_orders(self) -> None:
-        self._trip_due_ms = self._restore_due_ms = None
+        self._trip = self._restore = None
 
     def _follow(self, operator: bytes) -> None:
         """Move the contact to where it is wanted, unless it is stuck, and write down that it moved."""

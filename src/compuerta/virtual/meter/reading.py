@@ -153,6 +153,18 @@ def _tariff_switch(core: MeterCore, di: int) -> bytes:
     return moment_to(civil_from_ms(core.tariff_switch_civil_ms), order="mhDMY")
 
 
+def _own_number(core: MeterCore, di: int) -> bytes:
+    return digits_to(core.meter_no, length=6)
+
+
+def _customer_no(core: MeterCore, di: int) -> bytes:
+    return digits_to(core.customer_no or "0" * 12, length=6)
+
+
+def _run_feature_word(core: MeterCore, di: int) -> bytes:
+    return bytes((core.run_feature_word,))
+
+
 def _prices(core: MeterCore, di: int) -> bytes | None:
     tariff = {0x01: core.tariff, 0x02: core.tariff_spare}.get(di >> 8 & 0xFF)
     if tariff is None:
@@ -222,16 +234,18 @@ _READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
     (0xFFFFFFFF, 0x04000204, _constantly(RATES, length=1)),
     (0xFFFFFFFF, 0x04000207, _constantly(0, length=1)),
     (0xFFFFFFFE, 0x04000306, _constantly(1, length=3)),
-    (0xFFFFFFFE, 0x04000401, lambda core, di: digits_to(core.meter_no, length=6)),
-    (0xFFFFFFFF, 0x0400040E, lambda core, di: digits_to(core.customer_no or "0" * 12, length=6)),
-    (0xFFFFFFFE, 0x04000409, _constantly(CONSTANT_IMP_PER_KWH, length=3)),
+    (0xFFFFFFFF, 0x04000401, _own_number),
+    (0xFFFFFFFF, 0x04000402, _own_number),
+    (0xFFFFFFFF, 0x0400040E, _customer_no),
+    (0xFFFFFFFF, 0x04000409, _constantly(CONSTANT_IMP_PER_KWH, length=3)),
+    (0xFFFFFFFF, 0x0400040A, _constantly(CONSTANT_IMP_PER_KWH, length=3)),
     (0xFFFFFF00, 0x04000500, _status),
     (0xFFFFFFFF, 0x04001001, _money_limit("alarm_1_minor")),
     (0xFFFFFFFF, 0x04001002, _money_limit("alarm_2_minor")),
     (0xFFFFFFFF, 0x04001003, _money_limit("overdraft_minor")),
     (0xFFFFFFFF, 0x04001004, _money_limit("hoarding_minor")),
     (0xFFFFFFFF, 0x04001005, _money_limit("permit_minor")),
-    (0xFFFFFFFF, 0x04001101, lambda core, di: bytes((core.run_feature_word,))),
+    (0xFFFFFFFF, 0x04001101, _run_feature_word),
     (0xFFFFFFFF, 0x04001401, _limit("trip_delay_min", length=2)),
     (0xFFFFFFFF, 0x04001402, _limit("protected_current_ma", length=3)),
     (0xFFFFFFFF, 0x04001403, _limit("protection_min", length=2)),
