@@ -370,7 +370,7 @@ class Gateway:
 
 def _profiles() -> list[DialProfile]:
     return [
-        DialProfile(registration=template("CPT1:{imei}"), heartbeats=(template("CPT1:HB"),), heartbeat_s=60),
+        DialProfile(registration=template("CPT1:{imei}"), heartbeats=(template("HB"),), heartbeat_s=60),
     ]
 
 

@@ -1,0 +1,252 @@
+"""The command line: `compuerta --help`."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from compuerta import __version__
+from compuerta.apps import config
+from compuerta.domain.errors import CompuertaError, Refused
+
+app = typer.Typer(
+    help="Prepaid electricity, from the payment to the relay.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+decoders = typer.Typer(help="Tell what bytes from a wire contain.", no_args_is_help=True)
+app.add_typer(decoders, name="decode")
+
+HEX_CHARS_MAX = 1_000_000  # a capture of half a megabyte; longer ones come in pieces
+
+
+def main() -> None:
+    """Run the command line; what we refuse is told in one line, with exit code 1."""
+    _log_to_stderr()
+    try:
+        app()
+    except CompuertaError as error:
+        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    _setup_django()
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=1)
+
+
+@app.command()
+def up() -> None:
+    """Run everything on this machine: database, migrations, door, gateway and worker."""
+    from compuerta.apps.up import run
+
+    run(config.settings())
+
+
+@app.command()
+def door() -> None:
+    """Run the door: payment notices, the machines' API and the console."""
+    import uvicorn
+
+    from compuerta.apps.door import app_for
+
+    given = config.settings()
+    uvicorn.run(
+        app_for(given), host=given.host, port=given.port, log_level="warning", access_log=False, loop="uvloop"
+    )
+
+
+@app.command()
+def gateway() -> None:
+    """Run a gateway: the roads to the meters."""
+    from compuerta.apps.gateway import Gateway
+
+    _run_until_ended(Gateway(config.settings()).run())
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker: asks payment providers, ends what is over."""
+    from compuerta.apps.worker import Worker
+
+    _run_until_ended(Worker(config.settings()).run())
+
+
+@app.command()
+def status() -> None:
+    """Show which processes live, which roads are reached, and what is open."""
+    from compuerta.apps.status import report
+
+    report(Console(), config.settings())
+
+
+@app.command()
+def person(
+    name: str,
+    organisation: Annotated[int, typer.Option(help="number of the organisation")],
+    language: str = "es",
+) -> None:
+    """Add somebody who may sign in to the console; the password is asked for."""
+    password = os.environ.get("COMPUERTA_PASSWORD") or typer.prompt(
+        "Password", hide_input=True, confirmation_prompt=True
+    )
+    _setup_django()
+    from compuerta.apps.console.people import SELL, SWITCH, add_person
+
+    add_person(
+        name, password=password, organisation_id=organisation, language=language, rights=(SELL, SWITCH)
+    )
+
+
+@app.command()
+def key(
+    name: str,
+    organisation: Annotated[int, typer.Option(help="number of the organisation")],
+    sell: Annotated[bool, typer.Option(help="may order recharges")] = False,
+) -> None:
+    """Make an API key for a machine; it is shown once."""
+    from compuerta.apps.api.keys import make_key
+    from compuerta.apps.wiring import database_url
+
+    made = make_key(
+        database_url(config.settings()),
+        name=name,
+        organisation_id=organisation,
+        scopes=["sell"] if sell else [],
+    )
+    typer.echo(made)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option(help="run the story once, without the console, and end")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the story's facts as JSON")] = False,
+    story: Annotated[str, typer.Option(help="which story: loop")] = "loop",
+) -> None:
+    """Run a small town on this machine: a balance falls, the relay opens, a payment closes it."""
+    from compuerta.apps.demo import run
+
+    sys.exit(run(story=story, once=once, as_json=as_json))
+
+
+@app.command()
+def sim(
+    seeds: Annotated[int, typer.Option(min=1, help="how many seeds")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="the first seed")] = 1,
+    trace: Annotated[bool, typer.Option(help="one line per event")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="processes at once")] = os.cpu_count() or 1,
+) -> None:
+    """Run the whole world on a virtual clock with faults; exits 1 at the first broken promise."""
+    from compuerta.sim import runner
+
+    sys.exit(runner.run_many(seeds=seeds, first=seed, jobs=1 if trace else jobs, trace=trace))
+
+
+@decoders.command("dlt645")
+def decode_dlt645(
+    text: Annotated[str, typer.Argument(metavar="HEX", help="bytes in hexadecimal; spaces do not matter")],
+    as_json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
+) -> None:
+    """Tell what DL/T 645-2007 frames some bytes contain; what is no frame gives nothing."""
+    from compuerta.wire.dlt645.decode import explain
+
+    found = explain(_octets(text))
+    if as_json:
+        rows = [
+            {
+                "address": each.address,
+                "control": each.control,
+                "data_hex": each.data_hex,
+                "meaning": each.meaning,
+            }
+            for each in found
+        ]
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    table = Table("address", "control", "data", "meaning")
+    for each in found:
+        table.add_row(each.address, f"{each.control:02X}", each.data_hex, each.meaning)
+    Console().print(table if found else "no frame")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+class NotHexadecimal(Refused):
+    """Text that should be bytes in hexadecimal."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"write bytes as pairs of 0-9 and A-F: {reason}")
+
+
+def _octets(text: str) -> bytes:
+    kept = "".join(text.split())
+    if len(kept) > HEX_CHARS_MAX:
+        raise NotHexadecimal(f"more than {HEX_CHARS_MAX} characters")
+    try:
+        return bytes.fromhex(kept)
+    except ValueError as error:
+        raise NotHexadecimal(str(error)) from error
+
+
+def _setup_django() -> None:
+    from compuerta.apps.wiring import database_url
+
+    given = config.settings()
+    os.environ["DATABASE_URL"] = database_url(given)
+    os.environ.setdefault("COMPUERTA_SECRET_KEY", given.secret("console").hex())
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "compuerta.apps.console.settings")
+    import django
+
+    django.setup()
+
+
+def _run_until_ended(work: Coroutine[None, None, None]) -> None:
+    import signal
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            pass
+        except BaseExceptionGroup as group:
+            refused = group.subgroup(CompuertaError)
+            raise (refused or group).exceptions[0] from None
+
+    asyncio.run(run())
+
+
+def _log_to_stderr() -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""A small town to try everything on: one building, twenty flats and stalls, meters on both roads.
+
+Every meter begins empty; the first electricity is sold at the till, so that from the first minute the books
+and the meters have the same history.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.services.store_port import (
+    AccountOpening,
+    Endpoint,
+    MeterEntry,
+    ProviderAccount,
+    Store,
+)
+
+ZONE = "Asia/Shanghai"
+UTC_OFFSET_MIN = 480
+CURRENCY = "CNY"
+BAUD = 9600
+PRICE = "1.0000"
+# The story's accounts pay a high price and use much, so that a balance falls while one looks.
+PRICE_STORY = "2.0000"
+STORY_LOAD_W = 9_000
+
+STANDARD = "dlt645-standard-4g"
+VENDOR = "dlt645-vendor-rs485"
+REMOTE = "dlt645-remote-rs485"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """One supply point of the town, with the meter that measures it."""
+
+    supply_point: str
+    name: str
+    meter_no: str
+    model: str
+    road: RoadKind
+    endpoint_id: str
+    in_story: bool
+    power_w: int
+    opening_minor: int
+    pay_token: UUID
+    account_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Town:
+    """What was built."""
+
+    organisation_id: int
+    homes: tuple[Home, ...]
+    buses: tuple[str, ...]
+
+
+_NAMES = (
+    "Li Wei", "Wang Fang", "Ana Torres", "Zhang Min", "Luis Prado", "Chen Jie", "Marta Gil", "Liu Yang",
+    "Sun Li", "Pablo Ruiz", "Zhao Lei", "Huang Yan", "Rosa Vidal", "Zhou Qiang", "Wu Xia", "Xu Bo",
+    "Elena Soto", "Ma Chao", "Zhu Ting", "Hu Bin",
+)  # fmt: skip
+
+
+def plan(*, buses: tuple[str, ...] = ("bus-1", "bus-2")) -> tuple[Home, ...]:
+    """Say who lives where: ten 4G meters, and ten on two RS485 lines, half of those without a purse."""
+    homes = []
+    for place in range(20):
+        on_4g = place < 10
+        model = STANDARD if on_4g else (VENDOR if place % 2 else REMOTE)
+        in_story = place in (0, 10, 11)
+        meter_no = f"2026112200{place + 1:02d}"
+        homes.append(
+            Home(
+                supply_point=f"{place // 5 + 1}0{place % 5 + 1}",
+                name=_NAMES[place],
+                meter_no=meter_no,
+                model=model,
+                road=RoadKind.MOBILE_4G if on_4g else RoadKind.RS485,
+                endpoint_id=f"8600000000000{place + 1:02d}" if on_4g else buses[place // 5 - 2],
+                in_story=in_story,
+                power_w=STORY_LOAD_W if in_story else 200 + 137 * place % 900,
+                opening_minor=1_200 if in_story else 5_000 + 1_000 * (place % 4),
+                pay_token=uuid4(),
+            )
+        )
+    return tuple(homes)
+
+
+def build(store: Store, homes: tuple[Home, ...], *, bus_paths: dict[str, str], now: datetime) -> Town:
+    """Enter the town into the database: parties, meters, roads, provider accounts."""
+    with store.transaction() as tx:
+        organisation_id = tx.add_organisation("Residencial La Compuerta")
+        site_id = tx.add_site(
+            organisation_id=organisation_id, name="Torre Jacaranda", zone=ZONE, currency=CURRENCY
+        )
+        for endpoint_id, road, address, baud in _ends(homes, bus_paths):
+            tx.add_endpoint(
+                Endpoint(
+                    endpoint_id=endpoint_id,
+                    organisation_id=organisation_id,
+                    road=road,
+                    address=address,
+                    baud=baud,
+                )
+            )
+        suspense = tx.add_account(
+            AccountOpening(
+                site_id=site_id,
+                kind=AccountKind.SUSPENSE,
+                name="Suspense",
+                supply_point="-",
+                price_per_kwh="0",
+                meter_id=None,
+                pay_token=uuid4(),
+                opened_at=now,
+            )
+        )
+        for provider, kind in (("wechat", "wechat"), ("till", "till")):
+            tx.add_provider_account(
+                ProviderAccount(
+                    provider=provider,
+                    organisation_id=organisation_id,
+                    kind=kind,
+                    suspense_account_id=suspense,
+                )
+            )
+        entered = []
+        for home in homes:
+            entry = MeterEntry(
+                organisation_id=organisation_id,
+                meter_no=home.meter_no,
+                model=home.model,
+                credit_authority="platform" if home.model == REMOTE else "meter",
+                customer_no=home.meter_no,
+                endpoint_id=home.endpoint_id,
+                road=home.road,
+            )
+            opening = AccountOpening(
+                site_id=site_id,
+                kind=AccountKind.CUSTOMER,
+                name=home.name,
+                supply_point=home.supply_point,
+                price_per_kwh=PRICE_STORY if home.in_story else PRICE,
+                meter_id=tx.add_meter(entry),
+                pay_token=home.pay_token,
+                opened_at=now,
+                register_wh=0,
+            )
+            entered.append(replace(home, account_id=tx.add_account(opening)))
+    return Town(organisation_id=organisation_id, homes=tuple(entered), buses=tuple(bus_paths))
+
+
+def fleet_config(
+    homes: tuple[Home, ...],
+    *,
+    key: bytes,
+    control: str,
+    road_port: int,
+    bus_paths: dict[str, str],
+    factor: int,
+) -> dict[str, object]:
+    """Return what the virtual meters' process reads."""
+    return {
+        "factor": factor,
+        "utc_offset_min": UTC_OFFSET_MIN,
+        "soft_esam_key": key.hex(),
+        "control": control,
+        "dial_in": {
+            "host": "127.0.0.1",
+            "port": road_port,
+            "heartbeat_s": 30,
+            "one_way_ms": 40,
+            "redial_s_max": 2.0,
+        },
+        "buses": {name: {"baud": BAUD, "link": path} for name, path in bus_paths.items()},
+        "meters": [_virtual(home) for home in homes],
+    }
+
+
+def _virtual(home: Home) -> dict[str, object]:
+    price = PRICE_STORY if home.in_story else PRICE
+    return {
+        "meter_no": home.meter_no,
+        "customer_no": home.meter_no,
+        "credit_authority": "platform" if home.model == REMOTE else "meter",
+        "layout": "vendor" if home.model == VENDOR else "standard",
+        "price_e4": int(price.replace(".", "")),
+        "load": {"power_w": home.power_w},
+        "baud": BAUD,
+        **(
+            {"endpoint_id": home.endpoint_id}
+            if home.road is RoadKind.MOBILE_4G
+            else {"bus": home.endpoint_id}
+        ),
+    }
+
+
+def _ends(homes: tuple[Home, ...], bus_paths: dict[str, str]) -> list[tuple[str, RoadKind, str, int | None]]:
+    dialing = [
+        (home.endpoint_id, RoadKind.MOBILE_4G, home.endpoint_id, None)
+        for home in homes
+        if home.road is RoadKind.MOBILE_4G
+    ]
+    return [*dialing, *((name, RoadKind.RS485, path, BAUD) for name, path in bus_paths.items())]
