@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from compuerta.adapters.postgres import migrate
 from compuerta.adapters.postgres.server import EmbeddedServer
 
 # A deadline measures the machine and not the code; the shared machines of a CI are slow at random.
@@ -46,10 +47,13 @@ def postgres_server(worker_id: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str, worker_id: str) -> str:
-    """The name of a database that tests are copied from; a suite that wants tables overrides this fixture."""
+    """The name of a database with the whole schema, made once; each test gets a copy."""
     name = f"template_{worker_id}"
     _tell(postgres_server, sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
     _tell(postgres_server, sql.SQL("create database {}").format(sql.Identifier(name)))
+    with closing(psycopg.connect(url_of(postgres_server, name), autocommit=True)) as connection:
+        for number in migrate.numbers():
+            connection.execute(migrate.statements(number))
     return name
 
 

@@ -12,9 +12,16 @@ from datetime import datetime
 from uuid import UUID
 
 from compuerta.domain import instruction as life
-from compuerta.domain.errors import Broken
 from compuerta.domain.instruction import Event, Instruction, Kind, State
-from compuerta.domain.ledger import DELIVERED, UNDELIVERED, Outcome, Posting, judge_all, liability_minor
+from compuerta.domain.ledger import (
+    DELIVERED,
+    UNDELIVERED,
+    Outcome,
+    Posting,
+    PostingKind,
+    judge_all,
+    liability_minor,
+)
 from compuerta.domain.party import Account, CreditAuthority, Meter, Period, Site
 from compuerta.domain.payment import Attempt
 from compuerta.services.store_port import (
@@ -26,6 +33,7 @@ from compuerta.services.store_port import (
     Charge,
     Claim,
     Conflict,
+    ConstraintBroken,
     Endpoint,
     Hold,
     Holdings,
@@ -44,10 +52,6 @@ from compuerta.services.store_port import (
 )
 
 _FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
-
-
-class ConstraintBroken(Broken):
-    """The database refused what the code thought right: a promise was about to be broken."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ class Tables:
     warnings: list[Warned] = field(default_factory=list)
     inbound: list[Inbound] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+    taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends_alive: dict[str, bool] = field(default_factory=dict)
 
@@ -119,14 +124,14 @@ class MemoryTransaction:
         return site_id
 
     def add_endpoint(self, endpoint: Endpoint) -> None:
-        if endpoint.endpoint_id in self._tables.endpoints:
-            raise Conflict(f"endpoint {endpoint.endpoint_id} exists")
+        self._take("endpoint_pkey", endpoint.endpoint_id)
+        self._take("endpoint_road_address_key", endpoint.road, endpoint.address)
         self._tables.endpoints[endpoint.endpoint_id] = endpoint
 
     def add_meter(self, entry: MeterEntry) -> int:
+        _require(entry.endpoint_id in self._tables.endpoints, "meter_endpoint_id_fkey")
+        self._take("meter_meter_no_key", entry.meter_no)
         meter_id = len(self._tables.meters) + 1
-        if any(meter.meter_no == entry.meter_no for meter in self._tables.meters.values()):
-            raise Conflict(f"meter {entry.meter_no} exists")
         self._tables.meters[meter_id] = Meter(
             meter_id=meter_id,
             organisation_id=entry.organisation_id,
@@ -141,6 +146,7 @@ class MemoryTransaction:
         return meter_id
 
     def add_account(self, opening: AccountOpening) -> int:
+        self._take("supply_point_pay_token_key", opening.pay_token)
         account_id = len(self._tables.accounts) + 1
         site = self._tables.sites[opening.site_id]
         self._tables.accounts[account_id] = Account(
@@ -159,12 +165,12 @@ class MemoryTransaction:
         )
         self._tables.holdings[account_id] = Holdings(account_id=account_id, register_wh=opening.register_wh)
         if opening.meter_id is not None:
-            if opening.meter_id in self._tables.account_of_meter:
-                raise Conflict(f"meter {opening.meter_id} is installed already")
+            self._take("installation_of_meter", opening.meter_id)
             self._tables.account_of_meter[opening.meter_id] = account_id
         return account_id
 
     def add_provider_account(self, account: ProviderAccount) -> None:
+        self._take("provider_account_pkey", account.provider)
         self._tables.provider_accounts[account.provider] = account
 
     def provider_account(self, provider: str) -> ProviderAccount | None:
@@ -203,6 +209,8 @@ class MemoryTransaction:
         key = (attempt.provider, attempt.reference)
         if key in self._tables.orders:
             return False
+        _require(attempt.amount_minor > 0, "attempt_amount_minor_check")
+        self._take("attempt_pkey", attempt.account_id, attempt.attempt_id)
         self._tables.orders[key] = attempt.attempt_id
         self._tables.attempts[attempt.attempt_id] = attempt
         return True
@@ -227,15 +235,23 @@ class MemoryTransaction:
 
     def put_payments(self, payments: Sequence[Payment]) -> None:
         for payment in payments:
-            key = (payment.provider, payment.transaction_no)
-            if key in self._tables.payments:
-                raise Conflict(f"payment {key} exists")
-            self._tables.payments[key] = payment
+            _require(payment.amount_minor > 0, "payment_amount_minor_check")
+            self._take("payment_reference_pkey", payment.provider, payment.transaction_no)
+            self._take("payment_pkey", payment.account_id, payment.payment_id)
+            self._tables.payments[payment.provider, payment.transaction_no] = payment
 
     def book(self, postings: Sequence[Posting]) -> list[Outcome]:
         judged = judge_all(postings, known=self._tables.postings)
         for posting, outcome in judged:
             if outcome is Outcome.CREATED:
+                _require(
+                    (posting.kind is PostingKind.REVERSAL) == bool(posting.reverses), "posting_reversal_names"
+                )
+                if posting.reverses:
+                    self._take("posting_reversed_once", posting.account_id, posting.reverses)
+                    _require(posting.reverses in self._tables.postings, "posting_account_id_reverses_fkey")
+                else:
+                    self._take("posting_once", posting.account_id, posting.cause_id, posting.kind)
                 self._tables.postings[posting.posting_id] = posting
                 self._move(posting)
         return [outcome for _, outcome in judged]
@@ -247,10 +263,17 @@ class MemoryTransaction:
                 + recharge.fee_minor + recharge.tax_minor + recharge.change_minor
             )  # fmt: skip
             _require(parts == recharge.paid_minor, "recharge_is_divided_whole")
+            self._take("recharge_pkey", recharge.account_id, recharge.recharge_id)
+            self._take("recharge_account_id_payment_id_key", recharge.account_id, recharge.payment_id)
+            paid = ("payment_pkey", recharge.account_id, recharge.payment_id)
+            _require(paid in self._tables.taken, "recharge_account_id_payment_id_fkey")
             self._tables.recharges[recharge.recharge_id] = recharge
 
     def put_instants(self, instants: Sequence[RechargeInstant]) -> None:
         for each in instants:
+            _require(
+                each.recharge_id in self._tables.recharges, "recharge_instant_account_id_recharge_id_fkey"
+            )
             self._tables.instants.setdefault((each.recharge_id, each.instant), each)
 
     def recharges_unlit(self, seen_closed: Mapping[int, datetime]) -> list[tuple[int, UUID]]:
@@ -265,10 +288,11 @@ class MemoryTransaction:
 
     def put_charges(self, charges: Sequence[Charge]) -> None:
         for charge in charges:
-            key = (charge.account_id, charge.from_wh)
-            if key in self._tables.charges:
-                raise Conflict(f"charge {key} exists")
-            self._tables.charges[key] = charge
+            _require(charge.to_wh > charge.from_wh, "charge_check")
+            _require(charge.bill_after_minor >= charge.bill_before_minor, "charge_check1")
+            self._take("charge_pkey", charge.account_id, charge.charge_id)
+            self._take("charge_account_id_from_wh_key", charge.account_id, charge.from_wh)
+            self._tables.charges[charge.account_id, charge.from_wh] = charge
 
     def save_holdings(self, holdings: Sequence[Holdings]) -> None:
         for each in holdings:
@@ -281,18 +305,22 @@ class MemoryTransaction:
 
     def put_instructions(self, instructions: Sequence[Instruction]) -> None:
         for each in instructions:
-            if each.purchase_no is not None:
-                self._give_purchase_no(each.meter_id, each.purchase_no)
-            self._tables.instructions[each.instruction_id] = each
+            self._take("instruction_pkey", each.meter_id, each.instruction_id)
+            if each.kind is Kind.RECHARGE:
+                self._take("instruction_purchase_no_once", each.meter_id, each.purchase_no)
+                self._take("instruction_delivers_once", each.meter_id, each.recharge_id)
+                self._give_purchase_no(each.meter_id, each.purchase_no or 0)
+            self._write_instruction(each)
 
     def save_instructions(self, instructions: Sequence[Instruction]) -> None:
         for each in instructions:
-            superseded_recharge = each.kind is Kind.RECHARGE and each.state is State.SUPERSEDED
-            _require(not superseded_recharge, "recharge_is_never_superseded")
-            self._tables.instructions[each.instruction_id] = each
+            self._write_instruction(each)
 
     def instructions(self, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]:
-        return {instruction_id: self._tables.instructions[instruction_id] for _, instruction_id in keys}
+        known = self._tables.instructions
+        return {
+            instruction_id: known[instruction_id] for _, instruction_id in keys if instruction_id in known
+        }
 
     def switches(self, meter_ids: Iterable[int], *, refused_since: datetime) -> list[Instruction]:
         wanted = set(meter_ids)
@@ -352,6 +380,7 @@ class MemoryTransaction:
 
     def put_readings(self, readings: Sequence[Reading]) -> None:
         for each in readings:
+            _require(each.energy_wh is None or each.energy_wh >= 0, "reading_energy_wh_check")
             self._tables.readings.setdefault((each.meter_id, each.at), each)
 
     def save_snapshots(self, snapshots: Sequence[MeterSnapshot]) -> None:
@@ -360,6 +389,8 @@ class MemoryTransaction:
             self._tables.snapshots[each.meter_id] = replace(each, purchase_no_last=last)
 
     def put_hold(self, hold: Hold) -> None:
+        _require(hold.note != "", "supply_hold_note_check")
+        self._take("supply_hold_pkey", hold.meter_id, hold.hold_id)
         self._tables.holds[hold.hold_id] = hold
 
     def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
@@ -393,13 +424,21 @@ class MemoryTransaction:
             self._tables.alarms[each.kind, each.subject] = (each, times + 1)
 
     def put_warnings(self, warnings: Sequence[Warned]) -> None:
-        self._tables.warnings.extend(each for each in warnings if each not in self._tables.warnings)
+        for each in warnings:
+            key = ("warning_pkey", each.account_id, each.at, each.level_minor)
+            if key not in self._tables.taken:
+                self._tables.taken.add(key)
+                self._tables.warnings.append(each)
 
     def put_inbound(self, messages: Sequence[Inbound]) -> None:
-        self._tables.inbound.extend(messages)
+        for each in messages:
+            self._take("inbound_message_pkey", each.inbound_id)
+            self._tables.inbound.append(each)
 
     def put_audit(self, entries: Sequence[AuditEntry]) -> None:
-        self._tables.audit.extend(entries)
+        for each in entries:
+            self._take("audit_pkey", each.organisation_id, each.audit_id)
+            self._tables.audit.append(each)
 
     def put_beat(self, *, role: str, instance: str, started_at: datetime, at: datetime) -> None:
         self._tables.beats[role, instance] = at
@@ -437,13 +476,27 @@ class MemoryTransaction:
         _require(moved.undelivered_minor >= 0, "undelivered_minor >= 0")
         self._tables.holdings[posting.account_id] = moved
 
+    def _take(self, index: str, *key: object) -> None:
+        if (index, *key) in self._tables.taken:
+            raise Conflict(f"{index}: {key} exists")
+        self._tables.taken.add((index, *key))
+
+    def _write_instruction(self, each: Instruction) -> None:
+        superseded_recharge = each.kind is Kind.RECHARGE and each.state is State.SUPERSEDED
+        _require(not superseded_recharge, "recharge_is_never_superseded")
+        _require((each.ended_at is None) == (each.state in life.OPEN), "instruction_ends_once")
+        in_flight = each.state is State.IN_FLIGHT
+        _require(in_flight == (each.lease_until is not None), "instruction_is_leased")
+        if in_flight and any(
+            other.meter_id == each.meter_id
+            and other.state is State.IN_FLIGHT
+            and other.instruction_id != each.instruction_id
+            for other in self._tables.instructions.values()
+        ):
+            raise Conflict(f"instruction_in_flight: {each.meter_id} exists")
+        self._tables.instructions[each.instruction_id] = each
+
     def _give_purchase_no(self, meter_id: int, purchase_no: int) -> None:
-        taken = any(
-            each.meter_id == meter_id and each.purchase_no == purchase_no
-            for each in self._tables.instructions.values()
-        )
-        if taken:
-            raise Conflict(f"purchase number {purchase_no} of meter {meter_id} exists")
         snapshot = self._tables.snapshots[meter_id]
         self._tables.snapshots[meter_id] = replace(
             snapshot, purchase_no_last=max(snapshot.purchase_no_last, purchase_no)

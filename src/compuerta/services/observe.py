@@ -132,17 +132,21 @@ def _bill(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetim
     register_wh = report.state.energy_wh
     assert register_wh is not None
     if holdings.register_wh is None:
-        batch.holdings[account_id] = replace(holdings, register_wh=register_wh)
+        batch.holdings[account_id] = replace(holdings, register_wh=register_wh, register_at=report.at)
         return
-    last_at = view.snapshot.read_at if view.snapshot and view.snapshot.read_at else view.account.period.start
+    last_at = holdings.register_at or view.account.period.start
     elapsed_s = int((report.at - last_at).total_seconds()) + 1
     verdict = judge_delta(before_wh=holdings.register_wh, after_wh=register_wh, elapsed_s=elapsed_s)
     if report.at > now:
         verdict = Delta.FROM_THE_FUTURE
+    if holdings.billing_held:
+        return  # the case is open; a person decides where billing goes on
     if verdict is not Delta.PLAUSIBLE:
         _hold(batch, report, view, verdict, holdings)
-    elif not holdings.billing_held and register_wh > holdings.register_wh:
+    elif register_wh > holdings.register_wh:
         _charge(batch, report, view, holdings, now=now)
+    else:
+        batch.holdings[account_id] = replace(holdings, register_at=report.at)
 
 
 def _hold(batch: _Batch, report: MeterReport, view: AccountView, verdict: Delta, holdings: Holdings) -> None:
@@ -151,7 +155,7 @@ def _hold(batch: _Batch, report: MeterReport, view: AccountView, verdict: Delta,
     batch.cases.append(
         Case(
             account_id=account_id,
-            case_id=derived_id(view.account.pay_token, f"case:register:{holdings.register_wh}"),
+            case_id=derived_id(view.account.pay_token, f"case:register:{report.at.isoformat()}"),
             kind=f"register_{verdict.value}",
             detail=f"{holdings.register_wh} Wh, then {report.state.energy_wh} Wh at {report.at.isoformat()}",
             opened_at=report.at,
@@ -179,7 +183,7 @@ def _charge(
     )
     batch.charges.append(charge)
     batch.holdings[account.account_id] = replace(
-        holdings, register_wh=report.state.energy_wh, billed_wh=to_wh
+        holdings, register_wh=report.state.energy_wh, register_at=report.at, billed_wh=to_wh
     )
     amount_minor = charge.bill_after_minor - charge.bill_before_minor
     was = batch.balances_minor.get(account.account_id, view.holdings.delivered_minor)

@@ -11,12 +11,13 @@ from uuid import UUID
 
 import psycopg
 
-from compuerta.adapters.postgres import rows
+from compuerta.adapters.postgres import rows, statements
 from compuerta.adapters.postgres.rows import Row
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Event, Instruction, State
 from compuerta.domain.ledger import Outcome, Posting, judge_all
-from compuerta.domain.party import Meter, RoadKind
+from compuerta.domain.money import minor_digits
+from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
 from compuerta.domain.payment import Attempt
 from compuerta.services.store_port import (
     AccountOpening,
@@ -48,112 +49,6 @@ Connection = psycopg.Connection[dict[str, Any]]
 # Which holds close the way to power; the other kinds open it.
 _FORBIDDING = [HoldKind.SAFETY.value, HoldKind.ADMINISTRATOR.value]
 
-_LOCK_ACCOUNTS = """
-with locked as (
-    select s.*, i.meter_id
-    from account_state s
-    left join installation i on i.account_id = s.account_id and i.ended_at is null
-    where s.account_id = any(%(ids)s)
-    order by s.account_id
-    for update of s
-), metered as (
-    select t.* from meter_state t where t.meter_id in (select meter_id from locked)
-    order by t.meter_id for update
-)
-select
-    a.account_id as a_account_id, a.organisation_id as a_organisation_id, a.site_id as a_site_id,
-    a.kind as a_kind, a.name as a_name, p.name as a_supply_point, z.currency as a_currency, z.zone as a_zone,
-    a.price_per_kwh as a_price_per_kwh, p.pay_token as a_pay_token,
-    a.opened_at as a_opened_at, a.closed_at as a_closed_at,
-    l.account_id as s_account_id, l.undelivered_minor as s_undelivered_minor,
-    l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.register_at as s_register_at,
-    l.billed_wh as s_billed_wh, l.billing_held as s_billing_held,
-    m.meter_id as m_meter_id, m.organisation_id as m_organisation_id, m.meter_no as m_meter_no,
-    m.model as m_model, m.credit_authority as m_credit_authority, m.customer_no as m_customer_no,
-    m.endpoint_id as m_endpoint_id, m.road as m_road,
-    t.meter_id as t_meter_id, t.purchase_no_last as t_purchase_no_last, t.wanted_closed as t_wanted_closed,
-    t.wanted_reason as t_wanted_reason, t.relay as t_relay, t.energy_wh as t_energy_wh,
-    t.balance_minor as t_balance_minor, t.power_w as t_power_w, t.flags as t_flags,
-    t.read_at as t_read_at, t.heard_at as t_heard_at,
-    array(
-        select distinct h.kind from supply_hold h
-        where h.meter_id = l.meter_id
-            and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
-    ) as holds
-from locked l
-join account a on a.account_id = l.account_id
-join supply_point p on p.supply_point_id = a.supply_point_id
-join site z on z.site_id = a.site_id
-left join meter m on m.meter_id = l.meter_id
-left join metered t on t.meter_id = l.meter_id
-order by l.account_id
-"""
-
-_BOOK = """
-with new as (
-    insert into posting
-    select p.* from jsonb_populate_recordset(null::posting, %s) as p
-    on conflict (account_id, posting_id) do nothing
-    returning account_id, posting_id, codes, amounts_minor
-), moved as (
-    select
-        account_id,
-        coalesce(-sum(amount_minor) filter (where code = 'undelivered'), 0) as undelivered_minor,
-        coalesce(-sum(amount_minor) filter (where code = 'delivered'), 0) as delivered_minor
-    from new, unnest(codes, amounts_minor) as line (code, amount_minor)
-    group by account_id
-), held as (
-    update account_state s
-    set undelivered_minor = s.undelivered_minor + m.undelivered_minor,
-        delivered_minor = s.delivered_minor + m.delivered_minor
-    from moved m
-    where s.account_id = m.account_id
-)
-select posting_id from new
-"""
-
-# A later recharge never overtakes an earlier one that waits for its next try: purchase numbers go up by one.
-_CLAIM = """
-with due as (
-    select distinct on (i.meter_id) i.meter_id, i.instruction_id
-    from instruction i
-    where i.meter_id = any(%(ids)s) and i.ended_at is null
-        and (i.state = 'in_flight' or i.due_at <= %(now)s)
-        and not exists (
-            select from instruction earlier
-            where earlier.meter_id = i.meter_id and earlier.ended_at is null
-                and earlier.purchase_no < i.purchase_no
-        )
-    order by i.meter_id, i.state <> 'in_flight', i.created_at, i.instruction_id
-), ready as (
-    select i.meter_id, i.instruction_id
-    from instruction i
-    join due using (meter_id, instruction_id)
-    -- Said again of the locked row: it may have ended, or been leased, since `due` looked.
-    where i.ended_at is null and (i.state = 'in_flight' or i.due_at <= %(now)s)
-        and (i.lease_until is null or i.lease_until <= %(now)s)
-    for update of i skip locked
-)
-update instruction i
-set state = 'in_flight', tries = i.tries + 1, lease_owner = %(owner)s, lease_until = %(until)s
-from ready
-where i.meter_id = ready.meter_id and i.instruction_id = ready.instruction_id
-returning i.*
-"""
-
-_CLAIMED = """
-select m.*, z.zone, exists (
-    select from supply_hold h
-    where h.meter_id = m.meter_id and h.kind = any(%(forbidding)s)
-        and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
-) as forbidden
-from meter m
-join installation i on i.meter_id = m.meter_id and i.ended_at is null
-join account a on a.account_id = i.account_id
-join site z on z.site_id = a.site_id
-where m.meter_id = any(%(ids)s)
-"""
-
 
 class PostgresTransaction:
     """This will run one use case's statements on a connection that is inside a transaction."""
@@ -168,6 +63,8 @@ class PostgresTransaction:
         return self._one("insert into organisation (name) values (%s) returning organisation_id", name)
 
     def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
+        zone_of(zone)
+        minor_digits(currency)
         return self._one(
             """insert into site (organisation_id, name, zone, currency) values (%s, %s, %s, %s)
             returning site_id""",
@@ -178,6 +75,8 @@ class PostgresTransaction:
         self._insert("endpoint", [rows.columns(endpoint)])
 
     def add_meter(self, entry: MeterEntry) -> int:
+        require_meter_no(entry.meter_no)
+        require_meter_no(entry.customer_no)
         meter_id = self._one(
             """insert into meter
                 (organisation_id, meter_no, model, credit_authority, customer_no, endpoint_id, road)
@@ -241,7 +140,7 @@ class PostgresTransaction:
         ids = sorted(set(account_ids))
         if not ids:
             return {}
-        found = self.query(_LOCK_ACCOUNTS, {"ids": ids, "now": now})
+        found = self.query(statements.LOCK_ACCOUNTS, {"ids": ids, "now": now})
         return {row["a_account_id"]: rows.to_view(row) for row in found}
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
@@ -337,7 +236,7 @@ class PostgresTransaction:
         fine = [posting for posting, outcome in judged if outcome is Outcome.CREATED]
         if not fine:
             return [outcome for _, outcome in judged]
-        found = self._all(_BOOK, rows.packed(rows.posting_columns(posting) for posting in fine))
+        found = self._all(statements.BOOK, rows.packed(rows.posting_columns(posting) for posting in fine))
         new = {row["posting_id"] for row in found}
         old = [posting for posting in fine if posting.posting_id not in new]
         if not old:
@@ -458,13 +357,14 @@ class PostgresTransaction:
         until = now + life.LEASE
         values = {"ids": sorted(set(meter_ids)), "now": now, "owner": owner, "until": until}
         claimed = sorted(
-            (rows.to_instruction(row) for row in self.query(_CLAIM, values)), key=lambda each: each.meter_id
+            (rows.to_instruction(row) for row in self.query(statements.CLAIM, values)),
+            key=lambda each: each.meter_id,
         )
         if not claimed:
             return []
         assert life.after(State.WAITING, Event.CLAIMED) is State.IN_FLIGHT
         ids = [each.meter_id for each in claimed]
-        facts = self.query(_CLAIMED, {"ids": ids, "now": now, "forbidding": _FORBIDDING})
+        facts = self.query(statements.CLAIMED, {"ids": ids, "now": now, "forbidding": _FORBIDDING})
         by_meter = {row["meter_id"]: row for row in facts}
         return [_claim(each, by_meter[each.meter_id]) for each in claimed if each.meter_id in by_meter]
 

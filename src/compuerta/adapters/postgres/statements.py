@@ -1,0 +1,107 @@
+"""The statements that are long enough to be read on their own: locking, booking, claiming."""
+
+LOCK_ACCOUNTS = """
+with locked as (
+    select s.*, i.meter_id
+    from account_state s
+    left join installation i on i.account_id = s.account_id and i.ended_at is null
+    where s.account_id = any(%(ids)s)
+    order by s.account_id
+    for update of s
+), metered as (
+    select t.* from meter_state t where t.meter_id in (select meter_id from locked)
+    order by t.meter_id for update
+)
+select
+    a.account_id as a_account_id, a.organisation_id as a_organisation_id, a.site_id as a_site_id,
+    a.kind as a_kind, a.name as a_name, p.name as a_supply_point, z.currency as a_currency, z.zone as a_zone,
+    a.price_per_kwh as a_price_per_kwh, p.pay_token as a_pay_token,
+    a.opened_at as a_opened_at, a.closed_at as a_closed_at,
+    l.account_id as s_account_id, l.undelivered_minor as s_undelivered_minor,
+    l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.register_at as s_register_at,
+    l.billed_wh as s_billed_wh, l.billing_held as s_billing_held,
+    m.meter_id as m_meter_id, m.organisation_id as m_organisation_id, m.meter_no as m_meter_no,
+    m.model as m_model, m.credit_authority as m_credit_authority, m.customer_no as m_customer_no,
+    m.endpoint_id as m_endpoint_id, m.road as m_road,
+    t.meter_id as t_meter_id, t.purchase_no_last as t_purchase_no_last, t.wanted_closed as t_wanted_closed,
+    t.wanted_reason as t_wanted_reason, t.relay as t_relay, t.energy_wh as t_energy_wh,
+    t.balance_minor as t_balance_minor, t.power_w as t_power_w, t.flags as t_flags,
+    t.read_at as t_read_at, t.heard_at as t_heard_at,
+    array(
+        select distinct h.kind from supply_hold h
+        where h.meter_id = l.meter_id
+            and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
+    ) as holds
+from locked l
+join account a on a.account_id = l.account_id
+join supply_point p on p.supply_point_id = a.supply_point_id
+join site z on z.site_id = a.site_id
+left join meter m on m.meter_id = l.meter_id
+left join metered t on t.meter_id = l.meter_id
+order by l.account_id
+"""
+
+BOOK = """
+with new as (
+    insert into posting
+    select p.* from jsonb_populate_recordset(null::posting, %s) as p
+    on conflict (account_id, posting_id) do nothing
+    returning account_id, posting_id, codes, amounts_minor
+), moved as (
+    select
+        account_id,
+        coalesce(-sum(amount_minor) filter (where code = 'undelivered'), 0) as undelivered_minor,
+        coalesce(-sum(amount_minor) filter (where code = 'delivered'), 0) as delivered_minor
+    from new, unnest(codes, amounts_minor) as line (code, amount_minor)
+    group by account_id
+), held as (
+    update account_state s
+    set undelivered_minor = s.undelivered_minor + m.undelivered_minor,
+        delivered_minor = s.delivered_minor + m.delivered_minor
+    from moved m
+    where s.account_id = m.account_id
+)
+select posting_id from new
+"""
+
+# A later recharge never overtakes an earlier one that waits for its next try: purchase numbers go up by one.
+CLAIM = """
+with due as (
+    select distinct on (i.meter_id) i.meter_id, i.instruction_id
+    from instruction i
+    where i.meter_id = any(%(ids)s) and i.ended_at is null
+        and (i.state = 'in_flight' or i.due_at <= %(now)s)
+        and not exists (
+            select from instruction earlier
+            where earlier.meter_id = i.meter_id and earlier.ended_at is null
+                and earlier.purchase_no < i.purchase_no
+        )
+    order by i.meter_id, i.state <> 'in_flight', i.created_at, i.instruction_id
+), ready as (
+    select i.meter_id, i.instruction_id
+    from instruction i
+    join due using (meter_id, instruction_id)
+    -- Said again of the locked row: it may have ended, or been leased, since `due` looked.
+    where i.ended_at is null and (i.state = 'in_flight' or i.due_at <= %(now)s)
+        and (i.lease_until is null or i.lease_until <= %(now)s)
+    for update of i skip locked
+)
+update instruction i
+set state = 'in_flight', tries = i.tries + 1, lease_owner = %(owner)s, lease_until = %(until)s
+from ready
+where i.meter_id = ready.meter_id and i.instruction_id = ready.instruction_id
+returning i.*
+"""
+
+CLAIMED = """
+select m.*, z.zone, exists (
+    select from supply_hold h
+    where h.meter_id = m.meter_id and h.kind = any(%(forbidding)s)
+        and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
+) as forbidden
+from meter m
+join installation i on i.meter_id = m.meter_id and i.ended_at is null
+join account a on a.account_id = i.account_id
+join site z on z.site_id = a.site_id
+where m.meter_id = any(%(ids)s)
+"""

@@ -1,0 +1,200 @@
+"""The store port: readings, snapshots, and the rows that people look at."""
+
+from dataclasses import replace
+
+import pytest
+from tests.contract.conftest import Shelf
+from tests.unit.services.town import NOON, SECOND, Home, Town, a_delivery, a_town, an_id, the_view
+
+from compuerta.drivers.abilities import Relay
+from compuerta.services.store_port import (
+    Alarm,
+    AuditEntry,
+    Case,
+    Conflict,
+    ConstraintBroken,
+    Inbound,
+    MeterSnapshot,
+    Reading,
+    Store,
+    Warned,
+)
+
+
+def a_reading(home: Home, *, energy_wh: int | None = 1_000) -> Reading:
+    return Reading(
+        meter_id=home.meter_id,
+        at=NOON,
+        energy_wh=energy_wh,
+        balance_minor=-5,
+        relay=Relay.CLOSED,
+        purchase_no=1,
+        power_w=100,
+    )
+
+
+def a_case(account_id: int, *, detail: str = "10 Wh, then 5 Wh") -> Case:
+    return Case(
+        account_id=account_id,
+        case_id=an_id("case"),
+        kind="register_backwards",
+        detail=detail,
+        opened_at=NOON,
+    )
+
+
+def an_inbound(name: str = "inbound") -> Inbound:
+    return Inbound(
+        inbound_id=an_id(name),
+        provider="wechat",
+        heard_at=NOON,
+        headers={"wechatpay-nonce": "abc"},
+        body=b'{"id": "\xe4\xb8\xad"}\x00\xff',
+        verdict="genuine",
+    )
+
+
+def an_audit_entry(town: Town) -> AuditEntry:
+    return AuditEntry(
+        organisation_id=town.organisation_id,
+        audit_id=an_id("audit"),
+        at=NOON,
+        who="ana",
+        what="place administrator hold",
+        why="works in the shaft",
+        origin="console",
+        subject="account 1",
+        before="on: in_credit",
+        after="off: administrator_hold",
+    )
+
+
+def test_a_reading_of_an_instant_is_kept_once(shelf: Shelf) -> None:
+    home = a_town(shelf.store).homes[0]
+    with shelf.store.transaction() as tx:
+        tx.put_readings([a_reading(home), a_reading(home)])
+
+    with shelf.store.transaction() as tx:
+        tx.put_readings([a_reading(home, energy_wh=None), replace(a_reading(home), at=NOON + SECOND)])
+
+    assert shelf.count("reading") == 2
+
+
+def test_a_register_below_nothing_is_refused(store: Store) -> None:
+    home = a_town(store).homes[0]
+
+    with pytest.raises(ConstraintBroken), store.transaction() as tx:
+        tx.put_readings([a_reading(home, energy_wh=-1)])
+
+
+def test_a_saved_snapshot_comes_back_but_for_the_purchase_number(store: Store) -> None:
+    home = a_town(store).homes[0]
+    with store.transaction() as tx:
+        tx.put_instructions([a_delivery(home, purchase_no=1)])
+    snapshot = MeterSnapshot(
+        meter_id=home.meter_id,
+        purchase_no_last=99,
+        wanted_closed=True,
+        wanted_reason="in_credit",
+        relay=Relay.PERMITTED,
+        energy_wh=1_000,
+        balance_minor=-5,
+        power_w=0,
+        flags=frozenset({"cover_open", "pre_trip_alarm"}),
+        read_at=NOON,
+        heard_at=NOON + SECOND,
+    )
+
+    with store.transaction() as tx:
+        tx.save_snapshots([snapshot])
+
+    assert the_view(store, home.account_id).snapshot == replace(snapshot, purchase_no_last=1)
+
+
+def test_a_snapshot_can_forget_what_is_not_known_any_more(store: Store) -> None:
+    home = a_town(store).homes[0]
+    with store.transaction() as tx:
+        tx.save_snapshots([MeterSnapshot(meter_id=home.meter_id, wanted_closed=True, relay=Relay.OPEN)])
+
+    with store.transaction() as tx:
+        tx.save_snapshots([MeterSnapshot(meter_id=home.meter_id)])
+
+    assert the_view(store, home.account_id).snapshot == MeterSnapshot(meter_id=home.meter_id)
+
+
+def test_a_case_is_opened_once(shelf: Shelf) -> None:
+    home = a_town(shelf.store).homes[0]
+
+    with shelf.store.transaction() as tx:
+        tx.put_cases([a_case(home.account_id)])
+        tx.put_cases([a_case(home.account_id, detail="said again")])
+
+    assert shelf.count("case_file") == 1
+
+
+def test_repeats_of_an_alarm_are_counted_and_not_listed(shelf: Shelf) -> None:
+    alarm = Alarm(kind="notice_forged", subject="wechat", detail="signature", at=NOON)
+
+    with shelf.store.transaction() as tx:
+        tx.put_alarms([alarm, replace(alarm, at=NOON + SECOND), replace(alarm, subject="till")])
+    with shelf.store.transaction() as tx:
+        tx.put_alarms([alarm])
+
+    assert shelf.count("alarm") == 2
+    assert shelf.alarm_times(kind="notice_forged", subject="wechat") == 3
+    assert shelf.alarm_times(kind="notice_forged", subject="till") == 1
+
+
+def test_a_warning_of_a_level_and_instant_is_kept_once(shelf: Shelf) -> None:
+    home = a_town(shelf.store).homes[0]
+    warned = Warned(account_id=home.account_id, level_minor=2_000, balance_minor=1_999, at=NOON)
+
+    with shelf.store.transaction() as tx:
+        tx.put_warnings([warned, replace(warned, balance_minor=1_998)])
+        tx.put_warnings([warned, replace(warned, level_minor=1_000)])
+
+    assert shelf.count("warning") == 2
+
+
+def test_an_inbound_message_is_kept_once(shelf: Shelf) -> None:
+    with shelf.store.transaction() as tx:
+        tx.put_inbound([an_inbound(), an_inbound("another")])
+
+    with pytest.raises(Conflict), shelf.store.transaction() as tx:
+        tx.put_inbound([an_inbound()])
+
+    assert shelf.count("inbound_message") == 2
+
+
+def test_an_audit_row_is_written_once(shelf: Shelf) -> None:
+    town = a_town(shelf.store)
+    with shelf.store.transaction() as tx:
+        tx.put_audit([an_audit_entry(town)])
+
+    with pytest.raises(Conflict), shelf.store.transaction() as tx:
+        tx.put_audit([an_audit_entry(town)])
+
+    assert shelf.count("audit") == 1
+
+
+def test_empty_batches_write_nothing(shelf: Shelf) -> None:
+    with shelf.store.transaction() as tx:
+        tx.put_payments([])
+        tx.put_recharges([])
+        tx.put_instants([])
+        tx.put_charges([])
+        tx.save_holdings([])
+        tx.put_instructions([])
+        tx.save_instructions([])
+        tx.save_attempts([])
+        tx.put_readings([])
+        tx.save_snapshots([])
+        tx.put_cases([])
+        tx.put_alarms([])
+        tx.put_warnings([])
+        tx.put_inbound([])
+        tx.put_audit([])
+        tx.wake([], now=NOON)
+
+    tables = ("payment", "posting", "instruction", "reading", "case_file", "alarm", "audit")
+    assert {table: shelf.count(table) for table in tables} == dict.fromkeys(tables, 0)
