@@ -3,10 +3,13 @@
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.scenario.meter_bench import CUSTOMER_NO, HOUR_MS, METER_NO, NOON, OPERATOR, a_bench, err, refused
 
 from compuerta.drivers.abilities import Relay
 from compuerta.drivers.mac import purchase_payload
+from compuerta.drivers.model import RechargeLayout
 from compuerta.virtual.meter.clock import DAY_MS
 from compuerta.wire.dlt645 import (
     BROADCAST,
@@ -18,9 +21,12 @@ from compuerta.wire.dlt645 import (
     ChangePassword,
     ClearEvents,
     ClearMeter,
+    Deframer,
     ErrBit,
     FollowUpAnswer,
+    Frame,
     Freeze,
+    Function,
     ReadAddress,
     ReadFollowUp,
     ReadRegister,
@@ -32,6 +38,7 @@ from compuerta.wire.dlt645 import (
     StatusQuery,
     WriteAddress,
     WriteRegister,
+    encode,
 )
 from compuerta.wire.dlt645.fields import bcd_from, bcd_to, moment_to
 
@@ -110,6 +117,25 @@ def test_an_address_is_written_only_with_the_programming_key() -> None:
     assert answer == Acknowledged(function=0x15)
     assert bench.meter.meter_no == "000000000007"
     assert bench.ask(ReadRegister(di=0x04000401)) is not None
+
+
+@settings(deadline=None)
+@given(
+    control=st.sampled_from([*Function, 0x00, 0x1E, 0x71]),
+    body=st.binary(max_size=60),
+    di=st.sampled_from([b"", *(di.to_bytes(4, "little") for di in (0x00900200, 0x04001001, 0x070102FF))]),
+    layout=st.sampled_from(RechargeLayout),
+)
+def test_no_frame_at_all_makes_a_meter_fail_or_answer_twice(
+    control: int, body: bytes, di: bytes, layout: RechargeLayout
+) -> None:
+    bench = a_bench(layout=layout)
+    frame = encode(Frame(address=METER_NO, control=control, data=di + body))
+
+    answers = Deframer().receive(bench.meter.receive(frame, now_ms=0), now_ms=0)
+
+    assert len(answers) <= 1
+    assert all(answer.address == METER_NO and answer.control & 0x80 for answer in answers)
 
 
 # Reads, writes, the clock.

@@ -150,6 +150,14 @@ def test_a_recharge_beyond_the_hoarding_limit_is_refused_and_one_up_to_it_is_not
     assert isinstance(bench.ask(bench.a_recharge(amount_minor=5_000)), RechargeAnswer)
 
 
+def test_an_amount_that_no_register_could_show_is_refused() -> None:
+    bench = a_bench(balance_minor=5_000)
+    bench.identify()
+
+    assert bench.ask(bench.a_recharge(amount_minor=99_995_000)) == refused(SerrBit.HOARDING_LIMIT)
+    assert bench.meter.core.balance_minor == 5_000
+
+
 @pytest.mark.parametrize("field_name", ["mac1", "mac2"])
 def test_a_wrong_mac_is_refused_and_nothing_is_credited(field_name: str) -> None:
     bench = a_bench()

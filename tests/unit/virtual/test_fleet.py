@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import resource
+import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -218,9 +219,13 @@ def test_a_thousand_meters_dial_in_from_one_process_and_idle_cheaply() -> None:
 
 
 async def on_a_bus(bus: Bus, request: bytes) -> tuple[Ear, float]:
+    return await on_a_device(bus.device, request)
+
+
+async def on_a_device(device: str, request: bytes) -> tuple[Ear, float]:
     """Write to the line's device as a platform would; return what came back, and after how long."""
     loop = asyncio.get_running_loop()
-    port = os.open(bus.device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    port = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     ear = Ear()
     loop.add_reader(port, lambda: ear.heard(os.read(port, 4_096)))
     started_s = loop.time()
@@ -264,6 +269,25 @@ def test_bytes_travel_at_the_speed_of_the_line() -> None:
 
         # 20 bytes there and 24 back, 11 bits each, and 20 ms for the meter to begin.
         assert took_s >= (20 + 24) * 11 / 9_600 + 0.020
+        bus.shut()
+
+    play(scene())
+
+
+def test_a_late_answer_does_not_hold_up_the_line() -> None:
+    async def scene() -> None:
+        world = a_world()
+        bus = a_bus(1, world=world)
+        request = asked(READ_ENERGY, of="000000000001")
+        bus.faults = Faults(late_answer=1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await on_a_bus(bus, request)
+
+        bus.faults = Faults()
+        _, took_s = await on_a_bus(bus, request)
+
+        assert took_s < LATE_MS / 1_000
         bus.shut()
 
     play(scene())
@@ -433,3 +457,32 @@ def test_a_recharge_is_told_with_the_instants_of_credit_and_of_supply() -> None:
     assert (credited["purchase_no"], credited["amount_minor"]) == (1, 1_000)
     assert credited["credited_at"] == credited["closed_at"]
     assert datetime.fromisoformat(credited["credited_at"]) >= STARTED_AT
+
+
+@pytest.mark.slow
+def test_a_fleet_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
+    async def scene() -> None:
+        link = tmp_path / "house-1"
+        config = {
+            "buses": {"house-1": {"baud": 19_200, "link": str(link)}},
+            "meters": [{"meter_no": "000000000001", "energy_wh": 12_340, "bus": "house-1"}],
+        }
+        (tmp_path / "fleet.json").write_text(json.dumps(config), encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "compuerta.virtual.fleet", "--config", str(tmp_path / "fleet.json"),
+            stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src"},
+        )  # fmt: skip
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            roads = json.loads(await process.stdout.readline())["roads"]
+
+        ear, _ = await on_a_device(str(link), asked(READ_ENERGY, of="000000000001"))
+        process.terminate()
+
+        assert roads["house-1"]["meters"] == ["000000000001"]
+        assert ear.octets
+        async with asyncio.timeout(PATIENCE_S):
+            assert await process.wait() == 0
+        assert not link.is_symlink()
+
+    play(scene())

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compuerta.domain.party import CreditAuthority
@@ -47,6 +47,7 @@ def test_the_relay_opens_at_the_very_watt_hour_at_which_money_is_gone() -> None:
     assert core.balance_minor == 0
 
 
+@settings(max_examples=50, deadline=None)  # each example plays six days
 @given(
     cuts=st.lists(st.integers(min_value=0, max_value=3 * DAY_MS), max_size=20),
     watts=st.lists(st.integers(min_value=0, max_value=9_999), min_size=24, max_size=24),

@@ -82,14 +82,19 @@ class Bus:
         answers = [meter.receive(request, now_ms=now_ms, line_ms=line_ms) for meter in self.meters]
         answers = [answer for answer in answers if answer]
         answer = garbled(answers) if answers else b""
-        loop = asyncio.get_running_loop()
         td_s = self._chance.randint(*self._answer_delay_ms) / 1_000
         for delivery in mistreat(answer, request=request, faults=self.faults, chance=self._chance):
-            start_s = max(self._free_at_s, loop.time() + td_s + delivery.delay_ms / 1_000)
-            self._free_at_s = start_s + self._seconds(len(delivery.octets))
-            for at in range(0, len(delivery.octets), SLICE_BYTES):
-                piece = delivery.octets[at : at + SLICE_BYTES]
-                loop.call_at(start_s + self._seconds(at + len(piece)), self._write, piece)
+            delay_s = td_s + delivery.delay_ms / 1_000
+            asyncio.get_running_loop().call_later(delay_s, self._say, delivery.octets)
+
+    def _say(self, octets: bytes) -> None:
+        """Put bytes on the line at its speed, after what is on it already."""
+        loop = asyncio.get_running_loop()
+        start_s = max(self._free_at_s, loop.time())
+        self._free_at_s = start_s + self._seconds(len(octets))
+        for at in range(0, len(octets), SLICE_BYTES):
+            piece = octets[at : at + SLICE_BYTES]
+            loop.call_at(start_s + self._seconds(at + len(piece)), self._write, piece)
 
     def _write(self, octets: bytes) -> None:
         if self._controller < 0:

@@ -23,6 +23,7 @@ from compuerta.virtual.meter.records import (
     Records,
     Switching,
 )
+from compuerta.virtual.meter.registers import BALANCE_MINOR_MAX
 from compuerta.virtual.meter.setup import DIRECT_CLOSE, Limits, MeterSetup
 
 MINUTE_MS = 60_000
@@ -371,6 +372,11 @@ class MeterCore:
             self.records.trips_count += 1
 
     # Money.
+
+    def would_hoard(self, amount_minor: int) -> bool:
+        """Tell whether an amount would lift the balance over the hoarding limit, or out of its register."""
+        limit_minor = self.limits.hoarding_minor or BALANCE_MINOR_MAX
+        return self.purse is not None and self.purse.balance_minor + amount_minor > limit_minor
 
     def recharge(self, *, amount_minor: int, purchase_no: int) -> None:
         """Credit an amount that the protocol found right, and restore supply if it was money that lacked."""

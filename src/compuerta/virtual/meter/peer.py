@@ -164,7 +164,10 @@ class VirtualMeter:
     # Reading.
 
     def _read(self, request: ReadRegister) -> Answer:
-        payload = reading.read(self.core, request.di)
+        try:
+            payload = reading.read(self.core, request.di)
+        except ProtocolError:  # 100 kW, or the year 2100: more than the register has digits
+            return _refused(Function.READ, ErrBit.OTHER)
         if payload is None:
             # The vendor's firmware looks at the identifier before the function: captures R33 and R34.
             if self._vendor and request.di >> 24 == 0x07:
@@ -203,8 +206,7 @@ class VirtualMeter:
         sealed_refund = request.di == writing.DI_REFUND and request.password_level == _LEVEL_SEALED
         writer = writing.refund if sealed_refund else writing.writer_of(request.di)
         if writer is None:
-            known = reading.read(self.core, request.di) is not None
-            return _refused(Function.WRITE, ErrBit.OTHER if known else ErrBit.NO_SUCH_REGISTER)
+            return _refused(Function.WRITE, ErrBit.OTHER)
         try:
             written = writer(self.core, value)
         except ProtocolError:

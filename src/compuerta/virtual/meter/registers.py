@@ -9,6 +9,7 @@ FLAT_RATE: Final = 3  # all use is at the flat rate, as long as the price is fla
 RATE_ALL: Final = 0xFF
 ENTRY_ALL: Final = 0xFF
 WH_PER_STEP: Final = 10  # energy registers count 0.01 kWh
+BALANCE_MINOR_MAX: Final = 99_999_999  # XXXXXX.XX: more than this no register of the meter could show
 
 
 def energy_steps(energy_wh: int) -> bytes:

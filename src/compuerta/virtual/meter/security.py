@@ -171,7 +171,7 @@ class SecurityModule:
             return SerrBit.REPEATED_RECHARGE
         if request.purchase_no != core.purchase_no + 1:
             return SerrBit.PURCHASE_NUMBER
-        if 0 < core.limits.hoarding_minor < core.purse.balance_minor + request.amount_minor:
+        if core.would_hoard(request.amount_minor):
             return SerrBit.HOARDING_LIMIT
         purchase = purchase_payload(amount_minor=request.amount_minor, purchase_no=request.purchase_no)
         customer = customer_payload(request.customer_no)

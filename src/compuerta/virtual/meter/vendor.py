@@ -47,10 +47,7 @@ class VendorDesk:
 
     def _recharge(self, request: VendorRecharge) -> Answer:
         core = self._core
-        balance_minor = core.balance_minor
-        if balance_minor is None or self._is_not_for_us(request):
-            return REFUSED
-        if 0 < core.limits.hoarding_minor < balance_minor + request.amount_minor:
+        if core.purse is None or self._is_not_for_us(request) or core.would_hoard(request.amount_minor):
             return REFUSED
         self._orders.append(request.order_no)
         core.recharge(amount_minor=request.amount_minor, purchase_no=core.purchase_no + 1)
