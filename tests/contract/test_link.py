@@ -177,6 +177,23 @@ def test_what_comes_before_anybody_listens_is_kept(road: Road) -> None:
 
 
 @ROADS
+def test_what_is_kept_for_nobody_is_bounded(road: Road) -> None:
+    async def scene() -> None:
+        async with road() as pair:
+            ear = Ear()
+            for _ in range(4):
+                pair.say(bytes(1_500))
+                await pair.settle()
+
+            pair.link.attach(ear)
+            await ear.until(lambda ear: bool(ear.received))
+
+            assert 0 < len(ear.received) <= simulated.BACKLOG_BYTES_MAX
+
+    play(scene())
+
+
+@ROADS
 def test_a_far_end_that_hangs_up_is_told_once(road: Road) -> None:
     async def scene() -> None:
         async with road() as pair:

@@ -450,6 +450,32 @@ def test_an_accepted_command_that_does_not_show_is_accepted_only() -> None:
     assert result.state.relay is Relay.CLOSED
 
 
+def test_a_relay_that_takes_its_time_is_read_again() -> None:
+    @dataclass
+    class Slow(Meter):
+        def hear(self, request: dlt645.Request) -> driver.Reply:
+            reply = Meter.hear(self, request)
+            commands = sum(isinstance(asked, dlt645.RelayControl) for asked in self.requests)
+            reads = sum(isinstance(asked, dlt645.ReadRegister) for asked in self.requests)
+            if commands and reads == 4:  # words, clock, and two looks in vain
+                self.word_3 = RELAY_OPEN
+            return reply
+
+    result = play(SwitchOrder(relay=Relay.OPEN, now=NOON), Slow(is_stuck=True), model=REMOTE)
+
+    assert (result.ending, result.state.relay) == (Ending.DONE, Relay.OPEN)
+
+
+def test_a_command_is_valid_by_the_meters_own_clock_however_wrong() -> None:
+    clock = datetime(2020, 1, 1, 3, 4, 5)  # noqa: DTZ001
+    meter = Meter(clock=clock)
+
+    play(SwitchOrder(relay=Relay.OPEN, now=NOON, valid_s=60), meter, model=REMOTE)
+
+    [command] = [request for request in meter.requests if isinstance(request, dlt645.RelayControl)]
+    assert command.valid_until == datetime(2020, 1, 1, 3, 5, 5)  # noqa: DTZ001
+
+
 def test_a_delayed_trip_is_told_as_such() -> None:
     @dataclass
     class Delaying(Meter):

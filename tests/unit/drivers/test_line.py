@@ -1,5 +1,6 @@
 """The line: one exchange at a time, the urgent first, absent meters last, and every job ends exactly once."""
 
+import inspect
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
@@ -150,6 +151,17 @@ def test_there_is_a_pause_between_an_answer_and_the_next_request() -> None:
     assert instants == [0, 100 + lines.PAUSE_MS, 200 + 2 * lines.PAUSE_MS]
 
 
+def test_after_a_silence_a_late_answer_has_time_to_pass() -> None:
+    bus = Bus(absent={f"{1:012d}"})
+    bus.submit(a_job("silent", meter=1))
+    bus.submit(a_job("next", meter=2))
+
+    bus.run()
+
+    (silent_ms, _), (next_ms, _) = bus.asked[-2:]
+    assert next_ms - silent_ms == TIMING.first_byte_ms + TIMING.gap_ms
+
+
 def test_an_absent_meter_is_asked_so_many_times_and_then_polls_leave_it_alone() -> None:
     bus = Bus(absent={f"{1:012d}"})
     bus.submit(a_job("first", meter=1))
@@ -291,7 +303,8 @@ def test_a_full_line_refuses_by_name() -> None:
 
 def test_a_line_that_is_lost_ends_all_its_jobs_as_silent() -> None:
     bus = Bus()
-    bus.submit(a_job("on the wire", meter=1, conversation=reading(2)))
+    conversation = reading(2)
+    bus.submit(a_job("on the wire", meter=1, conversation=conversation))
     bus.step()
     bus.submit(a_job("waiting", meter=2))
 
@@ -301,6 +314,7 @@ def test_a_line_that_is_lost_ends_all_its_jobs_as_silent() -> None:
     assert bus.finished == dict.fromkeys(
         ["on the wire", "waiting"], Result(ending=Ending.SILENT, reason="line_lost")
     )
+    assert inspect.getgeneratorstate(conversation) == inspect.GEN_CLOSED
     assert bus.line.take_bytes() == b""
     assert bus.line.wake_at_ms() is None
     with pytest.raises(LineShut):

@@ -178,16 +178,37 @@ def test_who_does_not_register_in_time_is_hung_up_on() -> None:
     play(scene, DialLimits(registration_s=0.05, sweep_s=0.01))
 
 
-@pytest.mark.slow
-def test_a_session_that_misses_three_heartbeats_is_dead() -> None:
+def test_talking_on_without_registering_buys_no_time() -> None:
     async def scene(gate: Gate, server: TcpServer, port: int) -> None:
-        _, writer = await dial(port, b"DTU-0042")
+        reader, writer = await dial(port, b"CPT1:")
+        hanging_up = asyncio.create_task(hang_up_heard(reader))
+
+        for _ in range(12):  # fewer digits than a registration has, over four times its time
+            writer.write(b"8")
+            await asyncio.sleep(0.015)
+
+        assert hanging_up.done()
+        assert gate.dialed == []
+        writer.close()
+
+    play(scene, DialLimits(registration_s=0.04, sweep_s=0.01))
+
+
+@pytest.mark.slow
+def test_a_session_that_misses_three_heartbeats_is_dead_and_one_that_talks_is_not() -> None:
+    async def scene(gate: Gate, server: TcpServer, port: int) -> None:
+        _, talking = await dial(port, b"DTU-0001")
+        _, silent = await dial(port, b"DTU-0002")
+        await gate.until(lambda: len(gate.dialed) == 2)
+        await asyncio.sleep(0.1)
+        talking.write(b"\x00")
 
         await gate.until(lambda: bool(gate.losses))
 
-        assert gate.losses == [(0, "silent_too_long")]
-        assert server.endpoint_ids() == []
-        writer.close()
+        assert gate.losses == [(gate.dialed.index("0002"), "silent_too_long")]
+        assert server.endpoint_ids() == ["0001"]
+        talking.close()
+        silent.close()
 
     play(scene, DialLimits(sweep_s=0.01))
 

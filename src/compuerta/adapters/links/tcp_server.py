@@ -242,7 +242,7 @@ class _Session(asyncio.Protocol):
         if transport is None:
             return
         self._door.sessions.discard(self)
-        if self._endpoint_id is not None and self._door.by_id.get(self._endpoint_id) is self:
+        if self._endpoint_id is not None:
             del self._door.by_id[self._endpoint_id]
         transport.abort()
         listener, self._listener = self._listener, None
