@@ -21,6 +21,7 @@ ZONE = "Asia/Shanghai"
 UTC_OFFSET_MIN = 480
 CURRENCY = "CNY"
 BAUD = 9600
+BUSES = ("bus-1", "bus-2")
 PRICE = "1.0000"
 # The story's accounts pay a high price and use much, so that a balance falls while one looks.
 PRICE_STORY = "2.0000"
@@ -64,7 +65,7 @@ _NAMES = (
 )  # fmt: skip
 
 
-def plan(*, buses: tuple[str, ...] = ("bus-1", "bus-2")) -> tuple[Home, ...]:
+def plan(*, buses: tuple[str, ...] = BUSES) -> tuple[Home, ...]:
     """Say who lives where: ten 4G meters, and ten on two RS485 lines, half of those without a purse."""
     homes = []
     for place in range(20):

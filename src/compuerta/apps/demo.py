@@ -1,0 +1,264 @@
+"""The demonstration: a balance falls, the warning, the relay opens, a payment, the relay closes, with the seconds.
+
+It is also a test: `compuerta demo --once --json` plays the story without a console, checks every promise on
+the real database and the meters, prints the facts, and fails if something is not as promised.
+"""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import FrameType
+from typing import Any
+from uuid import uuid4
+
+from rich.console import Console
+
+from compuerta.adapters.postgres import books
+from compuerta.apps import town, wiring
+from compuerta.apps.stage import NotInTime, Stage
+from compuerta.domain.errors import Refused
+from compuerta.domain.money import format_minor
+from compuerta.services import promises
+
+AMOUNT_MINOR = 2_000
+# What the trade promises, from payment to power.
+POWER_WITHIN = timedelta(seconds=10)
+FALL_WITHIN = timedelta(seconds=120)
+QUIET_WITHIN = timedelta(seconds=60)
+
+
+class StoryUnknown(Refused):
+    """There is no story of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no story {name!r}; there is: {', '.join(sorted(STORIES))}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Play:
+    """A story on its stage, and who is told of it."""
+
+    stage: Stage
+    console: Console
+
+    def tell(self, text: str) -> None:
+        """Say what happens, with the time of day."""
+        self.console.print(f"[dim]{wiring.now():%H:%M:%S}[/] {text}")
+
+
+def run(*, story: str, once: bool, as_json: bool) -> int:
+    """Play a story; returns the exit code: 0 when all was as promised."""
+    if story not in STORIES:
+        raise StoryUnknown(story)
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(stderr=as_json, quiet=once and as_json)
+    with Stage(homes=town.plan(), public=not once) as stage:
+        play = Play(stage=stage, console=console)
+        stage.open(lambda what: play.tell(f"[dim]{what}[/]"))
+        facts = STORIES[story](play)
+        if as_json:
+            print(json.dumps(facts, ensure_ascii=False, indent=2))  # noqa: T201  # what was asked for
+        good = _is_good(facts)
+        _sum_up(play, facts, good=good)
+        if not once:
+            _serve(play)
+    return 0 if good else 1
+
+
+def _loop(play: Play) -> dict[str, Any]:
+    """The closed loop: first electricity for all, three balances that fall to zero, three payments."""
+    stage = play.stage
+    openings = [
+        _sale(stage, home, provider="till", amount_minor=home.opening_minor) for home in stage.town.homes
+    ]
+    play.tell(f"{len(openings)} tenants buy their first electricity at the till")
+    for home, attempt_id in zip(stage.town.homes, openings, strict=True):
+        _wait_for_power(play, home, attempt_id, quiet=True)
+    play.tell("the building has power")
+    players = [home for home in stage.town.homes if home.in_story]
+    attempts = [_fall_and_pay(play, home) for home in players]
+    sales = list(zip(stage.town.homes, openings, strict=True))
+    sales += list(zip(players, attempts, strict=True))
+    for home, attempt_id in sales[-len(players) :]:
+        _wait_for_power(play, home, attempt_id, quiet=False)
+    facts = [_facts(home, stage.recharge_facts(attempt_id)) for home, attempt_id in sales]
+    return {"recharges": facts, "promises": _promises(play)}
+
+
+STORIES: dict[str, Callable[[Play], dict[str, Any]]] = {"loop": _loop}
+
+
+def _sale(stage: Stage, home: town.Home, *, provider: str, amount_minor: int) -> str:
+    attempt_id = str(uuid4())
+    stage.recharge(home, attempt_id=attempt_id, provider=provider, amount_minor=amount_minor)
+    return attempt_id
+
+
+def _fall_and_pay(play: Play, home: town.Home) -> str:
+    stage = play.stage
+    play.tell(f"[bold]{home.supply_point}[/] {home.name} ({home.road.value}) uses {home.power_w} W")
+    _watch_falling(play, home)
+    play.tell(f"[bold]{home.supply_point}[/] [red]relay open[/]: the balance is used up")
+    attempt_id = _sale(stage, home, provider="wechat", amount_minor=AMOUNT_MINOR)
+    reference = stage.recharge_facts(attempt_id)["reference"]
+    stage.pay(reference)
+    play.tell(f"[bold]{home.supply_point}[/] pays {_money(AMOUNT_MINOR)} by WeChat")
+    return attempt_id
+
+
+def _watch_falling(play: Play, home: town.Home) -> None:
+    stage = play.stage
+    shown_s = 0.0
+
+    def is_off() -> bool:
+        nonlocal shown_s
+        row = _meter_row(stage, home)
+        if time.monotonic() - shown_s > 2:
+            shown_s = time.monotonic()
+            warned = " [yellow]warned[/]" if _is_warned(stage, home) else ""
+            play.tell(f"  {home.supply_point} balance {_money(row['balance_minor'])}{warned}")
+        return bool(row["relay"] == "open" and row["balance_minor"] <= 0)
+
+    stage.wait_for(f"{home.supply_point} to use up its balance", is_off, within=FALL_WITHIN)
+
+
+def _wait_for_power(play: Play, home: town.Home, attempt_id: str, *, quiet: bool) -> None:
+    stage = play.stage
+    stage.wait_for(
+        f"power at {home.supply_point}",
+        lambda: stage.recharge_facts(attempt_id)["closed_at"] is not None,
+        within=QUIET_WITHIN,
+    )
+    if not quiet:
+        facts = stage.recharge_facts(attempt_id)
+        seconds = _seconds(facts["paid_at"], facts["closed_at"])
+        play.tell(
+            f"[bold]{home.supply_point}[/] [green]relay closed[/]: power {seconds:.1f} s after the payment"
+        )
+
+
+def _promises(play: Play) -> dict[str, dict[str, int]]:
+    """Check every promise on the database and the meters, when the town is quiet."""
+    stage = play.stage
+    for home in stage.town.homes:
+        stage.order({"order": "set_load", "meter_no": home.meter_no, "power_w": 0})
+    try:
+        stage.wait_for("the town to be quiet", lambda: not any(_broken(stage).values()), within=QUIET_WITHIN)
+    except NotInTime:
+        for name, broken in _broken(stage).items():
+            for each in broken[:3]:
+                play.tell(f"[red]{name}[/] {each}")
+    return {
+        name: {"checked": each.checked, "broken": len(each.broken)} for name, each in _check(stage).items()
+    }
+
+
+def _broken(stage: Stage) -> dict[str, tuple[str, ...]]:
+    return {name: each.broken for name, each in _check(stage).items()}
+
+
+def _check(stage: Stage) -> dict[str, promises.Checked]:
+    return promises.check(books.load(stage.url), books.meter_facts(stage.meters()), settled=True)
+
+
+def _meter_row(stage: Stage, home: town.Home) -> dict[str, Any]:
+    store = wiring.PostgresStore(stage.url)
+    try:
+        (row,) = store.query(
+            """select s.relay, case m.credit_authority
+                when 'meter' then coalesce(s.balance_minor, 0) else h.delivered_minor end as balance_minor
+            from meter m join meter_state s using (meter_id)
+            join account_state h on h.account_id = %(account_id)s where m.meter_no = %(meter_no)s""",
+            {"account_id": home.account_id, "meter_no": home.meter_no},
+        )
+    finally:
+        store.shut()
+    return row
+
+
+def _is_warned(stage: Stage, home: town.Home) -> bool:
+    store = wiring.PostgresStore(stage.url)
+    try:
+        return bool(
+            store.query(
+                "select from warning where account_id = %(account_id)s", {"account_id": home.account_id}
+            )
+        )
+    finally:
+        store.shut()
+
+
+def _facts(home: town.Home, row: dict[str, Any]) -> dict[str, Any]:
+    instants = {name: row[name] for name in ("paid_at", "posted_at", "credited_at", "closed_at")}
+    return {
+        "meter": home.meter_no,
+        "road": home.road.value,
+        "amount_minor": row["amount_minor"],
+        "currency": row["currency"],
+        **instants,
+    }
+
+
+def _is_good(facts: dict[str, Any]) -> bool:
+    kept = all(each["broken"] == 0 for each in facts["promises"].values())
+    fast = all(
+        _seconds(each["paid_at"], each["closed_at"]) < POWER_WITHIN.total_seconds()
+        for each in facts["recharges"]
+    )
+    return kept and fast
+
+
+def _sum_up(play: Play, facts: dict[str, Any], *, good: bool) -> None:
+    for name, each in facts["promises"].items():
+        mark = "[green]kept[/]" if each["broken"] == 0 else f"[red]broken {each['broken']} times[/]"
+        play.tell(f"promise {name}: {mark} ({each['checked']} checked)")
+    for road in ("4g", "rs485"):
+        seconds = sorted(
+            _seconds(each["paid_at"], each["closed_at"])
+            for each in facts["recharges"]
+            if each["road"] == road
+        )
+        play.tell(
+            f"{road}: payment to power {seconds[0]:.1f} to {seconds[-1]:.1f} s, {len(seconds)} recharges"
+        )
+    play.tell("[bold green]all as promised[/]" if good else "[bold red]not as promised[/]")
+
+
+def _serve(play: Play) -> None:
+    stage = play.stage
+    for home in stage.town.homes:
+        power_w = home.power_w // 10 if home.in_story else home.power_w
+        stage.order({"order": "set_load", "meter_no": home.meter_no, "power_w": power_w})
+    token = stage.town.homes[0].pay_token
+    play.console.print(
+        f"\n[bold]Console[/]      {stage.console_url}/   sign in as [bold]admin[/] / [bold]{stage.password}[/]"
+        f"\n[bold]Pay page[/]     {stage.console_url}/p/{token}"
+        f"\n[bold]The payer[/]    {stage.provider_url}/sim/"
+        f"\n[bold]Machines[/]     {stage.console_url}/api/docs   key {stage.api_key}"
+        f"\n[bold]Logs[/]         {stage.crew.logs}\n\nCtrl-C ends it."
+    )
+    try:
+        while True:
+            stage.crew.tend()
+            if not stage.server.is_answering():
+                stage.server.start()
+            time.sleep(1)
+    except KeyboardInterrupt:
+        play.tell("ending")
+
+
+def _seconds(start: str | None, end: str | None) -> float:
+    if start is None or end is None:
+        return float("inf")
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _money(amount_minor: int) -> str:
+    return f"{format_minor(amount_minor, currency=town.CURRENCY)} {town.CURRENCY}"
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

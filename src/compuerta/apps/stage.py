@@ -1,0 +1,321 @@
+"""The stage: everything of the house on one machine, with virtual meters and a simulated provider.
+
+The demonstration plays on it, and so do the tests that kill processes: the same programs as in earnest, each
+in a process of its own, over real sockets, real pseudo-terminals and a real PostgreSQL.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from compuerta.adapters.postgres.server import EmbeddedServer, default_data_dir
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps import town, wiring
+from compuerta.apps.api.keys import make_key
+from compuerta.apps.config import Settings, settings
+from compuerta.apps.crew import Crew
+from compuerta.apps.up import ROLES, migrated
+from compuerta.domain.errors import Refused, Unreachable
+from compuerta.virtual.wechat.keys import keys_in
+
+# More demonstrations at once than anybody's machine bears.
+STAGES_MAX = 9
+READY_S_MAX = 60.0
+STEP_S = 0.05
+ORDER_S_MAX = 10.0
+# The world's time runs this much faster, so that a balance falls while one looks.
+FACTOR = 100
+PASSWORD_BYTES = 9
+MARKER = "compuerta-stage"
+
+
+class StageTaken(Refused):
+    """All places for demonstrations on this machine are in use."""
+
+    def __init__(self, base: Path) -> None:
+        super().__init__(f"{STAGES_MAX} demonstrations run below {base} already; end one of them")
+
+
+class NotInTime(Unreachable):
+    """Something that the stage waits for did not happen."""
+
+    def __init__(self, what: str, waited_s: float) -> None:
+        super().__init__(f"waited {waited_s:.0f} s for {what}")
+        self.what = what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the processes of a stage listen."""
+
+    door: int
+    road: int
+    provider: int
+
+
+class Stage:
+    """This will build a town in a fresh directory, run everything, and take it down again."""
+
+    def __init__(self, *, homes: tuple[town.Home, ...], public: bool, fast_test: bool = False) -> None:
+        self._lock, self.directory = _claimed(default_data_dir().parent / "demo")
+        self.ports = _ports(public=public)
+        self.server = EmbeddedServer(self.directory / "postgres", fast_test=fast_test)
+        self.homes = homes
+        self.url = ""
+        self.api_key = ""
+        self.password = os.urandom(PASSWORD_BYTES).hex()
+        self.crew = Crew(logs=self.directory / "logs", environment={})
+        self.client = httpx.Client(timeout=ORDER_S_MAX)
+        self.town = town.Town(organisation_id=0, homes=(), buses=())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.crew.end()
+        self.client.close()
+        self.server.stop()
+        self._lock.close()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that the stage's processes run with."""
+        return settings(self.environment())
+
+    @property
+    def console_url(self) -> str:
+        """Where the console is."""
+        return f"http://127.0.0.1:{self.ports.door}"
+
+    @property
+    def provider_url(self) -> str:
+        """Where the simulated provider is, and at /sim/ its page for the payer."""
+        return f"http://127.0.0.1:{self.ports.provider}"
+
+    def environment(self) -> dict[str, str]:
+        """What the stage's processes find in their environment."""
+        return {
+            "COMPUERTA_DATA": str(self.directory),
+            "DATABASE_URL": self.url,
+            "COMPUERTA_HOST": "127.0.0.1",
+            "COMPUERTA_PORT": str(self.ports.door),
+            "COMPUERTA_ROAD_PORT": str(self.ports.road),
+            "COMPUERTA_POLL_S": "1",
+            "COMPUERTA_PASSWORD": self.password,
+        }
+
+    def open(self, told: Callable[[str], None]) -> None:
+        """Start everything; `told` hears what is being done."""
+        told("starting the database")
+        self.url = self.server.start()
+        self.crew.environment = self.environment()
+        self._write_providers()
+        told("building the town")
+        migrated(self.environment())
+        store = PostgresStore(self.url)
+        paths = {name: str(self.directory / name) for name in town.BUSES}
+        self.town = town.build(store, self.homes, bus_paths=paths, now=wiring.now())
+        store.shut()
+        organisation = self.town.organisation_id
+        self.api_key = make_key(self.url, name="stage", organisation_id=organisation, scopes=["sell"])
+        self._run_cli("person", "admin", "--organisation", str(organisation), "--language", "en")
+        told("starting meters, provider, door, gateway and worker")
+        self._start_meters(paths)
+        self._start_provider()
+        for role in ROLES:
+            self.crew.start_role(role)
+        self.wait_for("the door", self._is_serving)
+
+    # what people and meters do -------------------------------------------------------------------------
+
+    def order(self, order: dict[str, object]) -> dict[str, Any]:
+        """Give the virtual meters an order, and return their answer."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+            wire.settimeout(ORDER_S_MAX)
+            wire.connect(str(self._control))
+            wire.sendall(json.dumps(order).encode() + b"\n")
+            with wire.makefile("rb") as answers:
+                answer: dict[str, Any] = json.loads(answers.readline())
+        if not answer.get("ok"):
+            raise NotInTime(f"order {order}: {answer.get('reason')}", 0)
+        return answer
+
+    def meter(self, meter_no: str) -> dict[str, Any]:
+        """Return what is true of a virtual meter now."""
+        state: dict[str, Any] = self.order({"order": "dump", "meter_no": meter_no})["meters"][0]
+        return state
+
+    def meters(self) -> list[dict[str, Any]]:
+        """Return what is true of all virtual meters now."""
+        states: list[dict[str, Any]] = self.order({"order": "dump"})["meters"]
+        return states
+
+    def recharge(
+        self, home: town.Home, *, attempt_id: str, provider: str, amount_minor: int
+    ) -> dict[str, Any]:
+        """Order a recharge through the machines' door."""
+        answer = self.client.post(
+            f"{self.console_url}/api/v1/accounts/{home.account_id}/recharges",
+            json={"attempt_id": attempt_id, "provider": provider, "amount_minor": amount_minor},
+            headers=self._signed_in(),
+        )
+        answer.raise_for_status()
+        row: dict[str, Any] = answer.json()
+        return row
+
+    def pay(self, reference: str) -> None:
+        """Be the payer: confirm an order on the simulated provider."""
+        self.client.post(f"{self.provider_url}/sim/pay", json={"out_trade_no": reference}).raise_for_status()
+
+    def recharge_facts(self, attempt_id: str) -> dict[str, Any]:
+        """Read a recharge with its four instants through the machines' door."""
+        answer = self.client.get(
+            f"{self.console_url}/api/v1/recharges/{attempt_id}", headers=self._signed_in()
+        )
+        answer.raise_for_status()
+        row: dict[str, Any] = answer.json()
+        return row
+
+    def wait_for(
+        self, what: str, is_so: Callable[[], bool], *, within: timedelta = timedelta(seconds=READY_S_MAX)
+    ) -> float:
+        """Wait until something is so, tending the crew; returns the seconds; raises `NotInTime`."""
+        began_s = time.monotonic()
+        while not is_so():
+            waited_s = time.monotonic() - began_s
+            if waited_s > within.total_seconds():
+                raise NotInTime(what, waited_s)
+            self.crew.tend()
+            time.sleep(STEP_S)
+        return time.monotonic() - began_s
+
+    # inside --------------------------------------------------------------------------------------------
+
+    @property
+    def _control(self) -> Path:
+        return self.directory / "meters.sock"
+
+    def _signed_in(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.api_key}"}
+
+    def _is_serving(self) -> bool:
+        self.crew.require("meters")
+        self.crew.require("provider")
+        with contextlib.suppress(httpx.HTTPError):
+            return self.client.get(f"{self.console_url}/healthz").status_code == 200
+        return False
+
+    def _start_meters(self, paths: dict[str, str]) -> None:
+        config = town.fleet_config(
+            self.homes,
+            key=self.settings.secret("esam"),
+            control=str(self._control),
+            road_port=self.ports.road,
+            bus_paths=paths,
+            factor=FACTOR,
+        )
+        file = self.directory / "meters.json"
+        file.write_text(json.dumps(config), encoding="utf-8")
+        self.crew.start("meters", sys.executable, "-m", "compuerta.virtual.fleet", "--config", str(file))
+        self.wait_for("the virtual meters", lambda: all(Path(path).is_symlink() for path in paths.values()))
+
+    def _start_provider(self) -> None:
+        self.crew.start(
+            "provider", sys.executable, "-m", "compuerta.virtual.wechat",
+            "--keys", str(self.directory / "wechat"), "--port", str(self.ports.provider),
+            "--mchid", "1900000001", "--appid", "wx0000000000000001", "--speedup", "5",
+        )  # fmt: skip
+
+    def _write_providers(self) -> None:
+        keys = keys_in(self.directory / "wechat", now=wiring.now())
+        files = {"merchant.pem": keys.merchant_key_pem, "api_v3.key": keys.api_key}
+        names = {}
+        for number, (serial, pem) in enumerate(keys.platform_pems.items()):
+            names[serial] = f"platform-{number}.pem"
+            files[names[serial]] = pem
+        for name, content in files.items():
+            (self.directory / name).write_bytes(content)
+        wechat = {
+            "name": "wechat",
+            "kind": "wechat",
+            "mchid": "1900000001",
+            "appid": "wx0000000000000001",
+            "merchant_key": "merchant.pem",
+            "merchant_serial": keys.merchant_serial,
+            "api_key": "api_v3.key",
+            "platform_keys": names,
+            "base_url": self.provider_url,
+            "notify_url": f"{self.console_url}/notices/wechat",
+        }
+        till = {"name": "till", "kind": "till", "currencies": [town.CURRENCY]}
+        (self.directory / wiring.PROVIDERS_FILE).write_text(json.dumps([wechat, till]), encoding="utf-8")
+
+    def _run_cli(self, *arguments: str) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "compuerta.apps.cli", *arguments],
+            env={**os.environ, **self.environment()},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def _claimed(base: Path) -> tuple[Any, Path]:
+    """Claim a directory that no running demonstration has, and empty it."""
+    base.mkdir(parents=True, exist_ok=True)
+    for number in range(1, STAGES_MAX + 1):
+        lock = (base / f"{number}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        directory = base / str(number)
+        _clear(directory)
+        return lock, directory
+    raise StageTaken(base)
+
+
+def _clear(directory: Path) -> None:
+    """Empty a directory that a former stage left, with its database server; nothing else is touched."""
+    if (directory / MARKER).exists():
+        with contextlib.suppress(Refused):
+            EmbeddedServer(directory / "postgres").stop()
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / MARKER).touch()
+
+
+def _ports(*, public: bool) -> Ports:
+    wanted = (8000, 7645, 8701) if public else (0, 0, 0)
+    held = [_bound(port) for port in wanted]
+    door, road, provider = (each.getsockname()[1] for each in held)
+    for each in held:
+        each.close()
+    return Ports(door=door, road=road, provider=provider)
+
+
+def _bound(port: int) -> socket.socket:
+    """Hold a port, the wanted one or, where it is taken, any."""
+    for wish in (port, 0):
+        held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind(("127.0.0.1", wish))
+        except OSError:
+            held.close()
+            continue
+        return held
+    raise NotInTime("a free port", 0)
