@@ -1,6 +1,7 @@
 """The simulated WeChat Pay keeps the documented rules, and our client lives through its bad days."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -141,7 +142,20 @@ def test_an_order_placed_again_has_a_fresh_qr_and_the_old_one_is_void() -> None:
     assert counter.world.pay(fresh, counter.now).state is TradeState.SUCCESS
 
 
-def test_a_qr_is_void_after_two_hours_and_an_order_after_its_expiry() -> None:
+def test_a_qr_is_void_after_two_hours_while_its_order_lives_on() -> None:
+    counter = a_counter()
+    attempt = replace(an_attempt(), expires_at=NOON + timedelta(hours=3))
+    code_url = counter.create(attempt)
+    counter.wait(hours=2)
+
+    with pytest.raises(PaymentImpossible) as refused:
+        counter.world.pay(code_url, counter.now)
+
+    assert refused.value.refusal is PayRefusal.CODE_VOID
+    assert counter.world.pay(counter.create(attempt), counter.now).state is TradeState.SUCCESS
+
+
+def test_an_order_cannot_be_paid_after_its_expiry_which_is_no_close() -> None:
     counter = a_counter()
     code_url = counter.create()
     counter.wait(minutes=30)
@@ -150,7 +164,7 @@ def test_a_qr_is_void_after_two_hours_and_an_order_after_its_expiry() -> None:
         counter.world.pay(code_url, counter.now)
 
     assert refused.value.refusal is PayRefusal.EXPIRED
-    assert counter.query().state is OrderState.NOT_PAID  # the expiry is no close
+    assert counter.query().state is OrderState.NOT_PAID
     assert counter.close().state is OrderState.CLOSED
     assert counter.query().state is OrderState.CLOSED
 
@@ -291,6 +305,20 @@ def test_an_answer_after_five_seconds_is_no_answer() -> None:
     assert counter.world.tally.accepted == 0
 
 
+def test_a_late_answer_does_not_stand_for_the_repeat_that_is_under_way() -> None:
+    counter = a_cheap_counter()
+    counter.create()
+    counter.world.pay(REFERENCE, counter.now)
+    (first,) = counter.world.due(counter.now)
+    counter.wait(seconds=5 + 15)
+    (repeat,) = counter.world.due(counter.now)
+
+    counter.world.answered(first, 204, counter.now)
+
+    assert (first.tries, repeat.tries) == (0, 1)
+    assert counter.world.tally.accepted == 0
+
+
 def test_a_lost_notice_is_made_good_by_a_repeat() -> None:
     counter = a_cheap_counter()
     counter.world.behave({"lost_ppm": 1_000_000})
@@ -383,12 +411,19 @@ def a_signed_request(**changes: object) -> HttpRequest:
     return HttpRequest(**(parts | changes))  # type: ignore[arg-type]
 
 
-def resigned(body: bytes, *, path: str = "/v3/pay/transactions/native", method: str = "POST") -> HttpRequest:
-    """A request with any body and path, signed as the merchant does."""
+def resigned(
+    body: bytes,
+    *,
+    path: str = "/v3/pay/transactions/native",
+    method: str = "POST",
+    mchid: str = "1900000001",
+    serial: str = "",
+) -> HttpRequest:
+    """A request with any body, path and name, signed with the merchant's own key."""
     keys = real_keys()
     stamp = signature.stamp(now=NOON, chance=b"nonce")
     header = signature.authorization(
-        signature.Merchant(mchid="1900000001", serial=keys.merchant_serial),
+        signature.Merchant(mchid=mchid, serial=serial or keys.merchant_serial),
         stamp=stamp,
         message=signature.request_message(method=method, path=path, stamp=stamp, body=body),
         signer=RsaSigner(keys.merchant_key_pem),
@@ -411,6 +446,14 @@ def test_a_request_from_a_wrong_clock_is_refused(skew_s: int) -> None:
     response = a_world().request(a_signed_request(), NOON + timedelta(seconds=skew_s))
 
     assert (response.status, code_of(response)) == (401, "SIGN_ERROR")
+
+
+def test_a_request_in_the_name_of_another_merchant_or_certificate_is_refused() -> None:
+    body = a_signed_request().body
+
+    for change in ({"mchid": "1900000002"}, {"serial": "3E5D"}):
+        response = a_world().request(resigned(body, **change), NOON)
+        assert (response.status, code_of(response)) == (401, "SIGN_ERROR")
 
 
 def test_a_request_without_a_signature_is_refused_without_one() -> None:
