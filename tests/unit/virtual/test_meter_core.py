@@ -47,6 +47,18 @@ def test_the_relay_opens_at_the_very_watt_hour_at_which_money_is_gone() -> None:
     assert core.balance_minor == 0
 
 
+@given(power_w=st.integers(min_value=100, max_value=20_000), balance_minor=st.integers(1, 10_000))
+def test_the_trip_costs_no_more_than_the_last_millisecond_of_use(power_w: int, balance_minor: int) -> None:
+    core = a_core(a_setup(balance_minor=balance_minor, power_w=power_w))
+
+    core.advance(to_ms=90 * DAY_MS)
+
+    assert core.purse is not None
+    overshoot = core.purse.cost_units - balance_minor * COST_UNITS_PER_MINOR
+    assert 0 <= overshoot < power_w * core.price_e4
+    assert core.relay is Relay.OPEN
+
+
 @settings(max_examples=50, deadline=None)  # each example plays six days
 @given(
     cuts=st.lists(st.integers(min_value=0, max_value=3 * DAY_MS), max_size=20),
