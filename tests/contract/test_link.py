@@ -11,8 +11,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from tests.contract.wire import a_wire
 
-from compuerta.adapters.links import registration, serial_bus, simulated, tcp_server
+from compuerta.adapters.links import registration, serial_bus, tcp_server
+from compuerta.adapters.links.ear import EARLY_BYTES_MAX
 from compuerta.services.link_port import Link
 
 PATIENCE_S = 5.0
@@ -64,7 +66,7 @@ async def a_few_turns() -> None:
 
 @asynccontextmanager
 async def memory() -> AsyncIterator[Pair]:
-    near, far = simulated.a_wire()
+    near, far = a_wire()
     ear = Ear()
     far.attach(ear)
 
@@ -188,7 +190,7 @@ def test_what_is_kept_for_nobody_is_bounded(road: Road) -> None:
             pair.link.attach(ear)
             await ear.until(lambda ear: bool(ear.received))
 
-            assert 0 < len(ear.received) <= simulated.BACKLOG_BYTES_MAX
+            assert 0 < len(ear.received) <= EARLY_BYTES_MAX
 
     play(scene())
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from tests.contract.wire import Wire, a_wire
 
-from compuerta.adapters.links import simulated
 from compuerta.adapters.models import load_models
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers import dlt645
@@ -48,7 +48,7 @@ class MeterEnd:
     """The far end of the wire: the meter, on a clock that the test moves."""
 
     meter: VirtualMeter
-    wire: simulated.Wire
+    wire: Wire
     now_ms: int = NOON_MS
     answers: int = 0
     lost_answers: frozenset[int] = frozenset()  # which answers, counted from 0, never arrive
@@ -71,7 +71,7 @@ class Bench:
     model: Model
     road: str
     far: MeterEnd
-    near: simulated.Wire
+    near: Wire
     line: Line = field(default_factory=lambda: Line("bench"))
 
     def heard(self, data: bytes) -> None:
@@ -122,7 +122,7 @@ def a_bench(name: str, *, balance_minor: int = 5_000, load_w: int = 0) -> Bench:
         load=ConstantLoad(power_w=load_w),
         run_feature_word=DIRECT_CLOSE if model.relay is RelayStyle.DIRECT_CLOSE else 0,
     )
-    near, far = simulated.a_wire()
+    near, far = a_wire()
     meter = VirtualMeter(setup, now_ms=NOON_MS, esam=ESAM, chance=Random(1))
     bench = Bench(model=model, road=next(iter(model.roads)), far=MeterEnd(meter=meter, wire=far), near=near)
     near.attach(bench)

@@ -24,7 +24,7 @@ class Listener(Protocol):
 
 
 class Link(Protocol):
-    """One road end: a session of a dialed-in meter, a serial bus, a simulated wire."""
+    """One road end: a session of a dialed-in meter, a serial bus."""
 
     def attach(self, listener: Listener) -> None:
         """This will tell `listener` all that comes from now on, and what has come already."""

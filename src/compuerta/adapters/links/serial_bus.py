@@ -10,7 +10,7 @@ from typing import Literal
 
 import serialx
 
-from compuerta.adapters.links.simulated import BACKLOG_BYTES_MAX
+from compuerta.adapters.links.ear import Ear
 from compuerta.domain.errors import Unreachable
 from compuerta.services.link_port import Link, Listener
 
@@ -107,8 +107,7 @@ class _Port(asyncio.Protocol):
     def __init__(self) -> None:
         self.ended = asyncio.Event()
         self._transport: asyncio.WriteTransport | None = None
-        self._listener: Listener | None = None
-        self._backlog = b""
+        self._ear = Ear()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
@@ -117,25 +116,17 @@ class _Port(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        if self._listener is not None:
-            self._listener.heard(data)
-        elif len(self._backlog) + len(data) <= BACKLOG_BYTES_MAX:
-            self._backlog += data
+        self._ear.hear(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._transport = None
         self.ended.set()
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.lost("device_gone")
+        self._ear.lose("device_gone")
 
     def attach(self, listener: Listener) -> None:
         """See `Link`."""
-        self._listener = listener
-        backlog, self._backlog = self._backlog, b""
-        if backlog:
-            listener.heard(backlog)
+        self._ear.attach(listener)
 
     def write(self, data: bytes) -> None:
         """See `Link`."""
@@ -145,7 +136,7 @@ class _Port(asyncio.Protocol):
     def shut(self) -> None:
         """See `Link`."""
         transport, self._transport = self._transport, None
-        self._listener = None
+        self._ear.close()
         self.ended.set()
         if transport is not None:
             transport.abort()

@@ -9,8 +9,8 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from compuerta.adapters.links.ear import Ear
 from compuerta.adapters.links.registration import TEMPLATE_BYTES_MAX, DialProfile, Sieve
-from compuerta.adapters.links.simulated import BACKLOG_BYTES_MAX
 from compuerta.services.link_port import Link, Listener
 
 HEARTBEATS_MISSED_MAX = 3  # a session that missed so many is dead, whatever TCP believes
@@ -123,10 +123,10 @@ class _Session(asyncio.Protocol):
     def __init__(self, door: _Door) -> None:
         self._door = door
         self._transport: asyncio.Transport | None = None
-        self._listener: Listener | None = None
+        self._ear = Ear()
         self._endpoint_id: str | None = None
         self._sieve: Sieve | None = None
-        self._backlog = b""  # the registration as far as it came; later, what nobody has heard yet
+        self._registration = b""  # as far as it came
         self._deadline_s = 0.0
         self._silence_s = door.limits.registration_s
 
@@ -150,10 +150,10 @@ class _Session(asyncio.Protocol):
             return
         if self._sieve is None:
             # Not postponed: whoever does not register in time is closed, however much it talks.
-            self._register(self._backlog + data)
+            self._register(self._registration + data)
         else:
             self._postpone()
-            self._tell(self._sieve.receive(data))
+            self._pass_on(self._sieve, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
@@ -163,10 +163,7 @@ class _Session(asyncio.Protocol):
 
     def attach(self, listener: Listener) -> None:
         """See `Link`."""
-        self._listener = listener
-        backlog, self._backlog = self._backlog, b""
-        if backlog:
-            listener.heard(backlog)
+        self._ear.attach(listener)
 
     def write(self, data: bytes) -> None:
         """See `Link`."""
@@ -178,7 +175,7 @@ class _Session(asyncio.Protocol):
 
     def shut(self) -> None:
         """See `Link`."""
-        self._listener = None
+        self._ear.close()
         self._end("shut")
 
     # the server's side
@@ -190,7 +187,7 @@ class _Session(asyncio.Protocol):
     def expire(self) -> None:
         """End a session that is overdue."""
         if self._sieve is None:
-            self._door.note_stranger(self._backlog[:TEMPLATE_BYTES_MAX].hex() or "(said nothing)")
+            self._door.note_stranger(self._registration[:TEMPLATE_BYTES_MAX].hex() or "(said nothing)")
         self._end("silent_too_long")
 
     def _postpone(self) -> None:
@@ -205,7 +202,7 @@ class _Session(asyncio.Protocol):
         if not any(profile.registration.agrees_with(received) for profile in self._door.profiles):
             self._refuse(received[:TEMPLATE_BYTES_MAX].hex())
             return
-        self._backlog = received
+        self._registration = received
 
     def _admit(self, endpoint_id: str, profile: DialProfile, *, rest: bytes) -> None:
         if not self._door.is_known(endpoint_id):
@@ -217,24 +214,20 @@ class _Session(asyncio.Protocol):
         self._door.by_id[endpoint_id] = self
         self._door.strangers.pop(endpoint_id, None)
         self._endpoint_id = endpoint_id
-        self._backlog = b""
         self._sieve = Sieve((*profile.heartbeats, profile.registration))
         self._silence_s = HEARTBEATS_MISSED_MAX * profile.heartbeat_s
         self._postpone()
         self._door.dialed(endpoint_id, self)
-        self._tell(self._sieve.receive(rest))
+        self._pass_on(self._sieve, rest)
 
     def _refuse(self, registration: str) -> None:
         self._door.note_stranger(registration)
         self._end("not_known")
 
-    def _tell(self, data: bytes) -> None:
-        if not data:
-            return
-        if self._listener is not None:
-            self._listener.heard(data)
-        elif len(self._backlog) + len(data) <= BACKLOG_BYTES_MAX:
-            self._backlog += data
+    def _pass_on(self, sieve: Sieve, data: bytes) -> None:
+        passed = sieve.receive(data)
+        if passed:
+            self._ear.hear(passed)
 
     def _end(self, reason: str) -> None:
         """Leave every table and tell the listener, once; called again it does nothing."""
@@ -245,6 +238,4 @@ class _Session(asyncio.Protocol):
         if self._endpoint_id is not None:
             del self._door.by_id[self._endpoint_id]
         transport.abort()
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.lost(reason)
+        self._ear.lose(reason)
