@@ -32,8 +32,8 @@ BANNED = (
     Banned(word="datetime.now", rooms=(*PURE_ROOMS, "sim"), instead="`now` as an argument"),
     Banned(word="time.time", rooms=(*PURE_ROOMS, "sim"), instead="`now_ms` as an argument"),
     Banned(word="datetime.utcnow", rooms=ALL_ROOMS, instead="datetime.now(UTC), at the edge"),
-    # An adapter that waits for a process to start has no event loop to wait in.
-    Banned(word="time.sleep", rooms=(*PURE_ROOMS, "sim", "virtual", "apps"), instead="await asyncio.sleep"),
+    # Programs without an event loop may wait so; inside one, ruff's ASYNC rules forbid it.
+    Banned(word="time.sleep", rooms=(*PURE_ROOMS, "sim", "virtual"), instead="await asyncio.sleep"),
     Banned(word="Mock", rooms=("tests",), instead="a fake that passes the port's contract tests"),
     Banned(word="MagicMock", rooms=("tests",), instead="a fake that passes the port's contract tests"),
     Banned(word="AsyncMock", rooms=("tests",), instead="a fake that passes the port's contract tests"),
@@ -50,7 +50,9 @@ def banned_words(source: Source) -> Iterator[str]:
             continue
         name = dotted(node)
         for rule in words:
-            if name == rule.word or name.endswith(f".{rule.word}"):
+            # A method of the same name as a function is not that function.
+            method = rule.word == "print" and isinstance(node, ast.Attribute)
+            if not method and (name == rule.word or name.endswith(f".{rule.word}")):
                 yield f"{source.path}:{node.lineno}: {rule.word}: write {rule.instead}"
 
 

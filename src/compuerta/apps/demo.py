@@ -1,4 +1,4 @@
-"""The demonstration: a balance falls, the warning, the relay opens, a payment, the relay closes, with the seconds.
+"""The demonstration: a balance falls, a warning, the relay opens, a payment, the relay closes; in seconds.
 
 It is also a test: `compuerta demo --once --json` plays the story without a console, checks every promise on
 the real database and the meters, prints the facts, and fails if something is not as promised.
@@ -6,6 +6,7 @@ the real database and the meters, prints the facts, and fails if something is no
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def run(*, story: str, once: bool, as_json: bool) -> int:
         stage.open(lambda what: play.tell(f"[dim]{what}[/]"))
         facts = STORIES[story](play)
         if as_json:
-            print(json.dumps(facts, ensure_ascii=False, indent=2))  # noqa: T201  # what was asked for
+            sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
         good = _is_good(facts)
         _sum_up(play, facts, good=good)
         if not once:

@@ -79,7 +79,7 @@ class Stage:
         self.password = os.urandom(PASSWORD_BYTES).hex()
         self.crew = Crew(logs=self.directory / "logs", environment={})
         self.client = httpx.Client(timeout=ORDER_S_MAX)
-        self.town = town.Town(organisation_id=0, homes=(), buses=())
+        self.town = town.Town(organisation_id=0, homes=())
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from compuerta.services.store_port import (
     MeterEntry,
     ProviderAccount,
     Store,
+    Transaction,
 )
 
 ZONE = "Asia/Shanghai"
@@ -55,7 +56,6 @@ class Town:
 
     organisation_id: int
     homes: tuple[Home, ...]
-    buses: tuple[str, ...]
 
 
 _NAMES = (
@@ -97,61 +97,64 @@ def build(store: Store, homes: tuple[Home, ...], *, bus_paths: dict[str, str], n
         site_id = tx.add_site(
             organisation_id=organisation_id, name="Torre Jacaranda", zone=ZONE, currency=CURRENCY
         )
-        for endpoint_id, road, address, baud in _ends(homes, bus_paths):
-            tx.add_endpoint(
-                Endpoint(
-                    endpoint_id=endpoint_id,
-                    organisation_id=organisation_id,
-                    road=road,
-                    address=address,
-                    baud=baud,
-                )
-            )
-        suspense = tx.add_account(
-            AccountOpening(
-                site_id=site_id,
-                kind=AccountKind.SUSPENSE,
-                name="Suspense",
-                supply_point="-",
-                price_per_kwh="0",
-                meter_id=None,
-                pay_token=uuid4(),
-                opened_at=now,
+        for endpoint in _endpoints(homes, bus_paths, organisation_id=organisation_id):
+            tx.add_endpoint(endpoint)
+        _add_providers(tx, organisation_id=organisation_id, site_id=site_id, now=now)
+        entered = tuple(
+            _moved_in(tx, home, organisation_id=organisation_id, site_id=site_id, now=now) for home in homes
+        )
+    return Town(organisation_id=organisation_id, homes=entered)
+
+
+def _add_providers(tx: Transaction, *, organisation_id: int, site_id: int, now: datetime) -> None:
+    suspense = AccountOpening(
+        site_id=site_id,
+        kind=AccountKind.SUSPENSE,
+        name="Suspense",
+        supply_point="-",
+        price_per_kwh="0",
+        meter_id=None,
+        pay_token=uuid4(),
+        opened_at=now,
+    )
+    suspense_account_id = tx.add_account(suspense)
+    for name in ("wechat", "till"):
+        tx.add_provider_account(
+            ProviderAccount(
+                provider=name,
+                organisation_id=organisation_id,
+                kind=name,
+                suspense_account_id=suspense_account_id,
             )
         )
-        for provider, kind in (("wechat", "wechat"), ("till", "till")):
-            tx.add_provider_account(
-                ProviderAccount(
-                    provider=provider,
-                    organisation_id=organisation_id,
-                    kind=kind,
-                    suspense_account_id=suspense,
-                )
-            )
-        entered = []
-        for home in homes:
-            entry = MeterEntry(
-                organisation_id=organisation_id,
-                meter_no=home.meter_no,
-                model=home.model,
-                credit_authority="platform" if home.model == REMOTE else "meter",
-                customer_no=home.meter_no,
-                endpoint_id=home.endpoint_id,
-                road=home.road,
-            )
-            opening = AccountOpening(
-                site_id=site_id,
-                kind=AccountKind.CUSTOMER,
-                name=home.name,
-                supply_point=home.supply_point,
-                price_per_kwh=PRICE_STORY if home.in_story else PRICE,
-                meter_id=tx.add_meter(entry),
-                pay_token=home.pay_token,
-                opened_at=now,
-                register_wh=0,
-            )
-            entered.append(replace(home, account_id=tx.add_account(opening)))
-    return Town(organisation_id=organisation_id, homes=tuple(entered), buses=tuple(bus_paths))
+
+
+def _moved_in(tx: Transaction, home: Home, *, organisation_id: int, site_id: int, now: datetime) -> Home:
+    entry = MeterEntry(
+        organisation_id=organisation_id,
+        meter_no=home.meter_no,
+        model=home.model,
+        credit_authority=_authority(home),
+        customer_no=home.meter_no,
+        endpoint_id=home.endpoint_id,
+        road=home.road,
+    )
+    opening = AccountOpening(
+        site_id=site_id,
+        kind=AccountKind.CUSTOMER,
+        name=home.name,
+        supply_point=home.supply_point,
+        price_per_kwh=PRICE_STORY if home.in_story else PRICE,
+        meter_id=tx.add_meter(entry),
+        pay_token=home.pay_token,
+        opened_at=now,
+        register_wh=0,
+    )
+    return replace(home, account_id=tx.add_account(opening))
+
+
+def _authority(home: Home) -> str:
+    return "platform" if home.model == REMOTE else "meter"
 
 
 def fleet_config(
@@ -186,7 +189,7 @@ def _virtual(home: Home) -> dict[str, object]:
     return {
         "meter_no": home.meter_no,
         "customer_no": home.meter_no,
-        "credit_authority": "platform" if home.model == REMOTE else "meter",
+        "credit_authority": _authority(home),
         "layout": "vendor" if home.model == VENDOR else "standard",
         "price_e4": int(price.replace(".", "")),
         "load": {"power_w": home.power_w},
@@ -199,10 +202,25 @@ def _virtual(home: Home) -> dict[str, object]:
     }
 
 
-def _ends(homes: tuple[Home, ...], bus_paths: dict[str, str]) -> list[tuple[str, RoadKind, str, int | None]]:
+def _endpoints(homes: tuple[Home, ...], bus_paths: dict[str, str], *, organisation_id: int) -> list[Endpoint]:
     dialing = [
-        (home.endpoint_id, RoadKind.MOBILE_4G, home.endpoint_id, None)
+        Endpoint(
+            endpoint_id=home.endpoint_id,
+            organisation_id=organisation_id,
+            road=RoadKind.MOBILE_4G,
+            address=home.endpoint_id,
+        )
         for home in homes
         if home.road is RoadKind.MOBILE_4G
     ]
-    return [*dialing, *((name, RoadKind.RS485, path, BAUD) for name, path in bus_paths.items())]
+    buses = [
+        Endpoint(
+            endpoint_id=name,
+            organisation_id=organisation_id,
+            road=RoadKind.RS485,
+            address=path,
+            baud=BAUD,
+        )
+        for name, path in bus_paths.items()
+    ]
+    return dialing + buses

@@ -140,7 +140,8 @@ def router_for(machines: Machines) -> APIRouter:
         return Caller(organisation_id=found[0]["organisation_id"], scopes=frozenset(found[0]["scopes"]))
 
     router = APIRouter(prefix="/api/v1", tags=["machines"], responses=_REFUSALS)
-    _add_readings(router, machines, caller)
+    _add_meters(router, machines, caller)
+    _add_accounts(router, machines, caller)
     _add_recharging(router, machines, caller)
     return router
 
@@ -157,7 +158,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _add_readings(router: APIRouter, machines: Machines, caller: Any) -> None:
+def _add_meters(router: APIRouter, machines: Machines, caller: Any) -> None:
     Asker = Annotated[Caller, Depends(caller)]  # noqa: N806  # a type, made here because the key is checked here
 
     @router.get("/meters", response_model=list[Meter])
@@ -173,6 +174,10 @@ def _add_readings(router: APIRouter, machines: Machines, caller: Any) -> None:
     async def read_meter(asker: Asker, meter_no: Annotated[str, Path(pattern="^[0-9]{12}$")]) -> reading.Row:
         """Read one meter."""
         return await machines.one(reading.ONE_METER, organisation_id=asker.organisation_id, meter_no=meter_no)
+
+
+def _add_accounts(router: APIRouter, machines: Machines, caller: Any) -> None:
+    Asker = Annotated[Caller, Depends(caller)]  # noqa: N806
 
     @router.get("/accounts", response_model=list[Account])
     async def list_accounts(
