@@ -9,10 +9,14 @@ from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import UNDELIVERED, Line, Posting, PostingKind, cash, transfer
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.payment import Attempt, PaymentNotice
+from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
+from compuerta.services import deliver, observe, ordering, vend
+from compuerta.services.payment_ports import Capabilities
 from compuerta.services.store_port import (
     AccountOpening,
     AccountView,
     Charge,
+    Claim,
     Endpoint,
     Hold,
     HoldKind,
@@ -30,6 +34,15 @@ HOUR = timedelta(hours=1)
 WECHAT = "wechat"
 METER = CreditAuthority.METER
 PLATFORM = CreditAuthority.PLATFORM
+CAPABILITIES = Capabilities(
+    currencies=frozenset({"CNY"}),
+    notices=True,
+    query=True,
+    close=True,
+    immediate=False,
+    expiry_min=timedelta(minutes=1),
+    expiry_max=timedelta(hours=2),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,3 +297,65 @@ def a_hold(
         start=start,
         end=end,
     )
+
+
+def ordered(
+    store: Store, home: Home, *, reference: str = "order1", amount_minor: int = 5_000, now: datetime = NOON
+) -> Attempt:
+    """Place an order the way a till does."""
+    order = ordering.Order(
+        attempt_id=an_id(f"attempt {reference}"),
+        account_id=home.account_id,
+        provider=WECHAT,
+        reference=reference,
+        amount_minor=amount_minor,
+    )
+    return ordering.open_attempt(
+        store, order, capabilities=CAPABILITIES, expires_in=timedelta(minutes=5), now=now
+    )
+
+
+def paid(
+    store: Store, home: Home, *, name: str = "1", amount_minor: int = 5_000, now: datetime = NOON
+) -> vend.Outcome:
+    """Order, and let the provider say that it has the money."""
+    ordered(store, home, reference=f"order{name}", amount_minor=amount_minor, now=now)
+    notice = a_notice(transaction_no=f"t{name}", reference=f"order{name}", amount_minor=amount_minor)
+    (outcome,) = vend.accept_payments(store, [notice], now=now)
+    return outcome
+
+
+def taken(store: Store, home: Home, *, now: datetime, owner: str = "gateway") -> Claim:
+    """Claim the one instruction that is due for a home's meter."""
+    (claim,) = deliver.claim(store, [home.meter_id], now=now, owner=owner)
+    return claim
+
+
+def concluded(
+    store: Store,
+    claim: Claim,
+    *,
+    ending: Ending,
+    at: datetime,
+    state: MeterState | None = None,
+    reason: str = "",
+) -> deliver.Concluded:
+    """Conclude a claim with what a meter answered; a recharge that is done was read back."""
+    credited = ending is Ending.DONE and claim.instruction.kind is Kind.RECHARGE
+    result = Result(ending=ending, state=state or MeterState(), reason=reason, credited=credited)
+    (outcome,) = deliver.conclude(store, [deliver.Conclusion(claim=claim, result=result, at=at)], now=at)
+    return outcome
+
+
+def told(
+    store: Store,
+    home: Home,
+    *,
+    at: datetime,
+    energy_wh: int | None = None,
+    balance_minor: int | None = None,
+    relay: Relay | None = None,
+) -> None:
+    """Let a meter say something of itself."""
+    state = MeterState(energy_wh=energy_wh, balance_minor=balance_minor, relay=relay)
+    observe.take_readings(store, [observe.MeterReport(meter_id=home.meter_id, at=at, state=state)], now=at)
