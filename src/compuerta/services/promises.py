@@ -1,0 +1,608 @@
+"""The promises as checks: rows from the books, and facts from the world, against what this house promised.
+
+Pure: whoever has the rows hands them in: the simulator from memory, the demonstration from PostgreSQL.
+A check is of one of two strengths. `always` holds at every instant, however many crashes lie around it;
+`settled` holds once the faults have ended and everybody has had time to catch up.
+
+Facts are what the outside world says of itself: the meter of its credit and relay, the provider of its money.
+Without facts the books are checked against themselves alone.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TypeVar
+
+from compuerta.domain import instruction as life
+from compuerta.domain.instruction import Instruction, Kind, State
+from compuerta.domain.ledger import DELIVERED, UNDELIVERED, Posting, PostingKind, liability_minor
+from compuerta.domain.party import Account, CreditAuthority, Meter
+from compuerta.domain.payment import Attempt, derived_id, payment_id
+from compuerta.domain.supply import Reason
+from compuerta.domain.tariff import FlatTariff, bill_minor
+from compuerta.drivers.abilities import Relay
+from compuerta.services.store_port import (
+    Case,
+    Charge,
+    Hold,
+    Holdings,
+    HoldKind,
+    Instant,
+    MeterSnapshot,
+    Payment,
+    PaymentVerdict,
+    Recharge,
+    RechargeInstant,
+)
+
+# An order that was on its way when a hold was placed may still arrive: a lease, and the road's delay.
+ON_ITS_WAY = 2 * life.LEASE
+REGISTER_STEP_WH = 10  # DL/T 645 registers count 0.01 kWh
+BROKEN_SHOWN_MAX = 20  # a broken promise is broken once; more lines help nobody
+_FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
+_CUTTING = frozenset({Reason.SAFETY_HOLD.value, Reason.ADMINISTRATOR_HOLD.value, Reason.OUT_OF_CREDIT.value})
+
+Row = TypeVar("Row")
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What the database holds at one instant."""
+
+    accounts: tuple[Account, ...] = ()
+    meters: tuple[Meter, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    recharges: tuple[Recharge, ...] = ()
+    instants: tuple[RechargeInstant, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    instructions: tuple[Instruction, ...] = ()
+    holdings: tuple[Holdings, ...] = ()
+    snapshots: tuple[MeterSnapshot, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    cases: tuple[Case, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One credit that a meter has taken; a vendor's meter counts its purchases itself."""
+
+    purchase_no: int
+    amount_minor: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterFact:
+    """What a meter says of itself, read at the meter and not through the platform."""
+
+    meter_no: str
+    relay: Relay
+    energy_wh: int
+    balance_minor: int | None = None  # None = the platform is the credit authority
+    credited: tuple[Purchase, ...] = ()  # since the account began
+    opening_minor: int = 0  # what was in it when the account began
+    switched_on: tuple[datetime, ...] = ()  # when a message of the platform made supply come back
+    relay_stuck: bool = False
+    ran_backwards: bool = False  # its register lost energy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFact:
+    """Money that a provider really has."""
+
+    provider: str
+    transaction_no: str
+    reference: str
+    amount_minor: int
+    acknowledged: bool = True  # we said that we know; False = it still tells us, or gave up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The facts outside the books; None = nobody was asked."""
+
+    meters: tuple[MeterFact, ...] | None = None
+    provider: tuple[ProviderFact, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """How many things were looked at under one promise, and which of them break it."""
+
+    checked: int
+    broken: tuple[str, ...]
+
+
+class _View:
+    """The books and the facts, indexed once for all checks."""
+
+    def __init__(self, books: Books, world: World, *, now: datetime, before: Books | None) -> None:
+        self.books, self.world, self.now, self.before = books, world, now, before
+        self.account = {each.account_id: each for each in books.accounts}
+        self.meter = {each.meter_id: each for each in books.meters}
+        self.holdings = {each.account_id: each for each in books.holdings}
+        self.snapshot = {each.meter_id: each for each in books.snapshots}
+        self.payment = {(each.provider, each.transaction_no): each for each in books.payments}
+        self.payment_by_id = {each.payment_id: each for each in books.payments}
+        self.cases = {each.case_id for each in books.cases}
+        self.cases_of = _grouped(books.cases, lambda each: each.account_id)
+        self.postings_of = _grouped(books.postings, lambda each: each.cause_id)
+        self.instructions_of = _grouped(books.instructions, lambda each: each.meter_id)
+        self.holds_of = _grouped(books.holds, lambda each: each.meter_id)
+        self.fact = {each.meter_no: each for each in world.meters or ()}
+        self.account_of_meter = {
+            each.meter_id: each for each in books.accounts if each.meter_id and each.period.end is None
+        }
+
+    def metered(self) -> Iterator[tuple[Account, Meter, MeterFact]]:
+        """Yield each open account whose meter told of itself."""
+        for account in self.account_of_meter.values():
+            meter = self.meter[account.meter_id or 0]
+            if meter.meter_no in self.fact:
+                yield account, meter, self.fact[meter.meter_no]
+
+    def deliveries(self, meter_id: int) -> list[Instruction]:
+        """Return the recharges that a meter was, or is, to be given."""
+        return [each for each in self.instructions_of[meter_id] if each.kind is Kind.RECHARGE]
+
+    def holds_at(self, meter_id: int, at: datetime) -> frozenset[HoldKind]:
+        """Return the kinds of holds that are in force at an instant."""
+        return frozenset(
+            hold.kind
+            for hold in self.holds_of[meter_id]
+            if hold.start <= at and (hold.end is None or at < hold.end)
+        )
+
+    def unbilled_minor(self, account: Account, fact: MeterFact) -> int:
+        """Return what the meter has measured and no charge has told of yet."""
+        holdings = self.holdings[account.account_id]
+        used_wh = max(fact.energy_wh - (holdings.register_wh or 0), 0)
+        tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
+        billed_wh = holdings.billed_wh
+        return bill_minor(billed_wh + used_wh, tariff=tariff) - bill_minor(billed_wh, tariff=tariff)
+
+
+_Check = Callable[[_View], Iterator[str | None]]  # one item per thing looked at: None = fine
+
+
+def check(
+    books: Books,
+    world: World | None = None,
+    *,
+    now: datetime,
+    settled: bool = False,
+    before: Books | None = None,
+) -> Mapping[str, Checked]:
+    """Check every promise; with `settled` also what holds only after calm.
+
+    `before` is an earlier state of the same books: what it has of money may not have changed (promise M5).
+    """
+    view = _View(books, world or World(), now=now, before=before)
+    looked: dict[str, list[str | None]] = {name: list(examine(view)) for name, examine in _ALWAYS.items()}
+    if settled:
+        for name, examine in _SETTLED.items():
+            looked.setdefault(name, []).extend(examine(view))
+    return {name: _verdict(items) for name, items in looked.items()}
+
+
+def check_passing(books: Books) -> Mapping[str, Checked]:
+    """Check what may be over by the next look: meters, snapshots and open instructions are enough for it."""
+    view = _View(books, World(), now=datetime.min.replace(tzinfo=UTC), before=None)
+    looked = {"D1": list(_one_in_flight(view)), "S4": list(_s4(view))}
+    return {name: _verdict(items) for name, items in looked.items()}
+
+
+def broken(verdicts: Mapping[str, Checked]) -> list[str]:
+    """Return what is broken as lines that begin with the promise's name."""
+    return [f"{name}: {line}" for name, each in verdicts.items() for line in each.broken]
+
+
+def _verdict(items: Sequence[str | None]) -> Checked:
+    lines = tuple(item for item in items if item is not None)
+    return Checked(checked=len(items), broken=lines[:BROKEN_SHOWN_MAX])
+
+
+# Money.
+
+
+def _m1(view: _View) -> Iterator[str | None]:
+    """M1 Every posting sums to zero per currency; holdings are the sum of postings and nothing else."""
+    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for posting in view.books.postings:
+        rest = sum(line.amount_minor for line in posting.lines)
+        yield _unless(rest == 0, f"posting {posting.posting_id} is off by {rest}")
+        sums[posting.account_id][0] += liability_minor(posting, code=UNDELIVERED)
+        sums[posting.account_id][1] += liability_minor(posting, code=DELIVERED)
+    for held in view.books.holdings:
+        has = [held.undelivered_minor, held.delivered_minor]
+        yield _unless(
+            has == sums[held.account_id],
+            f"account {held.account_id} has {has}, postings say {sums[held.account_id]}",
+        )
+
+
+def _m2(view: _View) -> Iterator[str | None]:
+    """M2 A payment credits once, whatever is repeated, reordered, delayed or killed."""
+    times = Counter((each.provider, each.transaction_no) for each in view.books.payments)
+    recharges = Counter(each.payment_id for each in view.books.recharges)
+    for payment in view.books.payments:
+        credited = payment.verdict is PaymentVerdict.CREDITED
+        kind = PostingKind.RECHARGE if credited else PostingKind.SUSPENSE
+        booked = [each.kind for each in view.postings_of[payment.payment_id]]
+        fine = (
+            times[payment.provider, payment.transaction_no] == 1
+            and booked == [kind]
+            and recharges[payment.payment_id] == int(credited)
+        )
+        yield _unless(
+            fine, f"{payment.transaction_no}: postings {booked}, {recharges[payment.payment_id]} recharges"
+        )
+    for recharge in view.books.recharges:
+        known = recharge.payment_id in view.payment_by_id
+        yield _unless(known, f"recharge {recharge.recharge_id} has no payment")
+    if view.world.provider is not None:
+        yield from _m2_of_the_provider(view, view.world.provider)
+
+
+def _m2_of_the_provider(view: _View, facts: Sequence[ProviderFact]) -> Iterator[str | None]:
+    taken = {(fact.provider, fact.transaction_no): fact for fact in facts}
+    for key, payment in view.payment.items():
+        fact = taken.get(key)
+        real = fact is not None and (
+            payment.amount_minor == fact.amount_minor
+            or (payment.verdict is PaymentVerdict.SUSPENDED and _has_case(view, payment))
+        )
+        yield _unless(real, f"{payment.transaction_no} is booked, and the provider has no such money")
+
+
+def _m2_settled(view: _View) -> Iterator[str | None]:
+    """M2 Every provider's payment is credited, or in suspense with a case; and the provider knows it."""
+    for fact in view.world.provider or ():
+        payment = view.payment.get((fact.provider, fact.transaction_no))
+        if payment is None:
+            yield f"{fact.transaction_no} ({fact.amount_minor}) is at the provider and not in the books"
+            continue
+        placed = payment.verdict is PaymentVerdict.CREDITED or _has_case(view, payment)
+        yield _unless(placed, f"{fact.transaction_no} is in suspense without a case")
+        yield _unless(fact.acknowledged, f"{fact.transaction_no} is told again and again, and never accepted")
+
+
+def _has_case(view: _View, payment: Payment) -> bool:
+    about = payment_id(provider=payment.provider, transaction_no=payment.transaction_no)
+    kinds = ("amount_differs", "account_closed", "reference_unknown", "contradicted")
+    return any(derived_id(about, f"case:{kind}") in view.cases for kind in kinds)
+
+
+def _m3(view: _View) -> Iterator[str | None]:
+    """M3 Paid = credit + fixed charges + debt + fees + tax + change, exactly, and is what was ordered."""
+    ordered = {(each.provider, each.reference): each for each in view.books.attempts}
+    for recharge in view.books.recharges:
+        parts = (
+            recharge.credit_minor + recharge.fixed_minor + recharge.debt_minor
+            + recharge.fee_minor + recharge.tax_minor + recharge.change_minor
+        )  # fmt: skip
+        payment = view.payment_by_id.get(recharge.payment_id)
+        attempt = payment and ordered.get((payment.provider, payment.reference))
+        amounts = {
+            parts,
+            recharge.paid_minor,
+            payment and payment.amount_minor,
+            attempt and attempt.amount_minor,
+        }
+        yield _unless(len(amounts) == 1, f"recharge {recharge.recharge_id}: {amounts} are not one amount")
+
+
+def _m4(view: _View) -> Iterator[str | None]:
+    """M4 The charges of an account add up to the bill of its energy, to the last minor unit."""
+    charges = _grouped(view.books.charges, lambda each: each.account_id)
+    for account_id, held in view.holdings.items():
+        account = view.account[account_id]
+        tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
+        at_wh = charged_minor = 0
+        for charge in sorted(charges[account_id], key=lambda each: each.from_wh):
+            amount_minor = charge.bill_after_minor - charge.bill_before_minor
+            booked = [
+                liability_minor(each, code=DELIVERED)
+                for each in view.postings_of[charge.charge_id]
+                if each.kind is PostingKind.CHARGE
+            ]
+            fine = charge.from_wh == at_wh and booked == ([-amount_minor] if amount_minor else [])
+            yield _unless(
+                fine,
+                f"account {account_id}: charge from {charge.from_wh} Wh after {at_wh} Wh, booked {booked}",
+            )
+            at_wh, charged_minor = charge.to_wh, charged_minor + amount_minor
+        bill = bill_minor(at_wh, tariff=tariff)
+        fine = held.billed_wh == at_wh and charged_minor == bill
+        yield _unless(
+            fine, f"account {account_id}: charges are {charged_minor}, the bill of {at_wh} Wh is {bill}"
+        )
+
+
+def _m4_settled(view: _View) -> Iterator[str | None]:
+    """M4 What the meter measured is what was billed, down to the register's step."""
+    for account, meter, fact in view.metered():
+        held = view.holdings[account.account_id]
+        if fact.ran_backwards or held.billing_held:
+            continue  # promise T2 speaks of these
+        behind_wh = fact.energy_wh - held.billed_wh
+        yield _unless(
+            0 <= behind_wh < REGISTER_STEP_WH, f"meter {meter.meter_no}: {behind_wh} Wh are not billed"
+        )
+
+
+def _m5(view: _View) -> Iterator[str | None]:
+    """M5 Money rows are never updated or deleted."""
+    if view.before is None:
+        return
+    for kind in ("payments", "postings", "recharges", "instants", "charges"):
+        kept = set(getattr(view.books, kind))
+        for row in getattr(view.before, kind):
+            yield _unless(row in kept, f"a row of {kind} was changed or is gone: {row}")
+
+
+# Delivery.
+
+
+def _d1(view: _View) -> Iterator[str | None]:
+    """D1 A recharge reaches its credit authority exactly once.
+
+    A meter with credit counts its purchases: number n is in it at most once, with the amount of our nth
+    recharge; for the vendor's layout too, which refuses an order number that it has taken. Where the platform
+    is the authority, a recharge is in force by its one posting, and no meter is told.
+    """
+    yield from _one_in_flight(view)
+    for meter in view.books.meters:
+        deliveries = view.deliveries(meter.meter_id)
+        numbers = sorted(each.purchase_no or 0 for each in deliveries)
+        yield _unless(
+            numbers == [*range(1, len(numbers) + 1)], f"meter {meter.meter_no}: purchase numbers {numbers}"
+        )
+        fact = view.fact.get(meter.meter_no)
+        if fact is not None:
+            yield from _d1_in_the_meter(meter, deliveries, fact)
+    for recharge in view.books.recharges:
+        if view.meter[recharge.meter_id].credit_authority is CreditAuthority.PLATFORM:
+            booked = [liability_minor(each, code=DELIVERED) for each in view.postings_of[recharge.payment_id]]
+            yield _unless(
+                booked == [recharge.credit_minor], f"recharge {recharge.recharge_id} is in force as {booked}"
+            )
+
+
+def _one_in_flight(view: _View) -> Iterator[str | None]:
+    for meter in view.books.meters:
+        flying = [each for each in view.instructions_of[meter.meter_id] if each.state is State.IN_FLIGHT]
+        yield _unless(len(flying) <= 1, f"meter {meter.meter_no}: {len(flying)} instructions are in flight")
+
+
+def _d1_in_the_meter(
+    meter: Meter, deliveries: Sequence[Instruction], fact: MeterFact
+) -> Iterator[str | None]:
+    wanted = {each.purchase_no: each for each in deliveries}
+    times = Counter(each.purchase_no for each in fact.credited)
+    for purchase in fact.credited:
+        order = wanted.get(purchase.purchase_no)
+        amount_minor = None if order is None else order.amount_minor
+        fine = times[purchase.purchase_no] == 1 and amount_minor == purchase.amount_minor
+        yield _unless(
+            fine,
+            f"meter {meter.meter_no} has purchase {purchase.purchase_no} of {purchase.amount_minor} "
+            f"{times[purchase.purchase_no]} times; ordered was {amount_minor}",
+        )
+    for order in deliveries:
+        told = order.state is not State.DONE or order.purchase_no in times
+        yield _unless(
+            told, f"meter {meter.meter_no}: purchase {order.purchase_no} is done, and not in the meter"
+        )
+
+
+def _d1_settled(view: _View) -> Iterator[str | None]:
+    """D1 Every recharge is in the meter, and the money in it is recharges less use."""
+    for account, meter, fact in view.metered():
+        has = {each.purchase_no for each in fact.credited}
+        for order in view.deliveries(meter.meter_id):
+            yield _unless(
+                order.purchase_no in has, f"meter {meter.meter_no} never got purchase {order.purchase_no}"
+            )
+        held = view.holdings[account.account_id]
+        if fact.balance_minor is None or fact.ran_backwards or held.billing_held:
+            continue
+        ours_minor = fact.opening_minor + held.delivered_minor - view.unbilled_minor(account, fact)
+        # Both round once, the meter by the watt-second and we by the register's step.
+        fine = abs(ours_minor - fact.balance_minor) <= 1
+        yield _unless(fine, f"meter {meter.meter_no} holds {fact.balance_minor}, the books say {ours_minor}")
+
+
+def _d2(view: _View) -> Iterator[str | None]:
+    """D2 What must be sent is written, in the transaction that decided it."""
+    orders = _grouped(
+        (each for each in view.books.instructions if each.recharge_id is not None),
+        lambda each: each.recharge_id,
+    )
+    for recharge in view.books.recharges:
+        in_meter = view.meter[recharge.meter_id].credit_authority is CreditAuthority.METER
+        amounts = [each.amount_minor for each in orders[recharge.recharge_id]]
+        fine = amounts == ([recharge.credit_minor] if in_meter else [])
+        yield _unless(fine, f"recharge {recharge.recharge_id} has the instructions {amounts}")
+    known = {each.recharge_id for each in view.books.recharges}
+    for recharge_id in orders:
+        yield _unless(recharge_id in known, f"an instruction delivers {recharge_id}, which nobody paid")
+
+
+def _d3(view: _View) -> Iterator[str | None]:
+    """D3 No instruction vanishes: it ends with evidence, or it is open and its money undelivered."""
+    open_minor: dict[int, int] = defaultdict(int)
+    credited = {each.recharge_id for each in view.books.instants if each.instant is Instant.CREDITED}
+    for each in view.books.instructions:
+        ended = each.state not in life.OPEN
+        yield _unless(
+            ended == (each.ended_at is not None), f"instruction {each.instruction_id} ends and does not end"
+        )
+        if each.kind is not Kind.RECHARGE:
+            continue
+        assert each.recharge_id is not None and each.amount_minor is not None
+        if not ended:
+            open_minor[each.account_id] += each.amount_minor
+            continue
+        booked = [posting.kind for posting in view.postings_of[each.recharge_id]]
+        proved = each.state is State.DONE and each.recharge_id in credited
+        fine = proved and booked == [PostingKind.DELIVERY]
+        yield _unless(
+            fine, f"purchase {each.purchase_no} is {each.state.value} without evidence, postings {booked}"
+        )
+    for held in view.books.holdings:
+        fine = held.undelivered_minor == open_minor[held.account_id]
+        yield _unless(
+            fine,
+            f"account {held.account_id}: {held.undelivered_minor} undelivered, "
+            f"{open_minor[held.account_id]} waiting to be delivered",
+        )
+
+
+def _d3_settled(view: _View) -> Iterator[str | None]:
+    """D3 Nothing is undelivered, nothing waits, and what we believe of a relay is so."""
+    for account, meter, fact in view.metered():
+        for each in view.instructions_of[meter.meter_id]:
+            waits = each.state in life.OPEN and not fact.relay_stuck
+            yield _unless(
+                not waits,
+                f"meter {meter.meter_no}: {each.kind.value} still {each.state.value}: {each.last_answer}",
+            )
+        snapshot = view.snapshot[meter.meter_id]
+        fine = snapshot.relay is fact.relay
+        yield _unless(
+            fine, f"meter {meter.meter_no}: relay {fact.relay.value}, we believe {_name(snapshot.relay)}"
+        )
+        if fact.relay_stuck and snapshot.wanted_closed != (fact.relay is Relay.CLOSED):
+            seen = any(each.state in life.OPEN for each in view.instructions_of[meter.meter_id])
+            seen = seen or bool(view.cases_of[account.account_id])
+            yield _unless(seen, f"meter {meter.meter_no}: its relay is stuck, and nobody is told")
+
+
+# Supply.
+
+
+def _s1(view: _View) -> Iterator[str | None]:
+    """S1 The platform never cuts an account that has credit, except by a named hold."""
+    for each in view.books.instructions:
+        if each.relay_closed is False:
+            platform = view.meter[each.meter_id].credit_authority is CreditAuthority.PLATFORM
+            named = each.reason in _CUTTING and (platform or each.reason != Reason.OUT_OF_CREDIT.value)
+            yield _unless(named, f"meter {each.meter_id} is cut for {each.reason!r}")
+
+
+def _s1_settled(view: _View) -> Iterator[str | None]:
+    """S1 In credit and no hold: supply is on."""
+    for account, meter, fact in view.metered():
+        holds = view.holds_at(meter.meter_id, view.now)
+        lit = fact.relay is Relay.CLOSED or fact.relay_stuck or bool(holds & _FORBIDDING)
+        if _balance_minor(view, account, fact) > 0:
+            yield _unless(lit, f"meter {meter.meter_no} is in credit, and its relay is {fact.relay.value}")
+
+
+def _s2_settled(view: _View) -> Iterator[str | None]:
+    """S2 Out of credit: supply is off, except by a named exception."""
+    for account, meter, fact in view.metered():
+        balance_minor = _balance_minor(view, account, fact)
+        excepted = bool(view.holds_at(meter.meter_id, view.now) - _FORBIDDING)
+        if fact.balance_minor is None:
+            excepted = excepted or view.holdings[account.account_id].billing_held
+        # A meter counts finer than a minor unit: at zero it may still have the rest of one.
+        out = balance_minor < 0 or (balance_minor == 0 and fact.balance_minor is None)
+        if out and not excepted and not fact.relay_stuck:
+            dark = fact.relay is not Relay.CLOSED
+            yield _unless(dark, f"meter {meter.meter_no} has {balance_minor} and is on")
+
+
+def _s3(view: _View) -> Iterator[str | None]:
+    """S3 A recharge never lifts a safety hold or an administrator's hold."""
+    for _, meter, fact in view.metered():
+        for at in fact.switched_on:
+            long_held = [
+                hold
+                for hold in view.holds_of[meter.meter_id]
+                if hold.kind in _FORBIDDING
+                and hold.start + ON_ITS_WAY <= at
+                and (hold.end is None or at < hold.end)
+            ]
+            yield _unless(not long_held, f"meter {meter.meter_no} was switched on at {at} under a hold")
+
+
+def _s3_settled(view: _View) -> Iterator[str | None]:
+    """S3 Under a hold supply is off."""
+    for _, meter, fact in view.metered():
+        if view.holds_at(meter.meter_id, view.now) & _FORBIDDING and not fact.relay_stuck:
+            dark = fact.relay is not Relay.CLOSED
+            yield _unless(dark, f"meter {meter.meter_no} is held, and on")
+
+
+def _s4(view: _View) -> Iterator[str | None]:
+    """S4 A later wish replaces an earlier one that still waits; recharges are never superseded."""
+    for each in view.books.instructions:
+        if each.kind is Kind.RECHARGE:
+            fine = each.state is not State.SUPERSEDED
+            yield _unless(fine, f"purchase {each.purchase_no} of meter {each.meter_id} was superseded")
+        elif each.state is State.WAITING:
+            wanted = view.snapshot[each.meter_id].wanted_closed
+            fine = each.relay_closed == wanted
+            yield _unless(
+                fine, f"meter {each.meter_id}: closed={each.relay_closed} waits, closed={wanted} is wanted"
+            )
+
+
+# Truth.
+
+
+def _t2(view: _View) -> Iterator[str | None]:
+    """T2 Billing is held only where a case says why."""
+    for held in view.books.holdings:
+        if held.billing_held:
+            told = any(each.kind.startswith("register_") for each in view.cases_of[held.account_id])
+            yield _unless(told, f"account {held.account_id}: billing is held, and no case says why")
+
+
+def _t2_settled(view: _View) -> Iterator[str | None]:
+    """T2 A register that ran backwards has a case, and no other has one."""
+    for account, meter, fact in view.metered():
+        told = any(each.kind.startswith("register_") for each in view.cases_of[account.account_id])
+        fine = told == fact.ran_backwards
+        yield _unless(fine, f"meter {meter.meter_no}: ran backwards {fact.ran_backwards}, case {told}")
+
+
+_ALWAYS: Mapping[str, _Check] = MappingProxyType(
+    {
+        "M1": _m1, "M2": _m2, "M3": _m3, "M4": _m4, "M5": _m5,
+        "D1": _d1, "D2": _d2, "D3": _d3, "S1": _s1, "S3": _s3, "S4": _s4, "T2": _t2,
+    }
+)  # fmt: skip
+_SETTLED: Mapping[str, _Check] = MappingProxyType(
+    {
+        "M2": _m2_settled, "M4": _m4_settled, "D1": _d1_settled, "D3": _d3_settled,
+        "S1": _s1_settled, "S2": _s2_settled, "S3": _s3_settled, "T2": _t2_settled,
+    }
+)  # fmt: skip
+
+
+def _balance_minor(view: _View, account: Account, fact: MeterFact) -> int:
+    held_minor = view.holdings[account.account_id].delivered_minor
+    return held_minor if fact.balance_minor is None else fact.balance_minor
+
+
+def _unless(holds: bool, otherwise: str) -> str | None:
+    return None if holds else otherwise
+
+
+def _name(relay: Relay | None) -> str:
+    return "nothing" if relay is None else relay.value
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    groups: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(row)
+    return groups

@@ -1,0 +1,185 @@
+"""The door and the worker as roles: providers' words come in, and providers are asked.
+
+A notice is answered only after the transaction that took it; what is due is asked until its end is known.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from compuerta.adapters.payments.http import Steps, converse_with
+from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.payment import Attempt, PaymentNotice
+from compuerta.services import ordering, vend
+from compuerta.services.ordering import Question
+from compuerta.services.payment_ports import (
+    HttpRequest,
+    HttpResponse,
+    OrderAnswer,
+    OrderState,
+    PaymentProvider,
+    Refusal,
+    Rejected,
+)
+from compuerta.services.store_port import Alarm
+from compuerta.sim.mortal import Database, Mortal
+from compuerta.sim.stage import Stage, ms_until
+
+BATCH_MS_MAX = 40  # notices that come together are taken together
+ASKED_AT_ONCE_MAX = 10
+SWEEP_MS = 1_000
+
+Asking = Callable[[HttpRequest], HttpResponse]
+Reply = Callable[[int], None]
+Result = TypeVar("Result")
+
+
+class Door:
+    """One process that hears providers and shows pay pages."""
+
+    def __init__(
+        self, name: str, *, stage: Stage, database: Database, providers: Mapping[str, PaymentProvider]
+    ) -> None:
+        self.body = Mortal(name, stage=stage, database=database, born=self._born, dies=self._born)
+        self.providers = providers
+        self._stage = stage
+        self._waiting: list[tuple[PaymentNotice, Reply]] = []
+
+    def _born(self) -> None:
+        self._waiting = []
+
+    def now(self) -> datetime:
+        """Return what this process's wall clock shows."""
+        return self._stage.now(skew_ms=self.body.skew_ms)
+
+    def hear(self, request: HttpRequest, reply: Reply) -> None:
+        """Take a provider's message; `reply` is called with the answer's status, or never."""
+        if self.body.alive:
+            self.body.live(lambda: self._hear(request, reply))
+
+    def _hear(self, request: HttpRequest, reply: Reply) -> None:
+        provider = self.providers["wechat"]
+        verdict = provider.hear(request, now=self.now())
+        if isinstance(verdict, Rejected):
+            if verdict.refusal is not Refusal.PROBE:
+                self._alarm(verdict)
+            reply(verdict.answer.status)
+        elif verdict.notice is None:
+            reply(provider.answer(accepted=True).status)
+        else:
+            self._waiting.append((verdict.notice, reply))
+            if len(self._waiting) == 1:
+                self.body.later(self._stage.between(1, BATCH_MS_MAX), self._accept)
+
+    def _alarm(self, verdict: Rejected) -> None:
+        alarm = Alarm(
+            kind=f"notice_{verdict.refusal.value}", subject="wechat", detail=verdict.detail, at=self.now()
+        )
+        try:
+            with self.body.transaction() as tx:
+                tx.put_alarms([alarm])
+        except Unreachable:
+            self._stage.note(self.body.name, "alarm lost", verdict.refusal.value)
+
+    def _accept(self) -> None:
+        batch, self._waiting = self._waiting, []
+        provider = self.providers["wechat"]
+        try:
+            outcomes = vend.accept_payments(self.body, [notice for notice, _ in batch], now=self.now())
+        except Unreachable as away:
+            self._stage.note(self.body.name, "not accepted", away)
+            status = provider.answer(accepted=False).status
+        else:
+            told = [
+                f"{notice.reference}={each.value}" for (notice, _), each in zip(batch, outcomes, strict=True)
+            ]
+            self._stage.note(self.body.name, "accepts", *told)
+            status = provider.answer(accepted=True).status
+        for _, reply in batch:
+            reply(status)
+
+
+class Worker:
+    """One process that asks providers what became of attempts."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stage: Stage,
+        database: Database,
+        providers: Mapping[str, PaymentProvider],
+        ask: Asking,
+    ) -> None:
+        self.body = Mortal(name, stage=stage, database=database, born=self._born, dies=self._forget)
+        self._stage = stage
+        self._tables = database.store
+        self._providers = providers
+        self._ask = ask
+        self._sweep_ms: int | None = None
+        database.listen(self.hint)
+
+    def _born(self) -> None:
+        self._forget()
+        self.hint()
+
+    def _forget(self) -> None:
+        self._sweep_ms = None
+
+    def hint(self) -> None:
+        """Look at the attempts when the next one is due."""
+        dues = [each.ask_at for each in self._tables.tables.attempts.values() if each.ask_at is not None]
+        if self.body.alive and dues:
+            self._sweep_at(self._stage.now_ms + max(ms_until(min(dues), now=self._now()), 0) + 10)
+
+    def _sweep_at(self, at_ms: int) -> None:
+        if self._sweep_ms is None or at_ms < self._sweep_ms:
+            self._sweep_ms = at_ms
+            self.body.later(at_ms - self._stage.now_ms, lambda: self._sweep(at_ms))
+
+    def _sweep(self, at_ms: int) -> None:
+        if self._sweep_ms != at_ms:
+            return  # an earlier one has taken its place
+        self._sweep_ms = None
+        try:
+            due = ordering.due_attempts(self.body, now=self._now(), limit=ASKED_AT_ONCE_MAX)
+        except Unreachable:
+            self._sweep_at(self._stage.now_ms + SWEEP_MS)
+            return
+        if due:
+            self.body.later(self._stage.between(20, 400), lambda: self._ask_about(due))
+
+    def _ask_about(self, due: list[Attempt]) -> None:
+        answers: dict[UUID, OrderAnswer] = {}
+        for attempt in due:
+            try:
+                answers[attempt.attempt_id] = self._answer(attempt)
+            except (Unreachable, Refused) as reason:
+                self._stage.note(self.body.name, "no answer", attempt.reference, reason)
+        self.body.later(self._stage.between(1, 20), lambda: self._keep(answers))
+
+    def _answer(self, attempt: Attempt) -> OrderAnswer:
+        provider, now, chance = self._providers[attempt.provider], self._now(), self._stage.chance.randbytes
+        steps: Steps[OrderAnswer]
+        match ordering.question(attempt, now=now):
+            case Question.CLOSE:
+                steps = provider.close(attempt, now=now, chance=chance)
+            case Question.QUERY:
+                steps = provider.query(attempt, now=now, chance=chance)
+        return converse_with(steps, self._ask)
+
+    def _keep(self, answers: Mapping[UUID, OrderAnswer]) -> None:
+        paid = [answer.paid for answer in answers.values() if answer.paid is not None]
+        others = {key: each for key, each in answers.items() if each.state is not OrderState.PAID}
+        try:
+            if paid:
+                outcomes = vend.accept_payments(self.body, paid, now=self._now())
+                told = [f"{each.reference}={out.value}" for each, out in zip(paid, outcomes, strict=True)]
+                self._stage.note(self.body.name, "found paid", *told)
+            ordering.answered(self.body, others, now=self._now())
+        except Unreachable as away:
+            self._stage.note(self.body.name, "not kept", away)
+
+    def _now(self) -> datetime:
+        return self._stage.now(skew_ms=self.body.skew_ms)

@@ -1,0 +1,107 @@
+"""Looking: the books in memory and the facts of the town, for the promises' checks."""
+
+from datetime import timedelta
+
+from compuerta.adapters.memory import MemoryStore
+from compuerta.domain import instruction as life
+from compuerta.services import promises
+from compuerta.services.promises import Books, MeterFact, Purchase, World
+from compuerta.sim.roads import House
+from compuerta.sim.stage import START, START_MS
+from compuerta.sim.town import Town
+
+# Rows of most promises stay: what an instant would have shown is there at the next look too.
+COMMITS_PER_LOOK = 60
+
+
+class PromiseBroken(Exception):
+    """A promise does not hold."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+class Inspector:
+    """Will look at a town after every commit at what may pass, and now and then at everything."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+        self._before: Books | None = None
+        town.database.listen(self._committed)
+
+    def look(self, *, settled: bool = False) -> None:
+        """Check everything; raises `PromiseBroken`."""
+        town = self._town
+        books = books_of(town.database.store)
+        verdicts = promises.check(
+            books, facts_of(town), now=town.stage.now(), settled=settled, before=self._before
+        )
+        self._before = books
+        _raise_if(promises.broken(verdicts))
+
+    def _committed(self) -> None:
+        database = self._town.database
+        tables = database.store.tables
+        passing = Books(
+            meters=tuple(tables.meters.values()),
+            snapshots=tuple(tables.snapshots.values()),
+            instructions=tuple(each for each in tables.instructions.values() if each.state in life.OPEN),
+        )
+        _raise_if(promises.broken(promises.check_passing(passing)))
+        if database.commits % COMMITS_PER_LOOK == 0:
+            self.look()
+
+
+def books_of(store: MemoryStore) -> Books:
+    """Return a copy of what the database in memory holds."""
+    tables = store.tables
+    return Books(
+        accounts=tuple(tables.accounts.values()),
+        meters=tuple(tables.meters.values()),
+        attempts=tuple(tables.attempts.values()),
+        payments=tuple(tables.payments.values()),
+        postings=tuple(tables.postings.values()),
+        recharges=tuple(tables.recharges.values()),
+        instants=tuple(tables.instants.values()),
+        charges=tuple(tables.charges.values()),
+        instructions=tuple(tables.instructions.values()),
+        holdings=tuple(tables.holdings.values()),
+        snapshots=tuple(tables.snapshots.values()),
+        holds=tuple(tables.holds.values()),
+        cases=tuple(tables.cases.values()),
+    )
+
+
+def facts_of(town: Town) -> World:
+    """Ask the meters and the provider themselves."""
+    return World(
+        meters=tuple(_meter_fact(house) for house in town.houses.values()),
+        provider=(*town.provider.facts(), *town.cashier.facts),
+    )
+
+
+def _meter_fact(house: House) -> MeterFact:
+    core = house.now().core
+    return MeterFact(
+        meter_no=house.meter_no,
+        relay=core.relay,
+        energy_wh=core.energy_wh,
+        balance_minor=core.balance_minor,
+        credited=tuple(
+            Purchase(
+                purchase_no=each.purchase_no,
+                amount_minor=each.amount_minor,
+                at=START + timedelta(milliseconds=each.credited_at_ms - START_MS),
+            )
+            for each in core.records.credited
+        ),
+        switched_on=tuple(START + timedelta(milliseconds=ms - START_MS) for ms in house.switched_on_ms),
+        relay_stuck=core.stuck_relay,
+        ran_backwards=house.ran_backwards,
+    )
+
+
+def _raise_if(lines: list[str]) -> None:
+    if lines:
+        raise PromiseBroken(lines)

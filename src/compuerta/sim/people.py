@@ -1,0 +1,325 @@
+"""The people of a town: residents who pay and use, a cashier, an administrator, and a moody provider."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from compuerta.adapters.payments.http import RoadDown, converse_with
+from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.payment import Attempt, AttemptState
+from compuerta.drivers.abilities import Relay
+from compuerta.services import holding, ordering, vend
+from compuerta.services.holding import Actor
+from compuerta.services.ordering import Order, ReferenceTaken
+from compuerta.services.payment_ports import HttpRequest, HttpResponse
+from compuerta.services.promises import ProviderFact
+from compuerta.services.store_port import HoldKind
+from compuerta.sim.door import Door
+from compuerta.sim.roads import House
+from compuerta.sim.stage import Stage
+from compuerta.virtual.wechat.notices import DueNotice
+from compuerta.virtual.wechat.world import PaymentImpossible, WechatWorld
+
+ROAD_MS_MIN, ROAD_MS_MAX = 20, 400
+EXPIRES_IN = timedelta(minutes=8)
+AGAIN_MS = 5_000
+TRIES_MAX = 300  # a cashier goes on until the sale is in the books; the calm is shorter than this
+ADMINISTRATOR = Actor(who="administrator", why="works on the riser", origin="console")
+
+
+class Provider:
+    """The WeChat side: answers requests, sends its notices, and has bad days."""
+
+    def __init__(self, world: WechatWorld, *, stage: Stage, doors: list[Door]) -> None:
+        self.world = world
+        self.down = False
+        self._stage = stage
+        self._doors = doors
+        self._wake_ms: int | None = None
+
+    def ask(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request of ours, or let it get lost."""
+        if self.down:
+            raise RoadDown("outage")
+        return self.world.request(request, self._stage.now())
+
+    def pay(self, reference: str) -> bool:
+        """Let a payer pay; tells whether the money moved."""
+        stage = self._stage
+        try:
+            placed = self.world.pay(reference, stage.now())
+        except PaymentImpossible as impossible:
+            stage.note("payer", "cannot pay", impossible)
+            return False
+        stage.note("payer", "pays", reference, placed.order.total_fen)
+        if stage.draws(stage.faults.wrong_amount_ppm):
+            self.world.forge(reference, stage.now(), total_fen=placed.order.total_fen + 100)
+        self.look()
+        return True
+
+    def look(self) -> None:
+        """Send what is due, when it is due."""
+        wake_at = self.world.wake_at()
+        if wake_at is None:
+            return
+        now = self._stage.now()
+        at_ms = self._stage.now_ms + max((wake_at - now) // timedelta(milliseconds=1), 0) + 1
+        if self._wake_ms is None or at_ms < self._wake_ms:
+            self._wake_ms = at_ms
+            self._stage.later(at_ms - self._stage.now_ms, lambda: self._send(at_ms))
+
+    def _send(self, at_ms: int) -> None:
+        if self._wake_ms != at_ms:
+            return
+        self._wake_ms = None
+        for notice in self.world.due(self._stage.now()):
+            self._deliver(notice)
+        self.look()
+
+    def _deliver(self, notice: DueNotice) -> None:
+        stage = self._stage
+        door = self._doors[stage.between(0, len(self._doors) - 1)]
+
+        def reply(status: int) -> None:
+            stage.later(stage.between(ROAD_MS_MIN, ROAD_MS_MAX), lambda: self._answered(notice, status))
+
+        stage.later(stage.between(ROAD_MS_MIN, ROAD_MS_MAX), lambda: door.hear(notice.request, reply))
+        if stage.draws(stage.faults.forged_ppm):
+            changed = replace(notice.request, body=notice.request.body.replace(b'"id"', b'"iD"') + b" ")
+            stage.later(stage.between(0, 2_000), lambda: door.hear(changed, lambda status: None))
+
+    def _answered(self, notice: DueNotice, status: int) -> None:
+        self.world.answered(notice, status, self._stage.now())
+        self.look()
+
+    def facts(self) -> list[ProviderFact]:
+        """Return the money that the provider really has, and whether we said that we know."""
+        quiet = self.world.wake_at() is None
+        return [
+            ProviderFact(
+                provider="wechat",
+                transaction_no=placed.transaction_id,
+                reference=placed.order.out_trade_no,
+                amount_minor=placed.order.total_fen,
+                acknowledged=quiet,
+            )
+            for placed in self.world.orders()
+            if placed.transaction_id is not None
+        ]
+
+
+class Resident:
+    """Somebody with a flat, a telephone and a load."""
+
+    def __init__(
+        self, number: int, *, account_id: int, house: House, stage: Stage, door: Door, provider: Provider
+    ) -> None:
+        self.house = house
+        self.name = f"flat {number}"
+        self._account_id = account_id
+        self._stage = stage
+        self._door = door
+        self._provider = provider
+        self._orders = 0
+
+    def use(self, power_w: int) -> None:
+        """Switch things on or off."""
+        self.house.now().core.set_load(power_w)
+
+    def press(self) -> None:
+        """Press the meter's button if it waits for that."""
+        core = self.house.now().core
+        if core.relay is Relay.PERMITTED:
+            core.press_button()
+
+    def recharge(self, *, amount_minor: int) -> None:
+        """Open a pay page, look at it for a while, and pay: at once, late, twice, or never."""
+        self._orders += 1
+        reference = f"{self.name.replace(' ', '')}x{self._orders:04d}"
+        order = Order(
+            attempt_id=UUID(int=self._stage.chance.getrandbits(128)),
+            account_id=self._account_id,
+            provider="wechat",
+            reference=reference,
+            amount_minor=amount_minor,
+        )
+        self._at_the_door(lambda: self._open_page(order))
+
+    def _at_the_door(self, step: Callable[[], None]) -> None:
+        if self._door.body.alive:
+            self._door.body.live(step)
+        else:
+            self._stage.note(self.name, "page is down")
+
+    def _open_page(self, order: Order) -> None:
+        door, stage = self._door, self._stage
+        wechat = door.providers["wechat"]
+        try:
+            attempt = ordering.open_attempt(
+                door.body, order, capabilities=wechat.capabilities, expires_in=EXPIRES_IN, now=door.now()
+            )
+            steps = wechat.create(attempt, now=door.now(), chance=stage.chance.randbytes)
+            presentation = converse_with(steps, self._provider.ask)
+            ordering.presented(door.body, attempt.attempt_id, presentation)
+        except (Unreachable, Refused) as reason:
+            stage.note(self.name, "page fails", order.reference, reason)
+            return
+        stage.note(self.name, "sees the page", order.reference, order.amount_minor)
+        for look in range(stage.between(0, 3)):
+            stage.later(1_500 * (look + 1), lambda: self._at_the_door(lambda: self._watch(order.attempt_id)))
+        if stage.chance.randrange(10) == 0:
+            return  # changed their mind
+        late = stage.chance.randrange(8) == 0
+        life_ms = EXPIRES_IN // timedelta(milliseconds=1)
+        delay_ms = stage.between(life_ms - 5_000, life_ms + 5_000) if late else stage.between(1_000, 60_000)
+        stage.later(delay_ms, lambda: self._pay(order.reference))
+
+    def _watch(self, attempt_id: UUID) -> None:
+        try:
+            ordering.watch(self._door.body, attempt_id, now=self._door.now())
+        except Unreachable:
+            self._stage.note(self.name, "page is stuck")
+
+    def _pay(self, reference: str) -> None:
+        self._provider.pay(reference)
+
+
+class Cashier:
+    """Takes cash, and does not give up before the sale is in the books; a double click is one sale."""
+
+    def __init__(self, *, stage: Stage, door: Door) -> None:
+        self.facts: list[ProviderFact] = []
+        self._stage = stage
+        self._door = door
+
+    def sell(self, account_id: int, *, amount_minor: int) -> None:
+        """Sell a recharge for cash that is in the drawer now."""
+        reference = f"till{len(self.facts):06d}"
+        order = Order(
+            attempt_id=UUID(int=self._stage.chance.getrandbits(128)),
+            account_id=account_id,
+            provider="till",
+            reference=reference,
+            amount_minor=amount_minor,
+        )
+        self.facts.append(
+            ProviderFact(
+                provider="till",
+                transaction_no=f"till:{reference}",
+                reference=reference,
+                amount_minor=amount_minor,
+            )
+        )
+        self._try(order, 1)
+        if self._stage.chance.randrange(3) == 0:
+            self._stage.later(self._stage.between(1, 300), lambda: self._try(order, TRIES_MAX))
+
+    def _try(self, order: Order, tries: int) -> None:
+        sold: list[bool] = []
+        if self._door.body.alive:
+            self._door.body.live(lambda: sold.append(self._sell(order)))
+        if sold != [True] and tries < TRIES_MAX:
+            self._stage.later(AGAIN_MS, lambda: self._try(order, tries + 1))
+
+    def _sell(self, order: Order) -> bool:
+        door = self._door
+        till = door.providers["till"]
+        try:
+            attempt = self._attempt(order)
+            steps = till.create(attempt, now=door.now(), chance=self._stage.chance.randbytes)
+            presentation = converse_with(steps, _nobody)
+            ordering.presented(door.body, order.attempt_id, presentation)
+            assert presentation.paid is not None
+            (outcome,) = vend.accept_payments(door.body, [presentation.paid], now=door.now())
+        except Unreachable:
+            return False
+        self._stage.note("cashier", "sells", order.reference, order.amount_minor, outcome.value)
+        return True
+
+    def _attempt(self, order: Order) -> Attempt:
+        body, now = self._door.body, self._door.now()
+        capabilities = self._door.providers["till"].capabilities
+        try:
+            return ordering.open_attempt(
+                body, order, capabilities=capabilities, expires_in=EXPIRES_IN, now=now
+            )
+        except ReferenceTaken:
+            with body.transaction() as tx:
+                known = tx.attempt(order.attempt_id)
+            assert known is not None, "the reference is ours and so is the attempt"
+            return known
+
+
+class Administrator:
+    """Places holds and lifts them, and lets billing go on after a look at the meter."""
+
+    def __init__(self, *, stage: Stage, door: Door) -> None:
+        self._stage = stage
+        self._door = door
+
+    def place(self, account_id: int, *, kind: HoldKind) -> None:
+        """Put a hold on an account's meter, and lift it some time later."""
+        hold_id = UUID(int=self._stage.chance.getrandbits(128))
+        self._act(
+            f"places {kind.value}",
+            account_id,
+            lambda door, now: holding.place_hold(
+                door.body, account_id, kind=kind, actor=ADMINISTRATOR, hold_id=hold_id, now=now
+            ),
+        )
+
+    def lift(self, account_id: int, *, kind: HoldKind) -> None:
+        """Lift all holds of a kind."""
+        audit_id = UUID(int=self._stage.chance.getrandbits(128))
+        self._act(
+            f"lifts {kind.value}",
+            account_id,
+            lambda door, now: holding.lift_holds(
+                door.body, account_id, kind=kind, actor=ADMINISTRATOR, audit_id=audit_id, now=now
+            ),
+        )
+
+    def release(self, account_id: int) -> None:
+        """Let billing go on from the register as it stands."""
+        audit_id = UUID(int=self._stage.chance.getrandbits(128))
+        self._act(
+            "releases",
+            account_id,
+            lambda door, now: holding.release_billing(
+                door.body, account_id, actor=ADMINISTRATOR, audit_id=audit_id, now=now
+            ),
+        )
+
+    def _act(self, what: str, account_id: int, act: Callable[[Door, datetime], object]) -> None:
+        door = self._door
+
+        def step() -> None:
+            try:
+                act(door, door.now())
+                self._stage.note("admin", what, account_id)
+            except Unreachable:
+                self._stage.note("admin", "cannot", what, account_id)
+
+        if door.body.alive:
+            door.body.live(step)
+
+
+def a_stranger_order(reference: str, *, amount_minor: int, now: datetime) -> Attempt:
+    """Return an order that is at the provider under our name, and in nobody's books."""
+    return Attempt(
+        attempt_id=UUID(int=0),
+        account_id=0,
+        provider="wechat",
+        reference=reference,
+        amount_minor=amount_minor,
+        currency="CNY",
+        description="an order of another system",
+        created_at=now,
+        expires_at=now + EXPIRES_IN,
+        state=AttemptState.CREATED,
+    )
+
+
+def _nobody(request: HttpRequest) -> HttpResponse:
+    raise AssertionError(f"a till asks nobody, and asked for {request.path}")

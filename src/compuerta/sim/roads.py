@@ -1,0 +1,128 @@
+"""Roads: bytes between gateways and the meters of one endpoint, and what can happen to them on the way."""
+
+import copy
+from collections.abc import Callable
+from random import Random
+
+from compuerta.drivers.abilities import Relay
+from compuerta.drivers.mac import SoftEsam
+from compuerta.sim.stage import START_MS, Stage
+from compuerta.virtual.meter import MeterSetup, VirtualMeter
+
+ANSWER_MS_MIN, ANSWER_MS_MAX = 20, 100  # DL/T 645-2007: Td
+TWICE_MS_MAX = 4_000
+LATE_MS_MIN, LATE_MS_MAX = 800, 15_000
+PIECES_PPM = 50_000  # bytes come in two pieces: no fault, so it happens in calm too
+
+Ear = Callable[[bytes], None]
+
+
+class House:
+    """One virtual meter in the world: it may lose power, say yes and forget, and be looked at."""
+
+    def __init__(self, setup: MeterSetup, *, stage: Stage, esam: SoftEsam) -> None:
+        self.meter = VirtualMeter(
+            setup, now_ms=START_MS, esam=esam, chance=Random(stage.chance.randrange(2**32))
+        )
+        self.switched_on_ms: list[int] = []
+        self.ran_backwards = False
+        self._setup = setup
+        self._stage = stage
+
+    @property
+    def meter_no(self) -> str:
+        """The address on the wire."""
+        return self.meter.meter_no
+
+    def now(self) -> VirtualMeter:
+        """Return the meter as it is at this instant."""
+        self.meter.advance(to_ms=self._stage.now_ms)
+        return self.meter
+
+    def hear(self, data: bytes) -> bytes:
+        """Let the meter hear a transmission; returns what it says."""
+        meter = self.now()
+        if self._stage.draws(self._stage.faults.forgotten_ppm):
+            shadow = copy.deepcopy(meter, {id(self._setup): self._setup})
+            self._stage.note(self.meter_no[-4:], "forgets")
+            return shadow.receive(data, now_ms=self._stage.now_ms)
+        was_on = meter.core.relay is Relay.CLOSED
+        answer = meter.receive(data, now_ms=self._stage.now_ms)
+        if not was_on and meter.core.relay is Relay.CLOSED:
+            self.switched_on_ms.append(self._stage.now_ms)
+        return answer
+
+    def lose_energy(self) -> None:
+        """Let the register lose what it had, as a repaired or exchanged counter does."""
+        core = self.now().core
+        core.energy_wms //= 3
+        core.set_load(0)
+        self.ran_backwards = True
+
+
+class Road:
+    """The way between one endpoint's meters and whoever has dialed or opened it."""
+
+    def __init__(self, name: str, *, stage: Stage, byte_us: int, delay_ms: int, houses: list[House]) -> None:
+        self.name = name
+        self.byte_us = byte_us
+        self.houses = houses
+        self.cut = False
+        self._stage = stage
+        self._delay_ms = delay_ms
+        self._ears: dict[str, Ear] = {}
+        self._free_ms = {"out": 0, "in": 0}
+
+    def attach(self, who: str, ear: Ear) -> None:
+        """Let somebody hear this road; the last life of a name is the one that hears."""
+        self._ears[who] = ear
+
+    def detach(self, who: str) -> None:
+        """Let a dead process hear no more."""
+        self._ears.pop(who, None)
+
+    def send(self, who: str, data: bytes) -> None:
+        """Carry bytes to the meters."""
+        if self._stage.faults.echo and not self._stage.calm and who in self._ears:
+            self._carry(data, "in", self._ears[who])
+        self._carry(data, "out", self._at_the_meters)
+
+    def _at_the_meters(self, data: bytes) -> None:
+        for house in self.houses:
+            answer = house.hear(data)
+            if answer:
+                wait_ms = self._stage.between(ANSWER_MS_MIN, ANSWER_MS_MAX)
+                self._stage.later(wait_ms, lambda answer=answer: self._answer(answer))  # type: ignore[misc]
+
+    def _answer(self, answer: bytes) -> None:
+        for who in list(self._ears):
+            self._carry(answer, "in", lambda data, who=who: self._tell(who, data))  # type: ignore[misc]
+
+    def _tell(self, who: str, data: bytes) -> None:
+        ear = self._ears.get(who)
+        if ear is not None:
+            ear(data)
+
+    def _carry(self, data: bytes, way: str, arrive: Ear) -> None:
+        stage, faults = self._stage, self._stage.faults
+        if self.cut or stage.draws(faults.lost_ppm):
+            return
+        if stage.draws(faults.damaged_ppm):
+            # One byte: what the sum cannot see is not the codec's to find.
+            place = stage.between(0, len(data) - 1)
+            changed = data[place] ^ stage.between(1, 255)
+            data = data[:place] + bytes((changed,)) + data[place + 1 :]
+        talk_ms = self.byte_us * len(data) // 1000
+        start_ms = max(self._free_ms[way], stage.now_ms)
+        self._free_ms[way] = start_ms + talk_ms
+        delay_ms = start_ms - stage.now_ms + talk_ms + self._delay_ms + stage.between(0, self._delay_ms)
+        if stage.draws(faults.late_ppm):
+            delay_ms += stage.between(LATE_MS_MIN, LATE_MS_MAX)
+        if stage.draws(faults.twice_ppm):
+            stage.later(delay_ms + stage.between(0, TWICE_MS_MAX), lambda: arrive(data))
+        if len(data) > 1 and stage.chance.randrange(1_000_000) < PIECES_PPM:
+            half = stage.between(1, len(data) - 1)
+            stage.later(delay_ms, lambda: arrive(data[:half]))
+            stage.later(delay_ms + 8, lambda: arrive(data[half:]))
+        else:
+            stage.later(delay_ms, lambda: arrive(data))

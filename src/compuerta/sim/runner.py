@@ -1,0 +1,115 @@
+"""Running: one seed is one world; many seeds are many worlds on all cores, until one breaks a promise."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from compuerta.domain.errors import Broken
+from compuerta.sim import weather
+from compuerta.sim.faults import drawn
+from compuerta.sim.looking import Inspector, PromiseBroken
+from compuerta.sim.sabotage import SABOTAGES
+from compuerta.sim.stage import START_MS, Stage, Trace, clock_text
+from compuerta.sim.town import a_town
+
+SEEDS_PER_TASK = 8
+FAILURES_SHOWN_MAX = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How one run ended."""
+
+    seed: int
+    broken: tuple[str, ...]  # promises, or a bug that stopped the run; empty = all is well
+    at: str  # virtual time of the end
+    last: tuple[str, ...]  # what led to it
+    events: int
+    commits: int
+    payments: int
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether every promise was kept."""
+        return not self.broken
+
+
+def run(seed: int, *, trace: Trace | None = None, sabotage: str | None = None) -> Report:
+    """Run one world to its end, or to the first broken promise; the same seed is the same run.
+
+    `sabotage` names a guard that is switched off for this run; a promise must then break.
+    """
+    chance = Random(seed)
+    stage = Stage(chance=chance, faults=drawn(chance), trace=trace)
+    town = a_town(stage)
+    inspector = Inspector(town)
+    broken: tuple[str, ...] = ()
+    with SABOTAGES[sabotage].off() if sabotage else nullcontext():
+        try:
+            weather.plan(town)
+            for body in town.bodies():
+                body.start()
+            stage.run_until(START_MS + weather.STORM_MS)
+            inspector.look()
+            weather.clear(town)
+            stage.run_until(START_MS + weather.STORM_MS + weather.CALM_MS)
+            inspector.look(settled=True)
+        except PromiseBroken as failure:
+            broken = tuple(failure.lines)
+        except (Broken, AssertionError) as bug:
+            broken = (f"Broken: {type(bug).__name__}: {bug}",)
+        except BaseException as bug:
+            bug.add_note(f"seed {seed} at {clock_text(stage.now_ms)}")
+            raise
+    return Report(
+        seed=seed,
+        broken=broken,
+        at=clock_text(stage.now_ms),
+        last=tuple(str(note) for note in stage.notes) if broken else (),
+        events=stage.events,
+        commits=town.database.commits,
+        payments=len(town.database.store.tables.payments),
+    )
+
+
+def run_many(seeds: int, *, first: int = 1, jobs: int = 2, console: Console | None = None) -> int:
+    """Run many seeds and show how far it is; returns the exit code: 0 = every promise was kept."""
+    console = console or Console()
+    failures: list[Report] = []
+    payments = events = 0
+    columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console.print(f"seeds {first} to {first + seeds - 1}")
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("seeds", total=seeds)
+        for report in _reports(range(first, first + seeds), jobs=jobs):
+            progress.advance(task)
+            payments, events = payments + report.payments, events + report.events
+            if not report.ok:
+                failures.append(report)
+                if len(failures) <= FAILURES_SHOWN_MAX:
+                    _show(report, console)
+    console.print(f"{seeds} seeds, {payments} payments, {events} events, {len(failures)} broken")
+    return 1 if failures else 0
+
+
+def _reports(seeds: range, *, jobs: int) -> Iterable[Report]:
+    if jobs <= 1:
+        yield from map(run, seeds)
+        return
+    with ProcessPoolExecutor(max_workers=jobs) as pool:
+        yield from pool.map(partial(run), seeds, chunksize=SEEDS_PER_TASK)
+
+
+def _show(report: Report, console: Console) -> None:
+    tell: Callable[[str], None] = partial(console.print, markup=False, highlight=False)
+    for line in report.last:
+        tell(line)
+    for line in report.broken:
+        tell(f"broken at {report.at}: {line}")
+    tell(f"reproduce: compuerta sim --seed {report.seed} --trace")

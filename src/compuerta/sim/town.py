@@ -1,0 +1,272 @@
+"""The town: a handful of meters of every kind, with the books, the roles and the people around them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+from compuerta.adapters.memory import MemoryTransaction
+from compuerta.adapters.models import load_models
+from compuerta.adapters.payments.till import CashTill
+from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
+from compuerta.domain.party import AccountKind, CreditAuthority, Meter, RoadKind
+from compuerta.drivers.mac import SoftEsam
+from compuerta.drivers.model import Model, RechargeLayout
+from compuerta.services.payment_ports import PaymentProvider
+from compuerta.services.store_port import AccountOpening, Endpoint, MeterEntry, ProviderAccount
+from compuerta.sim.door import Door, Worker
+from compuerta.sim.gateway import Equipment, Gateway
+from compuerta.sim.mortal import Database, Mortal
+from compuerta.sim.people import Administrator, Cashier, Provider, Resident
+from compuerta.sim.roads import House, Road
+from compuerta.sim.stage import START, Stage
+from compuerta.virtual.meter import DIRECT_CLOSE, MeterSetup
+from compuerta.virtual.wechat.keys import cheap_keys
+from compuerta.virtual.wechat.world import Terms, WechatWorld
+
+MODELS = Path(__file__).parents[3] / "models"
+ZONE, ZONE_OFFSET_MS = "Asia/Shanghai", 8 * 3_600_000
+CURRENCY = "CNY"
+PRICES_E4 = (5_300, 6_177, 4_983, 10_000)  # 0.0001 of the major unit per kWh; some do not divide
+METERS_MIN, METERS_MAX = 4, 6
+BUS_BYTE_US = 4_583  # 11 bits at 2,400 baud
+BUS_DELAY_MS, MOBILE_DELAY_MS = 5, 90
+NOTICES_SPEEDUP = 10  # the provider's day of repeats in two and a half hours
+_MCHID, _APPID = "1900000001", "wx0000000000000001"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of meter as the town has them."""
+
+    model: str
+    road: RoadKind
+    authority: CreditAuthority = CreditAuthority.METER
+    layout: RechargeLayout = RechargeLayout.STANDARD
+    run_feature_word: int = DIRECT_CLOSE
+
+
+KINDS = (
+    Kind(model="dlt645-standard-4g", road=RoadKind.MOBILE_4G),
+    Kind(model="dlt645-vendor-rs485", road=RoadKind.RS485, layout=RechargeLayout.VENDOR),
+    Kind(model="dlt645-remote-rs485", road=RoadKind.RS485, authority=CreditAuthority.PLATFORM),
+    Kind(model="dlt645-remote-press-rs485", road=RoadKind.RS485, authority=CreditAuthority.PLATFORM),
+    Kind(model="dlt645-standard-4g", road=RoadKind.MOBILE_4G, run_feature_word=0),
+    Kind(model="dlt645-remote-rs485", road=RoadKind.MOBILE_4G, authority=CreditAuthority.PLATFORM),
+)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Town:
+    """Everything that a run moves, looks at, or breaks."""
+
+    stage: Stage
+    database: Database
+    houses: dict[str, House]
+    roads: list[Road]
+    provider: Provider
+    doors: list[Door]
+    worker: Worker
+    gateways: list[Gateway]
+    residents: list[Resident]
+    cashier: Cashier
+    administrator: Administrator
+    account_ids: list[int]
+
+    def bodies(self) -> list[Mortal]:
+        """Return every process of the platform."""
+        return [each.body for each in (*self.doors, self.worker, *self.gateways)]
+
+
+def a_town(stage: Stage) -> Town:
+    """Build a town whose every detail the stage's chance decides."""
+    database = Database(stage)
+    kinds = _kinds(stage)
+    esam = SoftEsam(b"the simulator's own master key")
+    houses, roads = _build(stage, kinds, esam)
+    with database.store.transaction() as tx:
+        account_ids = _register(tx, kinds, houses, chance=stage.chance)
+        meters = {meter.meter_no: meter for meter in tx.meters()}
+    pay, world = _wechat(stage)
+    providers: dict[str, PaymentProvider] = {
+        "wechat": pay,
+        "till": CashTill("till", frozenset({CURRENCY})),
+    }
+    doors = [Door(f"door{number}", stage=stage, database=database, providers=providers) for number in (1, 2)]
+    provider = Provider(world, stage=stage, doors=doors)
+    return Town(
+        stage=stage,
+        database=database,
+        houses=houses,
+        roads=roads,
+        provider=provider,
+        doors=doors,
+        worker=Worker("worker", stage=stage, database=database, providers=providers, ask=provider.ask),
+        gateways=_gateways(stage, database, roads, meters, esam),
+        residents=[
+            Resident(
+                number, account_id=account_id, house=house, stage=stage, door=doors[0], provider=provider
+            )
+            for number, (account_id, house) in enumerate(zip(account_ids, houses.values(), strict=True), 1)
+        ],
+        cashier=Cashier(stage=stage, door=doors[1]),
+        administrator=Administrator(stage=stage, door=doors[1]),
+        account_ids=account_ids,
+    )
+
+
+@lru_cache(maxsize=1)
+def models() -> dict[str, Model]:
+    """Return the meter models that ship; read once per process."""
+    return load_models(MODELS)
+
+
+def _kinds(stage: Stage) -> list[Kind]:
+    count = stage.between(METERS_MIN, METERS_MAX)
+    first = list(KINDS[:4])  # every kind of conversation, in every town
+    return first + [KINDS[stage.between(0, len(KINDS) - 1)] for _ in range(count - len(first))]
+
+
+def _build(stage: Stage, kinds: list[Kind], esam: SoftEsam) -> tuple[dict[str, House], list[Road]]:
+    houses: dict[str, House] = {}
+    bus: list[House] = []
+    roads: list[Road] = []
+    for number, kind in enumerate(kinds, start=1):
+        off_s = stage.faults.clock_off_s_max
+        setup = MeterSetup(
+            meter_no=_meter_no(number),
+            credit_authority=kind.authority,
+            layout=kind.layout,
+            customer_no=_customer_no(number),
+            price_e4=PRICES_E4[number % len(PRICES_E4)],
+            run_feature_word=kind.run_feature_word,
+            civil_offset_ms=ZONE_OFFSET_MS + 1000 * stage.between(-off_s, off_s),
+        )
+        house = houses[setup.meter_no] = House(setup, stage=stage, esam=esam)
+        if kind.road is RoadKind.RS485:
+            bus.append(house)
+        else:
+            roads.append(
+                Road(
+                    _endpoint_id(number, kind),
+                    stage=stage,
+                    byte_us=0,
+                    delay_ms=MOBILE_DELAY_MS,
+                    houses=[house],
+                )
+            )
+    roads.append(Road("bus", stage=stage, byte_us=BUS_BYTE_US, delay_ms=BUS_DELAY_MS, houses=bus))
+    return houses, roads
+
+
+def _register(
+    tx: MemoryTransaction, kinds: list[Kind], houses: Iterable[str], *, chance: Random
+) -> list[int]:
+    organisation_id = tx.add_organisation("Casa Compuerta")
+    site_id = tx.add_site(organisation_id=organisation_id, name="Patio", zone=ZONE, currency=CURRENCY)
+    account_ids = []
+    for number, (kind, meter_no) in enumerate(zip(kinds, houses, strict=True), start=1):
+        endpoint_id = _endpoint_id(number, kind)
+        if endpoint_id not in {endpoint.endpoint_id for endpoint in tx.endpoints()}:
+            tx.add_endpoint(
+                Endpoint(
+                    endpoint_id=endpoint_id,
+                    organisation_id=organisation_id,
+                    road=kind.road,
+                    address=endpoint_id,
+                )
+            )
+        meter_id = tx.add_meter(
+            MeterEntry(
+                organisation_id=organisation_id,
+                meter_no=meter_no,
+                model=kind.model,
+                credit_authority=kind.authority.value,
+                customer_no=_customer_no(number),
+                endpoint_id=endpoint_id,
+                road=kind.road,
+            )
+        )
+        price_e4 = PRICES_E4[number % len(PRICES_E4)]
+        account_ids.append(
+            tx.add_account(_opening(site_id, str(number), price_e4, meter_id=meter_id, chance=chance))
+        )
+    suspense_id = tx.add_account(_opening(site_id, "suspense", 0, meter_id=None, chance=chance))
+    for name in ("wechat", "till"):
+        tx.add_provider_account(
+            ProviderAccount(
+                provider=name, organisation_id=organisation_id, kind=name, suspense_account_id=suspense_id
+            )
+        )
+    return account_ids
+
+
+def _opening(
+    site_id: int, name: str, price_e4: int, *, meter_id: int | None, chance: Random, at: datetime = START
+) -> AccountOpening:
+    whole, rest = divmod(price_e4, 10_000)
+    return AccountOpening(
+        site_id=site_id,
+        kind=AccountKind.SUSPENSE if meter_id is None else AccountKind.CUSTOMER,
+        name=f"flat {name}",
+        supply_point=name,
+        price_per_kwh=f"{whole}.{rest:04d}",
+        meter_id=meter_id,
+        pay_token=UUID(int=chance.getrandbits(128)),
+        opened_at=at,
+        register_wh=None if meter_id is None else 0,
+    )
+
+
+def _wechat(stage: Stage) -> tuple[WechatPay, WechatWorld]:
+    keys, ring = cheap_keys()
+    world = WechatWorld(
+        keys=keys,
+        terms=Terms(mchid=_MCHID, appid=_APPID, repeat_speedup=NOTICES_SPEEDUP),
+        random=Random(stage.chance.randrange(2**32)),
+    )
+    faults = stage.faults
+    world.behave(
+        {
+            "lost_ppm": faults.notice_lost_ppm,
+            "duplicate_ppm": faults.notice_twice_ppm,
+            "probe_ppm": faults.probe_ppm,
+            "late_ms_max": faults.notice_late_ms_max,
+            "race_on_close": faults.race_on_close,
+            "certificate_ppm": 300_000,
+        }
+    )
+    settings = WechatSettings(
+        mchid=_MCHID,
+        appid=_APPID,
+        merchant_key_pem=b"",
+        merchant_serial=keys.merchant_serial,
+        api_key=keys.api_key,
+        platform_pems={},
+        base_url="https://pay.example.org",
+        notify_url="https://pay.example.org/notices/wechat",
+    )
+    return WechatPay(settings, keys=ring), world
+
+
+def _gateways(
+    stage: Stage, database: Database, roads: list[Road], meters: dict[str, Meter], esam: SoftEsam
+) -> list[Gateway]:
+    equipment = Equipment(models=models(), meters=meters, mac=esam)
+    names = ("gateway1", "gateway2") if stage.faults.two_gateways else ("gateway1",)
+    return [Gateway(name, stage=stage, database=database, equipment=equipment, roads=roads) for name in names]
+
+
+def _meter_no(number: int) -> str:
+    return f"26030551{number:04d}"
+
+
+def _customer_no(number: int) -> str:
+    return f"{700_000 + number:012d}"
+
+
+def _endpoint_id(number: int, kind: Kind) -> str:
+    return "bus" if kind.road is RoadKind.RS485 else f"module{number}"

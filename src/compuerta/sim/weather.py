@@ -1,0 +1,190 @@
+"""A run's script: what people do, what goes wrong, and the calm in which everything must come right."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from compuerta.adapters.payments.http import converse_with
+from compuerta.domain.errors import Unreachable
+from compuerta.services.store_port import HoldKind
+from compuerta.sim.faults import CALM
+from compuerta.sim.people import Resident, a_stranger_order
+from compuerta.sim.roads import House, Road
+from compuerta.sim.town import Town
+from compuerta.virtual.wechat.notices import Behaviour
+
+T = TypeVar("T")
+
+STORM_MS = 60 * 60_000
+# The provider's slowest repeats, the longest rhythm of asking, two polls: everything has had its turn.
+CALM_MS = 42 * 60_000
+PRESS_EVERY_MS = 45_000
+LOADS_W = (0, 200, 2_500, 9_000, 30_000, 60_000)  # accelerated: what a flat uses in a week
+AMOUNTS_MINOR = (100, 250, 500, 1_000, 1_999, 3_000)
+
+
+def plan(town: Town) -> None:
+    """Lay out what will happen in the storm."""
+    _plan_people(town)
+    _plan_faults(town)
+
+
+def clear(town: Town) -> None:
+    """End all faults: roads, power, provider and database are back, and every process is started anew."""
+    stage = town.stage
+    stage.note("weather", "calm")
+    stage.calm = True
+    stage.faults = CALM
+    town.provider.down = False
+    town.provider.world.behaviour = Behaviour()
+    town.database.away = False
+    for road in town.roads:
+        road.cut = False
+    for house in town.houses.values():
+        core = house.now().core
+        core.set_power(True)
+        core.set_load(0)
+    for body in town.bodies():
+        body.crash("for the calm")
+
+
+def _plan_people(town: Town) -> None:
+    stage = town.stage
+    for resident, account_id in zip(town.residents, town.account_ids, strict=True):
+        stage.later(stage.between(0, PRESS_EVERY_MS), lambda resident=resident: _press(town, resident))  # type: ignore[misc]
+        for _ in range(stage.between(3, 6)):
+            stage.later(_some_time(town), lambda resident=resident: _use(town, resident))  # type: ignore[misc]
+        for _ in range(stage.between(2, 5)):
+            stage.later(_some_time(town), lambda resident=resident: _recharge(town, resident))  # type: ignore[misc]
+        if stage.chance.randrange(3) == 0:
+            _plan_hold(town, account_id)
+    for _ in range(stage.between(1, 4)):
+        account_id = town.account_ids[stage.between(0, len(town.account_ids) - 1)]
+        amount_minor = AMOUNTS_MINOR[stage.between(0, len(AMOUNTS_MINOR) - 1)]
+        stage.later(
+            _some_time(town),
+            lambda account_id=account_id, amount_minor=amount_minor: town.cashier.sell(  # type: ignore[misc]
+                account_id, amount_minor=amount_minor
+            ),
+        )
+
+
+def _plan_hold(town: Town, account_id: int) -> None:
+    stage = town.stage
+    kind = (HoldKind.ADMINISTRATOR, HoldKind.SAFETY, HoldKind.PROTECTED)[stage.between(0, 2)]
+    placed_ms = _some_time(town)
+    stage.later(placed_ms, lambda: town.administrator.place(account_id, kind=kind))
+    if stage.chance.randrange(3):
+        lifted_ms = placed_ms + stage.between(1_000, STORM_MS // 2)
+        stage.later(lifted_ms, lambda: town.administrator.lift(account_id, kind=kind))
+
+
+def _some_time(town: Town) -> int:
+    return town.stage.between(5_000, STORM_MS)
+
+
+def _press(town: Town, resident: Resident) -> None:
+    resident.press()
+    town.stage.later(PRESS_EVERY_MS, lambda: _press(town, resident))
+
+
+def _use(town: Town, resident: Resident) -> None:
+    if not town.stage.calm and not resident.house.ran_backwards:
+        resident.use(LOADS_W[town.stage.between(0, len(LOADS_W) - 1)])
+
+
+def _recharge(town: Town, resident: Resident) -> None:
+    stage = town.stage
+    for _ in range(1 + (stage.chance.randrange(5) == 0)):  # some press twice and pay twice
+        amount_minor = AMOUNTS_MINOR[stage.between(0, len(AMOUNTS_MINOR) - 1)]
+        resident.recharge(amount_minor=amount_minor)
+
+
+def _plan_faults(town: Town) -> None:
+    stage, faults = town.stage, town.stage.faults
+    stage.note("weather", "storm", faults)
+    _every(town, faults.cut_every_s, lambda: _cut(town, _one_of(town, town.roads)))
+    _every(town, faults.power_cut_every_s, lambda: _power_cut(town, _one_of(town, [*town.houses.values()])))
+    _every(town, faults.outage_every_s, lambda: _outage(town))
+    _every(town, faults.database_away_every_s, lambda: _database_away(town))
+    _every(town, faults.crash_every_s, lambda: _one_of(town, town.bodies()).crash("between two steps"))
+    if faults.stuck_relay:
+        house = _one_of(town, [*town.houses.values()])
+        stage.later(_some_time(town), lambda: house.now().core.set_stuck(True))
+    if faults.register_backwards:
+        house = _one_of(town, [*town.houses.values()])
+        stage.later(stage.between(STORM_MS // 2, STORM_MS), lambda: _lose_energy(town, house))
+    if faults.stranger_orders:
+        stage.later(_some_time(town), lambda: _stranger_pays(town))
+
+
+def _every(town: Town, every_s: int, strike: Callable[[], None]) -> None:
+    if not every_s:
+        return
+
+    def struck() -> None:
+        if not town.stage.calm:
+            strike()
+            _every(town, every_s, strike)
+
+    town.stage.later(1000 * town.stage.between(every_s // 2, every_s * 3 // 2), struck)
+
+
+def _one_of(town: Town, things: Sequence[T]) -> T:
+    return things[town.stage.between(0, len(things) - 1)]
+
+
+def _cut(town: Town, road: Road) -> None:
+    road.cut = True
+    noticed = town.stage.chance.randrange(2) == 0
+    town.stage.note("weather", "cut", road.name, "noticed" if noticed else "unnoticed")
+    if noticed:
+        for gateway in town.gateways:
+            gateway.lose(road)
+    town.stage.later(town.stage.between(5_000, 240_000), lambda: setattr(road, "cut", False))
+
+
+def _power_cut(town: Town, house: House) -> None:
+    town.stage.note("weather", "power cut", house.meter_no)
+    house.now().core.set_power(False)
+    town.stage.later(town.stage.between(5_000, 300_000), lambda: house.now().core.set_power(True))
+
+
+def _outage(town: Town) -> None:
+    town.stage.note("weather", "provider is down")
+    town.provider.down = True
+    town.stage.later(town.stage.between(5_000, 200_000), lambda: setattr(town.provider, "down", False))
+
+
+def _database_away(town: Town) -> None:
+    town.stage.note("weather", "database is away")
+    town.database.away = True
+    town.stage.later(town.stage.between(500, 60_000), lambda: setattr(town.database, "away", False))
+
+
+def _lose_energy(town: Town, house: House) -> None:
+    """Only a loss that a reading can show: one that is made up before the next reading is no loss."""
+    billed_wh = _billed_wh(town, house)
+    if billed_wh < 3_000 or house.now().core.energy_wh > 2 * billed_wh:
+        return
+    town.stage.note("weather", "register falls", house.meter_no)
+    house.lose_energy()
+
+
+def _billed_wh(town: Town, house: House) -> int:
+    tables = town.database.store.tables
+    for account_id, account in tables.accounts.items():
+        if account.meter_id is not None and tables.meters[account.meter_id].meter_no == house.meter_no:
+            return tables.holdings[account_id].register_wh or 0
+    return 0
+
+
+def _stranger_pays(town: Town) -> None:
+    """Money for an order that nobody here knows: of another system under the same merchant number."""
+    stage, provider = town.stage, town.provider
+    attempt = a_stranger_order("stranger0001", amount_minor=777, now=stage.now())
+    wechat = town.doors[0].providers["wechat"]
+    try:
+        converse_with(wechat.create(attempt, now=stage.now(), chance=stage.chance.randbytes), provider.ask)
+    except Unreachable:
+        return
+    provider.pay(attempt.reference)
