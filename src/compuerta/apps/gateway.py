@@ -75,6 +75,7 @@ class Gateway:
         self._reports: list[observe.MeterReport] = []
         self._unheard: set[int] = set()
         self._heard_again: set[int] = set()
+        self._unspoken: set[str] = set()  # meters whose model is not here; told once
         self._changed_ends: dict[str, bool] = {}
         self._polls: dict[int, _Poll] = {}
         self._due = asyncio.Event()
@@ -307,10 +308,19 @@ class Gateway:
 
     async def _learn(self) -> None:
         endpoints, meters = await self._desk.run(_registered)
-        self._registry.fill(endpoints, meters)
+        self._registry.fill(endpoints, [meter for meter in meters if self._can_speak_to(meter)])
         for endpoint in endpoints:
             if endpoint.road is RoadKind.RS485 and endpoint.endpoint_id not in self._buses:
                 self._buses[endpoint.endpoint_id] = asyncio.create_task(self._hold_bus(endpoint.endpoint_id))
+
+    def _can_speak_to(self, meter: Meter) -> bool:
+        model = self._models.get(meter.model)
+        if model is not None and meter.road.value in model.roads:
+            return True
+        if meter.meter_no not in self._unspoken:
+            self._unspoken.add(meter.meter_no)
+            log.error("gateway.meter.model_unknown", meter=meter.meter_no, model=meter.model)
+        return False
 
     async def _hold_bus(self, endpoint_id: str) -> None:
         endpoint = self._registry.endpoints[endpoint_id]

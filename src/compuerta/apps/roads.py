@@ -37,6 +37,13 @@ class Registry:
             self.on_endpoint.setdefault(meter.endpoint_id, []).append(meter)
 
 
+def _line(endpoint: Endpoint) -> Line:
+    if endpoint.baud is None:
+        # Nobody shares a dialed-in session, so there is no bus to be let go of before the next request.
+        return Line(endpoint.endpoint_id, pause_ms=0)
+    return Line(endpoint.endpoint_id, byte_us=BITS_PER_BYTE * 1_000_000 // endpoint.baud)
+
+
 class Road:
     """This will drive one line over one link by the event loop's clock."""
 
@@ -50,8 +57,7 @@ class Road:
         lost: Callable[["Road", str], None],
     ) -> None:
         self.endpoint = endpoint
-        byte_us = 0 if endpoint.baud is None else BITS_PER_BYTE * 1_000_000 // endpoint.baud
-        self.line = Line(endpoint.endpoint_id, byte_us=byte_us)
+        self.line = _line(endpoint)
         self._link = link
         self._finished = finished
         self._heard = heard
