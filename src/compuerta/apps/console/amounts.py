@@ -1,0 +1,24 @@
+"""Amounts as people type them, and what they buy."""
+
+from decimal import Decimal
+
+from compuerta.domain.money import minor_digits, parse_minor
+from compuerta.domain.tariff import price_fraction
+
+QUICK_MAJOR = (20, 50, 100, 200)
+
+
+def typed(text: str, *, currency: str) -> int:
+    """Turn what somebody typed into minor units; a decimal comma is a point."""
+    return parse_minor(text.strip().replace(",", "."), currency=currency)
+
+
+def quick_minor(currency: str) -> list[int]:
+    """Return the amounts of the quick buttons."""
+    return [major * 10 ** minor_digits(currency) for major in QUICK_MAJOR]
+
+
+def energy_wh(amount_minor: int, *, price_per_kwh: Decimal, currency: str) -> int | None:
+    """Return the energy that an amount buys, rounded down; None where it costs nothing."""
+    price_minor = price_fraction(str(price_per_kwh)) * 10 ** minor_digits(currency)
+    return int(1000 * amount_minor / price_minor) if price_minor else None

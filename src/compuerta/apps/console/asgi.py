@@ -1,0 +1,28 @@
+"""The console as one ASGI application: Django's screens, and their static files."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from compuerta.apps.console import work
+from compuerta.apps.console.work import Outside
+
+STATIC_PACKAGES = ("compuerta.apps.console", "unfold", "django.contrib.admin")
+
+
+def application_for(outside: Outside) -> Starlette:
+    """This will return the console; mount it at the root, behind everything that is more special."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "compuerta.apps.console.settings")
+    work.attach(outside)
+    # Django serves files by synchronous iterators only, which under ASGI are read whole into memory.
+    files = StaticFiles(packages=[(package, "static") for package in STATIC_PACKAGES])
+    return Starlette(
+        routes=[
+            Mount("/static", GZipMiddleware(files)),
+            Mount("/", get_asgi_application()),
+        ]
+    )

@@ -1,0 +1,244 @@
+"""What a meter's page, a receipt and a resident's page read of one account's past."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from compuerta.apps.console.reads import HISTORY_ROWS_MAX, READINGS_DRAWN_MAX, STOPWATCHES_MAX, rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopwatch:
+    """A recharge and its four instants; None = not yet."""
+
+    recharge_id: UUID
+    provider: str
+    reference: str
+    currency: str
+    paid_minor: int
+    paid_at: datetime
+    posted_at: datetime
+    credited_at: datetime | None
+    closed_at: datetime | None
+
+
+_STOPWATCHES = """
+select l.recharge_id, l.provider, l.reference, l.currency, l.paid_minor, l.paid_at, l.posted_at, l.credited_at,
+    l.closed_at
+from recharge_timeline l
+where l.account_id = %(account_id)s
+"""
+
+
+def stopwatches(account_id: int) -> list[Stopwatch]:
+    """Return an account's last recharges, the newest first."""
+    return rows(
+        Stopwatch,
+        f"{_STOPWATCHES} order by l.posted_at desc limit %(limit)s",
+        {"account_id": account_id, "limit": STOPWATCHES_MAX},
+    )
+
+
+def stopwatch_of(account_id: int, *, provider: str, reference: str) -> Stopwatch | None:
+    """Return the recharge that an order led to, if it was paid."""
+    found = rows(
+        Stopwatch,
+        f"{_STOPWATCHES} and l.provider = %(provider)s and l.reference = %(reference)s limit 1",
+        {"account_id": account_id, "provider": provider, "reference": reference},
+    )
+    return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeRow:
+    """What use has cost, with all that explains it (promise T3)."""
+
+    read_at: datetime
+    from_wh: int
+    to_wh: int
+    price_per_kwh: Decimal
+    bill_before_minor: int
+    bill_after_minor: int
+    amount_minor: int
+
+    @property
+    def used_wh(self) -> int:
+        """The energy that this charge is for."""
+        return self.to_wh - self.from_wh
+
+
+def charges(account_id: int) -> list[ChargeRow]:
+    """Return an account's last charges, the newest first."""
+    return rows(
+        ChargeRow,
+        """select read_at, from_wh, to_wh, price_per_kwh, bill_before_minor, bill_after_minor, amount_minor
+        from charge where account_id = %(account_id)s order by to_wh desc limit %(limit)s""",
+        {"account_id": account_id, "limit": HISTORY_ROWS_MAX},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRow:
+    """What a meter said at an instant."""
+
+    at: datetime
+    balance_minor: int | None
+    power_w: int | None
+
+
+def readings(meter_id: int, *, since: datetime) -> list[ReadingRow]:
+    """Return a meter's readings since its account began, the oldest first."""
+    newest = rows(
+        ReadingRow,
+        """select at, balance_minor, power_w from reading
+        where meter_id = %(meter_id)s and at >= %(since)s order by at desc limit %(limit)s""",
+        {"meter_id": meter_id, "since": since, "limit": READINGS_DRAWN_MAX},
+    )
+    return newest[::-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """Who changed what, why, from where."""
+
+    at: datetime
+    who: str
+    what: str
+    why: str
+    origin: str
+    before: str
+    after: str
+
+
+def audit(organisation_id: int, *, account_id: int) -> list[AuditRow]:
+    """Return what people did to an account, the newest first."""
+    return rows(
+        AuditRow,
+        """select at, who, what, why, origin, before, after from audit
+        where organisation_id = %(organisation_id)s and subject = %(subject)s
+        order by at desc limit %(limit)s""",
+        {
+            "organisation_id": organisation_id,
+            "subject": f"account {account_id}",
+            "limit": HISTORY_ROWS_MAX,
+        },
+    )
+
+
+def was_done(organisation_id: int, act_id: UUID) -> bool:
+    """Tell whether an act of a person, known by its id, is written down already."""
+    return act(organisation_id, act_id) is not None
+
+
+def act(organisation_id: int, act_id: UUID) -> AuditRow | None:
+    """Return the audit row of an act, or None where it was not done."""
+    found = rows(
+        AuditRow,
+        """select at, who, what, why, origin, before, after from audit
+        where organisation_id = %(organisation_id)s and audit_id = %(act_id)s""",
+        {"organisation_id": organisation_id, "act_id": act_id},
+    )
+    return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayPlace:
+    """What a resident's page may show: the place and its balance now, and nothing of its past."""
+
+    account_id: int
+    organisation_id: int
+    organisation: str
+    site: str
+    place: str
+    currency: str
+    price_per_kwh: Decimal
+    opened_at: datetime
+    balance_minor: int
+    undelivered_minor: int
+    relay: str | None
+    wanted_reason: str
+    heard_at: datetime | None
+
+
+def pay_place(pay_token: UUID) -> PayPlace | None:
+    """Return the open account behind a sticker, or None where nobody pays there now."""
+    found = rows(
+        PayPlace,
+        """select a.account_id, a.organisation_id, o.name as organisation, z.name as site, p.name as place,
+            z.currency, a.price_per_kwh, a.opened_at,
+            case when m.credit_authority = 'meter' then coalesce(t.balance_minor, s.delivered_minor)
+                else s.delivered_minor end as balance_minor,
+            s.undelivered_minor, t.relay, t.wanted_reason, t.heard_at
+        from supply_point p
+        join account a using (supply_point_id)
+        join account_state s using (account_id)
+        join site z on z.site_id = a.site_id
+        join organisation o on o.organisation_id = a.organisation_id
+        join installation i on i.account_id = a.account_id and i.ended_at is null
+        join meter m on m.meter_id = i.meter_id
+        join meter_state t on t.meter_id = m.meter_id
+        where p.pay_token = %(pay_token)s and a.closed_at is null and a.kind = 'customer'""",
+        {"pay_token": pay_token},
+    )
+    return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRow:
+    """An organisation's account at a payment provider."""
+
+    provider: str
+    kind: str
+
+
+def provider_accounts(organisation_id: int) -> list[ProviderRow]:
+    """Return the ways to pay that an organisation has."""
+    return rows(
+        ProviderRow,
+        """select provider, kind from provider_account
+        where organisation_id = %(organisation_id)s order by provider""",
+        {"organisation_id": organisation_id},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One order, as a page shows it."""
+
+    account_id: int
+    attempt_id: UUID
+    provider: str
+    reference: str
+    amount_minor: int
+    currency: str
+    created_at: datetime
+    expires_at: datetime
+    state: str
+    presented: str | None
+
+
+_ATTEMPTS = """
+select account_id, attempt_id, provider, reference, amount_minor, currency, created_at, expires_at, state,
+    presented
+from attempt where account_id = %(account_id)s
+"""
+
+
+def attempt(account_id: int, attempt_id: UUID) -> AttemptRow | None:
+    """Return one order of an account, or None where it is no order of this account."""
+    found = rows(
+        AttemptRow,
+        f"{_ATTEMPTS} and attempt_id = %(attempt_id)s",
+        {"account_id": account_id, "attempt_id": attempt_id},
+    )
+    return found[0] if found else None
+
+
+def attempts_unpaid(account_id: int, *, since: timedelta, now: datetime) -> list[AttemptRow]:
+    """Return the orders of the last while that nobody paid."""
+    return rows(
+        AttemptRow,
+        f"{_ATTEMPTS} and state <> 'paid' and created_at >= %(since)s order by created_at",
+        {"account_id": account_id, "since": now - since},
+    )

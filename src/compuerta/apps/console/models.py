@@ -1,0 +1,59 @@
+"""What the console keeps of its own: which organisation a person works for, and failed sign-ins.
+
+Everything else is the domain's tables: read by SQL in `reads`, changed by services only.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Organisation(models.Model):
+    """The domain's organisation, as Django's forms need it; Django does not manage the table."""
+
+    organisation_id = models.BigAutoField(primary_key=True)
+    name = models.TextField()
+
+    class Meta:
+        managed = False
+        db_table = "organisation"
+        verbose_name = _("organisation")
+        verbose_name_plural = _("organisations")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ConsoleUser(models.Model):
+    """A person's one organisation and language."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="console")
+    organisation = models.ForeignKey(Organisation, models.PROTECT, verbose_name=_("organisation"))
+    language = models.CharField(_("language"), max_length=10, choices=settings.LANGUAGES, default="en")
+
+    class Meta:
+        db_table = "console_user"
+        verbose_name = _("workplace")
+        verbose_name_plural = _("workplaces")
+        default_permissions = ()
+        permissions = (
+            ("sell_recharge", "May sell recharges at the till"),
+            ("switch_supply", "May switch supply by hand"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.organisation}"
+
+
+class SignInFailure(models.Model):
+    """A wrong password, kept for as long as it counts."""
+
+    name = models.CharField(max_length=150)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "console_sign_in_failure"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at}"

@@ -1,0 +1,75 @@
+"""What all screens share: the frame around them, languages, and how a refusal is told."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.i18n import set_language
+
+from compuerta.adapters.payments import till
+from compuerta.apps.console.models import ConsoleUser
+from compuerta.apps.console import paying, selling
+from compuerta.apps.console.people import Person
+from compuerta.domain.errors import CompuertaError, Unreachable
+from compuerta.domain.money import AmountMalformed
+from compuerta.services import holding, ordering
+
+_TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
+    {
+        AmountMalformed: gettext_lazy("This is no amount of money. Write for example 50 or 50.00."),
+        ordering.AmountOutOfBounds: gettext_lazy("This amount is too small or too large for one recharge."),
+        ordering.AccountNotRechargeable: gettext_lazy("This account cannot be recharged now."),
+        ordering.CurrencyNotTaken: gettext_lazy("This currency is not taken here."),
+        till.CurrencyNotTaken: gettext_lazy("This currency is not taken here."),
+        selling.CashTooLittle: gettext_lazy("The cash is less than the amount."),
+        selling.SaleDiffers: gettext_lazy(
+            "This sale was made already, with another amount. Begin a new one."
+        ),
+        selling.SaleSuspended: gettext_lazy("The money is booked but could not be credited: a case is open."),
+        paying.TooManyOrders: gettext_lazy(
+            "Many orders were opened here and none was paid. Please wait some minutes."
+        ),
+        holding.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
+    }
+)
+
+
+def show(
+    request: HttpRequest, person: Person, template: str, *, title: str, status: int = 200, **values: object
+) -> HttpResponse:
+    """Render a screen inside the console's frame."""
+    context = {**admin.site.each_context(request), "title": title, "person": person, **values}
+    return render(request, f"console/{template}.html", context, status=status)
+
+
+def told(error: CompuertaError) -> str:
+    """Say in the reader's language what went wrong and what to do."""
+    if isinstance(error, Unreachable):
+        return _("The system does not answer just now. Nothing was changed. Try again.")
+    found = _TOLD.get(type(error))
+    return str(error) if found is None else str(found)
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Show the sign-in page; whoever signs in is spoken to in their own language."""
+    if request.user.is_authenticated:
+        return redirect("dashboard")
+    response = admin.site.login(request, extra_context={"app_path": request.get_full_path()})
+    work = ConsoleUser.objects.filter(user_id=request.user.pk).first() if request.user.pk else None
+    if work is not None:
+        response.set_cookie("django_language", work.language, samesite="Lax")
+    return response
+
+
+def speak(request: HttpRequest) -> HttpResponse:
+    """Change the language of the pages, and of the person if signed in."""
+    response = set_language(request)
+    language = request.POST.get("language", "")
+    if request.user.is_authenticated and "django_language" in response.cookies:
+        ConsoleUser.objects.filter(user_id=request.user.pk).update(language=language)
+    return response

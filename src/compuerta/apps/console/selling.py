@@ -1,0 +1,122 @@
+"""A sale at the till: cash becomes an order, a payment and a recharge, and leaves an audit row.
+
+The order's id is made when the form is shown. The same form twice, a reload, or a second click while the
+first is under way therefore find the same order, and the payment credits once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from compuerta.adapters.payments.http import converse_with
+from compuerta.adapters.payments.till import CashTill
+from compuerta.domain.errors import Refused
+from compuerta.domain.payment import Attempt
+from compuerta.services import ordering, vend
+from compuerta.services.holding import Actor
+from compuerta.services.payment_ports import HttpRequest, HttpResponse
+from compuerta.services.store_port import AuditEntry, Conflict, Store
+
+# A form that was left open is no sale any more; the cashier looks the customer up again.
+SALE_WITHIN = timedelta(hours=1)
+
+
+class SaleDiffers(Refused):
+    """The same form came again with another amount."""
+
+    def __init__(self) -> None:
+        super().__init__("this sale was made already, with another amount; begin a new one")
+
+
+class CashTooLittle(Refused):
+    """Less cash than the sale costs."""
+
+    def __init__(self) -> None:
+        super().__init__("the cash is less than the amount")
+
+
+class SaleSuspended(Refused):
+    """The money is booked, but could not be credited; a case says why."""
+
+    def __init__(self, outcome: vend.Outcome) -> None:
+        super().__init__(f"the money is kept and a case is open: {outcome.value}")
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    """What a cashier sells: cash in hand for an amount."""
+
+    attempt_id: UUID
+    organisation_id: int
+    account_id: int
+    till: str
+    currency: str
+    amount_minor: int
+    tendered_minor: int
+
+    @property
+    def change_minor(self) -> int:
+        """What the cashier gives back."""
+        return self.tendered_minor - self.amount_minor
+
+
+def sell(store: Store, sale: Sale, *, actor: Actor, now: datetime) -> None:
+    """Sell a recharge once, however often this is called with the same sale."""
+    if sale.change_minor < 0:
+        raise CashTooLittle
+    till = CashTill(sale.till, frozenset({sale.currency}))
+    order = ordering.Order(
+        attempt_id=sale.attempt_id,
+        account_id=sale.account_id,
+        provider=sale.till,
+        reference=sale.attempt_id.hex,
+        amount_minor=sale.amount_minor,
+    )
+    try:
+        attempt = ordering.open_attempt(
+            store, order, capabilities=till.capabilities, expires_in=SALE_WITHIN, now=now
+        )
+    except ordering.ReferenceTaken:
+        attempt = _same(store, sale)
+    taken = converse_with(till.create(attempt, now=now, chance=bytes), _nobody)
+    assert taken.paid is not None, "cash is there when the order is made"
+    _keep_audit(store, sale, actor, now=now)
+    (outcome,) = vend.accept_payments(store, [taken.paid], now=now)
+    if outcome not in (vend.Outcome.CREDITED, vend.Outcome.ALREADY_CREDITED):
+        raise SaleSuspended(outcome)
+
+
+def _same(store: Store, sale: Sale) -> Attempt:
+    with store.transaction() as tx:
+        attempt = tx.attempt(sale.attempt_id)
+    wanted = (sale.account_id, sale.till, sale.amount_minor)
+    if attempt is None or (attempt.account_id, attempt.provider, attempt.amount_minor) != wanted:
+        raise SaleDiffers
+    return attempt
+
+
+def _keep_audit(store: Store, sale: Sale, actor: Actor, *, now: datetime) -> None:
+    # Before the money is booked: a crash in between leaves a cashier's row without a payment, which the
+    # end of the shift shows; the other way round it would leave cash that nobody took.
+    entry = AuditEntry(
+        organisation_id=sale.organisation_id,
+        audit_id=sale.attempt_id,
+        at=now,
+        who=actor.who,
+        what="sell recharge",
+        why=actor.why,
+        origin=actor.origin,
+        subject=f"account {sale.account_id}",
+        before="",
+        after=f"{sale.amount_minor} of {sale.tendered_minor} {sale.currency}",
+    )
+    try:
+        with store.transaction() as tx:
+            tx.put_audit([entry])
+    except Conflict:
+        return  # the first click wrote it
+
+
+def _nobody(request: HttpRequest) -> HttpResponse:
+    raise AssertionError("a till talks to nobody")

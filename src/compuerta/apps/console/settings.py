@@ -1,0 +1,136 @@
+"""Django's settings of the console, read from the environment; DEBUG is never on.
+
+`DATABASE_URL`              libpq address of the database
+`COMPUERTA_SECRET_KEY`      signs sessions; at least 32 characters
+`COMPUERTA_ALLOWED_HOSTS`   names that the console is called by, with commas
+`COMPUERTA_PUBLIC_ADDRESS`  how residents reach it, such as https://pay.example.org; cookies are secure if https
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from psycopg.conninfo import conninfo_to_dict
+
+_HERE = Path(__file__).parent
+
+SECRET_KEY = os.environ["COMPUERTA_SECRET_KEY"]
+DEBUG = False
+ALLOWED_HOSTS = os.environ.get("COMPUERTA_ALLOWED_HOSTS", "localhost,127.0.0.1").split(",")
+PUBLIC_ADDRESS = os.environ.get("COMPUERTA_PUBLIC_ADDRESS", "").rstrip("/")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_ADDRESS] if PUBLIC_ADDRESS else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_ADDRESS.startswith("https://")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# A till form has five fields; whoever sends more is nobody's cashier.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "compuerta.apps.console",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "compuerta.apps.console.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [_HERE / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = conninfo_to_dict(url)
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    settings: dict[str, Any] = {ours: str(parts.pop(theirs, None) or "") for ours, theirs in names.items()}
+    # A screen that waits longer than this waits for somebody who died.
+    options = "-c statement_timeout=20s -c timezone=UTC"
+    return {"ENGINE": "django.db.backends.postgresql", **settings, "OPTIONS": {**parts, "options": options}}
+
+
+DATABASE_URL = os.environ["DATABASE_URL"]
+DATABASES = {"default": _database(DATABASE_URL)}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = reverse_lazy("sign_in")
+LOGIN_REDIRECT_URL = reverse_lazy("dashboard")
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español"), ("zh-hans", "中文")]
+LOCALE_PATHS = [_HERE / "locale"]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Compuerta",
+    "SITE_HEADER": "Compuerta",
+    "SITE_SYMBOL": "bolt",
+    "SITE_URL": None,
+    "STYLES": ["/static/console/console.css"],
+    "SCRIPTS": ["/static/console/console.js"],
+    "LOGIN": {"form": "compuerta.apps.console.people.SignInForm"},
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(98.4% .014 180.7)", "100": "oklch(95.3% .051 180.8)",
+            "200": "oklch(91% .096 180.4)", "300": "oklch(85.5% .138 181)",
+            "400": "oklch(77.7% .152 181.9)", "500": "oklch(70.4% .14 182.5)",
+            "600": "oklch(56% .118 184.7)", "700": "oklch(48% .096 186.4)",
+            "800": "oklch(43.7% .078 188.2)", "900": "oklch(38.6% .063 188.4)",
+            "950": "oklch(27.7% .046 192.5)",
+        },
+    },
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "items": [
+                    {"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("dashboard")},
+                    {"title": _("Meters"), "icon": "electric_meter", "link": reverse_lazy("meters")},
+                    {
+                        "title": _("Till"),
+                        "icon": "point_of_sale",
+                        "link": reverse_lazy("till"),
+                        "permission": "compuerta.apps.console.people.may_sell",
+                    },
+                    {"title": _("QR stickers"), "icon": "qr_code_2", "link": reverse_lazy("stickers")},
+                    {
+                        "title": _("People"),
+                        "icon": "group",
+                        "link": reverse_lazy("admin:auth_user_changelist"),
+                        "permission": "compuerta.apps.console.people.may_administer",
+                    },
+                ]
+            }
+        ]
+    },
+}  # fmt: skip

@@ -1,0 +1,101 @@
+"""How amounts, energy and time look in templates; the reader's language decides the signs."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django import template
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from compuerta.apps.console import labels
+from compuerta.domain.money import format_minor, minor_digits
+
+register = template.Library()
+
+_SIGNS = {"CNY": "¥", "JPY": "¥", "EUR": "€", "USD": "$", "GBP": "£", "MXN": "$", "CLP": "$", "COP": "$"}
+_AFTER = frozenset({"EUR"})  # signs that follow the amount
+
+
+@register.filter
+def money(amount_minor: int | None, currency: str | None) -> str:
+    """Show minor units as money: 523450 CNY is ¥5,234.50 in English."""
+    if amount_minor is None or not currency:
+        return "–"
+    digits = minor_digits(currency)
+    amount = formats.number_format(
+        Decimal(abs(amount_minor)).scaleb(-digits), decimal_pos=digits, force_grouping=True
+    )
+    minus = "−" if amount_minor < 0 else ""
+    sign = _SIGNS.get(currency, f"{currency}\u00a0")
+    return f"{minus}{amount}\u00a0{sign}" if currency in _AFTER else f"{minus}{sign}{amount}"
+
+
+@register.filter
+def plain(amount_minor: int, currency: str) -> str:
+    """Show minor units as somebody would type them: 5000 CNY is 50."""
+    return format_minor(amount_minor, currency=currency).removesuffix(".00")
+
+
+@register.filter
+def kwh(energy_wh: int | None) -> str:
+    """Show watt-hours as kilowatt-hours with two decimals, rounded down as meters do."""
+    if energy_wh is None:
+        return "–"
+    shown = formats.number_format(Decimal(energy_wh // 10).scaleb(-2), decimal_pos=2, force_grouping=True)
+    return f"{shown}\u00a0kWh"
+
+
+@register.filter
+def power(power_w: int | None) -> str:
+    """Show watts, from one kilowatt on as kilowatts."""
+    if power_w is None:
+        return "–"
+    if abs(power_w) < 1000:
+        return f"{power_w}\u00a0W"
+    return f"{formats.number_format(Decimal(power_w).scaleb(-3), decimal_pos=2)}\u00a0kW"
+
+
+@register.filter
+def seconds(span_ms: int | None) -> str:
+    """Show milliseconds as seconds with one decimal, longer spans as minutes or hours."""
+    if span_ms is None:
+        return "–"
+    if span_ms < 100_000:
+        return f"{formats.number_format(Decimal(span_ms).scaleb(-3), decimal_pos=1)}\u00a0s"
+    return _span(span_ms // 1000)
+
+
+@register.filter
+def age(at: datetime | None) -> str:
+    """Show how long an instant is past: 12 s, 5 min, 3 h, 2 d."""
+    return "–" if at is None else _span(max(0, int((datetime.now(UTC) - at).total_seconds())))
+
+
+@register.filter
+def ago(at: datetime | None) -> str:
+    """Show an instant as its distance: "12 s ago"."""
+    return _("never") if at is None else _("%(span)s ago") % {"span": age(at)}
+
+
+@register.filter
+def word(name: str) -> str:
+    """Show a row's name as a word."""
+    return labels.word(name)
+
+
+@register.filter
+def provider(name: str) -> str:
+    """Show a provider account's name as payers know it."""
+    return "WeChat Pay" if name.startswith("wechat") else name
+
+
+def _span(span_s: int) -> str:
+    if span_s < 100:
+        return f"{span_s}\u00a0s"
+    if span_s < 6000:
+        return f"{span_s // 60}\u00a0min"
+    if span_s < 172_800:
+        return f"{span_s // 3600}\u00a0h"
+    days = span_s // 86_400
+    return ngettext("%(days)s day", "%(days)s days", days) % {"days": days}

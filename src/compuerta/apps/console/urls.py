@@ -1,0 +1,34 @@
+"""The console's addresses."""
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+from compuerta.apps.console import screens
+from compuerta.apps.console.views import dashboard, meters, pay, stickers, till
+
+urlpatterns = [
+    path("", dashboard.page, name="dashboard"),
+    path("live", dashboard.live, name="dashboard_live"),
+    path("sign-in", screens.sign_in, name="sign_in"),
+    path("language", screens.speak, name="speak"),
+    path("meters/", meters.listing, name="meters"),
+    path("meters/<int:meter_id>/", meters.page, name="meter"),
+    path("meters/<int:meter_id>/live", meters.live, name="meter_live"),
+    path("meters/<int:meter_id>/hold", meters.hold, name="meter_hold"),
+    path("meters/<int:meter_id>/lift", meters.lift, name="meter_lift"),
+    path("till/", till.find, name="till"),
+    path("till/<int:meter_id>/", till.sale, name="till_sale"),
+    path("till/<int:meter_id>/quote", till.quote, name="till_quote"),
+    path("till/<int:meter_id>/receipts/<uuid:attempt_id>/", till.receipt, name="till_receipt"),
+    path("till/<int:meter_id>/receipts/<uuid:attempt_id>/live", till.receipt_live, name="till_receipt_live"),
+    path("stickers/", stickers.sheet, name="stickers"),
+    path("p/<uuid:pay_token>", pay.page, name="pay"),
+    path("p/<uuid:pay_token>/orders/<uuid:attempt_id>", pay.order, name="pay_order"),
+    path("p/<uuid:pay_token>/attempts/<uuid:attempt_id>", pay.status, name="pay_status"),
+    path("p/<str:pay_token>", pay.unknown, name="pay_unknown"),
+    # unfold's frame links to the list of people's own start and sign-in: they are ours.
+    path("admin/", RedirectView.as_view(pattern_name="dashboard")),
+    path("admin/login/", RedirectView.as_view(pattern_name="sign_in")),
+    path("admin/", admin.site.urls),
+]

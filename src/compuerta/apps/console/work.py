@@ -1,0 +1,105 @@
+"""The console's way to services: stores to run use cases on, the time, chance, and payment providers."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from queue import Empty, Full, LifoQueue
+from typing import TypeVar
+
+import httpx
+from django.conf import settings
+
+from compuerta.adapters.payments.http import Steps, converse
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.domain.payment import Attempt
+from compuerta.services.payment_ports import PaymentProvider, Presentation
+from compuerta.services.store_port import Conflict
+
+STORES_IDLE_MAX = 8  # connections kept for the next change; more at once are opened and shut again
+TRIES_MAX = 3  # a conflict tells that somebody else was faster: the second try finds their work
+PROVIDER_TIMEOUT_S = 5.0  # nobody looks at a page without a word for longer
+
+Result = TypeVar("Result")
+Talk = Callable[[str, Steps[Presentation]], Presentation]
+
+_idle: LifoQueue[PostgresStore] = LifoQueue(maxsize=STORES_IDLE_MAX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The providers that a resident's page can order from, by name, and how to talk to each."""
+
+    providers: Mapping[str, PaymentProvider]
+    talk: Talk
+
+
+def over_http(base_urls: Mapping[str, str]) -> Talk:
+    """This will return how to talk to providers at these addresses, a connection per conversation."""
+
+    async def conversation(name: str, steps: Steps[Presentation]) -> Presentation:
+        async with httpx.AsyncClient() as client:
+            return await converse(
+                steps, client=client, base_url=base_urls[name], timeout_s=PROVIDER_TIMEOUT_S
+            )
+
+    # Views run in threads of their own, without a loop.
+    return lambda name, steps: asyncio.run(conversation(name, steps))
+
+
+class _Outer:
+    """The one owner of what the program attached."""
+
+    outside = Outside(providers={}, talk=over_http({}))
+
+
+def attach(outside: Outside) -> None:
+    """This will give the console its payment providers; without them residents' pages say that none is there."""
+    _Outer.outside = outside
+
+
+def providers() -> Mapping[str, PaymentProvider]:
+    """Return the providers that residents can pay by."""
+    return _Outer.outside.providers
+
+
+def present(provider: PaymentProvider, attempt: Attempt) -> Presentation:
+    """Place an order and return what its payer is shown; raises `Unreachable` or `Refused`."""
+    steps = provider.create(attempt, now=now(), chance=secrets.token_bytes)
+    return _Outer.outside.talk(provider.name, steps)
+
+
+def now() -> datetime:
+    """Return the instant, for all that is pure."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def store() -> Iterator[PostgresStore]:
+    """Lend a store, with its connection, to one thread at a time."""
+    try:
+        lent = _idle.get_nowait()
+    except Empty:
+        lent = PostgresStore(settings.DATABASE_URL)
+    try:
+        yield lent
+    except BaseException:
+        lent.shut()
+        raise
+    try:
+        _idle.put_nowait(lent)
+    except Full:
+        lent.shut()
+
+
+def run(use_case: Callable[[PostgresStore], Result]) -> Result:
+    """Run a use case on a store; one that met a faster rival is run again, a bounded number of times."""
+    with store() as lent:
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return use_case(lent)
+            except Conflict:
+                continue
+        return use_case(lent)

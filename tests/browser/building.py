@@ -1,0 +1,209 @@
+"""A realistic building in a database: two organisations, eight meters on two roads, a day of recharges."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+import psycopg
+
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.domain.payment import PaymentNotice
+from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
+from compuerta.services import deliver, observe, ordering, vend
+from compuerta.services.payment_ports import Capabilities
+from compuerta.services.store_port import AccountOpening, Alarm, Case, Endpoint, MeterEntry, ProviderAccount
+
+NAMES = UUID(int=52)
+PEOPLE = (
+    "李娜",
+    "Mercedes Gutiérrez Fernández",
+    "王小明",
+    "Ana",
+    "赵磊",
+    "John Okafor",
+    "Cafetería La Luz",
+    "陈静",
+)
+ONLINE = Capabilities(
+    currencies=frozenset({"CNY"}),
+    notices=True,
+    query=True,
+    close=True,
+    immediate=False,
+    expiry_min=timedelta(minutes=1),
+    expiry_max=timedelta(hours=2),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flat:
+    """One supply point of the building."""
+
+    meter_id: int
+    account_id: int
+    pay_token: UUID
+    platform: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Building:
+    """What a test wants to name."""
+
+    organisation_id: int
+    flats: list[Flat]
+    other_organisation_id: int
+    other: Flat
+
+
+def a_building(url: str, *, now: datetime) -> Building:
+    """This will fill an empty, migrated database."""
+    store = PostgresStore(url)
+    opened = now - timedelta(days=30)
+    organisation_id, flats = _organisation(store, "Residencia Río 南苑", floor=3, flats=8, opened=opened)
+    other_id, (other,) = _organisation(store, "Mercado Norte", floor=9, flats=1, opened=opened)
+    for number, flat in enumerate(flats):
+        _live(store, flat, number=number, now=now)
+    _trouble(store, flats, now=now)
+    store.shut()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            """insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
+            select endpoint_id, endpoint_id not like '%%-302', 'g1', %s from endpoint""",
+            [now - timedelta(hours=3)],
+        )
+    return Building(organisation_id=organisation_id, flats=flats, other_organisation_id=other_id, other=other)
+
+
+def pay(store: PostgresStore, flat: Flat, *, amount_minor: int, at: datetime, provider: str) -> None:
+    """This will order and pay a recharge at one instant."""
+    attempt_id = uuid5(NAMES, f"{flat.meter_id} {at}")
+    order = ordering.Order(
+        attempt_id=attempt_id,
+        account_id=flat.account_id,
+        provider=provider,
+        reference=attempt_id.hex,
+        amount_minor=amount_minor,
+    )
+    ordering.open_attempt(store, order, capabilities=ONLINE, expires_in=timedelta(minutes=5), now=at)
+    notice = PaymentNotice(
+        provider=provider,
+        transaction_no=f"42{attempt_id.int % 10**18}",
+        reference=order.reference,
+        amount_minor=amount_minor,
+        currency="CNY",
+        paid_at=at,
+    )
+    vend.accept_payments(store, [notice], now=at + timedelta(milliseconds=180))
+
+
+def deliver_all(
+    store: PostgresStore, flat: Flat, *, balance_minor: int, energy_wh: int, at: datetime
+) -> None:
+    """This will do as a gateway does: carry out what is open, and read a closed relay back."""
+    state = MeterState(energy_wh=energy_wh, balance_minor=balance_minor, relay=Relay.CLOSED, power_w=420)
+    done = Result(ending=Ending.DONE, credited=True, state=state)
+    for claim in deliver.claim(store, [flat.meter_id], now=at, owner="g1"):
+        deliver.conclude(store, [deliver.Conclusion(claim=claim, result=done, at=at)], now=at)
+    seen = at + timedelta(milliseconds=650)
+    observe.take_readings(
+        store, [observe.MeterReport(meter_id=flat.meter_id, at=seen, state=state)], now=seen
+    )
+
+
+def _organisation(
+    store: PostgresStore, name: str, *, floor: int, flats: int, opened: datetime
+) -> tuple[int, list[Flat]]:
+    made = []
+    with store.transaction() as tx:
+        organisation_id = tx.add_organisation(name)
+        site_id = tx.add_site(
+            organisation_id=organisation_id, name=f"Torre {floor}", zone="Asia/Shanghai", currency="CNY"
+        )
+        for number in range(1, flats + 1):
+            made.append(_flat(tx, organisation_id, site_id, floor * 100 + number, number, opened))
+        suspense = tx.add_account(
+            AccountOpening(
+                site_id=site_id, kind=AccountKind.SUSPENSE, name="suspense", supply_point="suspense",
+                price_per_kwh="0", meter_id=None, pay_token=uuid5(NAMES, name), opened_at=opened,
+            )
+        )  # fmt: skip
+        for kind in ("wechat", "till"):
+            tx.add_provider_account(
+                ProviderAccount(
+                    provider=kind if floor == 3 else f"{kind}-{floor}",
+                    organisation_id=organisation_id,
+                    kind=kind,
+                    suspense_account_id=suspense,
+                )
+            )
+    return organisation_id, made
+
+
+def _flat(tx, organisation_id: int, site_id: int, room: int, number: int, opened: datetime) -> Flat:  # type: ignore[no-untyped-def]
+    platform = number % 3 == 0
+    road = RoadKind.RS485 if number % 2 else RoadKind.MOBILE_4G
+    endpoint_id = f"{road.value}-{room}"
+    tx.add_endpoint(
+        Endpoint(
+            endpoint_id=endpoint_id, organisation_id=organisation_id, road=road, address=f"866{room:012d}"
+        )
+    )
+    meter_id = tx.add_meter(
+        MeterEntry(
+            organisation_id=organisation_id, meter_no=f"2026{room:08d}", model="dlt645-standard-4g",
+            credit_authority="platform" if platform else "meter", customer_no=f"{room:012d}",
+            endpoint_id=endpoint_id, road=road,
+        )
+    )  # fmt: skip
+    pay_token = uuid5(NAMES, str(room))
+    account_id = tx.add_account(
+        AccountOpening(
+            site_id=site_id, kind=AccountKind.CUSTOMER, name=PEOPLE[number - 1], supply_point=str(room),
+            price_per_kwh="0.5300", meter_id=meter_id, pay_token=pay_token, opened_at=opened, register_wh=0,
+        )
+    )  # fmt: skip
+    return Flat(meter_id=meter_id, account_id=account_id, pay_token=pay_token, platform=platform)
+
+
+def _live(store: PostgresStore, flat: Flat, *, number: int, now: datetime) -> None:
+    """A day of a flat: some recharges with their seconds, readings in between, the last one just now."""
+    wh = 0
+    for step in range(6):
+        at = now - timedelta(hours=22 - 3 * step, minutes=7 * number)
+        pay(store, flat, amount_minor=2000 + 1000 * (step % 3), at=at, provider="wechat")
+        slow = timedelta(
+            milliseconds=900 + 350 * number + 400 * step + (9000 if (number, step) == (1, 4) else 0)
+        )
+        wh += 9_000 + 1_500 * number
+        deliver_all(store, flat, balance_minor=6000 - 700 * step, energy_wh=wh, at=at + slow)
+    out = number in (3, 6)
+    balance = -150 if out else 900 if number == 4 else 5230 + 1111 * number
+    heard = now - (timedelta(hours=4) if number == 7 else timedelta(seconds=9 + number))
+    state = MeterState(
+        energy_wh=wh + (80_000 if flat.platform and out else 1_200),
+        balance_minor=balance,
+        relay=Relay.OPEN if out else Relay.CLOSED,
+        power_w=0 if out else 180 + 437 * number,
+        flags=frozenset({"pre_trip_alarm"}) if number == 4 else frozenset(),
+    )
+    observe.take_readings(
+        store, [observe.MeterReport(meter_id=flat.meter_id, at=heard, state=state)], now=heard
+    )
+
+
+def _trouble(store: PostgresStore, flats: list[Flat], *, now: datetime) -> None:
+    pay(store, flats[3], amount_minor=5000, at=now - timedelta(seconds=40), provider="wechat")
+    with store.transaction() as tx:
+        tx.put_cases(
+            [
+                Case(
+                    account_id=flats[1].account_id,
+                    case_id=uuid5(NAMES, "case"),
+                    kind="amount_differs",
+                    detail="wechat 4200002026, order 8a7c: 4900 CNY (minor units)",
+                    opened_at=now - timedelta(hours=6),
+                )
+            ]
+        )
+        tx.put_alarms([Alarm(kind="registration_unknown", subject="866000000000777", detail="", at=now)])
