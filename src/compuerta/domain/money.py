@@ -4,8 +4,8 @@ An amount is always an `amount_minor: int` with a `currency: str` (ISO 4217); th
 decimals a currency has, and turns people's and providers' decimal strings into minor units and back.
 """
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
 from compuerta.domain.errors import Refused
@@ -19,6 +19,9 @@ MINOR_DIGITS: Mapping[str, int] = MappingProxyType(
 )  # fmt: skip
 # A bigint holds 9.2e18; four decimals of headroom below it keep every sum of a ledger inside.
 AMOUNT_MINOR_MAX = 10**14
+TEXT_MAX = 32  # more characters than the largest amount has
+# No exponents: a Decimal would take "1e-99" and round it away, and fall over "1e999999999".
+_AMOUNT = re.compile(r"(?P<sign>-?)(?P<major>[0-9]+)(\.(?P<fraction>[0-9]+))?", re.ASCII)
 
 
 class CurrencyUnknown(Refused):
@@ -52,19 +55,18 @@ def parse_minor(text: str, *, currency: str) -> int:
     Refuses what is finer than the minor unit: a rounding here would be money lost in silence.
     """
     digits = minor_digits(currency)
-    if len(text) > 32:
-        raise AmountMalformed(text[:32], currency, "longer than any amount")
-    try:
-        scaled = Decimal(text).scaleb(digits)
-    except InvalidOperation:
-        raise AmountMalformed(text, currency, "write digits and one decimal point, such as 50.00") from None
-    if not scaled.is_finite():
-        raise AmountMalformed(text, currency, "not a finite number")
-    if abs(scaled) > AMOUNT_MINOR_MAX:
-        raise AmountMalformed(text, currency, "larger than any payment")
-    if scaled != scaled.to_integral_value():
+    if len(text) > TEXT_MAX:
+        raise AmountMalformed(text[:TEXT_MAX], currency, "longer than any amount")
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        raise AmountMalformed(text, currency, "write digits and one decimal point, such as 50.00")
+    sign, major, fraction = found["sign"], found["major"], (found["fraction"] or "").rstrip("0")
+    if len(fraction) > digits:
         raise AmountMalformed(text, currency, f"has more than {digits} decimals")
-    return int(scaled)
+    amount_minor = int(f"{sign}{major}{fraction:0<{digits}}")
+    if abs(amount_minor) > AMOUNT_MINOR_MAX:
+        raise AmountMalformed(text, currency, "larger than any payment")
+    return amount_minor
 
 
 def format_minor(amount_minor: int, *, currency: str) -> str:
