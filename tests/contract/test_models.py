@@ -310,3 +310,16 @@ def test_a_meter_without_power_is_silent(name: str) -> None:
     result = bench.carry_out(ReadOrder())
 
     assert (result.ending, result.reason) == (Ending.SILENT, "no_answer")
+
+
+@MONEY_MODELS
+def test_under_a_hold_a_recharge_does_not_light_up_a_meter_that_lacked_money(name: str) -> None:
+    bench = a_bench(name, balance_minor=0)
+    assert not bench.far.meter.core.contact_closed
+
+    held = RechargeOrder(amount_minor=10_000, purchase_no=1, customer_no=CUSTOMER_NO, close=False)
+    result = bench.carry_out(held)
+
+    assert (result.ending, result.credited, result.reason) == (Ending.DONE, True, "relay_open")
+    assert bench.far.meter.core.relay is Relay.OPEN
+    assert bench.far.meter.core.records.closings_count == 0

@@ -140,6 +140,10 @@ def converse(
 def _recharge(talk: "_Talk", order: RechargeOrder, *, repeated: bool) -> Conversation:
     if not _is_sendable(order):
         return talk.result(Ending.REFUSED, "order_not_sendable")
+    if talk.model.recharge is not None and not order.close:
+        # A meter that is dark for want of money lights up by itself when it is paid. Told to trip, it stays
+        # dark: under a hold that comes before the money, and without it no money is sent (promise S3).
+        yield from _command(talk, Relay.OPEN, valid=VALID)
     match talk.model.recharge:
         case None:
             return talk.result(Ending.REFUSED, "model_keeps_no_money")

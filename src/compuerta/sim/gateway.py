@@ -65,6 +65,7 @@ class _Memory:
     reports: list[MeterReport] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)  # meters that were asked in vain
     sweep_ms: int | None = None
+    sweep_ms_min: int = 0  # not before this: the last sweep found nothing to claim
     keys: int = 0
 
 
@@ -120,8 +121,8 @@ class Gateway:
         due = self._next_due()
         if due is None:
             return
-        delay_ms = max(ms_until(due, now=self._now()), 0) + self._stage.between(1, STEP_MS_MAX)
-        self._sweep_at(self._stage.now_ms + delay_ms)
+        delay_ms = max(ms_until(due, now=self._now()), 0) + STEP_MS_MAX
+        self._sweep_at(max(self._stage.now_ms + delay_ms, self._memory.sweep_ms_min))
 
     def _next_due(self) -> datetime | None:
         free = {meter.meter_id for meter in self._free_meters()}
@@ -160,8 +161,9 @@ class Gateway:
                 self._stage.between(1, STEP_MS_MAX),
                 lambda key=key, claim=claim: self._carry_out(key, claim),  # type: ignore[misc]
             )
+        memory.sweep_ms_min = 0 if claims else self._stage.now_ms + SWEEP_MS
         if not claims:
-            self._sweep_at(self._stage.now_ms + SWEEP_MS)
+            self.hint()
 
     def _free_meters(self) -> list[Meter]:
         busy = {claim.meter.meter_id for claim in self._memory.claims.values()}

@@ -43,14 +43,15 @@ class Inspector:
     def _committed(self) -> None:
         database = self._town.database
         tables = database.store.tables
+        if database.commits % COMMITS_PER_LOOK == 0:
+            self.look()
+            return
         passing = Books(
             meters=tuple(tables.meters.values()),
             snapshots=tuple(tables.snapshots.values()),
             instructions=tuple(each for each in tables.instructions.values() if each.state in life.OPEN),
         )
         _raise_if(promises.broken(promises.check_passing(passing)))
-        if database.commits % COMMITS_PER_LOOK == 0:
-            self.look()
 
 
 def books_of(store: MemoryStore) -> Books:

@@ -78,7 +78,7 @@ class Town:
 
     def bodies(self) -> list[Mortal]:
         """Return every process of the platform."""
-        return [each.body for each in (*self.doors, self.worker, *self.gateways)]
+        return [*(each.body for each in self.doors), self.worker.body, *(each.body for each in self.gateways)]
 
 
 def a_town(stage: Stage) -> Town:
