@@ -95,7 +95,7 @@ create table installation (
     ended_at timestamptz check (ended_at >= started_at),
     primary key (meter_id, started_at)
 );
-comment on table installation is 'distributed: which meter measures for which account, from when to when';
+comment on table installation is 'reference: which meter measures for which account, from when to when';
 create unique index installation_of_meter on installation (meter_id) where ended_at is null;
 create unique index installation_of_account on installation (account_id) where ended_at is null;
 

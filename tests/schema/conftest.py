@@ -1,0 +1,62 @@
+"""A database in which every kept table has a row, written by the use cases themselves."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg
+import pytest
+from tests.unit.services.town import (
+    HOUR,
+    METER,
+    NOON,
+    PLATFORM,
+    SECOND,
+    WECHAT,
+    a_notice,
+    a_town,
+    an_id,
+    concluded,
+    ordered,
+    taken,
+    told,
+)
+
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.drivers.abilities import Ending, MeterState, Relay
+from compuerta.services import holding, vend
+from compuerta.services.store_port import HoldKind, Inbound
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@pytest.fixture
+def connection(postgres_url: str) -> Iterator[Connection]:
+    """The owner's connection to an empty database with the schema."""
+    with closing(psycopg.connect(postgres_url, autocommit=True)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lived_in(postgres_url: str, connection: Connection) -> Connection:
+    """The owner's connection to a database in which a recharge went its whole way."""
+    store = PostgresStore(postgres_url)
+    mine, platforms = a_town(store, authorities=(METER, PLATFORM)).homes
+    for number, home in enumerate((mine, platforms), start=1):
+        ordered(store, home, reference=f"order{number}", amount_minor=6_000)
+    notices = [
+        a_notice(transaction_no=f"t{number}", reference=f"order{number}", amount_minor=6_000)
+        for number in (1, 2)
+    ]
+    message = Inbound(
+        inbound_id=an_id("inbound"), provider=WECHAT, heard_at=NOON, headers={}, body=b"{}", verdict="genuine"
+    )
+    vend.accept_payments(store, notices, now=NOON, inbound=[message])
+    state = MeterState(energy_wh=0, balance_minor=6_000, relay=Relay.CLOSED, purchase_no=1)
+    concluded(store, taken(store, mine, now=NOON), ending=Ending.DONE, at=NOON + SECOND, state=state)
+    told(store, platforms, at=NOON + HOUR, energy_wh=20_000, relay=Relay.CLOSED)
+    ana = holding.Actor(who="ana", why="works in the shaft", origin="console")
+    holding.place_hold(
+        store, mine.account_id, kind=HoldKind.SAFETY, actor=ana, hold_id=an_id("hold"), now=NOON + HOUR
+    )
+    store.shut()
+    return connection
