@@ -98,15 +98,16 @@ def to_view(row: Row) -> AccountView:
         account=Account(**account, period=period, meter_id=meter["meter_id"]),
         holdings=Holdings(**state),
         meter=to_meter(meter) if has_meter else None,
-        snapshot=_snapshot(snapshot) if has_meter else None,
+        snapshot=to_snapshot(snapshot) if has_meter else None,
         holds=frozenset(HoldKind(kind) for kind in row["holds"]),
     )
 
 
-def _snapshot(part: dict[str, Any]) -> MeterSnapshot:
-    relay = part["relay"]
+def to_snapshot(row: Row) -> MeterSnapshot:
+    """Build what is known of a meter from its row."""
+    relay = row["relay"]
     return MeterSnapshot(
-        **{**part, "relay": None if relay is None else Relay(relay), "flags": frozenset(part["flags"])}
+        **{**row, "relay": None if relay is None else Relay(relay), "flags": frozenset(row["flags"])}
     )
 
 

@@ -18,7 +18,7 @@ from compuerta.domain.errors import Unreachable
 from compuerta.services.store_port import Conflict, ConstraintBroken
 
 # Nothing that a use case does takes long; a statement that does is waiting for somebody who died.
-_OPTIONS = "-c role=compuerta_work -c timezone=UTC -c statement_timeout=30s -c lock_timeout=10s"
+OPTIONS = "-c role=compuerta_work -c timezone=UTC -c statement_timeout=30s -c lock_timeout=10s"
 _CONNECT_TIMEOUT_S = 5
 # Somebody was faster with the same key or the same rows; psycopg's classes of one SQLSTATE have no family.
 _CONFLICTS = (
@@ -35,7 +35,7 @@ class DatabaseAway(Unreachable):
 class PostgresStore:
     """This will keep one connection to a database and run use cases on it, one at a time."""
 
-    def __init__(self, url: str, *, options: str = _OPTIONS) -> None:
+    def __init__(self, url: str, *, options: str = OPTIONS) -> None:
         self._url = url
         self._options = options
         self._connection: Connection | None = None

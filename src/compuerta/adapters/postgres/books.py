@@ -1,0 +1,95 @@
+"""The books as PostgreSQL holds them at one instant, for the promises' checks."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from compuerta.adapters.postgres import rows
+from compuerta.adapters.postgres.rows import Row
+from compuerta.adapters.postgres.store import OPTIONS, PostgresStore
+from compuerta.adapters.postgres.transaction import PostgresTransaction
+from compuerta.domain.party import Account, AccountKind, Period
+from compuerta.services.promises import Books
+from compuerta.services.store_port import (
+    Case,
+    Charge,
+    Hold,
+    Holdings,
+    HoldKind,
+    Instant,
+    Recharge,
+    RechargeInstant,
+)
+
+Record = TypeVar("Record")
+
+# All statements of one look see the same instant, whoever writes meanwhile.
+_ONE_INSTANT = OPTIONS + r" -c default_transaction_isolation=repeatable\ read"
+
+_ACCOUNTS = """
+select a.account_id, a.organisation_id, a.site_id, a.kind, a.name, p.name as supply_point, z.currency,
+    z.zone, a.price_per_kwh::text as price_per_kwh, i.meter_id, p.pay_token, a.opened_at, a.closed_at
+from account a
+join supply_point p using (supply_point_id)
+join site z on z.site_id = a.site_id
+left join installation i on i.account_id = a.account_id and i.ended_at is null
+order by a.account_id
+"""
+_HOLDINGS = """
+select account_id, undelivered_minor, delivered_minor, register_wh, register_at, billed_wh, billing_held
+from account_state order by account_id
+"""
+_CHARGES = """
+select account_id, charge_id, meter_id, read_at, from_wh, to_wh, bill_before_minor, bill_after_minor,
+    price_per_kwh::text as price_per_kwh
+from charge order by account_id, from_wh
+"""
+_HOLDS = """
+select meter_id, hold_id, kind, owner, note, started_at as start, ended_at as "end"
+from supply_hold order by meter_id, hold_id
+"""
+_CASES = "select account_id, case_id, kind, detail, opened_at from case_file order by account_id, case_id"
+
+
+def load(url: str) -> Books:
+    """Read everything that the promises speak of; raises `Unreachable` while the database is away."""
+    store = PostgresStore(url, options=_ONE_INSTANT)
+    try:
+        with store.transaction() as tx:
+            return _books(tx)
+    finally:
+        store.shut()
+
+
+def _books(tx: PostgresTransaction) -> Books:
+    def all_of(statement: str, build: Callable[[Row], Record]) -> tuple[Record, ...]:
+        return tuple(build(row) for row in tx.query(statement, {}))
+
+    return Books(
+        accounts=all_of(_ACCOUNTS, _account),
+        meters=tuple(tx.meters()),
+        attempts=all_of("select * from attempt order by account_id, attempt_id", rows.to_attempt),
+        payments=all_of("select * from payment order by account_id, payment_id", rows.to_payment),
+        postings=all_of("select * from posting order by account_id, posting_id", rows.to_posting),
+        recharges=all_of(
+            "select * from recharge order by account_id, recharge_id", lambda row: Recharge(**row)
+        ),
+        instants=all_of("select * from recharge_instant order by account_id, recharge_id, at", _instant),
+        charges=all_of(_CHARGES, lambda row: Charge(**row)),
+        instructions=all_of(
+            "select * from instruction order by meter_id, instruction_id", rows.to_instruction
+        ),
+        holdings=all_of(_HOLDINGS, lambda row: Holdings(**row)),
+        snapshots=all_of("select * from meter_state order by meter_id", rows.to_snapshot),
+        holds=all_of(_HOLDS, lambda row: Hold(**{**row, "kind": HoldKind(row["kind"])})),
+        cases=all_of(_CASES, lambda row: Case(**row)),
+    )
+
+
+def _account(row: Row) -> Account:
+    kept: dict[str, Any] = {name: row[name] for name in row if name not in ("opened_at", "closed_at")}
+    kept["kind"] = AccountKind(kept["kind"])
+    return Account(**kept, period=Period(start=row["opened_at"], end=row["closed_at"]))
+
+
+def _instant(row: Row) -> RechargeInstant:
+    return RechargeInstant(**{**row, "instant": Instant(row["instant"])})
