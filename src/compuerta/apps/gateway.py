@@ -8,7 +8,6 @@ the database: whoever kills this process at any point loses a lease, and nothing
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import uuid4
@@ -49,13 +48,6 @@ DUE_MAX = 500
 POLL_QUEUE_MAX = 2
 
 
-@dataclass(slots=True)
-class _Poll:
-    """When a meter is read next, by the loop's clock."""
-
-    due_s: float
-
-
 class Gateway:
     """This will hold the roads of one process and do what is due on them."""
 
@@ -77,7 +69,7 @@ class Gateway:
         self._heard_again: set[int] = set()
         self._unspoken: set[str] = set()  # meters whose model is not here; told once
         self._changed_ends: dict[str, bool] = {}
-        self._polls: dict[int, _Poll] = {}
+        self._polled: dict[int, float] = {}  # when a meter was read last, by the loop's clock
         self._due = asyncio.Event()
         self._server = TcpServer(_profiles(), is_known=self._is_known, dialed=self._dialed)
         self._strangers_told: dict[str, int] = {}
@@ -236,12 +228,17 @@ class Gateway:
         while True:
             await asyncio.sleep(min(SWEEP_S, self._given.poll_s / 4))
             for road in list(self._roads.values()):
-                for meter in self._registry.on_endpoint.get(road.endpoint.endpoint_id, []):
-                    poll = self._polls.setdefault(meter.meter_id, _Poll(0.0))
+                meters = self._registry.on_endpoint.get(road.endpoint.endpoint_id, [])
+                # Who waits longest goes first: a full line would otherwise read the same few meters for ever.
+                for meter in sorted(meters, key=self._poll_due_s):
                     full = road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
-                    if poll.due_s <= loop.time() and not full and meter.meter_id not in self._busy:
-                        poll.due_s = loop.time() + self._given.poll_s
+                    due = self._poll_due_s(meter) <= loop.time() and meter.meter_id not in self._busy
+                    if due and not full:
+                        self._polled[meter.meter_id] = loop.time()
                         self._submit_poll(road, meter)
+
+    def _poll_due_s(self, meter: Meter) -> float:
+        return self._polled.get(meter.meter_id, 0.0) + self._given.poll_s
 
     def _submit_poll(self, road: Road, meter: Meter) -> None:
         conversation = converse(
