@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
@@ -18,11 +18,13 @@ from uuid import uuid4
 from rich.console import Console
 
 from compuerta.adapters.postgres import books
-from compuerta.apps import town, wiring
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps import inspection, town, wiring
 from compuerta.apps.stage import NotInTime, Stage
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
 from compuerta.services import promises
+from compuerta.services.promises import Books, Checked
 
 AMOUNT_MINOR = 2_000
 # What the trade promises, from payment to power.
@@ -79,6 +81,7 @@ def _loop(play: Play) -> dict[str, Any]:
     for home, attempt_id in zip(stage.town.homes, openings, strict=True):
         _wait_for_power(play, home, attempt_id, quiet=True)
     play.tell("the building has power")
+    before = books.load(stage.url)
     players = [home for home in stage.town.homes if home.in_story]
     attempts = [_fall_and_pay(play, home) for home in players]
     sales = list(zip(stage.town.homes, openings, strict=True))
@@ -86,7 +89,7 @@ def _loop(play: Play) -> dict[str, Any]:
     for home, attempt_id in sales[-len(players) :]:
         _wait_for_power(play, home, attempt_id, quiet=False)
     facts = [_facts(home, stage.recharge_facts(attempt_id)) for home, attempt_id in sales]
-    return {"recharges": facts, "promises": _promises(play)}
+    return {"recharges": facts, "promises": _promises(play, before=before)}
 
 
 STORIES: dict[str, Callable[[Play], dict[str, Any]]] = {"loop": _loop}
@@ -141,32 +144,28 @@ def _wait_for_power(play: Play, home: town.Home, attempt_id: str, *, quiet: bool
         )
 
 
-def _promises(play: Play) -> dict[str, dict[str, int]]:
-    """Check every promise on the database and the meters, when the town is quiet."""
+def _promises(play: Play, *, before: Books) -> dict[str, dict[str, int]]:
+    """Check every promise on the database, the meters and the provider, when the town is quiet."""
     stage = play.stage
     for home in stage.town.homes:
         stage.order({"order": "set_load", "meter_no": home.meter_no, "power_w": 0})
+    verdicts: Mapping[str, Checked] = {}
+
+    def is_kept() -> bool:
+        nonlocal verdicts
+        verdicts = inspection.check(stage, settled=True, before=before)
+        return not promises.broken(verdicts)
+
     try:
-        stage.wait_for("the town to be quiet", lambda: not any(_broken(stage).values()), within=QUIET_WITHIN)
+        stage.wait_for("the town to be quiet", is_kept, within=QUIET_WITHIN)
     except NotInTime:
-        for name, broken in _broken(stage).items():
-            for each in broken[:3]:
-                play.tell(f"[red]{name}[/] {each}")
-    return {
-        name: {"checked": each.checked, "broken": len(each.broken)} for name, each in _check(stage).items()
-    }
-
-
-def _broken(stage: Stage) -> dict[str, tuple[str, ...]]:
-    return {name: each.broken for name, each in _check(stage).items()}
-
-
-def _check(stage: Stage) -> dict[str, promises.Checked]:
-    return promises.check(books.load(stage.url), books.meter_facts(stage.meters()), settled=True)
+        for line in promises.broken(verdicts):
+            play.tell(f"[red]broken[/] {line}")
+    return {name: {"checked": each.checked, "broken": len(each.broken)} for name, each in verdicts.items()}
 
 
 def _meter_row(stage: Stage, home: town.Home) -> dict[str, Any]:
-    store = wiring.PostgresStore(stage.url)
+    store = PostgresStore(stage.url)
     try:
         (row,) = store.query(
             """select s.relay, case m.credit_authority
@@ -181,7 +180,7 @@ def _meter_row(stage: Stage, home: town.Home) -> dict[str, Any]:
 
 
 def _is_warned(stage: Stage, home: town.Home) -> bool:
-    store = wiring.PostgresStore(stage.url)
+    store = PostgresStore(stage.url)
     try:
         return bool(
             store.query(

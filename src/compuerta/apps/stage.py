@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
+from uuid import UUID
 
 import httpx
 
@@ -27,9 +28,11 @@ from compuerta.apps import town, wiring
 from compuerta.apps.api.keys import make_key
 from compuerta.apps.config import Settings, settings
 from compuerta.apps.crew import Crew
+from compuerta.apps.selling import reference_of
 from compuerta.apps.up import ROLES, migrated
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.virtual.wechat.keys import keys_in
+from compuerta.virtual.wechat.world import ORDERS_MAX
 
 # More demonstrations at once than anybody's machine bears.
 STAGES_MAX = 9
@@ -80,6 +83,7 @@ class Stage:
         self.crew = Crew(logs=self.directory / "logs", environment={})
         self.client = httpx.Client(timeout=ORDER_S_MAX)
         self.town = town.Town(organisation_id=0, homes=())
+        self.cash_taken: dict[str, int] = {}  # what lies in the till, by the order's reference
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +170,10 @@ class Stage:
     def recharge(
         self, home: town.Home, *, attempt_id: str, provider: str, amount_minor: int
     ) -> dict[str, Any]:
-        """Order a recharge through the machines' door."""
+        """Order a recharge through the machines' door; safe to do again with the same attempt id."""
+        if provider == "till":
+            # The tenant has put the money on the counter, whatever becomes of the order.
+            self.cash_taken[reference_of(UUID(attempt_id))] = amount_minor
         answer = self.client.post(
             f"{self.console_url}/api/v1/accounts/{home.account_id}/recharges",
             json={"attempt_id": attempt_id, "provider": provider, "amount_minor": amount_minor},
@@ -179,6 +186,13 @@ class Stage:
     def pay(self, reference: str) -> None:
         """Be the payer: confirm an order on the simulated provider."""
         self.client.post(f"{self.provider_url}/sim/pay", json={"out_trade_no": reference}).raise_for_status()
+
+    def provider_orders(self) -> list[dict[str, Any]]:
+        """Return all orders that the simulated provider has."""
+        answer = self.client.get(f"{self.provider_url}/sim/orders", params={"limit": ORDERS_MAX})
+        answer.raise_for_status()
+        orders: list[dict[str, Any]] = answer.json()["orders"]
+        return orders
 
     def recharge_facts(self, attempt_id: str) -> dict[str, Any]:
         """Read a recharge with its four instants through the machines' door."""

@@ -24,9 +24,10 @@ CURRENCY = "CNY"
 BAUD = 9600
 BUSES = ("bus-1", "bus-2")
 PRICE = "1.0000"
-# The story's accounts pay a high price and use much, so that a balance falls while one looks.
-PRICE_STORY = "2.0000"
-STORY_LOAD_W = 9_000
+# The story's accounts pay a high price, so that a balance falls while one looks. More load would do it too,
+# but in accelerated time it would look like a register that jumps (promise T2).
+PRICE_STORY = "6.0000"
+STORY_LOAD_W = 3_000
 
 STANDARD = "dlt645-standard-4g"
 VENDOR = "dlt645-vendor-rs485"

@@ -20,12 +20,12 @@ from starlette.routing import Route
 from compuerta.domain.errors import Refused
 from compuerta.services.payment_ports import HttpRequest
 from compuerta.virtual.wechat.notices import ANSWER_WITHIN, DueNotice
-from compuerta.virtual.wechat.world import PlacedOrder, WechatWorld
+from compuerta.virtual.wechat.world import ORDERS_MAX, PlacedOrder, WechatWorld
 from compuerta.wire.wechat import fields
 from compuerta.wire.wechat.bodies import TOTAL_FEN_MAX
 
 REQUEST_BYTES_MAX = 65_536  # an order is below 1 KiB
-ORDERS_SHOWN_MAX = 50  # what fits a page; older ones are still there by their number
+ORDERS_SHOWN_MAX = 50  # what fits a page; ?limit= shows more
 SENDING_MAX = 16  # notices on the road at once
 IDLE_S_MAX = 1.0  # the longest sleep, so that a clock that was set does not hold notices back
 
@@ -88,7 +88,9 @@ class _Door:
         return HTMLResponse(files("compuerta.virtual.wechat").joinpath("page.html").read_text("utf-8"))
 
     async def orders(self, request: Request) -> Response:
-        shown = self._world.orders()[:ORDERS_SHOWN_MAX]
+        wish = request.query_params.get("limit", "")
+        limit = min(int(wish), ORDERS_MAX) if wish.isascii() and wish.isdecimal() else ORDERS_SHOWN_MAX
+        shown = self._world.orders()[:limit]
         return JSONResponse(
             {
                 "now": self._clock().isoformat(),

@@ -1,0 +1,66 @@
+"""The inspection of a stage: its books against what its meters, its till and its provider say themselves."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from compuerta.adapters.postgres import books
+from compuerta.apps import wiring
+from compuerta.apps.stage import Stage
+from compuerta.drivers.abilities import Relay
+from compuerta.services import promises
+from compuerta.services.promises import Books, Checked, MeterFact, ProviderFact, Purchase, World
+
+
+def check(stage: Stage, *, settled: bool, before: Books | None = None) -> Mapping[str, Checked]:
+    """Check every promise; `settled` asks the meters too, and holds only once the town is quiet.
+
+    While money is on its way, books and meters cannot be seen at the same instant: then only what the
+    providers have is asked, after the books, so that whatever is booked must be there.
+    """
+    held = books.load(stage.url)
+    meters = tuple(_meter_fact(state) for state in stage.meters()) if settled else None
+    world = World(meters=meters, provider=(*_provider_facts(stage), *_till_facts(stage)))
+    return promises.check(held, world, now=wiring.now(), settled=settled, before=before)
+
+
+def _meter_fact(state: Mapping[str, Any]) -> MeterFact:
+    return MeterFact(
+        meter_no=state["meter_no"],
+        relay=Relay(state["relay"]),
+        energy_wh=state["energy_wh"],
+        balance_minor=state["balance_minor"],
+        credited=tuple(
+            Purchase(
+                purchase_no=each["purchase_no"],
+                amount_minor=each["amount_minor"],
+                at=datetime.fromisoformat(each["credited_at"]),
+            )
+            for each in state["credited"]
+        ),
+    )
+
+
+def _provider_facts(stage: Stage) -> list[ProviderFact]:
+    return [
+        ProviderFact(
+            provider="wechat",
+            transaction_no=order["transaction_id"],
+            reference=order["out_trade_no"],
+            amount_minor=order["total_fen"],
+        )
+        for order in stage.provider_orders()
+        if order["transaction_id"] is not None
+    ]
+
+
+def _till_facts(stage: Stage) -> list[ProviderFact]:
+    return [
+        ProviderFact(
+            provider="till",
+            transaction_no=f"till:{reference}",
+            reference=reference,
+            amount_minor=amount_minor,
+        )
+        for reference, amount_minor in stage.cash_taken.copy().items()
+    ]
