@@ -11,23 +11,38 @@ COMPUERTA_MODELS       directory of the meter models
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from compuerta.adapters.postgres.server import default_data_dir
 from compuerta.domain.errors import Refused
 
+SECRET_BYTES = 32
 _MODELS = Path(__file__).parents[3] / "models"
+_HOST = re.compile(r"[0-9A-Za-z_.:-]+")
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class SettingMalformed(Refused):
-    """An environment variable that cannot be used."""
+    """An environment variable that cannot be used; its value may hold a password and is not repeated."""
 
-    def __init__(self, name: str, value: str, reason: str) -> None:
-        super().__init__(f"{name}={value!r}: {reason}")
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
         self.name = name
+
+
+class SecretMalformed(Refused):
+    """A file that should hold a secret of ours, and holds something else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} holds no key of ours; put the right file back from your backup")
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,42 +61,90 @@ class Settings:
     @property
     def public_url(self) -> str:
         """The address under which people reach the console."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     def secret(self, name: str) -> bytes:
-        """Return the secret of a name, made at the first call and kept in the data directory (mode 0600)."""
+        """Return the secret of a name, made at the first call and kept in the data directory (mode 0600).
+
+        Refuses a data directory that cannot be written, and a file that holds anything else.
+        """
         path = self.data_dir / f"{name}.key"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return bytes.fromhex(path.read_text(encoding="ascii"))
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            made = secrets.token_bytes(32)
-            file.write(made.hex())
-        return made
+            if not path.exists():
+                _write_once(path, secrets.token_bytes(SECRET_BYTES).hex())
+            kept = path.read_text(encoding="ascii", errors="replace")
+        except OSError as error:
+            raise SettingMalformed("COMPUERTA_DATA", f"{error.strerror}: {error.filename}") from error
+        try:
+            secret = bytes.fromhex(kept)
+        except ValueError as error:
+            raise SecretMalformed(path) from error
+        if len(secret) != SECRET_BYTES:
+            raise SecretMalformed(path)
+        return secret
 
 
 def settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; refuses what cannot be used, by the variable's name."""
     given = os.environ if environment is None else environment
-    host = given.get("COMPUERTA_HOST", "127.0.0.1")
+    host = _host(given, "COMPUERTA_HOST", "127.0.0.1")
     return Settings(
         data_dir=Path(given.get("COMPUERTA_DATA") or default_data_dir().parent),
-        database_url=given.get("DATABASE_URL") or None,
+        database_url=_database_url(given),
         host=host,
         port=_number(given, "COMPUERTA_PORT", 8000, most=65_535),
-        road_host=given.get("COMPUERTA_ROAD_HOST", host),
+        road_host=_host(given, "COMPUERTA_ROAD_HOST", host),
         road_port=_number(given, "COMPUERTA_ROAD_PORT", 7645, most=65_535),
         poll_s=_number(given, "COMPUERTA_POLL_S", 900, most=86_400),
-        models=Path(given.get("COMPUERTA_MODELS") or _MODELS),
+        models=_directory(given, "COMPUERTA_MODELS", _MODELS),
     )
 
 
 def _number(given: Mapping[str, str], name: str, default: int, *, most: int) -> int:
-    text = given.get(name, "")
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= most:
-        raise SettingMalformed(name, text, f"write a whole number from 1 to {most}")
+    text = given.get(name) or str(default)
+    if not _NUMBER.fullmatch(text) or not 0 < int(text) <= most:
+        raise SettingMalformed(name, f"write a whole number from 1 to {most}")
     return int(text)
+
+
+def _host(given: Mapping[str, str], name: str, default: str) -> str:
+    host = given.get(name) or default
+    if not _HOST.fullmatch(host):
+        raise SettingMalformed(name, "write a name or an address, without port or slashes")
+    return host
+
+
+def _directory(given: Mapping[str, str], name: str, default: Path) -> Path:
+    directory = Path(given.get(name) or default)
+    if not directory.is_dir():
+        raise SettingMalformed(name, f"{directory} is no directory")
+    return directory
+
+
+def _database_url(given: Mapping[str, str]) -> str | None:
+    url = given.get("DATABASE_URL") or None
+    if url is not None:
+        try:
+            conninfo_to_dict(url)
+        except ProgrammingError as error:
+            raise SettingMalformed("DATABASE_URL", "write postgresql://user@host/database") from error
+    return url
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a file whole or not at all; where another process was faster, its file stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()

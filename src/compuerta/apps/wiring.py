@@ -11,9 +11,10 @@ Paths are relative to the file. A key is never logged.
 """
 
 import json
+import re
 import secrets
-import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -21,15 +22,16 @@ from pathlib import Path
 from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
-from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps.config import Settings, settings
 from compuerta.domain.errors import Refused
+from compuerta.domain.money import minor_digits
 from compuerta.drivers.mac import MacProvider, SoftEsam
 from compuerta.drivers.model import Model
 from compuerta.services.payment_ports import PaymentProvider
 
 PROVIDERS_FILE = "providers.json"
-_PER_THREAD = threading.local()
+PROVIDERS_MAX = 1_000  # merchant accounts of one installation
+_NAME = re.compile(r"[a-z0-9_-]{1,64}", re.ASCII)
 
 
 class ProvidersMalformed(Refused):
@@ -64,15 +66,6 @@ def database_url(given: Settings) -> str:
     return given.database_url
 
 
-def store() -> PostgresStore:
-    """Return this thread's store: a connection belongs to one thread."""
-    kept: PostgresStore | None = getattr(_PER_THREAD, "store", None)
-    if kept is None:
-        kept = PostgresStore(database_url(settings()))
-        _PER_THREAD.store = kept
-    return kept
-
-
 def models(given: Settings) -> dict[str, Model]:
     """Return the meter models by name."""
     return load_models(given.models)
@@ -86,55 +79,136 @@ def keys(given: Settings) -> MacProvider:
 @lru_cache(maxsize=1)
 def providers() -> Mapping[str, PaymentProvider]:
     """Return the provider accounts of this installation by name; read once."""
-    path = settings().data_dir / PROVIDERS_FILE
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except json.JSONDecodeError as error:
-        raise ProvidersMalformed(path, f"line {error.lineno}: {error.msg}") from error
-    found = [_provider(entry, path=path) for entry in entries]
-    return {provider.name: provider for provider in found}
+    return providers_in(settings().data_dir / PROVIDERS_FILE)
 
 
+def providers_in(path: Path) -> dict[str, PaymentProvider]:
+    """Return the provider accounts that a file names; without a file there are none.
+
+    Refuses what cannot be used, by entry and field.
+    """
+    return {entry.name: entry.provider() for entry in _entries(path)}
+
+
+@lru_cache(maxsize=PROVIDERS_MAX)
 def base_url(provider: str) -> str:
     """Return where a provider is reached; a till is reached nowhere."""
     path = settings().data_dir / PROVIDERS_FILE
-    for entry in json.loads(path.read_text(encoding="utf-8")):
-        if entry["name"] == provider:
-            url: str = entry.get("base_url", "")
-            return url
+    for entry in _entries(path):
+        if entry.name == provider:
+            return entry.url("base_url") if entry.kind == "wechat" else ""
     raise ProvidersMalformed(path, f"there is no provider {provider!r}")
 
 
-def _provider(entry: dict[str, object], *, path: Path) -> PaymentProvider:
-    try:
-        match entry["kind"]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One entry of providers.json; every complaint names it and its field."""
+
+    path: Path
+    label: str
+    fields: Mapping[str, object]
+
+    @property
+    def name(self) -> str:
+        return self.text("name")
+
+    @property
+    def kind(self) -> str:
+        return self.text("kind")
+
+    def provider(self) -> PaymentProvider:
+        match self.kind:
             case "till":
-                taken = entry["currencies"]
-                assert isinstance(taken, list)
-                return CashTill(str(entry["name"]), frozenset(str(currency) for currency in taken))
+                return CashTill(self.name, self._currencies())
             case "wechat":
-                return WechatPay(_wechat(entry, folder=path.parent))
+                return self._wechat()
             case kind:
-                raise ProvidersMalformed(path, f"kind {kind!r} is not one of till, wechat")
-    except KeyError as error:
-        raise ProvidersMalformed(path, f"{entry.get('name', '?')}: {error.args[0]} is missing") from error
+                raise self.malformed("kind", f"{kind!r} is not one of till, wechat")
+
+    def text(self, field: str) -> str:
+        found = self.fields.get(field)
+        if not isinstance(found, str) or not found:
+            raise self.malformed(field, "is missing" if found is None else "has to be a text")
+        return found
+
+    def url(self, field: str) -> str:
+        found = self.text(field)
+        if not found.startswith(("https://", "http://")):
+            raise self.malformed(field, "has to begin with https://")
+        return found
+
+    def malformed(self, field: str, reason: str) -> ProvidersMalformed:
+        return ProvidersMalformed(self.path, f"{self.label}: {field}: {reason}")
+
+    def _wechat(self) -> WechatPay:
+        settings = WechatSettings(
+            name=self.name,
+            mchid=self.text("mchid"),
+            appid=self.text("appid"),
+            merchant_key_pem=self._read("merchant_key", self.text("merchant_key")),
+            merchant_serial=self.text("merchant_serial"),
+            api_key=self._read("api_key", self.text("api_key")).strip(),
+            platform_pems={
+                serial: self._read("platform_keys", file) for serial, file in self._platform_keys().items()
+            },
+            base_url=self.url("base_url"),
+            notify_url=self.url("notify_url"),
+        )
+        try:
+            return WechatPay(settings)
+        except Refused as refused:
+            # The keys know what is wrong with them, but not which entry they are of.
+            raise ProvidersMalformed(self.path, f"{self.label}: {refused}") from refused
+
+    def _platform_keys(self) -> dict[str, str]:
+        found = self.fields.get("platform_keys")
+        if (
+            not isinstance(found, dict)
+            or not found
+            or not all(isinstance(file, str) for file in found.values())
+        ):
+            raise self.malformed("platform_keys", "has to name at least one file by its serial number")
+        return found
+
+    def _currencies(self) -> frozenset[str]:
+        found = self.fields.get("currencies")
+        if not isinstance(found, list) or not found or not all(isinstance(each, str) for each in found):
+            raise self.malformed("currencies", 'has to be a list such as ["CNY"]')
+        for currency in found:
+            try:
+                minor_digits(currency)
+            except Refused as refused:
+                raise self.malformed("currencies", str(refused)) from refused
+        return frozenset(found)
+
+    def _read(self, field: str, file: str) -> bytes:
+        try:
+            return (self.path.parent / file).read_bytes()
+        except (OSError, ValueError) as error:
+            raise self.malformed(field, f"{file!r} cannot be read: {error}") from error
+
+
+def _entries(path: Path) -> list[_Entry]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
     except OSError as error:
-        raise ProvidersMalformed(path, f"{entry.get('name', '?')}: {error}") from error
-
-
-def _wechat(entry: dict[str, object], *, folder: Path) -> WechatSettings:
-    pems = entry["platform_keys"]
-    assert isinstance(pems, dict)
-    return WechatSettings(
-        name=str(entry["name"]),
-        mchid=str(entry["mchid"]),
-        appid=str(entry["appid"]),
-        merchant_key_pem=(folder / str(entry["merchant_key"])).read_bytes(),
-        merchant_serial=str(entry["merchant_serial"]),
-        api_key=(folder / str(entry["api_key"])).read_bytes().strip(),
-        platform_pems={str(serial): (folder / str(file)).read_bytes() for serial, file in pems.items()},
-        base_url=str(entry["base_url"]),
-        notify_url=str(entry["notify_url"]),
-    )
+        raise ProvidersMalformed(path, f"cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise ProvidersMalformed(path, f"line {error.lineno}: {error.msg}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ProvidersMalformed(path, "is not JSON in UTF-8") from error
+    if not isinstance(found, list) or len(found) > PROVIDERS_MAX:
+        raise ProvidersMalformed(path, f"has to be a list of at most {PROVIDERS_MAX} entries")
+    entries: dict[str, _Entry] = {}
+    for place, fields in enumerate(found, start=1):
+        if not isinstance(fields, dict):
+            raise ProvidersMalformed(path, f"entry {place} has to be an object with fields")
+        entry = _Entry(path=path, label=f"entry {place}", fields=fields)
+        if not _NAME.fullmatch(entry.name):
+            raise entry.malformed("name", "write 1 to 64 of a-z, 0-9, _ and -: it is part of an address")
+        if entry.name in entries:
+            raise entry.malformed("name", f"{entry.name!r} comes twice")
+        entries[entry.name] = replace(entry, label=f"entry {place} ({entry.name})")
+    return list(entries.values())
