@@ -33,6 +33,8 @@ _NAMES_IN_MEMORY = {
     "inbound_message": "inbound",
     "audit": "audit",
     "recharge_instant": "instants",
+    "role_beat": "beats",
+    "endpoint_state": "ends_alive",
 }
 
 

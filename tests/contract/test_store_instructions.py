@@ -319,6 +319,41 @@ def test_a_hold_that_is_over_forbids_nothing(store: Store) -> None:
     assert taken.may_close
 
 
+def due_meters(store: Store, *homes: Home, after_s: int = 0, limit: int = 10) -> list[int]:
+    with store.transaction() as tx:
+        meter_ids = [home.meter_id for home in homes]
+        return tx.due_meters(meter_ids, now=NOON + after_s * SECOND, limit=limit)
+
+
+def test_meters_with_something_due_are_told_the_longest_waiting_first(store: Store) -> None:
+    town = a_town(store, authorities=(METER,) * 5)
+    late, early, idle, future, stranger = town.homes
+    put(store, a_delivery(late), a_switch(early, due_at=NOON - HOUR), a_switch(future, due_at=NOON + HOUR))
+    put(store, a_delivery(stranger))
+    asked = (late, early, idle, future)
+
+    assert due_meters(store, *asked) == [early.meter_id, late.meter_id]
+    assert due_meters(store, *asked, limit=1) == [early.meter_id]
+    assert due_meters(store) == []
+
+
+def test_a_meter_is_due_exactly_when_a_claim_would_bring_something(store: Store) -> None:
+    town = a_town(store, authorities=(METER, METER, METER))
+    flying, overtaken, lapsed = town.homes
+    lease_s = int(life.LEASE.total_seconds())
+    put(store, a_delivery(lapsed))
+    claim(store, lapsed)
+    put(store, a_delivery(flying), a_switch(flying))
+    claim(store, flying, after_s=lease_s)
+    put(store, a_delivery(overtaken, purchase_no=1), a_delivery(overtaken, purchase_no=2))
+    save(store, waiting(a_delivery(overtaken, purchase_no=1), due_after_s=3_600))
+
+    due = due_meters(store, flying, overtaken, lapsed, after_s=lease_s)
+
+    claims = claim(store, flying, overtaken, lapsed, after_s=lease_s, owner="another gateway")
+    assert due == [each.meter.meter_id for each in claims] == [lapsed.meter_id]
+
+
 # waking and switching ----------------------------------------------------------------------------------
 
 

@@ -177,6 +177,27 @@ def test_an_audit_row_is_written_once(shelf: Shelf) -> None:
     assert shelf.count("audit") == 1
 
 
+def test_a_role_that_beats_again_is_one_role(shelf: Shelf) -> None:
+    for after_s in (0, 1):
+        with shelf.store.transaction() as tx:
+            at = NOON + after_s * SECOND
+            tx.put_beat(role="gateway", instance="one", started_at=NOON, at=at)
+            tx.put_beat(role="gateway", instance="two", started_at=NOON, at=at)
+
+    assert shelf.count("role_beat") == 2
+
+
+def test_the_end_of_a_road_is_alive_or_not(shelf: Shelf) -> None:
+    a_town(shelf.store)
+
+    for alive in (True, False):
+        with shelf.store.transaction() as tx:
+            tx.put_ends({"bus": alive}, gateway="one", at=NOON)
+            tx.put_ends({}, gateway="one", at=NOON)
+
+    assert shelf.count("endpoint_state") == 1
+
+
 def test_empty_batches_write_nothing(shelf: Shelf) -> None:
     with shelf.store.transaction() as tx:
         tx.put_payments([])

@@ -64,10 +64,11 @@ with new as (
 select posting_id from new
 """
 
+# What a meter has to do next: what is in flight, or else the oldest that is due.
 # A later recharge never overtakes an earlier one that waits for its next try: purchase numbers go up by one.
-CLAIM = """
+_DUE = """
 with due as (
-    select distinct on (i.meter_id) i.meter_id, i.instruction_id
+    select distinct on (i.meter_id) i.meter_id, i.instruction_id, i.created_at, i.lease_until
     from instruction i
     where i.meter_id = any(%(ids)s) and i.ended_at is null
         and (i.state = 'in_flight' or i.due_at <= %(now)s)
@@ -77,7 +78,22 @@ with due as (
                 and earlier.purchase_no < i.purchase_no
         )
     order by i.meter_id, i.state <> 'in_flight', i.created_at, i.instruction_id
-), ready as (
+)
+"""
+
+DUE_METERS = (
+    _DUE
+    + """
+select meter_id from due
+where lease_until is null or lease_until <= %(now)s
+order by created_at, meter_id limit %(limit)s
+"""
+)
+
+CLAIM = (
+    _DUE
+    + """
+, ready as (
     select i.meter_id, i.instruction_id
     from instruction i
     join due using (meter_id, instruction_id)
@@ -92,6 +108,7 @@ from ready
 where i.meter_id = ready.meter_id and i.instruction_id = ready.instruction_id
 returning i.*
 """
+)
 
 CLAIMED = """
 select m.*, z.zone, exists (

@@ -344,14 +344,8 @@ class PostgresTransaction:
         return [rows.to_instruction(row) for row in found]
 
     def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
-        found = self._all(
-            """select meter_id from instruction
-            where meter_id = any(%s) and ended_at is null and due_at <= %s
-                and (lease_until is null or lease_until <= %s)
-            group by meter_id order by min(created_at), meter_id limit %s""",
-            list(among), now, now, limit,
-        )  # fmt: skip
-        return [row["meter_id"] for row in found]
+        values = {"ids": sorted(set(among)), "now": now, "limit": limit}
+        return [row["meter_id"] for row in self.query(statements.DUE_METERS, values)]
 
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         until = now + life.LEASE
