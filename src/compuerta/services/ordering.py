@@ -16,7 +16,7 @@ from compuerta.domain.money import format_minor
 from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import Attempt, AttemptState, advanced
 from compuerta.services.payment_ports import Capabilities, OrderAnswer, OrderState, Presentation
-from compuerta.services.store_port import Store
+from compuerta.services.store_port import Store, Transaction
 
 ASK_WATCHED = timedelta(seconds=2)
 # A page says that it is open every two seconds; three missed words and nobody looks any more.
@@ -77,7 +77,7 @@ class Order:
 def open_attempt(
     store: Store, order: Order, *, capabilities: Capabilities, expires_in: timedelta, now: datetime
 ) -> Attempt:
-    """Write an attempt, so that it is known before the provider hears of it.
+    """Write an attempt, so that it is known before the provider hears of it; doing it again is harmless.
 
     Refuses what could not be credited later: amounts out of bounds, closed accounts, foreign currencies.
     """
@@ -110,9 +110,16 @@ def open_attempt(
             watched_until=now + WATCH_FOR,
             ask_at=now + ASK_WATCHED if capabilities.query else None,
         )
-        if not tx.put_attempt(attempt):
-            raise ReferenceTaken(order.reference)
-    return attempt
+        return attempt if tx.put_attempt(attempt) else _same(tx, order)
+
+
+def _same(tx: Transaction, order: Order) -> Attempt:
+    """Return the attempt of the same order, which somebody made before a crash and makes again after it."""
+    known = tx.attempt(order.attempt_id)
+    wanted = (order.account_id, order.provider, order.reference, order.amount_minor)
+    if known is None or (known.account_id, known.provider, known.reference, known.amount_minor) != wanted:
+        raise ReferenceTaken(order.reference)
+    return known
 
 
 def presented(store: Store, attempt_id: UUID, presentation: Presentation) -> None:

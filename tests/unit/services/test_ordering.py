@@ -130,6 +130,26 @@ def test_what_could_not_be_credited_later_is_refused() -> None:
     assert store.tables.attempts == {}
 
 
+def test_the_same_order_again_is_the_same_attempt() -> None:
+    store = MemoryStore()
+    home = a_town(store).homes[0]
+    first = opened(store, an_order(home))
+
+    again = opened(store, an_order(home))
+
+    assert again == first
+    assert len(store.tables.attempts) == 1
+
+
+def test_the_same_order_for_another_amount_is_refused() -> None:
+    store = MemoryStore()
+    home = a_town(store).homes[0]
+    opened(store, an_order(home))
+
+    with pytest.raises(ordering.ReferenceTaken):
+        opened(store, replace(an_order(home), amount_minor=100))
+
+
 def test_a_reference_is_ordered_once() -> None:
     store = MemoryStore()
     home = a_town(store).homes[0]
