@@ -14,8 +14,8 @@ from compuerta.domain.errors import Broken
 
 RESTART_S_MIN = 0.2
 RESTART_S_MAX = 30.0
-# A process that lived this long was well; its next death is not one of a series.
-WELL_AFTER_S = 20.0
+# A process that lived this long had started well: its next death is no failed start, and it is wanted back.
+WELL_AFTER_S = 5.0
 END_S_MAX = 10.0
 LOG_TAIL_BYTES = 2_000
 

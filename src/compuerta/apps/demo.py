@@ -242,9 +242,7 @@ def _serve(play: Play) -> None:
     )
     try:
         while True:
-            stage.crew.tend()
-            if not stage.server.is_answering():
-                stage.server.start()
+            stage.tend()
             time.sleep(1)
     except KeyboardInterrupt:
         play.tell("ending")

@@ -203,6 +203,12 @@ class Stage:
         row: dict[str, Any] = answer.json()
         return row
 
+    def tend(self) -> None:
+        """Start again what has died: processes of the crew, and the database."""
+        self.crew.tend()
+        if not self.server.is_answering():
+            self.server.start()
+
     def wait_for(
         self, what: str, is_so: Callable[[], bool], *, within: timedelta = timedelta(seconds=READY_S_MAX)
     ) -> float:
@@ -212,7 +218,7 @@ class Stage:
             waited_s = time.monotonic() - began_s
             if waited_s > within.total_seconds():
                 raise NotInTime(what, waited_s)
-            self.crew.tend()
+            self.tend()
             time.sleep(STEP_S)
         return time.monotonic() - began_s
 
