@@ -8,15 +8,15 @@ that one commit serves all who wait, and nobody waits when nobody else is there.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, TypeVar
 
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.domain.errors import Unreachable
+from compuerta.domain.errors import Broken, Unreachable
 from compuerta.services.store_port import Conflict
 
-Given = ParamSpec("Given")
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+Waiting = tuple[Item, asyncio.Future[Outcome]]
 
 # A batch beyond this gains nothing more from sharing a commit, and makes its first item wait for its last.
 BATCH_MAX = 200
@@ -31,6 +31,13 @@ class DeskFull(Unreachable):
 
     def __init__(self) -> None:
         super().__init__(f"more than {WAITING_MAX} requests wait for the database; try again")
+
+
+class OutcomesMissing(Broken):
+    """A use case told of more or fewer items than it was given; nobody knows which outcome is whose."""
+
+    def __init__(self, given: int, told: int) -> None:
+        super().__init__(f"{told} outcomes for {given} items")
 
 
 class Desk:
@@ -61,14 +68,19 @@ class Desk:
 
 
 class Gathering(Generic[Item, Outcome]):
-    """This will gather items into batches and give each asker its own outcome."""
+    """This will gather items into batches and give each asker its own outcome.
+
+    `write` is given a batch and returns an outcome per item; where it raises, it has written nothing that it
+    would not write again. Only `Unreachable` is told to a whole batch: any other error makes its items be
+    written one by one, so that it reaches the one that caused it.
+    """
 
     def __init__(
         self, desk: Desk, write: Callable[[PostgresStore, Sequence[Item]], Sequence[Outcome]]
     ) -> None:
         self._desk = desk
         self._write = write
-        self._waiting: list[tuple[Item, asyncio.Future[Outcome]]] = []
+        self._waiting: list[Waiting[Item, Outcome]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def put(self, item: Item) -> Outcome:
@@ -85,19 +97,42 @@ class Gathering(Generic[Item, Outcome]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-                await self._write_one(batch)
+                await self._write_batch(batch)
         finally:
             self._writer = None
 
-    async def _write_one(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
-        items = [item for item, _ in batch]
+    async def _write_batch(self, batch: list[Waiting[Item, Outcome]]) -> None:
         try:
-            outcomes = await self._desk.run(lambda store: self._write(store, items))
-        except Exception as error:  # told to each asker, who is the outermost loop of its own request
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            outcomes = await self._written([item for item, _ in batch])
+        except Exception as error:
+            if len(batch) == 1 or _is_away(error):
+                _fail(batch, error)
+                return
+            # One item that cannot be written must not take its neighbours with it, now and at each repeat.
+            for each in batch:
+                await self._write_batch([each])
             return
+        except BaseException:
+            for _, future in batch:
+                future.cancel()
+            raise
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
+
+    async def _written(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        outcomes = await self._desk.run(lambda store: self._write(store, items))
+        if len(outcomes) != len(items):
+            raise OutcomesMissing(len(items), len(outcomes))
+        return outcomes
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, Unreachable) and not isinstance(error, Conflict)
+
+
+def _fail(batch: list[Waiting[Item, Outcome]], error: Exception) -> None:
+    # Told to each asker, who is the outermost loop of its own request.
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
