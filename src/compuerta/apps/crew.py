@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +24,8 @@ class MemberFailed(Broken):
     """A process of the crew ended when it should have run; the end of its log says why."""
 
     def __init__(self, name: str, log: Path) -> None:
-        with contextlib.suppress(OSError):
-            tail = log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
-            super().__init__(f"{name} ended; {log} says:\n{tail}")
+        said = log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace") if log.exists() else ""
+        super().__init__(f"{name} ended; {log} says:\n{said}")
         self.name = name
 
 
@@ -39,6 +38,7 @@ class Member:
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     restart_s: float = RESTART_S_MIN
+    again_s: float | None = None  # when it is started again; None while it runs
     restarts: int = 0
 
 
@@ -48,6 +48,7 @@ class Crew:
 
     logs: Path
     environment: Mapping[str, str]
+    clock: Callable[[], float] = time.monotonic
     members: dict[str, Member] = field(default_factory=dict)
 
     def start(self, name: str, *command: str) -> Member:
@@ -63,20 +64,16 @@ class Crew:
 
     def tend(self) -> list[str]:
         """Start again what has died and waited long enough; returns the names of what is down now."""
-        down = []
+        now_s = self.clock()
         for member in self.members.values():
             if member.process is None or member.process.poll() is None:
                 continue
-            lived_s = time.monotonic() - member.started_s
-            if lived_s >= WELL_AFTER_S:
-                member.restart_s = RESTART_S_MIN
-            if lived_s < member.restart_s:
-                down.append(member.name)
-                continue
-            member.restart_s = min(member.restart_s * 2, RESTART_S_MAX)
-            member.restarts += 1
-            self._launch(member)
-        return down
+            if member.again_s is None:
+                _mourn(member, now_s=now_s)
+            elif now_s >= member.again_s:
+                member.restarts += 1
+                self._launch(member)
+        return [member.name for member in self.members.values() if member.again_s is not None]
 
     def require(self, name: str) -> None:
         """Raise if a process has ended."""
@@ -123,4 +120,12 @@ class Crew:
                 env={**os.environ, **self.environment},
                 start_new_session=True,
             )
-        member.started_s = time.monotonic()
+        member.started_s = self.clock()
+        member.again_s = None
+
+
+def _mourn(member: Member, *, now_s: float) -> None:
+    if now_s - member.started_s >= WELL_AFTER_S:
+        member.restart_s = RESTART_S_MIN
+    member.again_s = now_s + member.restart_s
+    member.restart_s = min(member.restart_s * 2, RESTART_S_MAX)
