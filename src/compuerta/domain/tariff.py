@@ -51,8 +51,3 @@ def bill_minor(energy_wh: int, *, tariff: FlatTariff) -> int:
     assert energy_wh >= 0, "a register that ran backwards is held before it is billed"
     exact = price_fraction(tariff.price_per_kwh) * 10 ** minor_digits(tariff.currency) * energy_wh / 1000
     return int(exact + Fraction(1, 2))
-
-
-def charge_minor(*, billed_wh: int, now_wh: int, tariff: FlatTariff) -> int:
-    """Return the charge from one energy total to a later one: round(bill now) - round(bill before)."""
-    return bill_minor(now_wh, tariff=tariff) - bill_minor(billed_wh, tariff=tariff)

@@ -1,6 +1,10 @@
 """What meters say becomes charges and warnings; what cannot be believed is held, with a case."""
 
+from itertools import accumulate
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.unit.services.town import (
     HOUR,
     NOON,
@@ -61,19 +65,23 @@ def test_use_is_charged_from_the_balance() -> None:
     )
 
 
-def test_charges_of_many_small_steps_add_up_to_the_bill() -> None:
+@settings(max_examples=50)
+@given(
+    price=st.decimals(min_value=0, max_value=99, places=4).map(str),
+    steps_wh=st.lists(st.integers(min_value=0, max_value=5_000), min_size=1, max_size=20),
+)
+def test_charges_over_any_split_of_readings_add_up_to_the_bill(price: str, steps_wh: list[int]) -> None:
     store = MemoryStore()
-    home = a_home(store)
-    steps = range(10, 3_000, 10)
+    home = a_town(store, authorities=(PLATFORM,), price_per_kwh=price).homes[0]
+    paid(store, home, amount_minor=10_000)
 
-    for number, energy_wh in enumerate(steps, start=1):
-        told(store, home, at=NOON + number * SECOND, energy_wh=energy_wh)
+    for number, energy_wh in enumerate(accumulate(steps_wh), start=1):
+        told(store, home, at=NOON + number * HOUR, energy_wh=energy_wh)
 
-    bill = bill_minor(steps[-1], tariff=FlatTariff(price_per_kwh="0.5300", currency="CNY"))
-    charged = sum(
-        charge.bill_after_minor - charge.bill_before_minor for charge in store.tables.charges.values()
-    )
-    assert charged == bill
+    bill = bill_minor(sum(steps_wh), tariff=FlatTariff(price_per_kwh=price, currency="CNY"))
+    charges = [charge.bill_after_minor - charge.bill_before_minor for charge in store.tables.charges.values()]
+    assert sum(charges) == bill
+    assert all(charge >= 0 for charge in charges)
     assert holdings(store, home).delivered_minor == 10_000 - bill
 
 
