@@ -46,6 +46,8 @@ def converge(tx: Transaction, account_ids: Iterable[int], *, now: datetime) -> N
     Call it last in the transaction that changed balances, holds or reported states: it reads them anew.
     """
     views = [view for view in tx.lock_accounts(account_ids, now=now).values() if view.meter is not None]
+    if not views:
+        return
     switches: dict[int, list[Instruction]] = {}
     meter_ids = [view.meter.meter_id for view in views if view.meter]
     for known in tx.switches(meter_ids, refused_since=now - REFUSED_REST):

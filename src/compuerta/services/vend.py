@@ -87,8 +87,9 @@ def accept_payments(
             view = None if owner is None else views[owner]
             outcomes.append(_settle(batch, notice, attempt, view, now=now))
         _write(tx, batch, inbound)
-        credited = {recharge.account_id for recharge in batch.recharges}
-        converging.converge(tx, sorted(credited), now=now)
+        # What a payment brought into force may switch supply; credit for a meter does so when it is delivered.
+        in_force = {each.account_id for each in batch.instants if each.instant is Instant.CREDITED}
+        converging.converge(tx, sorted(in_force), now=now)
     return outcomes
 
 
