@@ -82,9 +82,7 @@ def _difference(
     ]
     if not decision.platform_switches or _is_so(view, decision):
         return aged, []
-    gone = {switch.instruction_id for switch in aged}
-    under_way = [switch for switch in switches if switch.instruction_id not in gone]
-    if any(switch.relay_closed == decision.closed for switch in under_way):
+    if any(switch.relay_closed == decision.closed for switch in switches):
         return aged, []
     return aged, [_switch(view, decision, now=now)]
 
