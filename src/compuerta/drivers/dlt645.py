@@ -141,9 +141,7 @@ def _recharge(talk: "_Talk", order: RechargeOrder, *, repeated: bool) -> Convers
     if not _is_sendable(order):
         return talk.result(Ending.REFUSED, "order_not_sendable")
     if talk.model.recharge is not None and not order.close:
-        # A meter that is dark for want of money lights up by itself when it is paid. Told to trip, it stays
-        # dark: under a hold that comes before the money, and without it no money is sent (promise S3).
-        yield from _command(talk, Relay.OPEN, valid=VALID)
+        yield from _keep_dark(talk)
     match talk.model.recharge:
         case None:
             return talk.result(Ending.REFUSED, "model_keeps_no_money")
@@ -155,6 +153,16 @@ def _recharge(talk: "_Talk", order: RechargeOrder, *, repeated: bool) -> Convers
             yield from _recharge_by_record(talk, order)
     # From here on the money is in the meter, whatever becomes of the relay.
     return (yield from _supply_after_recharge(talk, order))
+
+
+def _keep_dark(talk: "_Talk") -> _Asking[None]:
+    """Trip a meter that is held; raises where it cannot be read back, and then no money is sent (promise S3).
+
+    A meter that is dark for want of money lights up by itself when it is paid; told to trip, it stays dark.
+    """
+    reason = yield from _command(talk, Relay.OPEN, valid=VALID)
+    if reason:
+        raise MeterRefused(ending=Ending.BUSY, reason=reason)
 
 
 def _is_sendable(order: RechargeOrder) -> bool:

@@ -39,6 +39,7 @@ class MeterReport:
     meter_id: int
     at: datetime
     state: MeterState
+    asked_at: datetime | None = None  # when the conversation began; None = what it says is of `at`
 
 
 @dataclass(slots=True)
@@ -86,8 +87,10 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
 def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetime) -> None:
     assert view.snapshot is not None
     before = batch.snapshots.get(report.meter_id, view.snapshot)
-    if before.read_at is not None and report.at <= before.read_at:
-        return  # older than what is known, or the same again
+    if before.read_at is not None and (report.asked_at or report.at) <= before.read_at:
+        # Older than what is known, the same again, or asked while another conversation brought newer figures:
+        # two gateways that share a bus would else see a register run backwards.
+        return
     after = _merged(before, report)
     batch.snapshots[report.meter_id] = after
     state = report.state

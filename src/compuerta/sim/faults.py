@@ -65,7 +65,7 @@ def drawn(chance: Random) -> Faults:
         echo=bool(some(1, 1)),
         cut_every_s=some(300, 2_400),
         power_cut_every_s=some(600, 3_600),
-        forgotten_ppm=some(5_000, 100_000),
+        forgotten_ppm=some(20_000, 300_000),
         clock_off_s_max=some(10, 90_000),
         stuck_relay=chance.randrange(16) == 0,
         register_backwards=chance.randrange(6) == 0,

@@ -60,7 +60,7 @@ class _Memory:
 
     ends: dict[str, _End] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)  # by the job's key
-    polls: dict[str, int] = field(default_factory=dict)
+    polls: dict[str, tuple[int, datetime]] = field(default_factory=dict)  # the meter, and when it was asked
     conclusions: list[Conclusion] = field(default_factory=list)
     reports: list[MeterReport] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)  # meters that were asked in vain
@@ -202,7 +202,7 @@ class Gateway:
             return
         memory.keys += 1
         key = f"poll:{memory.keys}"
-        memory.polls[key] = meter.meter_id
+        memory.polls[key] = (meter.meter_id, self._now())
         conversation = dlt645.converse(
             ReadOrder(),
             model=self._equipment.models[meter.model],
@@ -273,9 +273,10 @@ class Gateway:
     def _finished(self, key: str, result: Result) -> None:
         memory = self._memory
         if key in memory.polls:
-            meter_id = memory.polls.pop(key)
+            meter_id, asked_at = memory.polls.pop(key)
             if result.state != MeterState():
-                memory.reports.append(MeterReport(meter_id=meter_id, at=self._now(), state=result.state))
+                report = MeterReport(meter_id=meter_id, at=self._now(), state=result.state, asked_at=asked_at)
+                memory.reports.append(report)
         else:
             claim = memory.claims[key]
             if result.ending is Ending.SILENT:

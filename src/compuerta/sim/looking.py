@@ -40,6 +40,17 @@ class Inspector:
         self._before = books
         _raise_if(promises.broken(verdicts))
 
+    def look_who_is_heard(self, *, since_ms: int) -> None:
+        """Check that a road that allows it is used: every meter has been heard since an instant (S1)."""
+        tables = self._town.database.store.tables
+        since = START + timedelta(milliseconds=since_ms - START_MS)
+        unheard = [
+            tables.meters[each.meter_id].meter_no
+            for each in tables.snapshots.values()
+            if each.heard_at is None or each.heard_at < since
+        ]
+        _raise_if([f"S1: meter {meter_no} can be reached, and is not heard" for meter_no in unheard])
+
     def _committed(self) -> None:
         database = self._town.database
         tables = database.store.tables

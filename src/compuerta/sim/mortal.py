@@ -1,17 +1,19 @@
 """What may die: a role of the program as a process that loses its memory, and its way to the database.
 
-A crash can fall between any two steps of a role, before a commit, or after it and before anybody hears.
+A crash can fall between any two steps of a role, inside a transaction, or after its commit unheard.
 A role that restarts knows only what is in the database.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from compuerta.adapters.memory import MemoryStore, MemoryTransaction
 from compuerta.domain.errors import Unreachable
 from compuerta.sim.stage import Act, Stage
 
 RESTART_MS_MIN, RESTART_MS_MAX = 200, 20_000
+CALLS_MAX = 14  # of a store, in the longest transaction
 
 
 class Crashed(Exception):
@@ -20,6 +22,20 @@ class Crashed(Exception):
 
 class DatabaseAway(Unreachable):
     """The database does not answer; whether the transaction was committed is not known."""
+
+
+class _Fuse:
+    """A transaction during which the process dies, at one of its calls."""
+
+    def __init__(self, tx: MemoryTransaction, *, calls: int) -> None:
+        self._tx = tx
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> object:
+        self._calls -= 1
+        if self._calls <= 0:
+            raise Crashed(f"inside a transaction, before {name}")
+        return getattr(self._tx, name)
 
 
 class Database:
@@ -63,9 +79,10 @@ class Mortal:
         if self._database.away:
             raise DatabaseAway("connection refused")
         with self._database.store.transaction() as tx:
-            yield tx
             if stage.draws(faults.crash_ppm):
+                yield cast(MemoryTransaction, _Fuse(tx, calls=stage.between(1, CALLS_MAX)))
                 raise Crashed("before commit")
+            yield tx
         stage.later(0, self._database.committed)
         if stage.draws(faults.crash_ppm):
             raise Crashed("after commit")

@@ -44,8 +44,11 @@ class House:
         meter = self.now()
         if self._stage.draws(self._stage.faults.forgotten_ppm):
             shadow = copy.deepcopy(meter, {id(self._setup): self._setup})
-            self._stage.note(self.meter_no[-4:], "forgets")
-            return shadow.receive(data, now_ms=self._stage.now_ms)
+            answer = shadow.receive(data, now_ms=self._stage.now_ms)
+            # Only what a read-back can find: a trip forgotten by a meter that is open already nobody can see.
+            if (shadow.core.purchase_no, shadow.core.relay) != (meter.core.purchase_no, meter.core.relay):
+                self._stage.note(self.meter_no[-4:], "forgets")
+                return answer
         was_on = meter.core.relay is Relay.CLOSED
         answer = meter.receive(data, now_ms=self._stage.now_ms)
         if not was_on and meter.core.relay is Relay.CLOSED:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
@@ -58,6 +58,9 @@ def run(seed: int, *, trace: Trace | None = None, sabotage: str | None = None) -
             stage.run_until(START_MS + weather.STORM_MS)
             inspector.look()
             weather.clear(town)
+            calm_ms = stage.now_ms
+            stage.run_until(calm_ms + weather.HEARD_AGAIN_MS)
+            inspector.look_who_is_heard(since_ms=calm_ms)
             stage.run_until(START_MS + weather.STORM_MS + weather.CALM_MS)
             inspector.look(settled=True)
         except PromiseBroken as failure:
@@ -78,9 +81,16 @@ def run(seed: int, *, trace: Trace | None = None, sabotage: str | None = None) -
     )
 
 
-def run_many(seeds: int, *, first: int = 1, jobs: int = 2, console: Console | None = None) -> int:
-    """Run many seeds and show how far it is; returns the exit code: 0 = every promise was kept."""
+def run_many(
+    seeds: int, *, first: int = 1, jobs: int = 2, trace: bool = False, console: Console | None = None
+) -> int:
+    """Run many seeds and show how far it is; returns the exit code: 0 = every promise was kept.
+
+    With `trace` every event is one line, and there is no bar of progress in between.
+    """
     console = console or Console()
+    if trace:
+        return _traced(range(first, first + seeds), console)
     failures: list[Report] = []
     payments = events = 0
     columns = (TextColumn("seeds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -98,12 +108,22 @@ def run_many(seeds: int, *, first: int = 1, jobs: int = 2, console: Console | No
     return 1 if failures else 0
 
 
+def _traced(seeds: range, console: Console) -> int:
+    tell: Callable[[str], None] = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    for seed in seeds:
+        report = run(seed, trace=tell)
+        if not report.ok:
+            _show(replace(report, last=()), console)
+            return 1
+    return 0
+
+
 def _reports(seeds: range, *, jobs: int) -> Iterable[Report]:
     if jobs <= 1:
         yield from map(run, seeds)
         return
     with ProcessPoolExecutor(max_workers=jobs) as pool:
-        yield from pool.map(partial(run), seeds, chunksize=SEEDS_PER_TASK)
+        yield from pool.map(run, seeds, chunksize=SEEDS_PER_TASK)
 
 
 def _show(report: Report, console: Console) -> None:

@@ -15,6 +15,9 @@ from compuerta.virtual.wechat.notices import Behaviour
 T = TypeVar("T")
 
 STORM_MS = 60 * 60_000
+# Half a frame lies on every road when the calm begins: who waits for its rest is deaf.
+LAST_BREATH = bytes.fromhex("68 99 99 99 99 99 99 68 14 c8")
+HEARD_AGAIN_MS = 180_000  # from the calm: a restart, a dial, and a poll of every meter of a slow bus
 # The provider's slowest repeats, the longest rhythm of asking, two polls: everything has had its turn.
 CALM_MS = 42 * 60_000
 PRESS_EVERY_MS = 45_000
@@ -40,9 +43,9 @@ def clear(town: Town) -> None:
     for road in town.roads:
         road.cut = False
     for house in town.houses.values():
-        core = house.now().core
-        core.set_power(True)
-        core.set_load(0)
+        house.now().core.set_power(True)
+        house.now().core.set_load(0)
+        house.hear(LAST_BREATH)
     for body in town.bodies():
         body.crash("for the calm")
 
@@ -55,7 +58,7 @@ def _plan_people(town: Town) -> None:
             stage.later(_some_time(town), lambda resident=resident: _use(town, resident))  # type: ignore[misc]
         for _ in range(stage.between(2, 5)):
             stage.later(_some_time(town), lambda resident=resident: _recharge(town, resident))  # type: ignore[misc]
-        if stage.chance.randrange(3) == 0:
+        if stage.chance.randrange(2) == 0:
             _plan_hold(town, account_id)
     for _ in range(stage.between(1, 4)):
         account_id = town.account_ids[stage.between(0, len(town.account_ids) - 1)]
@@ -73,8 +76,9 @@ def _plan_hold(town: Town, account_id: int) -> None:
     kind = (HoldKind.ADMINISTRATOR, HoldKind.SAFETY, HoldKind.PROTECTED)[stage.between(0, 2)]
     placed_ms = _some_time(town)
     stage.later(placed_ms, lambda: town.administrator.place(account_id, kind=kind))
-    if stage.chance.randrange(3):
-        lifted_ms = placed_ms + stage.between(1_000, STORM_MS // 2)
+    stays_ms = (20_000, 300_000, STORM_MS // 2, None)[stage.between(0, 3)]
+    if stays_ms is not None:
+        lifted_ms = placed_ms + stage.between(500, stays_ms)
         stage.later(lifted_ms, lambda: town.administrator.lift(account_id, kind=kind))
 
 
@@ -140,13 +144,13 @@ def _cut(town: Town, road: Road) -> None:
     if noticed:
         for gateway in town.gateways:
             gateway.lose(road)
-    town.stage.later(town.stage.between(5_000, 240_000), lambda: setattr(road, "cut", False))
+    town.stage.later(town.stage.between(5_000, 600_000), lambda: setattr(road, "cut", False))
 
 
 def _power_cut(town: Town, house: House) -> None:
     town.stage.note("weather", "power cut", house.meter_no)
     house.now().core.set_power(False)
-    town.stage.later(town.stage.between(5_000, 300_000), lambda: house.now().core.set_power(True))
+    town.stage.later(town.stage.between(5_000, 600_000), lambda: house.now().core.set_power(True))
 
 
 def _outage(town: Town) -> None:
