@@ -15,7 +15,7 @@ from rich.table import Table
 
 from compuerta import __version__
 from compuerta.apps import config
-from compuerta.domain.errors import CompuertaError, Refused
+from compuerta.domain.errors import Broken, CompuertaError, Refused
 
 app = typer.Typer(
     help="Prepaid electricity, from the payment to the relay.",
@@ -222,13 +222,27 @@ def _run_until_ended(work: Coroutine[None, None, None]) -> None:
     import signal
 
     async def run() -> None:
-        task = asyncio.current_task()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        failures: list[BaseException] = []
+
+        def fail(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+            error = context.get("exception")
+            if isinstance(error, OSError):
+                # The system is short of something for now, such as room for one more connection.
+                structlog.get_logger().warning("role.system.refused", error=str(error))
+                return
+            # A callback that failed leaves something that hangs in silence; ended, we are started again.
+            failures.append(error if isinstance(error, BaseException) else Broken(str(context["message"])))
+            task.cancel()
+
+        loop.set_exception_handler(fail)
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
         try:
             await work
         except asyncio.CancelledError:
-            pass
+            if failures:
+                raise failures[0] from None
         except BaseExceptionGroup as group:
             refused = group.subgroup(CompuertaError)
             raise (refused or group).exceptions[0] from None

@@ -60,7 +60,8 @@ class Gateway:
         self._keys = wiring.keys(given)
         self._registry = Registry()
         self._roads: dict[str, Road] = {}
-        self._buses: dict[str, asyncio.Task[None]] = {}
+        self._tasks = asyncio.TaskGroup()
+        self._buses: set[str] = set()
         self._claims: dict[str, Claim] = {}
         self._busy: set[int] = set()
         self._conclusions: list[deliver.Conclusion] = []
@@ -73,18 +74,16 @@ class Gateway:
         self._due = asyncio.Event()
         self._server = TcpServer(_profiles(), is_known=self._is_known, dialed=self._dialed)
         self._strangers_told: dict[str, int] = {}
-        self.port = 0
 
     async def run(self) -> None:
-        """Hold the roads until cancelled."""
-        await self._learn()
-        self.port = await self._server.open(host=self._given.road_host, port=self._given.road_port)
-        log.info("gateway.road.opened", port=self.port, name=self._name)
-        tasks = [self._dispatch(), self._listen(), self._learn_on(), self._poll_on(), self._beat_on()]
+        """Hold the roads until cancelled; a road or loop that fails ends them all."""
         try:
-            async with asyncio.TaskGroup() as group:
-                for task in tasks:
-                    group.create_task(task)
+            async with self._tasks as tasks:
+                await self._learn()
+                port = await self._server.open(host=self._given.road_host, port=self._given.road_port)
+                log.info("gateway.road.opened", port=port, name=self._name)
+                for loop in (self._dispatch, self._listen, self._learn_on, self._poll_on, self._beat_on):
+                    tasks.create_task(loop())
         finally:
             await self._shut()
 
@@ -308,7 +307,8 @@ class Gateway:
         self._registry.fill(endpoints, [meter for meter in meters if self._can_speak_to(meter)])
         for endpoint in endpoints:
             if endpoint.road is RoadKind.RS485 and endpoint.endpoint_id not in self._buses:
-                self._buses[endpoint.endpoint_id] = asyncio.create_task(self._hold_bus(endpoint.endpoint_id))
+                self._buses.add(endpoint.endpoint_id)
+                self._tasks.create_task(self._hold_bus(endpoint.endpoint_id))
 
     def _can_speak_to(self, meter: Meter) -> bool:
         model = self._models.get(meter.model)
@@ -343,32 +343,21 @@ class Gateway:
         while True:
             ends, self._changed_ends = self._changed_ends, {}
             beat = beating.Beat(role="gateway", instance=self._name, started_at=started, at=wiring.now())
-            alarms = self._new_strangers()
+            strangers = {each.registration: each.times for each in self._server.strangers()}
+            alarms = [
+                _alarm(registration, times)
+                for registration, times in strangers.items()
+                if self._strangers_told.get(registration) != times
+            ]
             try:
                 await self._desk.run(partial(beating.beat, sign=beat, ends=ends, alarms=alarms))
             except Unreachable:
                 self._changed_ends = {**ends, **self._changed_ends}
+            else:
+                self._strangers_told = strangers
             await asyncio.sleep(BEAT_S)
 
-    def _new_strangers(self) -> list[Alarm]:
-        alarms = []
-        for stranger in self._server.strangers():
-            if self._strangers_told.get(stranger.registration) != stranger.times:
-                self._strangers_told[stranger.registration] = stranger.times
-                detail = f"dialed {stranger.times} times; enter it as an endpoint to let it in"
-                alarms.append(
-                    Alarm(
-                        kind="registration_unknown",
-                        subject=stranger.registration,
-                        detail=detail,
-                        at=wiring.now(),
-                    )
-                )
-        return alarms
-
     async def _shut(self) -> None:
-        for bus in self._buses.values():
-            bus.cancel()
         for road in list(self._roads.values()):
             road.shut()
         await self._server.shut()
@@ -379,6 +368,11 @@ def _profiles() -> list[DialProfile]:
     return [
         DialProfile(registration=template("CPT1:{imei}"), heartbeats=(template("HB"),), heartbeat_s=60),
     ]
+
+
+def _alarm(registration: str, times: int) -> Alarm:
+    detail = f"dialed {times} times; enter it as an endpoint to let it in"
+    return Alarm(kind="registration_unknown", subject=registration, detail=detail, at=wiring.now())
 
 
 def _registered(store: PostgresStore) -> tuple[list[Endpoint], list[Meter]]:

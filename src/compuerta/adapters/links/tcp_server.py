@@ -11,10 +11,21 @@ from dataclasses import dataclass, field
 
 from compuerta.adapters.links.ear import Ear
 from compuerta.adapters.links.registration import TEMPLATE_BYTES_MAX, DialProfile, Sieve
+from compuerta.domain.errors import Refused
 from compuerta.services.link_port import Link, Listener
 
 HEARTBEATS_MISSED_MAX = 3  # a session that missed so many is dead, whatever TCP believes
 UNSENT_BYTES_MAX = 16_384  # one exchange at a time is far below; more means that nobody reads
+
+
+class PortNotListened(Refused):
+    """A port that meters dial and that cannot be had: another process has it, or it is not ours to take."""
+
+    def __init__(self, *, host: str, port: int, reason: str) -> None:
+        super().__init__(f"meters cannot dial {host}:{port}: {reason}")
+        self.host = host
+        self.port = port
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +87,16 @@ class TcpServer:
         self._sweep: asyncio.TimerHandle | None = None
 
     async def open(self, *, host: str, port: int) -> int:
-        """This will begin to listen, and return the port (0 lets the system choose one)."""
+        """This will begin to listen, and return the port (0 lets the system choose one).
+
+        Raises `PortNotListened`, for example where another process has the port.
+        """
         loop = asyncio.get_running_loop()
-        # The backlog lets a whole estate dial again at once after a power cut.
-        self._server = await loop.create_server(lambda: _Session(self._door), host, port, backlog=1024)
+        try:
+            # The backlog lets a whole estate dial again at once after a power cut.
+            self._server = await loop.create_server(lambda: _Session(self._door), host, port, backlog=1024)
+        except OSError as error:
+            raise PortNotListened(host=host, port=port, reason=error.strerror or str(error)) from error
         self._sweep = loop.call_later(self._door.limits.sweep_s, self._sweep_out)
         bound_port: int = self._server.sockets[0].getsockname()[1]
         return bound_port
