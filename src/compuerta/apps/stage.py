@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -43,6 +44,10 @@ ORDER_S_MAX = 10.0
 FACTOR = 100
 PASSWORD_BYTES = 9
 MARKER = "compuerta-stage"
+# Below those that systems give to callers: who dials a port of that kind while nobody listens may be given
+# the very same port, is then connected to itself, and keeps the listener out when it comes back.
+PORTS = range(20_000, 30_000)
+PORT_TRIES_MAX = 50
 
 
 class StageTaken(Refused):
@@ -327,13 +332,20 @@ def _ports(*, public: bool) -> Ports:
     return Ports(door=door, road=road, provider=provider)
 
 
-def _bound(port: int) -> socket.socket:
-    """Hold a port, the wanted one or, where it is taken, any."""
-    for wish in (port, 0):
+def free_port() -> int:
+    """Return a port that nobody has now."""
+    with _bound(0) as held:
+        port: int = held.getsockname()[1]
+    return port
+
+
+def _bound(wish: int) -> socket.socket:
+    """Hold a port: the wanted one or, where it is taken or 0, any."""
+    for port in (*([wish] if wish else []), *random.sample(PORTS, k=PORT_TRIES_MAX)):
         held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            held.bind(("127.0.0.1", wish))
+            held.bind(("127.0.0.1", port))
         except OSError:
             held.close()
             continue
