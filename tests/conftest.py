@@ -5,7 +5,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -60,12 +60,15 @@ def postgres_template(postgres_server: str, worker_id: str) -> str:
 @pytest.fixture
 def postgres_url(postgres_server: str, postgres_template: str, worker_id: str) -> Iterator[str]:
     """The address of a database of this test's own, a copy of the template."""
-    name = f"test_{worker_id}_{next(_numbers)}"
-    identifier, template = sql.Identifier(name), sql.Identifier(postgres_template)
-    _tell(postgres_server, sql.SQL("drop database if exists {} with (force)").format(identifier))
-    _tell(postgres_server, sql.SQL("create database {} template {}").format(identifier, template))
-    yield url_of(postgres_server, name)
-    _tell(postgres_server, sql.SQL("drop database {} with (force)").format(identifier))
+    with _a_copy(postgres_server, postgres_template, worker_id=worker_id) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_url_of_module(postgres_server: str, postgres_template: str, worker_id: str) -> Iterator[str]:
+    """The address of a database that the tests of one module share, a copy of the template."""
+    with _a_copy(postgres_server, postgres_template, worker_id=worker_id) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +81,16 @@ def url_of(server_url: str, database: str) -> str:
     """This will return the address of another database on the same server."""
     parts = {name: str(value) for name, value in conninfo_to_dict(server_url).items() if value is not None}
     return make_conninfo(**{**parts, "dbname": database})
+
+
+@contextmanager
+def _a_copy(server: str, template: str, *, worker_id: str) -> Iterator[str]:
+    name = f"test_{worker_id}_{next(_numbers)}"
+    identifier = sql.Identifier(name)
+    _tell(server, sql.SQL("drop database if exists {} with (force)").format(identifier))
+    _tell(server, sql.SQL("create database {} template {}").format(identifier, sql.Identifier(template)))
+    yield url_of(server, name)
+    _tell(server, sql.SQL("drop database {} with (force)").format(identifier))
 
 
 def _tell(url: str, order: sql.Composed) -> None:

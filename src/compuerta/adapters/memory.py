@@ -207,10 +207,9 @@ class MemoryTransaction:
 
     def put_attempt(self, attempt: Attempt) -> bool:
         key = (attempt.provider, attempt.reference)
-        if key in self._tables.orders:
+        if key in self._tables.orders or attempt.attempt_id in self._tables.attempts:
             return False
         _require(attempt.amount_minor > 0, "attempt_amount_minor_check")
-        self._take("attempt_pkey", attempt.account_id, attempt.attempt_id)
         self._tables.orders[key] = attempt.attempt_id
         self._tables.attempts[attempt.attempt_id] = attempt
         return True

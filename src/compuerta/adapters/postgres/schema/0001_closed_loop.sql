@@ -161,7 +161,7 @@ create table payment_reference (
 );
 comment on table payment_reference is
     'reference: providers'' order and transaction numbers, unique across accounts (promise M2)';
-create index payment_reference_row on payment_reference (row_id) where kind = 'order';
+create unique index payment_reference_row on payment_reference (row_id) where kind = 'order';
 
 create table payment (
     account_id bigint not null,
