@@ -11,7 +11,7 @@ Without facts the books are checked against themselves alone.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -39,6 +39,8 @@ from compuerta.services.store_port import (
 
 # An order that was on its way when a hold was placed may still arrive: a lease, and the road's delay.
 ON_ITS_WAY = 2 * life.LEASE
+# A hold ends by the clock of the process that lifted it; clocks that are kept by NTP are nearer than this.
+CLOCKS_APART_MAX = timedelta(seconds=5)
 REGISTER_STEP_WH = 10  # DL/T 645 registers count 0.01 kWh
 BROKEN_SHOWN_MAX = 20  # a broken promise is broken once; more lines help nobody
 _FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
@@ -527,7 +529,7 @@ def _s3(view: _View) -> Iterator[str | None]:
                 for hold in view.holds_of[meter.meter_id]
                 if hold.kind in _FORBIDDING
                 and hold.start + ON_ITS_WAY <= at
-                and (hold.end is None or at < hold.end)
+                and (hold.end is None or at < hold.end - CLOCKS_APART_MAX)
             ]
             yield _unless(not long_held, f"meter {meter.meter_no} was switched on at {at} under a hold")
 

@@ -42,7 +42,9 @@ class Provider:
         """Answer a request of ours, or let it get lost."""
         if self.down:
             raise RoadDown("outage")
-        return self.world.request(request, self._stage.now())
+        answer = self.world.request(request, self._stage.now())
+        self.look()  # the payer may have paid in the moment before a close
+        return answer
 
     def pay(self, reference: str) -> bool:
         """Let a payer pay; tells whether the money moved."""

@@ -1,0 +1,50 @@
+"""Sabotage: every guard is switched off once, and the simulator must miss it.
+
+That the same seeds keep every promise with all guards on is what makes a miss a miss.
+"""
+
+from functools import cache
+
+import pytest
+
+from compuerta.sim.runner import run
+from compuerta.sim.sabotage import SABOTAGES
+
+SEEDS = range(1, 51)
+
+pytestmark = pytest.mark.slow
+
+
+@cache
+def keeps_its_promises(seed: int) -> bool:
+    return run(seed).ok
+
+
+@pytest.mark.parametrize("name", sorted(SABOTAGES))
+def test_without_its_guard_a_promise_breaks(name: str) -> None:
+    for seed in SEEDS:
+        report = run(seed, sabotage=name)
+        if report.broken:
+            promises = {line.partition(":")[0] for line in report.broken}
+            assert promises & SABOTAGES[name].promises, report.broken
+            assert keeps_its_promises(seed)
+            return
+    pytest.fail(f"nobody missed that {SABOTAGES[name].guard}")
+
+
+@pytest.mark.parametrize("name", sorted(SABOTAGES))
+def test_a_guard_is_on_again_afterwards(name: str) -> None:
+    changes = SABOTAGES[name].changes()
+    before = [getattr(owner, attribute) for owner, attribute, _ in changes]
+
+    with SABOTAGES[name].off():
+        during = [getattr(owner, attribute) for owner, attribute, _ in changes]
+
+    assert [getattr(owner, attribute) for owner, attribute, _ in changes] == before
+    assert all(one is not other for one, other in zip(before, during, strict=True))
+
+
+def test_fifty_worlds_keep_every_promise_with_all_guards_on() -> None:
+    broken = [seed for seed in SEEDS if not keeps_its_promises(seed)]
+
+    assert broken == []
