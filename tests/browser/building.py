@@ -1,6 +1,6 @@
 """A realistic building in a database: two organisations, eight meters on two roads, a day of recharges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -102,7 +102,7 @@ def deliver_all(
 ) -> None:
     """This will do as a gateway does: carry out what is open, and read a closed relay back."""
     state = MeterState(energy_wh=energy_wh, balance_minor=balance_minor, relay=Relay.CLOSED, power_w=420)
-    done = Result(ending=Ending.DONE, credited=True, state=state)
+    done = Result(ending=Ending.DONE, credited=True, state=replace(state, relay=Relay.PERMITTED))
     for claim in deliver.claim(store, [flat.meter_id], now=at, owner="g1"):
         deliver.conclude(store, [deliver.Conclusion(claim=claim, result=done, at=at)], now=at)
     seen = at + timedelta(milliseconds=650)

@@ -1,21 +1,26 @@
 """The console as its own process for browser tests, with a WeChat Pay in software behind it.
 
-`python -m tests.browser.served PORT`; DATABASE_URL and COMPUERTA_SECRET_KEY come from the environment.
-An order of 66.66 finds the provider down.
+`python -m tests.browser.served PORT` migrates and fills the database that DATABASE_URL names, writes the
+building to its output as one line of JSON, and serves. An order of 66.66 finds the provider away.
 """
 
+import dataclasses
+import json
 import sys
 from random import Random
 
+import django
 import uvicorn
+from django.core.management import call_command
+from tests.browser.building import a_building
 from tests.unit.payments.wechat_side import a_cheap_pair
 
 from compuerta.adapters.payments.http import Steps, converse_with
-from compuerta.apps.console import asgi, work
 from compuerta.domain.errors import Unreachable
 from compuerta.services.payment_ports import HttpRequest, HttpResponse, Presentation
 
-DOWN_FOR = b'"total":6666'
+AWAY_FOR = b'"total":6666'
+PASSWORD = "volta-302-abril"
 
 
 class Away(Unreachable):
@@ -23,10 +28,27 @@ class Away(Unreachable):
 
 
 def main(port: int) -> None:
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from compuerta.apps.console import asgi, people, work
+
+    building = a_building(work.settings.DATABASE_URL, now=work.now())
+    for name, language, rights in (
+        ("ana", "es", (people.SELL, people.SWITCH)),
+        ("guest", "en", ()),
+        ("guessed", "en", ()),
+    ):
+        people.add_person(
+            name,
+            password=PASSWORD,
+            organisation_id=building.organisation_id,
+            language=language,
+            rights=rights,
+        )
     world, provider = a_cheap_pair(seed=Random().randrange(2**32))
 
     def answer(request: HttpRequest) -> HttpResponse:
-        if DOWN_FOR in request.body.replace(b" ", b""):
+        if AWAY_FOR in request.body.replace(b" ", b""):
             raise Away
         return world.request(request, work.now())
 
@@ -34,6 +56,8 @@ def main(port: int) -> None:
         return converse_with(steps, answer)
 
     app = asgi.application_for(work.Outside(providers={provider.name: provider}, talk=talk))
+    sys.stdout.write(json.dumps(dataclasses.asdict(building), default=str) + "\n")
+    sys.stdout.flush()
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
 
 

@@ -1,12 +1,14 @@
 """The console as one ASGI application: Django's screens, and their static files."""
 
 import os
+from typing import cast
 
 from django.core.asgi import get_asgi_application
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from compuerta.apps.console import work
 from compuerta.apps.console.work import Outside
@@ -23,6 +25,6 @@ def application_for(outside: Outside) -> Starlette:
     return Starlette(
         routes=[
             Mount("/static", GZipMiddleware(files)),
-            Mount("/", get_asgi_application()),
+            Mount("/", cast(ASGIApp, get_asgi_application())),
         ]
     )

@@ -8,7 +8,7 @@ from compuerta.apps.console.histories import ReadingRow, Stopwatch
 from compuerta.apps.console.reads import PACE_OVER, Lit
 
 PROMISE_MS = 10_000  # what the trade promises from payment to power
-WIDTH, HEIGHT = 720, 200
+WIDTH, HEIGHT = 480, 170
 CEILING_MS_MIN, CEILING_MS_MAX = 12_000, 30_000  # slower dots sit on the upper edge
 BAR_WIDTH = 1000
 

@@ -24,8 +24,8 @@ class Stopwatch:
 
 
 _STOPWATCHES = """
-select l.recharge_id, l.provider, l.reference, l.currency, l.paid_minor, l.paid_at, l.posted_at, l.credited_at,
-    l.closed_at
+select l.recharge_id, l.provider, l.reference, l.currency, l.paid_minor,
+    l.paid_at, l.posted_at, l.credited_at, l.closed_at
 from recharge_timeline l
 where l.account_id = %(account_id)s
 """

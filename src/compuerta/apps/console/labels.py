@@ -97,6 +97,10 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
 )
 
 
+# Words of the frame around our screens that its authors left untranslated; listed to be collected.
+FRAME = (_("Welcome back to"), _("Light"), _("Dark"), _("System"))
+
+
 def word(name: str) -> str:
     """Return the word for a row's name in the reader's language."""
     found = WORDS.get(name)

@@ -3,7 +3,10 @@
 Everything else is the domain's tables: read by SQL in `reads`, changed by services only.
 """
 
+from datetime import datetime
+
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -11,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 class Organisation(models.Model):
     """The domain's organisation, as Django's forms need it; Django does not manage the table."""
 
-    organisation_id = models.BigAutoField(primary_key=True)
-    name = models.TextField()
+    organisation_id: "models.BigAutoField[int, int]" = models.BigAutoField(primary_key=True)
+    name: "models.TextField[str, str]" = models.TextField()
 
     class Meta:
         managed = False
@@ -27,9 +30,15 @@ class Organisation(models.Model):
 class ConsoleUser(models.Model):
     """A person's one organisation and language."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="console")
-    organisation = models.ForeignKey(Organisation, models.PROTECT, verbose_name=_("organisation"))
-    language = models.CharField(_("language"), max_length=10, choices=settings.LANGUAGES, default="en")
+    user: "models.OneToOneField[User, User]" = models.OneToOneField(
+        User, models.CASCADE, related_name="console"
+    )
+    organisation: "models.ForeignKey[Organisation, Organisation]" = models.ForeignKey(
+        Organisation, models.PROTECT, verbose_name=_("organisation")
+    )
+    language: "models.CharField[str, str]" = models.CharField(
+        _("language"), max_length=10, choices=settings.LANGUAGES, default="en"
+    )
 
     class Meta:
         db_table = "console_user"
@@ -48,8 +57,8 @@ class ConsoleUser(models.Model):
 class SignInFailure(models.Model):
     """A wrong password, kept for as long as it counts."""
 
-    name = models.CharField(max_length=150)
-    at = models.DateTimeField(db_index=True)
+    name: "models.CharField[str, str]" = models.CharField(max_length=150)
+    at: "models.DateTimeField[datetime, datetime]" = models.DateTimeField(db_index=True)
 
     class Meta:
         db_table = "console_sign_in_failure"

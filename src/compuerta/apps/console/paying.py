@@ -71,14 +71,11 @@ def order(
         return
     if len(histories.attempts_unpaid(place.account_id, since=UNPAID_WITHIN, now=now)) >= UNPAID_MAX:
         raise TooManyOrders
-    try:
-        work.run(
-            lambda store: ordering.open_attempt(
-                store, wanted, capabilities=provider.capabilities, expires_in=QR_LIVES, now=now
-            )
+    work.run(
+        lambda store: ordering.open_attempt(
+            store, wanted, capabilities=provider.capabilities, expires_in=QR_LIVES, now=now
         )
-    except ordering.ReferenceTaken:
-        return  # the same form twice at once
+    )
 
 
 def place_at_provider(place: PayPlace, attempt_id: UUID, *, now: datetime) -> None:

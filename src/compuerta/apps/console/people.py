@@ -61,12 +61,12 @@ def actor(request: HttpRequest, person: Person, *, why: str) -> Actor:
 
 def may_sell(request: HttpRequest) -> bool:
     """Tell whether the till is shown in the menu."""
-    return request.user.has_perm(SELL)
+    return isinstance(request.user, User) and request.user.has_perm(SELL)
 
 
 def may_administer(request: HttpRequest) -> bool:
     """Tell whether the list of people is shown in the menu."""
-    return bool(getattr(request.user, "is_superuser", False))
+    return isinstance(request.user, User) and request.user.is_superuser
 
 
 def add_person(
@@ -101,6 +101,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no t
 
 def _person(request: HttpRequest) -> Person:
     user = request.user
+    assert isinstance(user, User), "who is not signed in was sent to the sign-in page"
     work = ConsoleUser.objects.select_related("organisation").filter(user_id=user.pk).first()
     if work is None:
         raise PermissionDenied(_("Your name belongs to no organisation yet. Ask whoever made it for you."))
@@ -110,5 +111,5 @@ def _person(request: HttpRequest) -> Person:
         organisation_name=work.organisation.name,
         may_sell=user.has_perm(SELL),
         may_switch=user.has_perm(SWITCH),
-        operates=bool(getattr(user, "is_superuser", False)),
+        operates=user.is_superuser,
     )

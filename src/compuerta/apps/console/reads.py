@@ -97,7 +97,8 @@ select
     case when m.credit_authority = 'meter' then coalesce(t.balance_minor, s.delivered_minor)
         else s.delivered_minor end as balance_minor,
     coalesce(s.undelivered_minor, 0) as undelivered_minor,
-    (%(low_major)s * case when z.currency = any(%(whole_currencies)s) then 1 else 100 end)::bigint as low_minor,
+    (%(low_major)s * case when z.currency = any(%(whole_currencies)s) then 1 else 100 end)::bigint
+        as low_minor,
     t.relay, t.wanted_closed, t.wanted_reason, t.energy_wh, t.power_w, t.flags, t.read_at, t.heard_at,
     coalesce(t.heard_at < %(silent_since)s, true) as silent,
     e.alive as road_alive, h.owner as held_by, h.note as held_why

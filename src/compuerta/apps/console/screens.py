@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
-from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console import paying, selling
+from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
 from compuerta.domain.money import AmountMalformed
@@ -30,6 +30,9 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         selling.SaleDiffers: gettext_lazy(
             "This sale was made already, with another amount. Begin a new one."
         ),
+        ordering.ReferenceTaken: gettext_lazy(
+            "This sale was made already, with another amount. Begin a new one."
+        ),
         selling.SaleSuspended: gettext_lazy("The money is booked but could not be credited: a case is open."),
         paying.TooManyOrders: gettext_lazy(
             "Many orders were opened here and none was paid. Please wait some minutes."
@@ -40,7 +43,13 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
 
 
 def show(
-    request: HttpRequest, person: Person, template: str, *, title: str, status: int = 200, **values: object
+    request: HttpRequest,
+    person: Person,
+    template: str,
+    values: Mapping[str, object],
+    *,
+    title: str,
+    status: int = 200,
 ) -> HttpResponse:
     """Render a screen inside the console's frame."""
     context = {**admin.site.each_context(request), "title": title, "person": person, **values}
@@ -60,7 +69,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("dashboard")
     response = admin.site.login(request, extra_context={"app_path": request.get_full_path()})
-    work = ConsoleUser.objects.filter(user_id=request.user.pk).first() if request.user.pk else None
+    work = ConsoleUser.objects.filter(user_id=request.user.pk).first()
     if work is not None:
         response.set_cookie("django_language", work.language, samesite="Lax")
     return response

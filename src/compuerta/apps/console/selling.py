@@ -11,7 +11,6 @@ from uuid import UUID
 from compuerta.adapters.payments.http import converse_with
 from compuerta.adapters.payments.till import CashTill
 from compuerta.domain.errors import Refused
-from compuerta.domain.payment import Attempt
 from compuerta.services import ordering, vend
 from compuerta.services.holding import Actor
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
@@ -78,22 +77,13 @@ def sell(store: Store, sale: Sale, *, actor: Actor, now: datetime) -> None:
             store, order, capabilities=till.capabilities, expires_in=SALE_WITHIN, now=now
         )
     except ordering.ReferenceTaken:
-        attempt = _same(store, sale)
+        raise SaleDiffers from None
     taken = converse_with(till.create(attempt, now=now, chance=bytes), _nobody)
     assert taken.paid is not None, "cash is there when the order is made"
     _keep_audit(store, sale, actor, now=now)
     (outcome,) = vend.accept_payments(store, [taken.paid], now=now)
     if outcome not in (vend.Outcome.CREDITED, vend.Outcome.ALREADY_CREDITED):
         raise SaleSuspended(outcome)
-
-
-def _same(store: Store, sale: Sale) -> Attempt:
-    with store.transaction() as tx:
-        attempt = tx.attempt(sale.attempt_id)
-    wanted = (sale.account_id, sale.till, sale.amount_minor)
-    if attempt is None or (attempt.account_id, attempt.provider, attempt.amount_minor) != wanted:
-        raise SaleDiffers
-    return attempt
 
 
 def _keep_audit(store: Store, sale: Sale, actor: Actor, *, now: datetime) -> None:

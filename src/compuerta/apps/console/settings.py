@@ -3,7 +3,7 @@
 `DATABASE_URL`              libpq address of the database
 `COMPUERTA_SECRET_KEY`      signs sessions; at least 32 characters
 `COMPUERTA_ALLOWED_HOSTS`   names that the console is called by, with commas
-`COMPUERTA_PUBLIC_ADDRESS`  how residents reach it, such as https://pay.example.org; cookies are secure if https
+`COMPUERTA_PUBLIC_ADDRESS`  how residents reach it, such as https://pay.example.org (https: secure cookies)
 """
 
 import os
@@ -114,7 +114,12 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "items": [
-                    {"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("dashboard")},
+                    {
+                        "title": _("Overview"),
+                        "icon": "monitoring",
+                        "link": reverse_lazy("dashboard"),
+                        "active": lambda request: request.path == "/",
+                    },
                     {"title": _("Meters"), "icon": "electric_meter", "link": reverse_lazy("meters")},
                     {
                         "title": _("Till"),

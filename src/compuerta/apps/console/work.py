@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, Full, LifoQueue
 from typing import TypeVar
@@ -56,7 +56,7 @@ class _Outer:
 
 
 def attach(outside: Outside) -> None:
-    """This will give the console its payment providers; without them residents' pages say that none is there."""
+    """This will give the console its payment providers; without them a resident's page sends to the till."""
     _Outer.outside = outside
 
 

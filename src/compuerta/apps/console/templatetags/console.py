@@ -32,6 +32,13 @@ def money(amount_minor: int | None, currency: str | None) -> str:
 
 
 @register.filter
+def round_money(amount_minor: int, currency: str) -> str:
+    """Show money without its decimals where they are zero: ¥50."""
+    shown = money(amount_minor, currency)
+    return shown.replace(".00", "").replace(",00", "")
+
+
+@register.filter
 def plain(amount_minor: int, currency: str) -> str:
     """Show minor units as somebody would type them: 5000 CNY is 50."""
     return format_minor(amount_minor, currency=currency).removesuffix(".00")
@@ -87,7 +94,7 @@ def word(name: str) -> str:
 @register.filter
 def provider(name: str) -> str:
     """Show a provider account's name as payers know it."""
-    return "WeChat Pay" if name.startswith("wechat") else name
+    return _("WeChat Pay") if name.startswith("wechat") else name
 
 
 def _span(span_s: int) -> str:

@@ -12,7 +12,7 @@ from compuerta.apps.console.screens import show
 @for_people
 def page(request: HttpRequest, person: Person) -> HttpResponse:
     """Show the overview."""
-    return show(request, person, "dashboard", title=_("Overview"), **_panels(person))
+    return show(request, person, "dashboard", _panels(person), title=_("Overview"))
 
 
 @for_people
@@ -24,8 +24,9 @@ def live(request: HttpRequest, person: Person) -> HttpResponse:
 def _panels(person: Person) -> dict[str, object]:
     now, organisation_id = work.now(), person.organisation_id
     ends = reads.road_ends(organisation_id)
+    cases = reads.cases_open(organisation_id)
+    alarms = reads.alarms_open() if person.operates else []
     return {
-        "now": now,
         "totals": reads.totals(organisation_id, now=now),
         "off": reads.meters_off(organisation_id, now=now),
         "low": reads.meters_low(organisation_id, now=now),
@@ -35,6 +36,7 @@ def _panels(person: Person) -> dict[str, object]:
         "ends_alive": sum(1 for end in ends if end.alive),
         "ends_all": len(ends),
         "instructions": reads.instructions_open(organisation_id),
-        "cases": reads.cases_open(organisation_id),
-        "alarms": reads.alarms_open() if person.operates else [],
+        "cases": cases,
+        "alarms": alarms,
+        "waiting": len(cases) + len(alarms),
     }

@@ -36,16 +36,15 @@ def listing(request: HttpRequest, person: Person) -> HttpResponse:
     }
     if request.headers.get("HX-Request"):
         return render(request, "console/_meters.html", context)
-    return show(request, person, "meters", title=_("Meters"), **context)
+    return show(request, person, "meters", context, title=_("Meters"))
 
 
 @for_people
 def page(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
     """Show one meter."""
     meter = one(person, meter_id)
-    return show(
-        request, person, "meter", title=meter.place or meter.meter_no, act_id=uuid4(), **_facts(person, meter)
-    )
+    facts = {**_facts(person, meter), "act_id": uuid4()}
+    return show(request, person, "meter", facts, title=meter.place or meter.meter_no)
 
 
 @for_people

@@ -20,4 +20,4 @@ def sheet(request: HttpRequest, person: Person) -> HttpResponse:
         for meter in meters
         if meter.pay_token is not None
     ]
-    return show(request, person, "stickers", title=_("QR stickers"), stickers=stickers)
+    return show(request, person, "stickers", {"stickers": stickers}, title=_("QR stickers"))

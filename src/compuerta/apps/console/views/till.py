@@ -30,7 +30,7 @@ def find(request: HttpRequest, person: Person) -> HttpResponse:
         return render(request, "console/_till_found.html", context)
     if len(sellable) == 1:
         return redirect("till_sale", sellable[0].meter_id)
-    return show(request, person, "till", title=_("Till"), **context)
+    return show(request, person, "till", context, title=_("Till"))
 
 
 @for_people
@@ -62,7 +62,7 @@ def quote(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 def receipt(request: HttpRequest, person: Person, meter_id: int, attempt_id: UUID) -> HttpResponse:
     """Show a sale's receipt and its way to the meter."""
     facts = _receipt(person, meter_id, attempt_id)
-    return show(request, person, "till_receipt", title=_("Receipt"), **facts)
+    return show(request, person, "till_receipt", facts, title=_("Receipt"))
 
 
 @for_people
@@ -111,19 +111,17 @@ def _form(
     request: HttpRequest, person: Person, meter: MeterRow, *, act_id: UUID, error: str = ""
 ) -> HttpResponse:
     assert meter.account_id is not None and meter.currency is not None
+    values = {
+        "meter": meter,
+        "act_id": act_id,
+        "error": error,
+        "amount": request.POST.get("amount", ""),
+        "tendered": request.POST.get("tendered", ""),
+        "quick": amounts.quick_minor(meter.currency),
+        "last": next(iter(histories.stopwatches(meter.account_id)), None),
+    }
     return show(
-        request,
-        person,
-        "till_sale",
-        title=_("Sell a recharge"),
-        status=422 if error else 200,
-        meter=meter,
-        act_id=act_id,
-        error=error,
-        amount=request.POST.get("amount", ""),
-        tendered=request.POST.get("tendered", ""),
-        quick=amounts.quick_minor(meter.currency),
-        last=next(iter(histories.stopwatches(meter.account_id)), None),
+        request, person, "till_sale", values, title=_("Sell a recharge"), status=422 if error else 200
     )
 
 

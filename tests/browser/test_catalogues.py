@@ -1,0 +1,108 @@
+"""Every word of the console is there in Spanish and Chinese; no gettext tool is needed to know."""
+
+import ast
+import gettext
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+CONSOLE = Path(__file__).resolve().parents[2] / "src" / "compuerta" / "apps" / "console"
+FOLDERS = {"es": "es", "zh-hans": "zh_Hans"}
+WORD = re.compile(r"""\{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
+BLOCK = re.compile(r"\{%\s*blocktranslate([^%]*)%\}(.*?)\{%\s*endblocktranslate\s*%\}", re.S)
+PLURAL = re.compile(r"\{%\s*plural\s*%\}")
+CALLS = {"_", "gettext", "gettext_lazy", "ngettext"}
+
+
+@cache
+def catalogue(language: str) -> gettext.GNUTranslations:
+    path = CONSOLE / "locale" / FOLDERS[language] / "LC_MESSAGES" / "django.mo"
+    with path.open("rb") as file:
+        return gettext.GNUTranslations(file)
+
+
+def words_in_template(text: str) -> Iterator[str]:
+    for double, single in WORD.findall(text):
+        yield double or single
+    for _, inner in BLOCK.findall(text):
+        # A plural is kept under its singular.
+        yield re.sub(r"\{\{\s*(\w+)\s*\}\}", r"%(\1)s", PLURAL.split(inner)[0])
+
+
+def words_in_code(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
+            for argument in node.args[:1]:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    yield argument.value
+
+
+@cache
+def words() -> frozenset[str]:
+    """Every word that our templates and code show."""
+    templates = (path.read_text() for path in sorted((CONSOLE / "templates").rglob("*.html")))
+    code = (path.read_text() for path in sorted(CONSOLE.rglob("*.py")))
+    return frozenset(
+        [word for text in templates for word in words_in_template(text)]
+        + [word for text in code for word in words_in_code(text)]
+    )
+
+
+def translated(word: str, *, language: str) -> str | None:
+    """The word in a language, or None where the catalogue lacks it."""
+    entries: dict[object, str] = catalogue(language)._catalog  # type: ignore[attr-defined]
+    return entries.get(word) or entries.get((word, 0))
+
+
+def untranslated_in(text: str, *, language: str) -> list[str]:
+    """The English words of ours that a page in another language still shows; short ones may be anything."""
+    return [
+        word
+        for word in sorted(words())
+        if len(word) >= 8 and "%(" not in word and translated(word, language=language) not in (word, None)
+        if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)
+    ]
+
+
+def entries_of(text: str) -> dict[str, str]:
+    """The words and their (first) translations of a .po file as we write them: one line each."""
+    found = re.findall(r'^msgid "(.+)"\n(?:msgid_plural ".*"\n)?msgstr(?:\[0\])? "(.*)"$', text, re.MULTILINE)
+    return {word.replace('\\"', '"'): told.replace('\\"', '"') for word, told in found}
+
+
+@pytest.mark.parametrize("language", sorted(FOLDERS))
+def test_every_word_has_a_translation(language: str) -> None:
+    missing = [word for word in sorted(words()) if translated(word, language=language) is None]
+
+    assert len(words()) > 200
+    assert not missing
+
+
+@pytest.mark.parametrize("language", sorted(FOLDERS))
+def test_what_is_compiled_is_what_is_written(language: str) -> None:
+    written = entries_of((CONSOLE / "locale" / FOLDERS[language] / "LC_MESSAGES" / "django.po").read_text())
+
+    differ = [word for word, told in written.items() if translated(word, language=language) != told]
+
+    assert len(written) > 200
+    assert not differ
+
+
+@pytest.mark.parametrize("language", sorted(FOLDERS))
+def test_translations_keep_the_places_of_values(language: str) -> None:
+    written = entries_of((CONSOLE / "locale" / FOLDERS[language] / "LC_MESSAGES" / "django.po").read_text())
+    places = re.compile(r"%\(\w+\)s")
+
+    differ = [word for word, told in written.items() if places.findall(word) != places.findall(told)]
+
+    assert not differ
+
+
+def test_the_rule_can_fail() -> None:
+    assert translated("a word that nobody wrote", language="es") is None
+    assert untranslated_in("… Low balances …", language="es") == ["Low balances"]
+    template = "{% translate 'one' %}{% blocktranslate %}two {{ n }}{% endblocktranslate %}"
+    assert list(words_in_template(template)) == ["one", "two %(n)s"]
