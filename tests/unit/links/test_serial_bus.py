@@ -49,6 +49,27 @@ def test_a_second_user_of_the_port_is_told_so_and_does_not_get_it() -> None:
     asyncio.run(scene())
 
 
+def test_a_pseudo_terminal_is_opened_again_after_its_holder_was_killed() -> None:
+    async def scene() -> None:
+        master, slave = a_pty()
+        opened: asyncio.Queue[Link] = asyncio.Queue()
+        failed: asyncio.Queue[serial_bus.PortNotOpened] = asyncio.Queue()
+        path = os.ttyname(slave)
+
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(3):
+                bus = serial_bus.SerialBus(path, opened=opened.put_nowait, not_opened=failed.put_nowait)
+                holding = asyncio.create_task(bus.run())
+                await opened.get()
+                await stop(holding)
+        os.close(master)
+        os.close(slave)
+
+        assert failed.empty()
+
+    asyncio.run(scene())
+
+
 @pytest.mark.slow
 def test_a_device_that_comes_back_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:

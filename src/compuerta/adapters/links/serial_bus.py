@@ -5,7 +5,10 @@ Bytes have eight bits and even parity (DL/T 645-2007 5.1), unless the installati
 
 import asyncio
 import errno
+import os
+import termios
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import serialx
@@ -74,16 +77,36 @@ class SerialBus:
     async def _open(self) -> "_Port":
         loop = asyncio.get_running_loop()
         try:
+            _unsettle(self._path)
             async with asyncio.timeout(OPEN_S_MAX):
                 _, port = await serialx.create_serial_connection(
                     loop, _Port, self._path, baudrate=self._baud, parity=self._parity, exclusive=True
                 )
         except TimeoutError as error:
             raise PortNotOpened(path=self._path, reason="does not open") from error
-        except (OSError, serialx.SerialException, serialx.UnsupportedSetting) as error:
+        except (OSError, termios.error, serialx.SerialException, serialx.UnsupportedSetting) as error:
             raise PortNotOpened(path=self._path, reason=_reason(error)) from error
         assert isinstance(port, _Port)
         return port
+
+
+def _unsettle(path: str) -> None:
+    """Bring a pseudo-terminal to a speed that nobody asks for; a real port is left alone.
+
+    A pseudo-terminal carries no parity, and the C library calls a change refused if none of it took effect.
+    So whoever opens one after a holder that was killed, with the same settings, would be refused for ever.
+    """
+    if not Path(path).resolve().is_relative_to("/dev/pts"):
+        return
+    terminal = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        iflag, oflag, cflag, lflag, _, _, control = termios.tcgetattr(terminal)
+        speed = termios.B50
+        termios.tcsetattr(
+            terminal, termios.TCSANOW, [iflag, oflag, cflag & ~termios.PARENB, lflag, speed, speed, control]
+        )
+    finally:
+        os.close(terminal)
 
 
 def _reason(error: Exception) -> str:
