@@ -8,15 +8,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from uuid import uuid4
 
 import httpx
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,13 +25,14 @@ from compuerta import __version__
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.api import machines
+from compuerta.apps.api import edge, machines
 from compuerta.apps.api.notices import NoticeDoor
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
-from compuerta.domain.errors import Refused, Unreachable
+from compuerta.apps.selling import Talk
+from compuerta.domain.errors import Unreachable
 from compuerta.services import beating
-from compuerta.services.payment_ports import Presentation
+from compuerta.services.payment_ports import PaymentProvider, Presentation
 
 log = structlog.get_logger()
 
@@ -49,21 +50,34 @@ select
 
 
 def app_for(given: Settings) -> FastAPI:
-    """Return the application of one door process."""
-    desk = Desk(wiring.database_url(given))
-    providers = wiring.providers()
-    notices = NoticeDoor(desk, providers)
+    """Return the application of one door process: machines, providers, watchers, and the console."""
     client = httpx.AsyncClient()
 
     async def talk(name: str, steps: Steps[Presentation]) -> Presentation:
         return await converse(steps, client=client, base_url=wiring.base_url(name), timeout_s=PROVIDER_S_MAX)
+
+    desk = Desk(wiring.database_url(given))
+    app = machines_door(desk, wiring.providers(), talk=talk, hang_up=client.aclose)
+    _add_console(app, given)
+    return app
+
+
+def machines_door(
+    desk: Desk,
+    providers: Mapping[str, PaymentProvider],
+    *,
+    talk: Talk,
+    hang_up: Callable[[], Awaitable[None]],
+) -> FastAPI:
+    """Return the door without the console; at its end it shuts the desk and hangs up."""
+    notices = NoticeDoor(desk, providers)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         beats = asyncio.create_task(_beat_on(desk))
         yield
         beats.cancel()
-        await client.aclose()
+        await hang_up()
         await desk.shut()
 
     app = FastAPI(
@@ -78,22 +92,21 @@ def app_for(given: Settings) -> FastAPI:
     # Not a FastAPI route: the bytes are signed, and nothing may touch them before they are verified.
     app.router.routes.append(Route("/notices/{provider}", notices.take, methods=["POST"]))
     app.include_router(machines.router_for(machines.Machines(desk=desk, providers=providers, talk=talk)))
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(Unreachable, _unreachable)
+    app.add_middleware(edge.BoundedBodies, path="/api/")
+    edge.add_refusals(app)
     _add_watching(app, desk)
-    _add_console(app, given)
     return app
 
 
 def _add_watching(app: FastAPI, desk: Desk) -> None:
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:
-        await desk.run(partial(_figures))
+        await desk.run(_figures)
         return PlainTextResponse("ok\n")
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        figures = await desk.run(partial(_figures))
+        figures = await desk.run(_figures)
         registry = CollectorRegistry()
         for name, value in figures.items():
             Gauge(f"compuerta_{name}", name.replace("_", " "), registry=registry).set(value)
@@ -109,14 +122,6 @@ def _add_console(app: FastAPI, given: Settings) -> None:
     residents = {name: each for name, each in providers.items() if not each.capabilities.immediate}
     urls = {name: wiring.base_url(name) for name in providers}
     app.mount("/", application_for(work.Outside(providers=residents, talk=work.over_http(urls))))
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, status_code=422)
-
-
-async def _unreachable(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, status_code=503)
 
 
 async def _beat_on(desk: Desk) -> None:

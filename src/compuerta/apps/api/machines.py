@@ -12,16 +12,19 @@ from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Security, status
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Security, status
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps import wiring
 from compuerta.apps.api import reading
 from compuerta.apps.desk import Desk
 from compuerta.apps.selling import ProviderUnknown, Talk, reference_of, sell
-from compuerta.services.ordering import Order
+from compuerta.domain.payment import AttemptState
+from compuerta.services.ordering import Order, ReferenceTaken
 from compuerta.services.payment_ports import PaymentProvider
+from compuerta.services.store_port import AuditEntry
 
 PAGE_MAX = 200
 _BEARER = HTTPBearer(description="an API key made by `compuerta key`")
@@ -88,6 +91,12 @@ class Recharge(BaseModel):
     closed_at: datetime | None
 
 
+class Problem(BaseModel):
+    """Why something was refused, in words for the one who has to put it right."""
+
+    detail: str
+
+
 class RechargeWish(BaseModel):
     """What is needed to recharge an account; the id is the caller's and makes repeating harmless."""
 
@@ -95,7 +104,7 @@ class RechargeWish(BaseModel):
 
     attempt_id: UUID
     provider: str = Field(min_length=1, max_length=64)
-    amount_minor: int = Field(gt=0, le=BIGINT_MAX)
+    amount_minor: int = Field(strict=True, gt=0, le=BIGINT_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +112,7 @@ class Caller:
     """Who asks: an organisation's machine with what it may do."""
 
     organisation_id: int
+    name: str
     scopes: frozenset[str]
 
 
@@ -136,8 +146,15 @@ def router_for(machines: Machines) -> APIRouter:
     async def caller(sent: Annotated[HTTPAuthorizationCredentials, Security(_BEARER)]) -> Caller:
         found = await machines.ask(reading.KEY, hash=key_hash(sent.credentials))
         if not found:
-            raise HTTPException(status.HTTP_401_UNAUTHORIZED, "this API key is not known, or was revoked")
-        return Caller(organisation_id=found[0]["organisation_id"], scopes=frozenset(found[0]["scopes"]))
+            raise HTTPException(
+                status.HTTP_401_UNAUTHORIZED,
+                "this API key is not known, or was revoked",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        (key,) = found
+        return Caller(
+            organisation_id=key["organisation_id"], name=key["name"], scopes=frozenset(key["scopes"])
+        )
 
     router = APIRouter(prefix="/api/v1", tags=["machines"], responses=_REFUSALS)
     _add_meters(router, machines, caller)
@@ -151,11 +168,29 @@ def key_hash(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "the API key is not known"},
-    403: {"description": "the API key may not do this"},
-    404: {"description": "not in your organisation"},
-}
+def _documented(refusals: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {code: {"model": Problem, "description": text} for code, text in refusals.items()}
+
+
+_REFUSALS = _documented(
+    {
+        401: "the API key is missing, not known, or revoked",
+        422: "malformed: the detail names the field",
+        503: "the database does not answer: ask again",
+    }
+)
+_NOT_FOUND = _documented({404: "not in your organisation"})
+_SELLING_REFUSALS = _NOT_FOUND | _documented(
+    {
+        400: "the body is no JSON",
+        403: "the API key may not sell",
+        408: "the body came too slowly",
+        409: "another recharge has this id",
+        413: "the body is too large",
+        422: "malformed, or refused: the detail says what to do",
+        503: "the database or the provider does not answer: ask again with the same id",
+    }
+)
 
 
 def _add_meters(router: APIRouter, machines: Machines, caller: Any) -> None:
@@ -170,7 +205,7 @@ def _add_meters(router: APIRouter, machines: Machines, caller: Any) -> None:
             reading.METERS, organisation_id=asker.organisation_id, after=_text(after), limit=limit
         )
 
-    @router.get("/meters/{meter_no}", response_model=Meter)
+    @router.get("/meters/{meter_no}", response_model=Meter, responses=_NOT_FOUND)
     async def read_meter(asker: Asker, meter_no: Annotated[str, Path(pattern="^[0-9]{12}$")]) -> reading.Row:
         """Read one meter."""
         return await machines.one(reading.ONE_METER, organisation_id=asker.organisation_id, meter_no=meter_no)
@@ -188,16 +223,17 @@ def _add_accounts(router: APIRouter, machines: Machines, caller: Any) -> None:
             reading.ACCOUNTS, organisation_id=asker.organisation_id, after=after, limit=limit
         )
 
-    @router.get("/accounts/{account_id}", response_model=Account)
+    @router.get("/accounts/{account_id}", response_model=Account, responses=_NOT_FOUND)
     async def read_account(asker: Asker, account_id: AccountId) -> reading.Row:
         """Read one account."""
         return await machines.one(
             reading.ONE_ACCOUNT, organisation_id=asker.organisation_id, account_id=account_id
         )
 
-    @router.get("/accounts/{account_id}/recharges", response_model=list[Recharge])
+    @router.get("/accounts/{account_id}/recharges", response_model=list[Recharge], responses=_NOT_FOUND)
     async def list_recharges(asker: Asker, account_id: AccountId, limit: Limit = 50) -> list[reading.Row]:
         """List an account's recharges, the latest first."""
+        await machines.one(reading.ONE_ACCOUNT, organisation_id=asker.organisation_id, account_id=account_id)
         return await machines.ask(
             reading.RECHARGES,
             organisation_id=asker.organisation_id,
@@ -205,7 +241,7 @@ def _add_accounts(router: APIRouter, machines: Machines, caller: Any) -> None:
             limit=limit,
         )
 
-    @router.get("/recharges/{attempt_id}", response_model=Recharge)
+    @router.get("/recharges/{attempt_id}", response_model=Recharge, responses=_NOT_FOUND)
     async def read_recharge(asker: Asker, attempt_id: UUID) -> reading.Row:
         """Read one recharge with its four instants."""
         return await machines.one(
@@ -214,37 +250,48 @@ def _add_accounts(router: APIRouter, machines: Machines, caller: Any) -> None:
 
 
 def _add_recharging(router: APIRouter, machines: Machines, caller: Any) -> None:
-    Asker = Annotated[Caller, Depends(caller)]  # noqa: N806
-
-    @router.post(
-        "/accounts/{account_id}/recharges",
-        response_model=Recharge,
-        responses={
-            409: {"description": "another recharge has this id"},
-            422: {"description": "refused: the detail says what to do"},
-            503: {"description": "the provider does not answer: ask again with the same id"},
-        },
-    )
-    async def recharge(asker: Asker, account_id: AccountId, wish: RechargeWish) -> reading.Row:
-        """Order a recharge; the same id again answers with the same recharge."""
+    async def seller(asker: Annotated[Caller, Depends(caller)]) -> Caller:
         if "sell" not in asker.scopes:
             raise HTTPException(status.HTTP_403_FORBIDDEN, "this API key may not sell")
+        return asker
+
+    Seller = Annotated[Caller, Depends(seller)]  # noqa: N806
+
+    @router.post("/accounts/{account_id}/recharges", response_model=Recharge, responses=_SELLING_REFUSALS)
+    async def recharge(
+        asker: Seller, account_id: AccountId, wish: RechargeWish, request: Request
+    ) -> reading.Row:
+        """Order a recharge; the same id again answers with the same recharge."""
         await machines.one(reading.ONE_ACCOUNT, organisation_id=asker.organisation_id, account_id=account_id)
         shown = {"organisation_id": asker.organisation_id, "attempt_id": wish.attempt_id}
-        known = await machines.ask(reading.ONE_RECHARGE, **shown)
-        if not known or known[0]["presented"] is None:
-            await _sell(machines, account_id, wish)
-        row = await machines.one(reading.ONE_RECHARGE, **shown)
-        if (row["account_id"], row["provider"], row["amount_minor"]) != (
-            account_id, wish.provider, wish.amount_minor,
-        ):  # fmt: skip
-            raise HTTPException(status.HTTP_409_CONFLICT, "another recharge has this id; make a new one")
-        return row
+        for row in await machines.ask(reading.ONE_RECHARGE, **shown):
+            _require_same(row, account_id, wish)
+            if row["state"] != AttemptState.CREATED.value:
+                return row
+        try:
+            await _sell(machines, asker, account_id, wish, origin=_origin(request))
+        except ReferenceTaken as taken:
+            raise _taken() from taken
+        return await machines.one(reading.ONE_RECHARGE, **shown)
 
 
-async def _sell(machines: Machines, account_id: int, wish: RechargeWish) -> None:
+def _require_same(row: reading.Row, account_id: int, wish: RechargeWish) -> None:
+    ordered = (row["account_id"], row["provider"], row["amount_minor"])
+    if ordered != (account_id, wish.provider, wish.amount_minor):
+        raise _taken()
+
+
+def _taken() -> HTTPException:
+    return HTTPException(status.HTTP_409_CONFLICT, "another recharge has this id; make a new one")
+
+
+async def _sell(
+    machines: Machines, asker: Caller, account_id: int, wish: RechargeWish, *, origin: str
+) -> None:
     provider = machines.providers.get(wish.provider)
-    if provider is None:
+    ours = {"organisation_id": asker.organisation_id, "provider": wish.provider}
+    # Another organisation's merchant account would take the money for our customer's electricity.
+    if provider is None or not await machines.ask(reading.PROVIDER, **ours):
         raise ProviderUnknown(wish.provider)
     order = Order(
         attempt_id=wish.attempt_id,
@@ -253,7 +300,23 @@ async def _sell(machines: Machines, account_id: int, wish: RechargeWish) -> None
         reference=reference_of(wish.attempt_id),
         amount_minor=wish.amount_minor,
     )
-    await sell(machines.desk, order, provider=provider, talk=machines.talk)
+    audit = AuditEntry(
+        organisation_id=asker.organisation_id,
+        audit_id=wish.attempt_id,
+        at=wiring.now(),
+        who=f"API key {asker.name}",
+        what="order recharge",
+        why="",
+        origin=origin,
+        subject=f"account {account_id}",
+        before="",
+        after=f"{wish.amount_minor} by {wish.provider}",
+    )
+    await sell(machines.desk, order, provider=provider, talk=machines.talk, audit=audit)
+
+
+def _origin(request: Request) -> str:
+    return f"api {request.client.host}" if request.client is not None else "api"
 
 
 def _query(store: PostgresStore, *, statement: str, values: dict[str, object]) -> list[reading.Row]:

@@ -4,9 +4,11 @@ A stranger's message causes no outgoing call and no more than one row; floods of
 instead of kept.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import Enum
 from uuid import uuid4
 
 import structlog
@@ -23,7 +25,6 @@ from compuerta.services.payment_ports import (
     HttpResponse,
     PaymentProvider,
     Refusal,
-    Rejected,
     Verified,
 )
 from compuerta.services.store_port import Alarm, Inbound, Store
@@ -31,9 +32,22 @@ from compuerta.services.store_port import Alarm, Inbound, Store
 log = structlog.get_logger()
 
 BODY_BYTES_MAX = 64 * 1024  # notices are about 1 KiB
+BODY_S_MAX = 5.0  # providers give us no longer to answer, so no honest body takes longer to come
+NAME_CHARS_MAX = 64
+REJECTED_BYTES_MAX = 4 * 1024  # kept of a rejected message: a whole notice, and no more of a flood
 # Rejected messages kept per window; beyond it they are only counted, so that a flood fills no disk.
 REJECTED_KEPT_MAX = 100
 REJECTED_WINDOW = timedelta(minutes=1)
+
+
+class _Flaw(Enum):
+    """Why a message was not read to its end."""
+
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+
+
+_STATUSES = {_Flaw.TOO_LARGE: 413, _Flaw.TOO_SLOW: 408}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +69,34 @@ class NoticeDoor:
         self._rejected = 0
 
     async def take(self, request: Request) -> Response:
-        """Answer one message of a provider."""
-        provider = self._providers.get(request.path_params["provider"])
-        if provider is None:
-            return Response(status_code=404)
+        """Answer one message of a provider, or of a stranger."""
+        name = request.path_params["provider"]
         try:
-            body = await _body(request)
+            body, flaw = await _body(request)
         except ClientDisconnect:
             return Response(status_code=400)
-        if body is None:
-            return Response(status_code=413)
         headers = {name.lower(): value for name, value in request.headers.items()}
         inbound = HttpRequest(method=request.method, path=request.url.path, headers=headers, body=body)
+        provider = self._providers.get(name)
+        if provider is None:
+            # Strangers choose this name: all of them share one alarm.
+            return await self._refuse(
+                _refused("unknown", inbound, verdict="provider_unknown", detail=repr(name[:NAME_CHARS_MAX])),
+                HttpResponse(status=404),
+            )
+        if flaw is not None:
+            return await self._refuse(
+                _refused(provider.name, inbound, verdict=flaw.value, detail=f"{len(body)} bytes were read"),
+                HttpResponse(status=_STATUSES[flaw]),
+            )
         verdict = provider.hear(inbound, now=wiring.now())
-        if isinstance(verdict, Rejected):
-            return await self._reject(provider, inbound, verdict)
-        return await self._accept(provider, inbound, verdict)
+        if isinstance(verdict, Verified):
+            return await self._accept(provider, inbound, verdict)
+        heard = _refused(provider.name, inbound, verdict=verdict.refusal.value, detail=verdict.detail)
+        if verdict.refusal is Refusal.PROBE:
+            # Providers test whether we verify: a probe is refused like any forgery, but nobody is alarmed.
+            heard = replace(heard, alarm=None)
+        return await self._refuse(heard, verdict.answer)
 
     async def _accept(self, provider: PaymentProvider, inbound: HttpRequest, verdict: Verified) -> Response:
         kept = _kept(provider.name, inbound, verdict.event)
@@ -84,21 +110,16 @@ class NoticeDoor:
             provider=provider.name,
             outcome=outcome.value if outcome is not None else verdict.event,
         )
-        return _response(provider.answer(accepted=True))
+        # What was booked nowhere is not accepted: the provider goes on saying it until somebody has helped.
+        return _response(provider.answer(accepted=outcome is not vend.Outcome.PROVIDER_UNKNOWN))
 
-    async def _reject(self, provider: PaymentProvider, inbound: HttpRequest, verdict: Rejected) -> Response:
+    async def _refuse(self, heard: _Heard, answer: HttpResponse) -> Response:
         if self._has_room():
-            kept = _kept(provider.name, inbound, verdict.refusal.value)
-            # Providers test whether we verify: a probe is refused like any forgery, but nobody is alarmed.
-            alarm = None
-            if verdict.refusal is not Refusal.PROBE:
-                subject = f"{provider.name}: {verdict.refusal.value}"
-                alarm = Alarm(kind="notice_refused", subject=subject, detail=verdict.detail, at=kept.heard_at)
             try:
-                await self._gathering.put(_Heard(notice=None, inbound=kept, alarm=alarm))
+                await self._gathering.put(heard)
             except Unreachable as error:
-                log.warning("door.notice.not_stored", provider=provider.name, error=str(error))
-        return _response(verdict.answer)
+                log.warning("door.notice.not_stored", provider=heard.inbound.provider, error=str(error))
+        return _response(answer)
 
     def _has_room(self) -> bool:
         now = wiring.now()
@@ -122,15 +143,25 @@ def _write(store: Store, batch: Sequence[_Heard]) -> list[vend.Outcome | None]:
     return [None if heard.notice is None else next(outcomes) for heard in batch]
 
 
-async def _body(request: Request) -> bytes | None:
-    """Read the body within its bound; None where it is longer."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            return None
-        parts.append(part)
-    return b"".join(parts)
+async def _body(request: Request) -> tuple[bytes, _Flaw | None]:
+    """Read the body within its bounds; what was read until a bound comes with the bound's name."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            async for part in request.stream():
+                body += part[: BODY_BYTES_MAX - len(body) + 1]
+                if len(body) > BODY_BYTES_MAX:
+                    return bytes(body), _Flaw.TOO_LARGE
+    except TimeoutError:
+        return bytes(body), _Flaw.TOO_SLOW
+    return bytes(body), None
+
+
+def _refused(provider: str, inbound: HttpRequest, *, verdict: str, detail: str) -> _Heard:
+    kept = _kept(provider, replace(inbound, body=inbound.body[:REJECTED_BYTES_MAX]), verdict)
+    subject = f"{provider}: {verdict}"
+    alarm = Alarm(kind="notice_refused", subject=subject, detail=detail, at=kept.heard_at)
+    return _Heard(notice=None, inbound=kept, alarm=alarm)
 
 
 def _kept(provider: str, inbound: HttpRequest, verdict: str) -> Inbound:

@@ -42,8 +42,14 @@ left join recharge_timeline l on l.account_id = p.account_id and l.payment_id = 
 where a.organisation_id = %(organisation_id)s
 """
 ONE_RECHARGE = RECHARGE + " and t.attempt_id = %(attempt_id)s"
-RECHARGES = RECHARGE + " and t.account_id = %(account_id)s order by t.created_at desc limit %(limit)s"
+RECHARGES = (
+    RECHARGE + " and t.account_id = %(account_id)s order by t.created_at desc, t.attempt_id limit %(limit)s"
+)
 
-KEY = "select organisation_id, scopes from api_key where key_hash = %(hash)s and revoked_at is null"
+KEY = "select organisation_id, name, scopes from api_key where key_hash = %(hash)s and revoked_at is null"
+PROVIDER = """
+select provider from provider_account
+where organisation_id = %(organisation_id)s and provider = %(provider)s
+"""
 
 Row = dict[str, Any]
