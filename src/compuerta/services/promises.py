@@ -500,24 +500,22 @@ def _s1(view: _View) -> Iterator[str | None]:
 def _s1_settled(view: _View) -> Iterator[str | None]:
     """S1 In credit and no hold: supply is on."""
     for account, meter, fact in view.metered():
-        holds = view.holds_at(meter.meter_id, view.now)
-        lit = fact.relay is Relay.CLOSED or fact.relay_stuck or bool(holds & _FORBIDDING)
-        if _balance_minor(view, account, fact) > 0:
-            yield _unless(lit, f"meter {meter.meter_no} is in credit, and its relay is {fact.relay.value}")
+        held = bool(view.holds_at(meter.meter_id, view.now) & _FORBIDDING) or fact.relay_stuck
+        lit = fact.relay is Relay.CLOSED or held or _balance_minor(view, account, fact) <= 0
+        yield _unless(lit, f"meter {meter.meter_no} is in credit, and its relay is {fact.relay.value}")
 
 
 def _s2_settled(view: _View) -> Iterator[str | None]:
     """S2 Out of credit: supply is off, except by a named exception."""
     for account, meter, fact in view.metered():
         balance_minor = _balance_minor(view, account, fact)
-        excepted = bool(view.holds_at(meter.meter_id, view.now) - _FORBIDDING)
+        excepted = bool(view.holds_at(meter.meter_id, view.now) - _FORBIDDING) or fact.relay_stuck
         if fact.balance_minor is None:
             excepted = excepted or view.holdings[account.account_id].billing_held
         # A meter counts finer than a minor unit: at zero it may still have the rest of one.
         out = balance_minor < 0 or (balance_minor == 0 and fact.balance_minor is None)
-        if out and not excepted and not fact.relay_stuck:
-            dark = fact.relay is not Relay.CLOSED
-            yield _unless(dark, f"meter {meter.meter_no} has {balance_minor} and is on")
+        dark = fact.relay is not Relay.CLOSED or excepted or not out
+        yield _unless(dark, f"meter {meter.meter_no} has {balance_minor} and is on")
 
 
 def _s3(view: _View) -> Iterator[str | None]:
@@ -537,9 +535,9 @@ def _s3(view: _View) -> Iterator[str | None]:
 def _s3_settled(view: _View) -> Iterator[str | None]:
     """S3 Under a hold supply is off."""
     for _, meter, fact in view.metered():
-        if view.holds_at(meter.meter_id, view.now) & _FORBIDDING and not fact.relay_stuck:
-            dark = fact.relay is not Relay.CLOSED
-            yield _unless(dark, f"meter {meter.meter_no} is held, and on")
+        held = bool(view.holds_at(meter.meter_id, view.now) & _FORBIDDING)
+        dark = fact.relay is not Relay.CLOSED or fact.relay_stuck or not held
+        yield _unless(dark, f"meter {meter.meter_no} is held, and on")
 
 
 def _s4(view: _View) -> Iterator[str | None]:

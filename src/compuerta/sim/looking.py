@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from compuerta.adapters.memory import MemoryStore
-from compuerta.domain import instruction as life
 from compuerta.services import promises
 from compuerta.services.promises import Books, MeterFact, Purchase, World
 from compuerta.sim.roads import House
@@ -57,12 +56,14 @@ class Inspector:
         if database.commits % COMMITS_PER_LOOK == 0:
             self.look()
             return
-        passing = Books(
-            meters=tuple(tables.meters.values()),
-            snapshots=tuple(tables.snapshots.values()),
-            instructions=tuple(each for each in tables.instructions.values() if each.state in life.OPEN),
-        )
-        _raise_if(promises.broken(promises.check_passing(passing)))
+        waiting = tuple(each for each in tables.instructions.values() if each.ended_at is None)
+        if waiting:
+            passing = Books(
+                meters=tuple(tables.meters.values()),
+                snapshots=tuple(tables.snapshots.values()),
+                instructions=waiting,
+            )
+            _raise_if(promises.broken(promises.check_passing(passing)))
 
 
 def books_of(store: MemoryStore) -> Books:

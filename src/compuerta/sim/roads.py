@@ -8,11 +8,14 @@ from compuerta.drivers.abilities import Relay
 from compuerta.drivers.mac import SoftEsam
 from compuerta.sim.stage import START_MS, Stage
 from compuerta.virtual.meter import MeterSetup, VirtualMeter
+from compuerta.wire.dlt645 import Function
 
 ANSWER_MS_MIN, ANSWER_MS_MAX = 20, 100  # DL/T 645-2007: Td
 TWICE_MS_MAX = 4_000
 LATE_MS_MIN, LATE_MS_MAX = 800, 15_000
 PIECES_PPM = 50_000  # bytes come in two pieces: no fault, so it happens in calm too
+
+_CHANGING = (bytes((Function.SECURITY,)), bytes((Function.RELAY,)))
 
 Ear = Callable[[bytes], None]
 
@@ -42,7 +45,7 @@ class House:
     def hear(self, data: bytes) -> bytes:
         """Let the meter hear a transmission; returns what it says."""
         meter = self.now()
-        if self._stage.draws(self._stage.faults.forgotten_ppm):
+        if _may_change(data) and self._stage.draws(self._stage.faults.forgotten_ppm):
             shadow = copy.deepcopy(meter, {id(self._setup): self._setup})
             answer = shadow.receive(data, now_ms=self._stage.now_ms)
             # Only what a read-back can find: a trip forgotten by a meter that is open already nobody can see.
@@ -61,6 +64,12 @@ class House:
         core.energy_wms //= 3
         core.set_load(0)
         self.ran_backwards = True
+
+
+def _may_change(data: bytes) -> bool:
+    """Tell whether a transmission asks for more than a reading: recharges and switches."""
+    start = data.find(b"\x68")
+    return data[start + 8 : start + 9] in _CHANGING
 
 
 class Road:
