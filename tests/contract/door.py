@@ -114,6 +114,7 @@ class Place:
     key: str
     reading_key: str
     neighbours_key: str
+    providers: Mapping[str, PaymentProvider]
 
     @property
     def home(self) -> Home:
@@ -180,6 +181,7 @@ def a_place(url: str) -> Iterator[Place]:
                 clock=clock,
                 street=street,
                 homes=built.homes,
+                providers=providers,
                 organisation_id=built.organisation_id,
                 neighbour=neighbour,
                 key=make_key(url, name="shop", organisation_id=built.organisation_id, scopes=["sell"]),
