@@ -4,38 +4,34 @@ Pure: whoever has the rows hands them in: the simulator from memory, the demonst
 A check is of one of two strengths. `always` holds at every instant, however many crashes lie around it;
 `settled` holds once the faults have ended and everybody has had time to catch up.
 
-Facts are what the outside world says of itself: the meter of its credit and relay, the provider of its money.
-Without facts the books are checked against themselves alone.
+Without facts from the world (`services/facts.py`) the books are checked against themselves alone.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TypeVar
 
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind, State
-from compuerta.domain.ledger import DELIVERED, UNDELIVERED, Posting, PostingKind, liability_minor
+from compuerta.domain.ledger import DELIVERED, UNDELIVERED, PostingKind, liability_minor
 from compuerta.domain.party import Account, CreditAuthority, Meter
-from compuerta.domain.payment import Attempt, derived_id, payment_id
+from compuerta.domain.payment import derived_id, payment_id
 from compuerta.domain.supply import Reason
 from compuerta.domain.tariff import FlatTariff, bill_minor
 from compuerta.drivers.abilities import Relay
+from compuerta.services.facts import Books, MeterFact, ProviderFact, Purchase, View, World, grouped
 from compuerta.services.store_port import (
-    Case,
-    Charge,
-    Hold,
-    Holdings,
     HoldKind,
     Instant,
-    MeterSnapshot,
     Payment,
     PaymentVerdict,
-    Recharge,
-    RechargeInstant,
 )
+
+__all__ = [
+    "Books", "Checked", "MeterFact", "ProviderFact", "Purchase", "World", "broken", "check", "check_passing",
+]  # fmt: skip
 
 # An order that was on its way when a hold was placed may still arrive: a lease, and the road's delay.
 ON_ITS_WAY = 2 * life.LEASE
@@ -46,71 +42,6 @@ BROKEN_SHOWN_MAX = 20  # a broken promise is broken once; more lines help nobody
 _FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
 _CUTTING = frozenset({Reason.SAFETY_HOLD.value, Reason.ADMINISTRATOR_HOLD.value, Reason.OUT_OF_CREDIT.value})
 
-Row = TypeVar("Row")
-Key = TypeVar("Key")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """What the database holds at one instant."""
-
-    accounts: tuple[Account, ...] = ()
-    meters: tuple[Meter, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
-    payments: tuple[Payment, ...] = ()
-    postings: tuple[Posting, ...] = ()
-    recharges: tuple[Recharge, ...] = ()
-    instants: tuple[RechargeInstant, ...] = ()
-    charges: tuple[Charge, ...] = ()
-    instructions: tuple[Instruction, ...] = ()
-    holdings: tuple[Holdings, ...] = ()
-    snapshots: tuple[MeterSnapshot, ...] = ()
-    holds: tuple[Hold, ...] = ()
-    cases: tuple[Case, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
-    """One credit that a meter has taken; a vendor's meter counts its purchases itself."""
-
-    purchase_no: int
-    amount_minor: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeterFact:
-    """What a meter says of itself, read at the meter and not through the platform."""
-
-    meter_no: str
-    relay: Relay
-    energy_wh: int
-    balance_minor: int | None = None  # None = the platform is the credit authority
-    credited: tuple[Purchase, ...] = ()  # since the account began
-    opening_minor: int = 0  # what was in it when the account began
-    switched_on: tuple[datetime, ...] = ()  # when a message of the platform made supply come back
-    relay_stuck: bool = False
-    ran_backwards: bool = False  # its register lost energy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderFact:
-    """Money that a provider really has."""
-
-    provider: str
-    transaction_no: str
-    reference: str
-    amount_minor: int
-    acknowledged: bool = True  # we said that we know; False = it still tells us, or gave up
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """The facts outside the books; None = nobody was asked."""
-
-    meters: tuple[MeterFact, ...] | None = None
-    provider: tuple[ProviderFact, ...] | None = None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
@@ -120,56 +51,7 @@ class Checked:
     broken: tuple[str, ...]
 
 
-class _View:
-    """The books and the facts, indexed once for all checks."""
-
-    def __init__(self, books: Books, world: World, *, now: datetime, before: Books | None) -> None:
-        self.books, self.world, self.now, self.before = books, world, now, before
-        self.account = {each.account_id: each for each in books.accounts}
-        self.meter = {each.meter_id: each for each in books.meters}
-        self.holdings = {each.account_id: each for each in books.holdings}
-        self.snapshot = {each.meter_id: each for each in books.snapshots}
-        self.payment = {(each.provider, each.transaction_no): each for each in books.payments}
-        self.payment_by_id = {each.payment_id: each for each in books.payments}
-        self.cases = {each.case_id for each in books.cases}
-        self.cases_of = _grouped(books.cases, lambda each: each.account_id)
-        self.postings_of = _grouped(books.postings, lambda each: each.cause_id)
-        self.instructions_of = _grouped(books.instructions, lambda each: each.meter_id)
-        self.holds_of = _grouped(books.holds, lambda each: each.meter_id)
-        self.fact = {each.meter_no: each for each in world.meters or ()}
-        self.account_of_meter = {
-            each.meter_id: each for each in books.accounts if each.meter_id and each.period.end is None
-        }
-
-    def metered(self) -> Iterator[tuple[Account, Meter, MeterFact]]:
-        """Yield each open account whose meter told of itself."""
-        for account in self.account_of_meter.values():
-            meter = self.meter[account.meter_id or 0]
-            if meter.meter_no in self.fact:
-                yield account, meter, self.fact[meter.meter_no]
-
-    def deliveries(self, meter_id: int) -> list[Instruction]:
-        """Return the recharges that a meter was, or is, to be given."""
-        return [each for each in self.instructions_of[meter_id] if each.kind is Kind.RECHARGE]
-
-    def holds_at(self, meter_id: int, at: datetime) -> frozenset[HoldKind]:
-        """Return the kinds of holds that are in force at an instant."""
-        return frozenset(
-            hold.kind
-            for hold in self.holds_of[meter_id]
-            if hold.start <= at and (hold.end is None or at < hold.end)
-        )
-
-    def unbilled_minor(self, account: Account, fact: MeterFact) -> int:
-        """Return what the meter has measured and no charge has told of yet."""
-        holdings = self.holdings[account.account_id]
-        used_wh = max(fact.energy_wh - (holdings.register_wh or 0), 0)
-        tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
-        billed_wh = holdings.billed_wh
-        return bill_minor(billed_wh + used_wh, tariff=tariff) - bill_minor(billed_wh, tariff=tariff)
-
-
-_Check = Callable[[_View], Iterator[str | None]]  # one item per thing looked at: None = fine
+_Check = Callable[[View], Iterator[str | None]]  # one item per thing looked at: None = fine
 
 
 def check(
@@ -184,7 +66,7 @@ def check(
 
     `before` is an earlier state of the same books: what it has of money may not have changed (promise M5).
     """
-    view = _View(books, world or World(), now=now, before=before)
+    view = View(books, world or World(), now=now, before=before)
     looked: dict[str, list[str | None]] = {name: list(examine(view)) for name, examine in _ALWAYS.items()}
     if settled:
         for name, examine in _SETTLED.items():
@@ -194,7 +76,7 @@ def check(
 
 def check_passing(books: Books) -> Mapping[str, Checked]:
     """Check what may be over by the next look: meters, snapshots and open instructions are enough for it."""
-    view = _View(books, World(), now=datetime.min.replace(tzinfo=UTC), before=None)
+    view = View(books, World(), now=datetime.min.replace(tzinfo=UTC), before=None)
     looked = {"D1": list(_one_in_flight(view)), "S4": list(_s4(view))}
     return {name: _verdict(items) for name, items in looked.items()}
 
@@ -212,7 +94,7 @@ def _verdict(items: Sequence[str | None]) -> Checked:
 # Money.
 
 
-def _m1(view: _View) -> Iterator[str | None]:
+def _m1(view: View) -> Iterator[str | None]:
     """M1 Every posting sums to zero per currency; holdings are the sum of postings and nothing else."""
     sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for posting in view.books.postings:
@@ -228,7 +110,7 @@ def _m1(view: _View) -> Iterator[str | None]:
         )
 
 
-def _m2(view: _View) -> Iterator[str | None]:
+def _m2(view: View) -> Iterator[str | None]:
     """M2 A payment credits once, whatever is repeated, reordered, delayed or killed."""
     times = Counter((each.provider, each.transaction_no) for each in view.books.payments)
     recharges = Counter(each.payment_id for each in view.books.recharges)
@@ -251,7 +133,7 @@ def _m2(view: _View) -> Iterator[str | None]:
         yield from _m2_of_the_provider(view, view.world.provider)
 
 
-def _m2_of_the_provider(view: _View, facts: Sequence[ProviderFact]) -> Iterator[str | None]:
+def _m2_of_the_provider(view: View, facts: Sequence[ProviderFact]) -> Iterator[str | None]:
     taken = {(fact.provider, fact.transaction_no): fact for fact in facts}
     for key, payment in view.payment.items():
         fact = taken.get(key)
@@ -262,7 +144,7 @@ def _m2_of_the_provider(view: _View, facts: Sequence[ProviderFact]) -> Iterator[
         yield _unless(real, f"{payment.transaction_no} is booked, and the provider has no such money")
 
 
-def _m2_settled(view: _View) -> Iterator[str | None]:
+def _m2_settled(view: View) -> Iterator[str | None]:
     """M2 Every provider's payment is credited, or in suspense with a case; and the provider knows it."""
     for fact in view.world.provider or ():
         payment = view.payment.get((fact.provider, fact.transaction_no))
@@ -274,13 +156,13 @@ def _m2_settled(view: _View) -> Iterator[str | None]:
         yield _unless(fact.acknowledged, f"{fact.transaction_no} is told again and again, and never accepted")
 
 
-def _has_case(view: _View, payment: Payment) -> bool:
+def _has_case(view: View, payment: Payment) -> bool:
     about = payment_id(provider=payment.provider, transaction_no=payment.transaction_no)
     kinds = ("amount_differs", "account_closed", "reference_unknown", "contradicted")
     return any(derived_id(about, f"case:{kind}") in view.cases for kind in kinds)
 
 
-def _m3(view: _View) -> Iterator[str | None]:
+def _m3(view: View) -> Iterator[str | None]:
     """M3 Paid = credit + fixed charges + debt + fees + tax + change, exactly, and is what was ordered."""
     ordered = {(each.provider, each.reference): each for each in view.books.attempts}
     for recharge in view.books.recharges:
@@ -299,9 +181,9 @@ def _m3(view: _View) -> Iterator[str | None]:
         yield _unless(len(amounts) == 1, f"recharge {recharge.recharge_id}: {amounts} are not one amount")
 
 
-def _m4(view: _View) -> Iterator[str | None]:
+def _m4(view: View) -> Iterator[str | None]:
     """M4 The charges of an account add up to the bill of its energy, to the last minor unit."""
-    charges = _grouped(view.books.charges, lambda each: each.account_id)
+    charges = grouped(view.books.charges, lambda each: each.account_id)
     for account_id, held in view.holdings.items():
         account = view.account[account_id]
         tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
@@ -326,7 +208,7 @@ def _m4(view: _View) -> Iterator[str | None]:
         )
 
 
-def _m4_settled(view: _View) -> Iterator[str | None]:
+def _m4_settled(view: View) -> Iterator[str | None]:
     """M4 What the meter measured is what was billed, down to the register's step."""
     for account, meter, fact in view.metered():
         held = view.holdings[account.account_id]
@@ -338,7 +220,7 @@ def _m4_settled(view: _View) -> Iterator[str | None]:
         )
 
 
-def _m5(view: _View) -> Iterator[str | None]:
+def _m5(view: View) -> Iterator[str | None]:
     """M5 Money rows are never updated or deleted."""
     if view.before is None:
         return
@@ -351,7 +233,7 @@ def _m5(view: _View) -> Iterator[str | None]:
 # Delivery.
 
 
-def _d1(view: _View) -> Iterator[str | None]:
+def _d1(view: View) -> Iterator[str | None]:
     """D1 A recharge reaches its credit authority exactly once.
 
     A meter with credit counts its purchases: number n is in it at most once, with the amount of our nth
@@ -376,7 +258,7 @@ def _d1(view: _View) -> Iterator[str | None]:
             )
 
 
-def _one_in_flight(view: _View) -> Iterator[str | None]:
+def _one_in_flight(view: View) -> Iterator[str | None]:
     for meter in view.books.meters:
         flying = [each for each in view.instructions_of[meter.meter_id] if each.state is State.IN_FLIGHT]
         yield _unless(len(flying) <= 1, f"meter {meter.meter_no}: {len(flying)} instructions are in flight")
@@ -403,7 +285,7 @@ def _d1_in_the_meter(
         )
 
 
-def _d1_settled(view: _View) -> Iterator[str | None]:
+def _d1_settled(view: View) -> Iterator[str | None]:
     """D1 Every recharge is in the meter, and the money in it is recharges less use."""
     for account, meter, fact in view.metered():
         has = {each.purchase_no for each in fact.credited}
@@ -420,9 +302,9 @@ def _d1_settled(view: _View) -> Iterator[str | None]:
         yield _unless(fine, f"meter {meter.meter_no} holds {fact.balance_minor}, the books say {ours_minor}")
 
 
-def _d2(view: _View) -> Iterator[str | None]:
+def _d2(view: View) -> Iterator[str | None]:
     """D2 What must be sent is written, in the transaction that decided it."""
-    orders = _grouped(
+    orders = grouped(
         (each for each in view.books.instructions if each.recharge_id is not None),
         lambda each: each.recharge_id,
     )
@@ -436,7 +318,7 @@ def _d2(view: _View) -> Iterator[str | None]:
         yield _unless(recharge_id in known, f"an instruction delivers {recharge_id}, which nobody paid")
 
 
-def _d3(view: _View) -> Iterator[str | None]:
+def _d3(view: View) -> Iterator[str | None]:
     """D3 No instruction vanishes: it ends with evidence, or it is open and its money undelivered."""
     open_minor: dict[int, int] = defaultdict(int)
     credited = {each.recharge_id for each in view.books.instants if each.instant is Instant.CREDITED}
@@ -466,7 +348,7 @@ def _d3(view: _View) -> Iterator[str | None]:
         )
 
 
-def _d3_settled(view: _View) -> Iterator[str | None]:
+def _d3_settled(view: View) -> Iterator[str | None]:
     """D3 Nothing is undelivered, nothing waits, and what we believe of a relay is so."""
     for _, meter, fact in view.metered():
         for each in view.instructions_of[meter.meter_id]:
@@ -488,7 +370,7 @@ def _d3_settled(view: _View) -> Iterator[str | None]:
 # Supply.
 
 
-def _s1(view: _View) -> Iterator[str | None]:
+def _s1(view: View) -> Iterator[str | None]:
     """S1 The platform never cuts an account that has credit, except by a named hold."""
     for each in view.books.instructions:
         if each.relay_closed is False:
@@ -497,7 +379,7 @@ def _s1(view: _View) -> Iterator[str | None]:
             yield _unless(named, f"meter {each.meter_id} is cut for {each.reason!r}")
 
 
-def _s1_settled(view: _View) -> Iterator[str | None]:
+def _s1_settled(view: View) -> Iterator[str | None]:
     """S1 In credit and no hold: supply is on."""
     for account, meter, fact in view.metered():
         held = bool(view.holds_at(meter.meter_id, view.now) & _FORBIDDING) or fact.relay_stuck
@@ -505,7 +387,7 @@ def _s1_settled(view: _View) -> Iterator[str | None]:
         yield _unless(lit, f"meter {meter.meter_no} is in credit, and its relay is {fact.relay.value}")
 
 
-def _s2_settled(view: _View) -> Iterator[str | None]:
+def _s2_settled(view: View) -> Iterator[str | None]:
     """S2 Out of credit: supply is off, except by a named exception."""
     for account, meter, fact in view.metered():
         balance_minor = _balance_minor(view, account, fact)
@@ -518,7 +400,7 @@ def _s2_settled(view: _View) -> Iterator[str | None]:
         yield _unless(dark, f"meter {meter.meter_no} has {balance_minor} and is on")
 
 
-def _s3(view: _View) -> Iterator[str | None]:
+def _s3(view: View) -> Iterator[str | None]:
     """S3 A recharge never lifts a safety hold or an administrator's hold."""
     for _, meter, fact in view.metered():
         for at in fact.switched_on:
@@ -532,7 +414,7 @@ def _s3(view: _View) -> Iterator[str | None]:
             yield _unless(not long_held, f"meter {meter.meter_no} was switched on at {at} under a hold")
 
 
-def _s3_settled(view: _View) -> Iterator[str | None]:
+def _s3_settled(view: View) -> Iterator[str | None]:
     """S3 Under a hold supply is off."""
     for _, meter, fact in view.metered():
         held = bool(view.holds_at(meter.meter_id, view.now) & _FORBIDDING)
@@ -540,7 +422,7 @@ def _s3_settled(view: _View) -> Iterator[str | None]:
         yield _unless(dark, f"meter {meter.meter_no} is held, and on")
 
 
-def _s4(view: _View) -> Iterator[str | None]:
+def _s4(view: View) -> Iterator[str | None]:
     """S4 A later wish replaces an earlier one that still waits; recharges are never superseded."""
     for each in view.books.instructions:
         if each.kind is Kind.RECHARGE:
@@ -557,7 +439,7 @@ def _s4(view: _View) -> Iterator[str | None]:
 # Truth.
 
 
-def _t2(view: _View) -> Iterator[str | None]:
+def _t2(view: View) -> Iterator[str | None]:
     """T2 Billing is held only where a case says why."""
     for held in view.books.holdings:
         if held.billing_held:
@@ -565,7 +447,7 @@ def _t2(view: _View) -> Iterator[str | None]:
             yield _unless(told, f"account {held.account_id}: billing is held, and no case says why")
 
 
-def _t2_settled(view: _View) -> Iterator[str | None]:
+def _t2_settled(view: View) -> Iterator[str | None]:
     """T2 A register that ran backwards has a case, and no other has one."""
     for account, meter, fact in view.metered():
         told = any(each.kind.startswith("register_") for each in view.cases_of[account.account_id])
@@ -587,7 +469,7 @@ _SETTLED: Mapping[str, _Check] = MappingProxyType(
 )  # fmt: skip
 
 
-def _balance_minor(view: _View, account: Account, fact: MeterFact) -> int:
+def _balance_minor(view: View, account: Account, fact: MeterFact) -> int:
     held_minor = view.holdings[account.account_id].delivered_minor
     return held_minor if fact.balance_minor is None else fact.balance_minor
 
@@ -598,10 +480,3 @@ def _unless(holds: bool, otherwise: str) -> str | None:
 
 def _name(relay: Relay | None) -> str:
     return "nothing" if relay is None else relay.value
-
-
-def _grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
-    groups: dict[Key, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[key(row)].append(row)
-    return groups

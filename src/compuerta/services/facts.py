@@ -1,0 +1,151 @@
+"""What the promises are judged on: rows from the books, and facts from the world outside them.
+
+Facts are what the outside world says of itself: the meter of its credit and relay, the provider of its money.
+They are read at the meter and at the provider, never through the platform's own rows.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from compuerta.domain.instruction import Instruction, Kind
+from compuerta.domain.ledger import Posting
+from compuerta.domain.party import Account, Meter
+from compuerta.domain.payment import Attempt
+from compuerta.domain.tariff import FlatTariff, bill_minor
+from compuerta.drivers.abilities import Relay
+from compuerta.services.store_port import (
+    Case,
+    Charge,
+    Hold,
+    Holdings,
+    HoldKind,
+    MeterSnapshot,
+    Payment,
+    Recharge,
+    RechargeInstant,
+)
+
+Row = TypeVar("Row")
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What the database holds at one instant."""
+
+    accounts: tuple[Account, ...] = ()
+    meters: tuple[Meter, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    recharges: tuple[Recharge, ...] = ()
+    instants: tuple[RechargeInstant, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    instructions: tuple[Instruction, ...] = ()
+    holdings: tuple[Holdings, ...] = ()
+    snapshots: tuple[MeterSnapshot, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    cases: tuple[Case, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """One credit that a meter has taken; a vendor's meter counts its purchases itself."""
+
+    purchase_no: int
+    amount_minor: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterFact:
+    """What a meter says of itself, read at the meter and not through the platform."""
+
+    meter_no: str
+    relay: Relay
+    energy_wh: int
+    balance_minor: int | None = None  # None = the platform is the credit authority
+    credited: tuple[Purchase, ...] = ()  # since the account began
+    opening_minor: int = 0  # what was in it when the account began
+    switched_on: tuple[datetime, ...] = ()  # when a message of the platform made supply come back
+    relay_stuck: bool = False
+    ran_backwards: bool = False  # its register lost energy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFact:
+    """Money that a provider really has."""
+
+    provider: str
+    transaction_no: str
+    reference: str
+    amount_minor: int
+    acknowledged: bool = True  # we said that we know; False = it still tells us, or gave up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The facts outside the books; None = nobody was asked."""
+
+    meters: tuple[MeterFact, ...] | None = None
+    provider: tuple[ProviderFact, ...] | None = None
+
+
+class View:
+    """The books and the facts, indexed once for all checks."""
+
+    def __init__(self, books: Books, world: World, *, now: datetime, before: Books | None) -> None:
+        self.books, self.world, self.now, self.before = books, world, now, before
+        self.account = {each.account_id: each for each in books.accounts}
+        self.meter = {each.meter_id: each for each in books.meters}
+        self.holdings = {each.account_id: each for each in books.holdings}
+        self.snapshot = {each.meter_id: each for each in books.snapshots}
+        self.payment = {(each.provider, each.transaction_no): each for each in books.payments}
+        self.payment_by_id = {each.payment_id: each for each in books.payments}
+        self.cases = {each.case_id for each in books.cases}
+        self.cases_of = grouped(books.cases, lambda each: each.account_id)
+        self.postings_of = grouped(books.postings, lambda each: each.cause_id)
+        self.instructions_of = grouped(books.instructions, lambda each: each.meter_id)
+        self.holds_of = grouped(books.holds, lambda each: each.meter_id)
+        self.fact = {each.meter_no: each for each in world.meters or ()}
+        self.account_of_meter = {
+            each.meter_id: each for each in books.accounts if each.meter_id and each.period.end is None
+        }
+
+    def metered(self) -> Iterator[tuple[Account, Meter, MeterFact]]:
+        """Yield each open account whose meter told of itself."""
+        for account in self.account_of_meter.values():
+            meter = self.meter[account.meter_id or 0]
+            if meter.meter_no in self.fact:
+                yield account, meter, self.fact[meter.meter_no]
+
+    def deliveries(self, meter_id: int) -> list[Instruction]:
+        """Return the recharges that a meter was, or is, to be given."""
+        return [each for each in self.instructions_of[meter_id] if each.kind is Kind.RECHARGE]
+
+    def holds_at(self, meter_id: int, at: datetime) -> frozenset[HoldKind]:
+        """Return the kinds of holds that are in force at an instant."""
+        return frozenset(
+            hold.kind
+            for hold in self.holds_of[meter_id]
+            if hold.start <= at and (hold.end is None or at < hold.end)
+        )
+
+    def unbilled_minor(self, account: Account, fact: MeterFact) -> int:
+        """Return what the meter has measured and no charge has told of yet."""
+        holdings = self.holdings[account.account_id]
+        used_wh = max(fact.energy_wh - (holdings.register_wh or 0), 0)
+        tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
+        billed_wh = holdings.billed_wh
+        return bill_minor(billed_wh + used_wh, tariff=tariff) - bill_minor(billed_wh, tariff=tariff)
+
+
+def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    """Return rows by a key; a key that no row has is an empty list."""
+    groups: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(row)
+    return groups
