@@ -324,19 +324,17 @@ def _clear(directory: Path) -> None:
 
 
 def _ports(*, public: bool) -> Ports:
-    wanted = (8000, 7645, 8701) if public else (0, 0, 0)
-    held = [_bound(port) for port in wanted]
-    door, road, provider = (each.getsockname()[1] for each in held)
-    for each in held:
-        each.close()
+    door, road, provider = free_ports(*((8000, 7645, 8701) if public else (0, 0, 0)))
     return Ports(door=door, road=road, provider=provider)
 
 
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with _bound(0) as held:
-        port: int = held.getsockname()[1]
-    return port
+def free_ports(*wishes: int) -> list[int]:
+    """Return ports that nobody has now: the wished ones or, where one is taken or 0, any."""
+    held = [_bound(wish) for wish in wishes]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
 
 
 def _bound(wish: int) -> socket.socket:
