@@ -1,4 +1,4 @@
-"""A realistic building in a database: two organisations, eight meters on two roads, a day of recharges."""
+"""A realistic building in a database: two organisations, ten meters on two roads, a day of recharges."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,15 +16,9 @@ from compuerta.services.store_port import AccountOpening, Alarm, Case, Endpoint,
 
 NAMES = UUID(int=52)
 PEOPLE = (
-    "李娜",
-    "Mercedes Gutiérrez Fernández",
-    "王小明",
-    "Ana",
-    "赵磊",
-    "John Okafor",
-    "Cafetería La Luz",
-    "陈静",
-)
+    "李娜", "Mercedes Gutiérrez Fernández", "王小明", "Ana", "赵磊",
+    "John Okafor", "Cafetería La Luz", "陈静", "Lucía", "周洋",
+)  # fmt: skip
 ONLINE = Capabilities(
     currencies=frozenset({"CNY"}),
     notices=True,
@@ -60,7 +54,7 @@ def a_building(url: str, *, now: datetime) -> Building:
     """This will fill an empty, migrated database."""
     store = PostgresStore(url)
     opened = now - timedelta(days=30)
-    organisation_id, flats = _organisation(store, "Residencia Río 南苑", floor=3, flats=8, opened=opened)
+    organisation_id, flats = _organisation(store, "Residencia Río 南苑", floor=3, flats=10, opened=opened)
     other_id, (other,) = _organisation(store, "Mercado Norte", floor=9, flats=1, opened=opened)
     for number, flat in enumerate(flats):
         _live(store, flat, number=number, now=now)

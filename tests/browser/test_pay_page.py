@@ -49,7 +49,7 @@ def provider_pays(console: Console, store: PostgresStore, attempt_id: str) -> No
 def test_a_payment_is_followed_from_the_qr_to_the_power(
     visit: Opens, console: Console, store: PostgresStore
 ) -> None:
-    page, flat = visit(phone=True), console.flats[6]
+    page, flat = visit(phone=True), console.flats[9]
     attempt_id = ordered(page, flat, amount="25,50")
     ((shown, amount_minor),) = console.rows(
         "select presented, amount_minor from attempt where attempt_id = %s", attempt_id

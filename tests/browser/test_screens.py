@@ -71,11 +71,11 @@ def test_the_overview_refreshes_itself(signed_in: Opens, console: Console, store
     page = signed_in()
     flat = console.flats[7]
     tile = page.locator(".c-tile", has_text="Recharges today").locator("strong")
-    before = int(tile.inner_text())
+    before = tile.inner_text()
 
     pay(store, flat, amount_minor=1100, at=datetime.now(UTC), provider="wechat")
 
-    expect(tile).to_have_text(str(before + 1), timeout=9000)
+    expect(tile).not_to_have_text(before, timeout=9000)
 
 
 @pytest.mark.parametrize(
@@ -153,32 +153,31 @@ def test_who_may_not_switch_or_sell_sees_no_way_to(signed_in: Opens, console: Co
     assert not console.rows("select 1 from supply_hold where meter_id = %s", meter_id)
 
 
-def test_a_sale_by_keyboard_alone_with_a_double_click_sells_once(
+def test_a_sale_by_keyboard_alone_sells_once_however_often_it_is_sent(
     signed_in: Opens, console: Console, store: PostgresStore
 ) -> None:
     page, flat = signed_in(), console.flats[1]
     page.goto("/till/")
+    expect(page.locator("#words")).to_be_focused()
     page.keyboard.type("gutiérrez")
     page.keyboard.press("Enter")
     page.wait_for_url("**/till/*/")
+    expect(page.locator("#amount")).to_be_focused()
     page.keyboard.type("50")
     page.keyboard.press("Tab")
     page.keyboard.type("100")
     expect(page.locator("#quote")).to_contain_text("94.33")
     expect(page.locator(".c-change")).to_contain_text("50.00")
 
-    form = page.locator("form.c-sale")
-    act_id = form.locator("input[name=act_id]").input_value()
-    token = form.locator("input[name=csrfmiddlewaretoken]").input_value()
-    page.keyboard.press("Enter")
-    again = page.request.post(
-        f"/till/{flat.meter_id}/",
-        form={"csrfmiddlewaretoken": token, "act_id": act_id, "amount": "50", "tendered": "100"},
-        headers={"Referer": page.url},
+    clicks = page.evaluate(
+        """() => Promise.all([1, 2, 3, 4].map(() => fetch(location.href, {
+            method: "POST", body: new FormData(document.querySelector("form.c-sale")),
+        }).then((answer) => answer.status)))"""
     )
+    page.keyboard.press("Enter")
     page.wait_for_url("**/receipts/**")
 
-    assert again.ok
+    assert clicks == [200] * 4
     taken = "select amount_minor from payment where account_id = %s and provider = 'till'"
     assert console.rows(taken, flat.account_id) == [(5000,)]
     expect(page.locator(".c-progress")).to_contain_text("on the way to the meter")
@@ -189,7 +188,7 @@ def test_a_sale_by_keyboard_alone_with_a_double_click_sells_once(
 def test_the_same_form_with_another_amount_and_too_little_cash_are_refused(
     signed_in: Opens, console: Console
 ) -> None:
-    page, flat = signed_in(), console.flats[0]
+    page, flat = signed_in(), console.flats[8]
     page.goto(f"/till/{flat.meter_id}/")
     token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
     form = {"csrfmiddlewaretoken": token, "act_id": "11111111-1111-4111-8111-111111111111"}

@@ -140,8 +140,9 @@ def meters(
         MeterRow,
         f"""select * from ({_METERS}) as found
         where concat_ws(' ', site, place, account_name, meter_no) ilike all (%(words)s) {clauses}
-        order by site nulls last, length(place), place, meter_no limit %(limit)s""",
-        {**_facts(organisation_id, now=now), "words": wanted, "limit": METERS_SHOWN_MAX},
+        order by place is distinct from %(place)s, site nulls last, length(place), place, meter_no
+        limit %(limit)s""",
+        {**_facts(organisation_id, now=now), "words": wanted, "place": words, "limit": METERS_SHOWN_MAX},
     )
 
 

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from compuerta.adapters.payments.http import converse_with
 from compuerta.adapters.payments.till import CashTill
+from compuerta.apps.console import histories
 from compuerta.domain.errors import Refused
 from compuerta.services import ordering, vend
 from compuerta.services.holding import Actor
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
-from compuerta.services.store_port import AuditEntry, Conflict, Store
+from compuerta.services.store_port import AuditEntry, Store
 
 # A form that was left open is no sale any more; the cashier looks the customer up again.
 SALE_WITHIN = timedelta(hours=1)
@@ -61,7 +62,10 @@ class Sale:
 
 
 def sell(store: Store, sale: Sale, *, actor: Actor, now: datetime) -> None:
-    """Sell a recharge once, however often this is called with the same sale."""
+    """Sell a recharge once, however often this is called with the same sale.
+
+    Raises `Conflict` where two clicks meet: the same call again finds what the other did.
+    """
     if sale.change_minor < 0:
         raise CashTooLittle
     till = CashTill(sale.till, frozenset({sale.currency}))
@@ -87,6 +91,8 @@ def sell(store: Store, sale: Sale, *, actor: Actor, now: datetime) -> None:
 
 
 def _keep_audit(store: Store, sale: Sale, actor: Actor, *, now: datetime) -> None:
+    if histories.was_done(sale.organisation_id, sale.attempt_id):
+        return  # the first click wrote it
     # Before the money is booked: a crash in between leaves a cashier's row without a payment, which the
     # end of the shift shows; the other way round it would leave cash that nobody took.
     entry = AuditEntry(
@@ -101,11 +107,8 @@ def _keep_audit(store: Store, sale: Sale, actor: Actor, *, now: datetime) -> Non
         before="",
         after=f"{sale.amount_minor} of {sale.tendered_minor} {sale.currency}",
     )
-    try:
-        with store.transaction() as tx:
-            tx.put_audit([entry])
-    except Conflict:
-        return  # the first click wrote it
+    with store.transaction() as tx:
+        tx.put_audit([entry])
 
 
 def _nobody(request: HttpRequest) -> HttpResponse:

@@ -96,6 +96,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Compuerta",
     "SITE_SYMBOL": "bolt",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/console/icon.svg"}],
     "STYLES": ["/static/console/console.css"],
     "SCRIPTS": ["/static/console/console.js"],
     "LOGIN": {"form": "compuerta.apps.console.people.SignInForm"},

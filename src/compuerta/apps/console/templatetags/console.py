@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from compuerta.apps.console import labels
+from compuerta.domain.energy import format_kwh
 from compuerta.domain.money import format_minor, minor_digits
 
 register = template.Library()
@@ -49,7 +50,7 @@ def kwh(energy_wh: int | None) -> str:
     """Show watt-hours as kilowatt-hours with two decimals, rounded down as meters do."""
     if energy_wh is None:
         return "–"
-    shown = formats.number_format(Decimal(energy_wh // 10).scaleb(-2), decimal_pos=2, force_grouping=True)
+    shown = formats.number_format(Decimal(format_kwh(energy_wh)), decimal_pos=2, force_grouping=True)
     return f"{shown}\u00a0kWh"
 
 

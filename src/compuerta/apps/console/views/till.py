@@ -20,7 +20,7 @@ FOUND_MAX = 12  # more are no choice: the cashier types another letter
 
 @for_people
 def find(request: HttpRequest, person: Person) -> HttpResponse:
-    """Find a customer; one hit and Enter goes straight to the sale."""
+    """Find a customer; one hit, or one room of that name, and Enter goes straight to the sale."""
     _require_cashier(person)
     words = request.GET.get("words", "").strip()[:64]
     found = reads.meters(person.organisation_id, now=work.now(), words=words) if words else []
@@ -28,8 +28,10 @@ def find(request: HttpRequest, person: Person) -> HttpResponse:
     context = {"words": words, "meters": sellable[:FOUND_MAX], "more": len(sellable) > FOUND_MAX}
     if request.headers.get("HX-Request"):
         return render(request, "console/_till_found.html", context)
-    if len(sellable) == 1:
-        return redirect("till_sale", sellable[0].meter_id)
+    named = [meter for meter in sellable if meter.place == words]
+    for only in (named, sellable):
+        if len(only) == 1:
+            return redirect("till_sale", only[0].meter_id)
     return show(request, person, "till", context, title=_("Till"))
 
 

@@ -51,4 +51,5 @@ document.addEventListener("htmx:responseError", (event) => {
   lost(true);
 });
 document.addEventListener("htmx:afterOnLoad", () => lost(false));
-document.addEventListener("DOMContentLoaded", () => document.querySelector("[data-focus]")?.focus());
+// The frame is hidden until Alpine is ready, and what is hidden takes no focus: the browser's own attempt came too early.
+document.addEventListener("alpine:initialized", () => requestAnimationFrame(() => document.querySelector("[autofocus]")?.focus()));
