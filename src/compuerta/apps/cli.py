@@ -5,16 +5,19 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Coroutine
-from typing import Annotated
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal, NoReturn
 
 import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from compuerta import __version__
 from compuerta.apps import config
+from compuerta.apps.config import Settings
 from compuerta.domain.errors import Broken, CompuertaError, Refused
 
 app = typer.Typer(
@@ -25,6 +28,7 @@ app = typer.Typer(
 decoders = typer.Typer(help="Tell what bytes from a wire contain.", no_args_is_help=True)
 app.add_typer(decoders, name="decode")
 
+BIGINT_MAX = 2**63 - 1
 HEX_CHARS_MAX = 1_000_000  # a capture of half a megabyte; longer ones come in pieces
 
 
@@ -32,21 +36,26 @@ def main() -> None:
     """Run the command line; what we refuse is told in one line, with exit code 1."""
     _log_to_stderr()
     try:
-        app()
+        app(prog_name="compuerta")
+    except Broken as error:
+        _complain(error, str(error))
     except CompuertaError as error:
-        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
-        sys.exit(1)
+        _complain(error, " ".join(str(error).split()))
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's schema up to date."""
-    _setup_django()
+    """Bring the database's schema up to date; starts the embedded server if it does not run."""
+    from compuerta.apps import wiring
+
+    given = config.settings()
+    _setup_django(given, url=given.database_url or wiring.embedded(given).start())
     from django.core.management import call_command
 
-    call_command("migrate", interactive=False, verbosity=1)
+    with _database_errors():
+        call_command("migrate", interactive=False, verbosity=1)
 
 
 @app.command()
@@ -97,25 +106,44 @@ def status() -> None:
 @app.command()
 def person(
     name: str,
-    organisation: Annotated[int, typer.Option(help="number of the organisation")],
-    language: str = "es",
+    organisation: Annotated[int, typer.Option(min=1, max=BIGINT_MAX, help="number of the organisation")],
+    language: Literal["en", "es", "zh-hans"] = "es",
 ) -> None:
-    """Add somebody who may sign in to the console; the password is asked for."""
+    """Add somebody who may sign in to the console; the password is asked for, or in COMPUERTA_PASSWORD."""
+    from compuerta.apps.wiring import database_url
+
     password = os.environ.get("COMPUERTA_PASSWORD") or typer.prompt(
         "Password", hide_input=True, confirmation_prompt=True
     )
-    _setup_django()
+    given = config.settings()
+    _setup_django(given, url=database_url(given))
+    from django.contrib.auth.password_validation import validate_password
+    from django.core.exceptions import ValidationError
+    from django.db import DataError, IntegrityError
+
     from compuerta.apps.console.people import SELL, SWITCH, add_person
 
-    add_person(
-        name, password=password, organisation_id=organisation, language=language, rights=(SELL, SWITCH)
-    )
+    try:
+        validate_password(password)
+        with _database_errors():
+            add_person(
+                name,
+                password=password,
+                organisation_id=organisation,
+                language=language,
+                rights=(SELL, SWITCH),
+            )
+    except ValidationError as error:
+        raise PersonRefused(name, " ".join(error.messages)) from error
+    except (IntegrityError, DataError, ValueError) as error:
+        reason = f"the name is taken or unusable, or there is no organisation {organisation}"
+        raise PersonRefused(name, reason) from error
 
 
 @app.command()
 def key(
     name: str,
-    organisation: Annotated[int, typer.Option(help="number of the organisation")],
+    organisation: Annotated[int, typer.Option(min=1, max=BIGINT_MAX, help="number of the organisation")],
     sell: Annotated[bool, typer.Option(help="may order recharges")] = False,
 ) -> None:
     """Make an API key for a machine; it is shown once."""
@@ -179,7 +207,7 @@ def decode_dlt645(
         return
     table = Table("address", "control", "data", "meaning")
     for each in found:
-        table.add_row(each.address, f"{each.control:02X}", each.data_hex, each.meaning)
+        table.add_row(each.address, f"{each.control:02X}", each.data_hex, Text(each.meaning))
     Console().print(table if found else "no frame")
 
 
@@ -187,6 +215,14 @@ def decode_dlt645(
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+class PersonRefused(Refused):
+    """Somebody who cannot be added to the console."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name!r} cannot be added: {reason}")
+        self.name = name
 
 
 class NotHexadecimal(Refused):
@@ -200,22 +236,44 @@ def _octets(text: str) -> bytes:
     kept = "".join(text.split())
     if len(kept) > HEX_CHARS_MAX:
         raise NotHexadecimal(f"more than {HEX_CHARS_MAX} characters")
+    if len(kept) % 2:
+        raise NotHexadecimal(f"{len(kept)} digits are no whole bytes")
     try:
         return bytes.fromhex(kept)
     except ValueError as error:
         raise NotHexadecimal(str(error)) from error
 
 
-def _setup_django() -> None:
-    from compuerta.apps.wiring import database_url
+def _complain(error: CompuertaError, text: str) -> NoReturn:
+    complaint = Text.assemble((type(error).__name__, "bold red"), f": {text}")
+    Console(stderr=True).print(complaint, soft_wrap=True)
+    sys.exit(1)
 
-    given = config.settings()
-    os.environ["DATABASE_URL"] = database_url(given)
+
+def _setup_django(given: Settings, *, url: str) -> None:
+    os.environ["DATABASE_URL"] = url
     os.environ.setdefault("COMPUERTA_SECRET_KEY", given.secret("console").hex())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "compuerta.apps.console.settings")
     import django
 
     django.setup()
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Turn what Django says of a database into the same words as the rest of the house."""
+    from django.db import InterfaceError, OperationalError, ProgrammingError
+
+    from compuerta.adapters.postgres.store import DatabaseAway, SchemaMissing
+
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseAway(str(error)) from error
+    except ProgrammingError as error:
+        if "does not exist" not in str(error):
+            raise
+        raise SchemaMissing from error
 
 
 def _run_until_ended(work: Coroutine[None, None, None]) -> None:

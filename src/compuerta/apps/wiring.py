@@ -22,6 +22,7 @@ from pathlib import Path
 from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
+from compuerta.adapters.postgres.server import EmbeddedServer
 from compuerta.apps.config import Settings, settings
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import minor_digits
@@ -42,13 +43,6 @@ class ProvidersMalformed(Refused):
         self.path = path
 
 
-class DatabaseNotNamed(Refused):
-    """A process that needs the database was started without DATABASE_URL."""
-
-    def __init__(self) -> None:
-        super().__init__("DATABASE_URL is not set; `compuerta up` starts a database and sets it")
-
-
 def now() -> datetime:
     """The one clock of the processes."""
     return datetime.now(UTC)
@@ -59,11 +53,14 @@ def chance(count: int) -> bytes:
     return secrets.token_bytes(count)
 
 
+def embedded(given: Settings) -> EmbeddedServer:
+    """Return the server that serves this installation where no DATABASE_URL is given."""
+    return EmbeddedServer(given.data_dir / "postgres")
+
+
 def database_url(given: Settings) -> str:
-    """Return the database's address; refuses where none was given."""
-    if given.database_url is None:
-        raise DatabaseNotNamed
-    return given.database_url
+    """Return the database's address, whether or not a server runs there."""
+    return given.database_url or embedded(given).url
 
 
 def models(given: Settings) -> dict[str, Model]:

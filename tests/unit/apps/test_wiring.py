@@ -141,6 +141,10 @@ def test_a_file_in_another_encoding_or_of_another_kind_is_refused(tmp_path: Path
         wiring.providers_in(tmp_path)
 
 
-def test_a_process_without_a_database_says_so() -> None:
-    with pytest.raises(wiring.DatabaseNotNamed, match="DATABASE_URL"):
-        wiring.database_url(config.settings({}))
+def test_without_a_database_of_its_own_an_installation_has_the_embedded_one(tmp_path: Path) -> None:
+    given = config.settings({"COMPUERTA_DATA": str(tmp_path)})
+    named = config.settings({"COMPUERTA_DATA": str(tmp_path), "DATABASE_URL": "host=db"})
+
+    assert str(tmp_path / "postgres") in wiring.database_url(given)
+    assert wiring.database_url(named) == "host=db"
+    assert list(tmp_path.iterdir()) == [], "to ask for an address starts nothing"
