@@ -5,6 +5,7 @@ It is the stage of the demonstration without its story: nothing moves but what i
 
 import contextlib
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -49,6 +50,8 @@ class Stand:
 @contextlib.contextmanager
 def standing(homes: Sequence[town.Home], *, buses: Sequence[str] = ()) -> Iterator[Stand]:
     """This will give a migrated database with these homes; everything ends with the block."""
+    # Asked to end, we end what we started too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     directory = Path(tempfile.mkdtemp(prefix="compuerta-bench-", dir="/var/tmp"))
     directory.chmod(0o755)  # the database's own account passes through it
     try:
@@ -114,7 +117,8 @@ def place_orders(url: str, *, prefix: str, account_ids: Sequence[int]) -> list[s
     with psycopg.connect(url) as connection:
         connection.execute(
             """with wanted as (
-                select * from unnest(%s::bigint[], %s::uuid[], %s::text[]) as w (account_id, attempt_id, reference)
+                select * from unnest(%s::bigint[], %s::uuid[], %s::text[])
+                as w (account_id, attempt_id, reference)
             ), ordered as (
                 insert into payment_reference (provider, kind, reference, account_id, row_id)
                 select 'wechat', 'order', reference, account_id, attempt_id from wanted

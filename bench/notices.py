@@ -80,7 +80,7 @@ select
     (select count(*) from payment where verdict = 'credited') as payments,
     (select count(*) from instruction where kind = 'recharge') as instructions,
     (select coalesce(sum(undelivered_minor), 0)::bigint from account_state) as owed_minor,
-    (select coalesce(sum(l.amount_minor), 0)::bigint from posting_line l where l.code = 'cash:wechat') as cash_minor,
+    (select coalesce(sum(amount_minor), 0)::bigint from posting_line where code = 'cash:wechat') as cash,
     (select count(*) from inbound_message) as messages,
     (select count(*) from case_file) + (select count(*) from alarm) as doubts
 """
@@ -193,9 +193,7 @@ def knock(port: int, requests: list[bytes], clients: int) -> Knocked:
             for _ in range(clients)
         ]
         refused = await asyncio.gather(*(client.over for _, client in callers))
-        return Knocked(
-            seconds=time.perf_counter() - began_s, latencies_ms=latencies_ms, refused=sum(refused)
-        )
+        return Knocked(seconds=time.perf_counter() - began_s, latencies_ms=latencies_ms, refused=sum(refused))
 
     return asyncio.run(run())
 
@@ -218,10 +216,11 @@ def _verify(url: str, *, rounds: int) -> None:
     told_times = rounds * (CREDITS + CREDITS // REPEATED_EVERY)
     with psycopg.connect(url) as connection:
         row = connection.execute(CREDITED).fetchone()
-    credits, amount_minor = rounds * CREDITS, rounds * CREDITS * _stand.AMOUNT_MINOR
-    wanted = (credits, credits, amount_minor, amount_minor, told_times, 0)
+    credited = rounds * CREDITS
+    amount_minor = credited * _stand.AMOUNT_MINOR
+    wanted = (credited, credited, amount_minor, amount_minor, told_times, 0)
     assert row == wanted, f"the books say {row}, and should say {wanted}"
-    told(f"books: {credits} credits of {told_times} notices, {amount_minor} minor units on both sides")
+    told(f"books: {credited} credits of {told_times} notices, {amount_minor} minor units on both sides")
 
 
 def _report(floors: Sequence[float], ours: Sequence[Knocked], *, clients: int) -> None:

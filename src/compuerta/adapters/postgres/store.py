@@ -14,11 +14,17 @@ from psycopg.rows import dict_row
 
 from compuerta.adapters.postgres.hints import CHANNEL
 from compuerta.adapters.postgres.transaction import Connection, PostgresTransaction
-from compuerta.domain.errors import Unreachable
+from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services.store_port import Conflict, ConstraintBroken
 
 # Nothing that a use case does takes long; a statement that does is waiting for somebody who died.
 OPTIONS = "-c role=compuerta_work -c timezone=UTC -c statement_timeout=30s -c lock_timeout=10s"
+# A use case reaches a few rows by their keys. Planning anew for each batch costs as much as the batch; and a
+# plan is kept, so one that was made while tables were small must not read them whole when they have grown.
+_BY_KEY = (
+    "-c plan_cache_mode=force_generic_plan -c random_page_cost=1.1"
+    " -c enable_hashjoin=off -c enable_mergejoin=off"
+)
 _CONNECT_TIMEOUT_S = 5
 # Somebody was faster with the same key or the same rows; psycopg's classes of one SQLSTATE have no family.
 _CONFLICTS = (
@@ -32,10 +38,17 @@ class DatabaseAway(Unreachable):
     """The database does not answer; nothing was written."""
 
 
+class SchemaMissing(Refused):
+    """The database has none of our tables, or not all of them."""
+
+    def __init__(self) -> None:
+        super().__init__("the database has not been prepared for this release; run `compuerta migrate`")
+
+
 class PostgresStore:
     """This will keep one connection to a database and run use cases on it, one at a time."""
 
-    def __init__(self, url: str, *, options: str = OPTIONS) -> None:
+    def __init__(self, url: str, *, options: str = f"{OPTIONS} {_BY_KEY}") -> None:
         self._url = url
         self._options = options
         self._connection: Connection | None = None
@@ -46,14 +59,17 @@ class PostgresStore:
         try:
             connection = self._connected()
             transaction = PostgresTransaction(connection)
-            with connection.pipeline(), connection.transaction():
-                yield transaction
-            if transaction.made_work:
-                connection.execute(f"notify {CHANNEL}")
+            with connection.pipeline():
+                with connection.transaction():
+                    yield transaction
+                if transaction.made_work:
+                    connection.execute(f"notify {CHANNEL}")
         except _CONFLICTS as error:
             raise Conflict(str(error)) from error
         except (psycopg.IntegrityError, psycopg.DataError) as error:
             raise ConstraintBroken(str(error)) from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            raise SchemaMissing from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.shut()
             raise DatabaseAway(str(error)) from error
