@@ -132,4 +132,4 @@ def _show(report: Report, console: Console) -> None:
         tell(line)
     for line in report.broken:
         tell(f"broken at {report.at}: {line}")
-    tell(f"reproduce: compuerta sim --seed {report.seed} --trace")
+    tell(f"reproduce: compuerta sim --seed {report.seed} --seeds 1 --trace")
