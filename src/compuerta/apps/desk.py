@@ -22,6 +22,9 @@ Waiting = tuple[Item, asyncio.Future[Outcome]]
 BATCH_MAX = 200
 # What waits beyond this is refused at once: an answer that comes too late is worth nothing to its asker.
 WAITING_MAX = 5_000
+# Many who were answered together ask again together: waiting for them lets all share the next commit, where
+# the first to come would have one of its own, and the others would wait for that.
+LINGER_S = 0.002
 # A conflict means that another process was faster; the second try sees its work.
 TRIES_MAX = 3
 
@@ -98,6 +101,8 @@ class Gathering(Generic[Item, Outcome]):
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
                 await self._write_batch(batch)
+                if len(batch) > 1:
+                    await asyncio.sleep(LINGER_S)
         finally:
             self._writer = None
 
