@@ -8,9 +8,9 @@ Attempts move forward by evidence only: a late or odd message never takes a paid
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from uuid import UUID, uuid5
+from uuid import UUID
 
-_NAMESPACE = UUID("6c7c2f1e-5a4b-5d0e-9a57-0c0f6b1d2e3a")
+from compuerta.domain.naming import named
 
 
 class AttemptState(Enum):
@@ -65,9 +65,4 @@ class PaymentNotice:
 
 def payment_id(*, provider: str, transaction_no: str) -> UUID:
     """Name a payment by what the provider calls it, so that every repetition has the same name."""
-    return uuid5(_NAMESPACE, f"payment:{provider}:{transaction_no}")
-
-
-def derived_id(parent: UUID, kind: str) -> UUID:
-    """Name the one thing of its kind that follows from a parent, so that doing it twice is doing it once."""
-    return uuid5(parent, kind)
+    return named("payment", provider, transaction_no)

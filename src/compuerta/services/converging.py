@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from compuerta.domain import instruction as life
 from compuerta.domain import supply
 from compuerta.domain.instruction import Event, Instruction, Kind, State
+from compuerta.domain.naming import named
 from compuerta.domain.party import CreditAuthority
-from compuerta.domain.payment import derived_id
 from compuerta.drivers.abilities import Relay
 from compuerta.services.store_port import AccountView, HoldKind, Transaction
 
@@ -97,10 +97,10 @@ def _is_so(view: AccountView, decision: supply.Decision) -> bool:
 
 def _switch(view: AccountView, decision: supply.Decision, *, now: datetime) -> Instruction:
     assert view.meter is not None
-    name = f"switch:{view.meter.meter_id}:{decision.closed}:{decision.reason.value}:{now.isoformat()}"
+    meter_id = view.meter.meter_id
     return Instruction(
-        meter_id=view.meter.meter_id,
-        instruction_id=derived_id(view.account.pay_token, name),
+        meter_id=meter_id,
+        instruction_id=named("switch", meter_id, decision.closed, decision.reason.value, now.isoformat()),
         account_id=view.account.account_id,
         kind=Kind.SWITCH,
         created_at=now,

@@ -12,8 +12,8 @@ from enum import Enum
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Event, Instruction, Kind, State
 from compuerta.domain.ledger import DELIVERED, UNDELIVERED, Posting, PostingKind, transfer
+from compuerta.domain.naming import derived
 from compuerta.domain.party import zone_of
-from compuerta.domain.payment import derived_id
 from compuerta.drivers.abilities import (
     Ending,
     Order,
@@ -46,6 +46,7 @@ class Conclusion:
 class _Batch:
     """What one transaction will write; filled conclusion by conclusion."""
 
+    currencies: dict[int, str]  # of the accounts
     saved: list[Instruction] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     instants: list[RechargeInstant] = field(default_factory=list)
@@ -96,9 +97,9 @@ def conclude(store: Store, conclusions: Sequence[Conclusion], *, now: datetime) 
             (each.claim.instruction.meter_id, each.claim.instruction.instruction_id) for each in conclusions
         ]
         # Accounts before instructions: the order in which every transaction takes its locks.
-        tx.lock_accounts(sorted({each.claim.instruction.account_id for each in conclusions}), now=now)
+        views = tx.lock_accounts({each.claim.instruction.account_id for each in conclusions}, now=now)
         current = tx.instructions(keys)
-        batch = _Batch()
+        batch = _Batch(currencies={account_id: view.account.currency for account_id, view in views.items()})
         outcomes = []
         for each in conclusions:
             instruction = current[each.claim.instruction.instruction_id]
@@ -157,7 +158,7 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
         batch.cases.append(
             Case(
                 account_id=instruction.account_id,
-                case_id=derived_id(instruction.instruction_id, "case:refused"),
+                case_id=derived(instruction.instruction_id, "case:refused"),
                 kind=f"{instruction.kind.value}_refused",
                 detail=result.reason,
                 opened_at=now,
@@ -172,9 +173,9 @@ def _deliver(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *,
     batch.postings.append(
         Posting(
             account_id=account,
-            posting_id=derived_id(instruction.recharge_id, PostingKind.DELIVERY.value),
+            posting_id=derived(instruction.recharge_id, PostingKind.DELIVERY.value),
             kind=PostingKind.DELIVERY,
-            currency="",  # taken from the account when written
+            currency=batch.currencies[account],
             lines=transfer(debit=UNDELIVERED, credit=DELIVERED, amount_minor=instruction.amount_minor),
             booked_at=now,
             cause_id=instruction.recharge_id,
@@ -191,12 +192,8 @@ def _deliver(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *,
 
 
 def _write(tx: Transaction, batch: _Batch, *, now: datetime) -> None:
-    views = tx.lock_accounts(sorted({posting.account_id for posting in batch.postings}), now=now)
     tx.save_instructions(batch.saved)
-    booking.book(
-        tx,
-        [replace(posting, currency=views[posting.account_id].account.currency) for posting in batch.postings],
-    )
+    booking.book(tx, batch.postings)
     tx.put_instants(batch.instants)
     tx.put_cases(batch.cases)
     observe.absorb(tx, batch.reports, now=now)

@@ -12,8 +12,8 @@ from compuerta.domain import alert
 from compuerta.domain.energy import Delta, judge_delta
 from compuerta.domain.ledger import DELIVERED, REVENUE_ENERGY, Posting, PostingKind, transfer
 from compuerta.domain.money import minor_digits
+from compuerta.domain.naming import derived, named
 from compuerta.domain.party import CreditAuthority
-from compuerta.domain.payment import derived_id
 from compuerta.domain.tariff import FlatTariff, bill_minor
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import booking, converging
@@ -158,7 +158,7 @@ def _hold(batch: _Batch, report: MeterReport, view: AccountView, verdict: Delta,
     batch.cases.append(
         Case(
             account_id=account_id,
-            case_id=derived_id(view.account.pay_token, f"case:register:{report.at.isoformat()}"),
+            case_id=named("case:register", account_id, report.at.isoformat()),
             kind=f"register_{verdict.value}",
             detail=f"{holdings.register_wh} Wh, then {report.state.energy_wh} Wh at {report.at.isoformat()}",
             opened_at=report.at,
@@ -175,7 +175,7 @@ def _charge(
     to_wh = holdings.billed_wh + report.state.energy_wh - holdings.register_wh
     charge = Charge(
         account_id=account.account_id,
-        charge_id=derived_id(account.pay_token, f"charge:{account.account_id}:{to_wh}"),
+        charge_id=named("charge", account.account_id, to_wh),
         meter_id=report.meter_id,
         read_at=report.at,
         from_wh=holdings.billed_wh,
@@ -195,7 +195,7 @@ def _charge(
         batch.postings.append(
             Posting(
                 account_id=account.account_id,
-                posting_id=derived_id(charge.charge_id, PostingKind.CHARGE.value),
+                posting_id=derived(charge.charge_id, PostingKind.CHARGE.value),
                 kind=PostingKind.CHARGE,
                 currency=account.currency,
                 lines=transfer(debit=DELIVERED, credit=REVENUE_ENERGY, amount_minor=amount_minor),

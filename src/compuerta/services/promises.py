@@ -16,8 +16,9 @@ from types import MappingProxyType
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.ledger import DELIVERED, UNDELIVERED, PostingKind, liability_minor
+from compuerta.domain.naming import derived
 from compuerta.domain.party import Account, CreditAuthority, Meter
-from compuerta.domain.payment import derived_id, payment_id
+from compuerta.domain.payment import payment_id
 from compuerta.domain.supply import Reason
 from compuerta.domain.tariff import FlatTariff, bill_minor
 from compuerta.drivers.abilities import Relay
@@ -159,7 +160,7 @@ def _m2_settled(view: View) -> Iterator[str | None]:
 def _has_case(view: View, payment: Payment) -> bool:
     about = payment_id(provider=payment.provider, transaction_no=payment.transaction_no)
     kinds = ("amount_differs", "account_closed", "reference_unknown", "contradicted")
-    return any(derived_id(about, f"case:{kind}") in view.cases for kind in kinds)
+    return any(derived(about, f"case:{kind}") in view.cases for kind in kinds)
 
 
 def _m3(view: View) -> Iterator[str | None]:
@@ -225,9 +226,12 @@ def _m5(view: View) -> Iterator[str | None]:
     if view.before is None:
         return
     for kind in ("payments", "postings", "recharges", "instants", "charges"):
-        kept = set(getattr(view.books, kind))
-        for row in getattr(view.before, kind):
-            yield _unless(row in kept, f"a row of {kind} was changed or is gone: {row}")
+        rows = getattr(view.books, kind)
+        same = {id(row) for row in rows}  # in memory a row that stayed is the same object
+        moved = [row for row in getattr(view.before, kind) if id(row) not in same]
+        kept = set(rows) if moved else set()
+        yield from (None for _ in rows)
+        yield from (f"a row of {kind} was changed or is gone: {row}" for row in moved if row not in kept)
 
 
 # Delivery.

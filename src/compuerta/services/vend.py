@@ -12,13 +12,13 @@ from enum import Enum
 
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import DELIVERED, SUSPENSE, UNDELIVERED, Posting, PostingKind, cash, transfer
+from compuerta.domain.naming import derived
 from compuerta.domain.party import AccountKind, CreditAuthority
 from compuerta.domain.payment import (
     Attempt,
     AttemptState,
     PaymentNotice,
     advanced,
-    derived_id,
     payment_id,
 )
 from compuerta.services import booking, converging
@@ -87,7 +87,7 @@ def accept_payments(
             view = None if owner is None else views[owner]
             outcomes.append(_settle(batch, notice, attempt, view, now=now))
         _write(tx, batch, inbound)
-        # What a payment brought into force may switch supply; credit for a meter does so when it is delivered.
+        # What came into force may switch supply; credit for a meter does so when it is delivered.
         in_force = {each.account_id for each in batch.instants if each.instant is Instant.CREDITED}
         converging.converge(tx, sorted(in_force), now=now)
     return outcomes
@@ -148,7 +148,7 @@ def _credit(batch: _Batch, notice: PaymentNotice, view: AccountView, *, now: dat
     payment = _payment(notice, view, PaymentVerdict.CREDITED, now=now)
     recharge = Recharge(
         account_id=payment.account_id,
-        recharge_id=derived_id(payment.payment_id, "recharge"),
+        recharge_id=derived(payment.payment_id, "recharge"),
         payment_id=payment.payment_id,
         meter_id=view.meter.meter_id,
         paid_minor=notice.amount_minor,
@@ -174,7 +174,7 @@ def _delivery(batch: _Batch, recharge: Recharge, view: AccountView, *, now: date
     batch.purchase_no_last[recharge.meter_id] = last + 1
     return Instruction(
         meter_id=recharge.meter_id,
-        instruction_id=derived_id(recharge.recharge_id, "delivery"),
+        instruction_id=derived(recharge.recharge_id, "delivery"),
         account_id=recharge.account_id,
         kind=Kind.RECHARGE,
         created_at=now,
@@ -215,7 +215,7 @@ def _pay(batch: _Batch, payment: Payment, kind: PostingKind, owed: str) -> None:
     batch.postings.append(
         Posting(
             account_id=payment.account_id,
-            posting_id=derived_id(payment.payment_id, kind.value),
+            posting_id=derived(payment.payment_id, kind.value),
             kind=kind,
             currency=payment.currency,
             lines=transfer(debit=cash(payment.provider), credit=owed, amount_minor=payment.amount_minor),
@@ -236,7 +236,7 @@ def _open_case(
     batch.cases.append(
         Case(
             account_id=view.account.account_id,
-            case_id=derived_id(about, f"case:{outcome.value}"),
+            case_id=derived(about, f"case:{outcome.value}"),
             kind=outcome.value,
             detail=detail,
             opened_at=now,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from compuerta.domain.alert import crossed
 from compuerta.domain.energy import POWER_W_MAX, Delta, format_kwh, judge_delta
-from compuerta.domain.payment import AttemptState, advanced, derived_id, payment_id
+from compuerta.domain.naming import derived
+from compuerta.domain.payment import AttemptState, advanced, payment_id
 
 LEVELS_MINOR = (5_000, 2_000, 1_000)
 balances = st.integers(min_value=-10_000, max_value=10_000)
@@ -94,8 +95,5 @@ def test_a_payment_has_one_name_at_every_repetition_and_another_at_every_provide
     assert one == payment_id(provider="wechat", transaction_no="1")
     assert one != payment_id(provider="till", transaction_no="1")
     assert one != payment_id(provider="wechat", transaction_no="2")
-    assert derived_id(one, "recharge") == derived_id(one, "recharge")
-    assert (
-        len({derived_id(one, "recharge"), derived_id(one, "suspense"), derived_id(UUID(int=0), "recharge")})
-        == 3
-    )
+    assert derived(one, "recharge") == derived(one, "recharge")
+    assert len({derived(one, "recharge"), derived(one, "suspense"), derived(UUID(int=0), "recharge")}) == 3

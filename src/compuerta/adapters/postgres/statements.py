@@ -1,17 +1,20 @@
 """The statements that are long enough to be read on their own: locking, booking, claiming."""
 
+# Locked first and read by a statement of its own: one that waited for a lock would still see the holds and
+# the end of the account as they were before the wait.
 LOCK_ACCOUNTS = """
-with locked as (
-    select s.*, i.meter_id
-    from account_state s
-    left join installation i on i.account_id = s.account_id and i.ended_at is null
-    where s.account_id = any(%(ids)s)
-    order by s.account_id
-    for update of s
-), metered as (
-    select t.* from meter_state t where t.meter_id in (select meter_id from locked)
-    order by t.meter_id for update
+select account_id from account_state where account_id = any(%(ids)s) order by account_id for update
+"""
+
+LOCK_METERS = """
+select meter_id from meter_state
+where meter_id in (
+    select meter_id from installation where account_id = any(%(ids)s) and ended_at is null
 )
+order by meter_id for update
+"""
+
+VIEW_ACCOUNTS = """
 select
     a.account_id as a_account_id, a.organisation_id as a_organisation_id, a.site_id as a_site_id,
     a.kind as a_kind, a.name as a_name, p.name as a_supply_point, z.currency as a_currency, z.zone as a_zone,
@@ -29,15 +32,17 @@ select
     t.read_at as t_read_at, t.heard_at as t_heard_at,
     array(
         select distinct h.kind from supply_hold h
-        where h.meter_id = l.meter_id
+        where h.meter_id = i.meter_id
             and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
     ) as holds
-from locked l
+from account_state l
 join account a on a.account_id = l.account_id
 join supply_point p on p.supply_point_id = a.supply_point_id
 join site z on z.site_id = a.site_id
-left join meter m on m.meter_id = l.meter_id
-left join metered t on t.meter_id = l.meter_id
+left join installation i on i.account_id = l.account_id and i.ended_at is null
+left join meter m on m.meter_id = i.meter_id
+left join meter_state t on t.meter_id = i.meter_id
+where l.account_id = any(%(ids)s)
 order by l.account_id
 """
 

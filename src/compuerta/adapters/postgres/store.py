@@ -26,6 +26,8 @@ _BY_KEY = (
     " -c enable_hashjoin=off -c enable_mergejoin=off"
 )
 _CONNECT_TIMEOUT_S = 5
+# What a server says of our role before anything was ever migrated on it; at connecting there is no SQLSTATE.
+_ROLE_MISSING = 'role "compuerta_work" does not exist'
 # Somebody was faster with the same key or the same rows; psycopg's classes of one SQLSTATE have no family.
 _CONFLICTS = (
     psycopg.errors.UniqueViolation,
@@ -72,6 +74,8 @@ class PostgresStore:
             raise SchemaMissing from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.shut()
+            if _ROLE_MISSING in str(error):
+                raise SchemaMissing from error
             raise DatabaseAway(str(error)) from error
 
     def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:

@@ -140,7 +140,10 @@ class PostgresTransaction:
         ids = sorted(set(account_ids))
         if not ids:
             return {}
-        found = self.query(statements.LOCK_ACCOUNTS, {"ids": ids, "now": now})
+        values = {"ids": ids, "now": now}
+        self._connection.execute(statements.LOCK_ACCOUNTS, values)
+        self._connection.execute(statements.LOCK_METERS, values)
+        found = self.query(statements.VIEW_ACCOUNTS, values)
         return {row["a_account_id"]: rows.to_view(row) for row in found}
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
@@ -154,7 +157,8 @@ class PostgresTransaction:
         providers, references = _split(keys)
         found = self._all(
             f"""select a.* from {_referred("order")}
-            join attempt a on a.account_id = r.account_id and a.attempt_id = r.row_id""",
+            join attempt a on a.account_id = r.account_id and a.attempt_id = r.row_id
+            order by a.attempt_id for update of a""",
             providers, references,
         )  # fmt: skip
         attempts = [rows.to_attempt(row) for row in found]

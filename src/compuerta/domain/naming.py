@@ -1,0 +1,15 @@
+"""Names of rows: made from what happened, so that whatever happens twice is written once."""
+
+from uuid import UUID, uuid5
+
+_NAMESPACE = UUID("6c7c2f1e-5a4b-5d0e-9a57-0c0f6b1d2e3a")
+
+
+def named(kind: str, *facts: object) -> UUID:
+    """Name the one thing of its kind that these facts tell apart."""
+    return uuid5(_NAMESPACE, ":".join([kind, *map(str, facts)]))
+
+
+def derived(parent: UUID, kind: str) -> UUID:
+    """Name the one thing of its kind that follows from a parent."""
+    return uuid5(parent, kind)
