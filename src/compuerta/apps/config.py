@@ -20,6 +20,7 @@ from pathlib import Path
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from compuerta.adapters.models import SCHEMA_FILE
 from compuerta.adapters.postgres.server import default_data_dir
 from compuerta.domain.errors import Refused
 
@@ -97,7 +98,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         road_host=_host(given, "COMPUERTA_ROAD_HOST", host),
         road_port=_number(given, "COMPUERTA_ROAD_PORT", 7645, most=65_535),
         poll_s=_number(given, "COMPUERTA_POLL_S", 900, most=86_400),
-        models=_directory(given, "COMPUERTA_MODELS", _MODELS),
+        models=_models(given),
     )
 
 
@@ -115,10 +116,10 @@ def _host(given: Mapping[str, str], name: str, default: str) -> str:
     return host
 
 
-def _directory(given: Mapping[str, str], name: str, default: Path) -> Path:
-    directory = Path(given.get(name) or default)
-    if not directory.is_dir():
-        raise SettingMalformed(name, f"{directory} is no directory")
+def _models(given: Mapping[str, str]) -> Path:
+    directory = Path(given.get("COMPUERTA_MODELS") or _MODELS)
+    if not (directory / SCHEMA_FILE).is_file():
+        raise SettingMalformed("COMPUERTA_MODELS", f"there is no {SCHEMA_FILE} in {directory}")
     return directory
 
 

@@ -9,11 +9,9 @@ import pytest
 from compuerta.apps import config
 from compuerta.apps.config import SecretMalformed, SettingMalformed, Settings
 
-HERE = Path(__file__).parent
-
 
 def some_settings(data_dir: Path) -> Settings:
-    return replace(config.settings({"COMPUERTA_MODELS": str(HERE)}), data_dir=data_dir)
+    return replace(config.settings({}), data_dir=data_dir)
 
 
 def test_without_any_variable_everything_stays_on_this_machine() -> None:
@@ -38,7 +36,8 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
     assert config.settings(dict.fromkeys(names, "")) == config.settings({})
 
 
-def test_every_variable_is_read() -> None:
+def test_every_variable_is_read(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text("{}")
     given = config.settings(
         {
             "COMPUERTA_DATA": "/srv/compuerta",
@@ -48,7 +47,7 @@ def test_every_variable_is_read() -> None:
             "COMPUERTA_ROAD_HOST": "roads.example.org",
             "COMPUERTA_ROAD_PORT": "65535",
             "COMPUERTA_POLL_S": "1",
-            "COMPUERTA_MODELS": str(HERE),
+            "COMPUERTA_MODELS": str(tmp_path),
         }
     )
 
@@ -60,7 +59,7 @@ def test_every_variable_is_read() -> None:
         road_host="roads.example.org",
         road_port=65_535,
         poll_s=1,
-        models=HERE,
+        models=tmp_path,
     )
     assert given.public_url == "http://[::1]:8443"
 
@@ -85,9 +84,10 @@ def test_what_is_no_host_is_refused_by_name(name: str, text: str) -> None:
         config.settings({name: text})
 
 
-def test_a_directory_of_models_that_is_not_there_is_refused_by_name() -> None:
-    with pytest.raises(SettingMalformed, match=r"^COMPUERTA_MODELS: .*nowhere is no directory"):
-        config.settings({"COMPUERTA_MODELS": str(HERE / "nowhere")})
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_a_directory_without_models_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingMalformed, match=r"^COMPUERTA_MODELS: there is no schema\.json in "):
+        config.settings({"COMPUERTA_MODELS": str(tmp_path / name)})
 
 
 def test_a_malformed_database_url_is_refused_and_its_password_is_not_repeated() -> None:
