@@ -8,6 +8,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -75,6 +76,7 @@ def machines_door(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         beats = asyncio.create_task(_beat_on(desk))
+        beats.add_done_callback(_end_if_failed)
         yield
         beats.cancel()
         await hang_up()
@@ -122,6 +124,13 @@ def _add_console(app: FastAPI, given: Settings) -> None:
     residents = {name: each for name, each in providers.items() if not each.capabilities.immediate}
     urls = {name: wiring.base_url(name) for name in providers}
     app.mount("/", application_for(work.Outside(providers=residents, talk=work.over_http(urls))))
+
+
+def _end_if_failed(beats: asyncio.Task[None]) -> None:
+    """End the process in order: a door that nobody sees alive is to be started again."""
+    if not beats.cancelled():
+        log.error("door.beat.failed", error=repr(beats.exception()))
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def _beat_on(desk: Desk) -> None:
