@@ -1,0 +1,70 @@
+"""The books that the promises are checked on: both stores tell of the same history in the same rows."""
+
+from dataclasses import fields
+
+import pytest
+from tests.unit.services.town import (
+    METER,
+    NOON,
+    PLATFORM,
+    SECOND,
+    a_hold,
+    a_notice,
+    a_town,
+    concluded,
+    paid,
+    taken,
+    told,
+)
+
+from compuerta.adapters.memory import MemoryStore
+from compuerta.adapters.postgres import books
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.drivers.abilities import Ending, MeterState, Relay
+from compuerta.services import promises, vend
+from compuerta.services.store_port import Store
+from compuerta.sim.looking import books_of
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
+
+def a_history(store: Store) -> None:
+    """One recharge in the meter, one on its way, one on the platform, use, a hold, and money for nobody."""
+    in_meter, on_platform = a_town(store, authorities=(METER, PLATFORM)).homes
+    paid(store, in_meter, name="1")
+    seen = MeterState(energy_wh=0, balance_minor=5_000, relay=Relay.CLOSED)
+    claim = taken(store, in_meter, now=NOON + SECOND)
+    concluded(store, claim, ending=Ending.DONE, at=NOON + 2 * SECOND, state=seen)
+    paid(store, in_meter, name="2", now=NOON + 3 * SECOND)
+    paid(store, on_platform, name="3", now=NOON + 3 * SECOND)
+    told(store, on_platform, at=NOON + 4 * SECOND, energy_wh=20, relay=Relay.CLOSED)
+    with store.transaction() as tx:
+        tx.put_hold(a_hold(on_platform))
+    vend.accept_payments(store, [a_notice(transaction_no="t9", reference="nobody's")], now=NOON + 5 * SECOND)
+
+
+def test_both_stores_tell_the_same_history(postgres_url: str) -> None:
+    memory, postgres = MemoryStore(), PostgresStore(postgres_url)
+    a_history(memory)
+    a_history(postgres)
+    postgres.shut()
+
+    held = books.load(postgres_url)
+
+    expected = books_of(memory)
+    for field in fields(promises.Books):
+        rows = getattr(held, field.name)
+        assert rows, f"the history has no {field.name}"
+        assert set(rows) == set(getattr(expected, field.name)), field.name
+        assert len(rows) == len(set(rows))
+
+
+def test_the_books_of_a_good_history_keep_every_promise(postgres_url: str) -> None:
+    postgres = PostgresStore(postgres_url)
+    a_history(postgres)
+    postgres.shut()
+
+    verdicts = promises.check(books.load(postgres_url), now=NOON + 6 * SECOND)
+
+    assert not promises.broken(verdicts)
+    assert verdicts["M2"].checked > 0
