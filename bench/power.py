@@ -3,7 +3,8 @@
 Signed notices go into a real door; a real gateway delivers to virtual meters on real sockets and
 pseudo-terminals. What counts is posted -> closed by the rows of the database, and every meter's own record is
 compared with the books. The floor is as many round trips as a recharge over 4G has exchanges, on loopback,
-with nothing behind them, and the delays that the scene emulates on top. Meters are read only for their recharges (polls every 900 s).
+with nothing behind them, and the delays that the scene emulates on top. Meters are read only for their
+recharges (polls every 900 s).
 
     python bench/power.py [--seconds 20]
 """
