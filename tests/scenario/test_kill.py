@@ -175,7 +175,10 @@ def kill(stage: Stage, victim: str, random: Random) -> None:
     stage.wait_for("the database to live", stage.server.is_answering)
     postmaster = int((stage.directory / "postgres/cluster/postmaster.pid").read_text().split()[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    os.kill(int(random.choice(children)) if victim == "database child" else postmaster, signal.SIGKILL)
+    try:
+        os.kill(int(random.choice(children)) if victim == "database child" else postmaster, signal.SIGKILL)
+    except ProcessLookupError:  # a child that ended by itself meanwhile
+        kill(stage, victim, random)
 
 
 def is_alive(stage: Stage, name: str) -> bool:
