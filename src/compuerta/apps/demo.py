@@ -234,7 +234,8 @@ def _serve(play: Play) -> None:
         stage.order({"order": "set_load", "meter_no": home.meter_no, "power_w": power_w})
     token = stage.town.homes[0].pay_token
     play.console.print(
-        f"\n[bold]Console[/]      {stage.console_url}/   sign in as [bold]admin[/] / [bold]{stage.password}[/]"
+        f"\n[bold]Console[/]      {stage.console_url}/"
+        f"\n[bold]Sign in as[/]   admin / {stage.password}"
         f"\n[bold]Pay page[/]     {stage.console_url}/p/{token}"
         f"\n[bold]The payer[/]    {stage.provider_url}/sim/"
         f"\n[bold]Machines[/]     {stage.console_url}/api/docs   key {stage.api_key}"
