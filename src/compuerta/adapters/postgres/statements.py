@@ -39,7 +39,10 @@ from account_state l
 join account a on a.account_id = l.account_id
 join supply_point p on p.supply_point_id = a.supply_point_id
 join site z on z.site_id = a.site_id
-left join installation i on i.account_id = l.account_id and i.ended_at is null
+-- At most one by its index; the limit makes the planner look it up instead of reading all that there are.
+left join lateral (
+    select meter_id from installation where account_id = l.account_id and ended_at is null limit 1
+) i on true
 left join meter m on m.meter_id = i.meter_id
 left join meter_state t on t.meter_id = i.meter_id
 where l.account_id = any(%(ids)s)
