@@ -254,7 +254,7 @@ def test_who_ordered_is_written_once(place: Place) -> None:
     (audit,) = rows(place.url, "select * from audit where audit_id = %s", attempt_id)
     assert (audit["who"], audit["what"]) == ("API key shop", "order recharge")
     assert audit["organisation_id"] == place.organisation_id
-    assert audit["after"] == "5000 by till"
+    assert audit["after"] == "50.00 CNY by till"
 
 
 @pytest.mark.parametrize("other", [{"amount_minor": 5_001}, {"provider": "till"}, {"provider": "no such"}])

@@ -24,6 +24,7 @@ from tests.unit.services.town import (
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import holding, vend
+from compuerta.services.acting import Actor
 from compuerta.services.store_port import HoldKind, Inbound
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -54,7 +55,7 @@ def lived_in(postgres_url: str, connection: Connection) -> Connection:
     state = MeterState(energy_wh=0, balance_minor=6_000, relay=Relay.CLOSED, purchase_no=1)
     concluded(store, taken(store, mine, now=NOON), ending=Ending.DONE, at=NOON + SECOND, state=state)
     told(store, platforms, at=NOON + HOUR, energy_wh=20_000, relay=Relay.CLOSED)
-    ana = holding.Actor(who="ana", why="works in the shaft", origin="console")
+    ana = Actor(who="ana", why="works in the shaft", origin="console")
     holding.place_hold(
         store, mine.account_id, kind=HoldKind.SAFETY, actor=ana, hold_id=an_id("hold"), now=NOON + HOUR
     )

@@ -5,7 +5,6 @@ any two of them leaves an attempt that the worker follows to its end.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -17,7 +16,6 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.payment import Attempt
 from compuerta.services import ordering, vend
 from compuerta.services.payment_ports import PaymentProvider, Presentation
-from compuerta.services.store_port import AuditEntry, Conflict, Store
 
 EXPIRES_IN = timedelta(minutes=15)
 
@@ -45,16 +43,18 @@ def reference_of(attempt_id: UUID) -> str:
     return attempt_id.hex
 
 
-async def sell(
-    desk: Desk, order: ordering.Order, *, provider: PaymentProvider, talk: Talk, audit: AuditEntry
-) -> Sale:
+async def sell(desk: Desk, order: ordering.Order, *, provider: PaymentProvider, talk: Talk) -> Sale:
     """Order at a provider; where the money is there at once, as at a till, it is credited too.
 
     Doing it again with the same order is harmless; another order with the same ids is `ReferenceTaken`.
     Raises `Refused`, or `Unreachable` while the provider does not answer: the attempt stays, and the same
     call may be made again.
     """
-    attempt = await desk.run(lambda store: _opened(store, order, provider=provider, audit=audit))
+    attempt = await desk.run(
+        lambda store: ordering.open_attempt(
+            store, order, capabilities=provider.capabilities, expires_in=EXPIRES_IN, now=wiring.now()
+        )
+    )
     presentation = await talk(provider.name, provider.create(attempt, now=wiring.now(), chance=wiring.chance))
     paid = presentation.paid
     if paid is not None:
@@ -62,25 +62,3 @@ async def sell(
     else:
         await desk.run(lambda store: ordering.presented(store, attempt.attempt_id, presentation))
     return Sale(attempt=attempt, presentation=presentation)
-
-
-def _opened(store: Store, order: ordering.Order, *, provider: PaymentProvider, audit: AuditEntry) -> Attempt:
-    try:
-        attempt = ordering.open_attempt(
-            store, order, capabilities=provider.capabilities, expires_in=EXPIRES_IN, now=wiring.now()
-        )
-    except ordering.ReferenceTaken:
-        attempt = _same(store, order)
-    # Who ordered is written before any money moves; the same order again finds its row.
-    with suppress(Conflict), store.transaction() as tx:
-        tx.put_audit([audit])
-    return attempt
-
-
-def _same(store: Store, order: ordering.Order) -> Attempt:
-    with store.transaction() as tx:
-        known = tx.attempt(order.attempt_id)
-    ordered = (order.account_id, order.provider, order.amount_minor)
-    if known is None or (known.account_id, known.provider, known.amount_minor) != ordered:
-        raise ordering.ReferenceTaken(order.reference)
-    return known

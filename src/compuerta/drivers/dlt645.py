@@ -395,6 +395,9 @@ def _read_all(talk: "_Talk") -> Conversation:
     values = yield from talk.read(Quantity.ENERGY)
     if values is not None:
         talk.state = replace(talk.state, energy_wh=_whole(values, "energy_wh"))
+    # Before the balance: a trip between the two then looks like "on, and used up", which nobody acts on; the
+    # other way round it would look like "off, with credit left".
+    yield from talk.relay()
     if talk.model.credit_authority is CreditAuthority.METER:
         yield from talk.balance()
         if Quantity.PURCHASE_NO in talk.model.registers:
@@ -404,7 +407,6 @@ def _read_all(talk: "_Talk") -> Conversation:
             talk.state = replace(
                 talk.state, purchase_no=None if record is None else _whole(record, "purchase_no")
             )
-    yield from talk.relay()
     values = yield from talk.read(Quantity.POWER)
     if values is not None:
         # Rounded half away from zero; the register is finer than a watt.

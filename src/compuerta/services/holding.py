@@ -3,13 +3,14 @@
 Every change leaves an audit row in the same transaction (promise A2).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from compuerta.domain.errors import Refused
 from compuerta.services import converging
-from compuerta.services.store_port import AccountView, AuditEntry, Hold, HoldKind, Store, Transaction
+from compuerta.services.acting import Act, Actor, entry
+from compuerta.services.store_port import AccountView, Hold, HoldKind, Store, Transaction
 
 
 class ReasonMissing(Refused):
@@ -31,15 +32,6 @@ class AccountWithoutMeter(Refused):
 
     def __init__(self, account_id: int) -> None:
         super().__init__(f"account {account_id} has no meter")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who acts, why, and from where."""
-
-    who: str
-    why: str
-    origin: str
 
 
 def place_hold(
@@ -71,7 +63,8 @@ def place_hold(
                 end=end,
             )
         )
-        tx.put_audit([_entry(view, actor, f"place {kind.value} hold", hold_id, now=now)])
+        act = Act(act_id=hold_id, what=f"place {kind.value} hold")
+        _keep(tx, view, actor, act, holds=view.holds | {kind}, now=now)
         converging.converge(tx, [account_id], now=now)
 
 
@@ -86,7 +79,8 @@ def lift_holds(
         assert view.meter is not None
         ended = tx.end_holds(view.meter.meter_id, kind, at=now)
         if ended:
-            tx.put_audit([_entry(view, actor, f"lift {kind.value} hold", audit_id, now=now)])
+            act = Act(act_id=audit_id, what=f"lift {kind.value} hold")
+            _keep(tx, view, actor, act, holds=view.holds - {kind}, now=now)
             converging.converge(tx, [account_id], now=now)
     return ended
 
@@ -108,7 +102,13 @@ def release_billing(store: Store, account_id: int, *, actor: Actor, audit_id: UU
         assert view.snapshot is not None
         register_wh = view.snapshot.energy_wh
         tx.save_holdings([replace(view.holdings, register_wh=register_wh, billing_held=False)])
-        tx.put_audit([_entry(view, actor, "release billing", audit_id, now=now)])
+        act = Act(
+            act_id=audit_id,
+            what="release billing",
+            before=f"register {view.holdings.register_wh} Wh",
+            after=f"register {register_wh} Wh",
+        )
+        tx.put_audit([entry(view.account, actor, act, now=now)])
         converging.converge(tx, [account_id], now=now)
 
 
@@ -119,17 +119,14 @@ def _view(tx: Transaction, account_id: int, *, now: datetime) -> AccountView:
     return view
 
 
-def _entry(view: AccountView, actor: Actor, what: str, audit_id: UUID, *, now: datetime) -> AuditEntry:
+def _keep(
+    tx: Transaction, view: AccountView, actor: Actor, act: Act, *, holds: frozenset[HoldKind], now: datetime
+) -> None:
+    """Keep the audit row of an act that leaves the account with these holds."""
+    told = replace(act, before=_supply(view), after=_supply(replace(view, holds=holds)))
+    tx.put_audit([entry(view.account, actor, told, now=now)])
+
+
+def _supply(view: AccountView) -> str:
     decision = converging.decision_of(view)
-    return AuditEntry(
-        organisation_id=view.account.organisation_id,
-        audit_id=audit_id,
-        at=now,
-        who=actor.who,
-        what=what,
-        why=actor.why,
-        origin=actor.origin,
-        subject=f"account {view.account.account_id}",
-        before=f"{'on' if decision.closed else 'off'}: {decision.reason.value}",
-        after="",
-    )
+    return f"{'on' if decision.closed else 'off'}: {decision.reason.value}"

@@ -15,6 +15,7 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
 from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import Attempt, AttemptState, advanced
+from compuerta.services.acting import Act, Actor, entry
 from compuerta.services.payment_ports import Capabilities, OrderAnswer, OrderState, Presentation
 from compuerta.services.store_port import Store, Transaction
 
@@ -70,6 +71,7 @@ class Order:
     provider: str
     reference: str
     amount_minor: int
+    actor: Actor | None = None  # who signs for it: a cashier, a machine; residents order unsigned
     least_minor: int = 100
     most_minor: int = 1_000_000
 
@@ -80,6 +82,7 @@ def open_attempt(
     """Write an attempt, so that it is known before the provider hears of it; doing it again is harmless.
 
     Refuses what could not be credited later: amounts out of bounds, closed accounts, foreign currencies.
+    An order that somebody signs for leaves its audit row in the same transaction.
     """
     with store.transaction() as tx:
         view = tx.lock_accounts([order.account_id], now=now).get(order.account_id)
@@ -110,7 +113,13 @@ def open_attempt(
             watched_until=now + WATCH_FOR,
             ask_at=now + ASK_WATCHED if capabilities.query else None,
         )
-        return attempt if tx.put_attempt(attempt) else _same(tx, order)
+        if not tx.put_attempt(attempt):
+            return _same(tx, order)
+        if order.actor is not None:
+            ordered = f"{format_minor(order.amount_minor, currency=account.currency)} {account.currency}"
+            act = Act(act_id=order.attempt_id, what="order recharge", after=f"{ordered} by {order.provider}")
+            tx.put_audit([entry(account, order.actor, act, now=now)])
+        return attempt
 
 
 def _same(tx: Transaction, order: Order) -> Attempt:

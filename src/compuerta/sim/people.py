@@ -10,7 +10,7 @@ from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, AttemptState
 from compuerta.drivers.abilities import Relay
 from compuerta.services import holding, ordering, vend
-from compuerta.services.holding import Actor
+from compuerta.services.acting import Actor
 from compuerta.services.ordering import Order, ReferenceTaken
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
 from compuerta.services.promises import ProviderFact

@@ -23,7 +23,7 @@ from compuerta.domain.ledger import PostingKind
 from compuerta.domain.tariff import FlatTariff, bill_minor
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import holding, observe
-from compuerta.services.holding import Actor
+from compuerta.services.acting import Actor
 from compuerta.services.store_port import Holdings
 
 ANA = Actor(who="ana", why="the register was read on site", origin="console")

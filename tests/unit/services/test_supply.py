@@ -21,7 +21,7 @@ from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.drivers.abilities import Ending, MeterState, RechargeOrder, Relay
 from compuerta.services import deliver, holding
-from compuerta.services.holding import Actor
+from compuerta.services.acting import Actor
 from compuerta.services.store_port import HoldKind
 
 ANA = Actor(who="ana", why="works in the shaft", origin="console")

@@ -17,14 +17,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import wiring
 from compuerta.apps.api import reading
 from compuerta.apps.desk import Desk
 from compuerta.apps.selling import ProviderUnknown, Talk, reference_of, sell
 from compuerta.domain.payment import AttemptState
+from compuerta.services.acting import Actor
 from compuerta.services.ordering import Order, ReferenceTaken
 from compuerta.services.payment_ports import PaymentProvider
-from compuerta.services.store_port import AuditEntry
 
 PAGE_MAX = 200
 _BEARER = HTTPBearer(description="an API key made by `compuerta key`")
@@ -299,20 +298,9 @@ async def _sell(
         provider=wish.provider,
         reference=reference_of(wish.attempt_id),
         amount_minor=wish.amount_minor,
+        actor=Actor(who=f"API key {asker.name}", why="", origin=origin),
     )
-    audit = AuditEntry(
-        organisation_id=asker.organisation_id,
-        audit_id=wish.attempt_id,
-        at=wiring.now(),
-        who=f"API key {asker.name}",
-        what="order recharge",
-        why="",
-        origin=origin,
-        subject=f"account {account_id}",
-        before="",
-        after=f"{wish.amount_minor} by {wish.provider}",
-    )
-    await sell(machines.desk, order, provider=provider, talk=machines.talk, audit=audit)
+    await sell(machines.desk, order, provider=provider, talk=machines.talk)
 
 
 def _origin(request: Request) -> str:

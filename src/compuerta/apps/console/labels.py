@@ -87,7 +87,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "place administrator hold": _("switched off by hand"),
         "lift administrator hold": _("hand switch-off lifted"),
         "release billing": _("billing released"),
-        "sell recharge": _("recharge sold at the till"),
+        "order recharge": _("recharge ordered"),
         # alarms
         "notice_forged": _("forged payment notice"),
         "registration_unknown": _("unknown module dialled in"),

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 
 from compuerta.apps.console.models import ConsoleUser, SignInFailure
-from compuerta.services.holding import Actor
+from compuerta.services.acting import Actor
 
 FAILURES_MAX = 5  # wrong passwords per name ...
 FAILURES_WITHIN = timedelta(

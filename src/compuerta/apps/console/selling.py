@@ -4,18 +4,18 @@ The order's id is made when the form is shown. The same form twice, a reload, or
 first is under way therefore find the same order, and the payment credits once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from compuerta.adapters.payments.http import converse_with
 from compuerta.adapters.payments.till import CashTill
-from compuerta.apps.console import histories
 from compuerta.domain.errors import Refused
+from compuerta.domain.money import format_minor
 from compuerta.services import ordering, vend
-from compuerta.services.holding import Actor
+from compuerta.services.acting import Actor
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
-from compuerta.services.store_port import AuditEntry, Store
+from compuerta.services.store_port import Store
 
 # A form that was left open is no sale any more; the cashier looks the customer up again.
 SALE_WITHIN = timedelta(hours=1)
@@ -48,7 +48,6 @@ class Sale:
     """What a cashier sells: cash in hand for an amount."""
 
     attempt_id: UUID
-    organisation_id: int
     account_id: int
     till: str
     currency: str
@@ -75,6 +74,7 @@ def sell(store: Store, sale: Sale, *, actor: Actor, now: datetime) -> None:
         provider=sale.till,
         reference=sale.attempt_id.hex,
         amount_minor=sale.amount_minor,
+        actor=replace(actor, why=f"cash in hand: {_cash(sale)}"),
     )
     try:
         attempt = ordering.open_attempt(
@@ -84,31 +84,13 @@ def sell(store: Store, sale: Sale, *, actor: Actor, now: datetime) -> None:
         raise SaleDiffers from None
     taken = converse_with(till.create(attempt, now=now, chance=bytes), _nobody)
     assert taken.paid is not None, "cash is there when the order is made"
-    _keep_audit(store, sale, actor, now=now)
     (outcome,) = vend.accept_payments(store, [taken.paid], now=now)
     if outcome not in (vend.Outcome.CREDITED, vend.Outcome.ALREADY_CREDITED):
         raise SaleSuspended(outcome)
 
 
-def _keep_audit(store: Store, sale: Sale, actor: Actor, *, now: datetime) -> None:
-    if histories.was_done(sale.organisation_id, sale.attempt_id):
-        return  # the first click wrote it
-    # Before the money is booked: a crash in between leaves a cashier's row without a payment, which the
-    # end of the shift shows; the other way round it would leave cash that nobody took.
-    entry = AuditEntry(
-        organisation_id=sale.organisation_id,
-        audit_id=sale.attempt_id,
-        at=now,
-        who=actor.who,
-        what="sell recharge",
-        why=actor.why,
-        origin=actor.origin,
-        subject=f"account {sale.account_id}",
-        before="",
-        after=f"{sale.amount_minor} of {sale.tendered_minor} {sale.currency}",
-    )
-    with store.transaction() as tx:
-        tx.put_audit([entry])
+def _cash(sale: Sale) -> str:
+    return f"{format_minor(sale.tendered_minor, currency=sale.currency)} {sale.currency}"
 
 
 def _nobody(request: HttpRequest) -> HttpResponse:

@@ -17,6 +17,7 @@ from compuerta.apps.console.reads import MeterRow
 from compuerta.apps.console.screens import show
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import holding
+from compuerta.services.acting import Actor
 from compuerta.services.store_port import HoldKind
 
 
@@ -59,7 +60,7 @@ def live(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 def hold(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
     """Switch supply off by hand, with a reason."""
 
-    def place(store: PostgresStore, account_id: int, actor: holding.Actor, act_id: UUID) -> None:
+    def place(store: PostgresStore, account_id: int, actor: Actor, act_id: UUID) -> None:
         holding.place_hold(
             store, account_id, kind=HoldKind.ADMINISTRATOR, actor=actor, hold_id=act_id, now=work.now()
         )
@@ -72,7 +73,7 @@ def hold(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 def lift(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
     """Lift what was switched off by hand, with a reason."""
 
-    def end(store: PostgresStore, account_id: int, actor: holding.Actor, act_id: UUID) -> None:
+    def end(store: PostgresStore, account_id: int, actor: Actor, act_id: UUID) -> None:
         holding.lift_holds(
             store, account_id, kind=HoldKind.ADMINISTRATOR, actor=actor, audit_id=act_id, now=work.now()
         )
@@ -100,7 +101,7 @@ def _act(
     request: HttpRequest,
     person: Person,
     meter_id: int,
-    act: Callable[[PostgresStore, int, holding.Actor, UUID], None],
+    act: Callable[[PostgresStore, int, Actor, UUID], None],
 ) -> HttpResponse:
     if not person.may_switch:
         raise PermissionDenied

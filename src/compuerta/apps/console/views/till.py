@@ -100,7 +100,6 @@ def _sale(request: HttpRequest, person: Person, meter: MeterRow, act_id: UUID) -
     tendered = request.POST.get("tendered", "").strip()
     return Sale(
         attempt_id=act_id,
-        organisation_id=person.organisation_id,
         account_id=meter.account_id,
         till=_till(person),
         currency=meter.currency,
