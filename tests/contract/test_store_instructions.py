@@ -475,3 +475,19 @@ def test_attempts_that_another_worker_is_taking_are_skipped(
 
     assert [attempt.reference for attempt in first] == ["order1"]
     assert [attempt.reference for attempt in second] == ["order2"]
+
+
+@pytest.mark.parametrize(("beat_after_s", "is_ended"), [(0, True), (9, False)])
+def test_a_lease_ends_early_when_its_owner_gives_no_sign_of_life(
+    store: Store, beat_after_s: int, is_ended: bool
+) -> None:
+    home = a_home(store)
+    put(store, a_switch(home))
+    claim(store, home, owner="first")
+    with store.transaction() as tx:
+        tx.put_beat(role="gateway", instance="first", started_at=NOON, at=NOON + beat_after_s * SECOND)
+
+    with store.transaction() as tx:
+        tx.end_leases(owners_silent_since=NOON + 5 * SECOND, at=NOON + 10 * SECOND)
+
+    assert bool(claim(store, home, after_s=10, owner="second")) is is_ended

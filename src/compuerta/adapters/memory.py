@@ -368,6 +368,14 @@ class MemoryTransaction:
             )
         return claims
 
+    def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:
+        alive = {
+            instance for (_, instance), beat_at in self._tables.beats.items() if beat_at > owners_silent_since
+        }
+        for each in list(self._tables.instructions.values()):
+            if each.lease_until is not None and each.lease_until > at and each.lease_owner not in alive:
+                self._tables.instructions[each.instruction_id] = replace(each, lease_until=at)
+
     def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
         wanted = set(meter_ids)
         for each in list(self._tables.instructions.values()):

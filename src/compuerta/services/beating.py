@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from compuerta.services.store_port import Alarm, Store
 
@@ -17,9 +17,18 @@ class Beat:
     at: datetime
 
 
+# A gateway that missed four beats is dead, or so slow that another may as well go on with its meters: what it
+# had in flight is found done or not by reading back, and its own conclusions no longer count.
+SILENT_FOR = timedelta(seconds=8)
+
+
 def beat(store: Store, sign: Beat, *, ends: Mapping[str, bool], alarms: Sequence[Alarm]) -> None:
-    """Keep a sign of life, the ends of roads that were won or lost, and alarms, in one transaction."""
+    """Keep a sign of life, the ends of roads that were won or lost, and alarms, in one transaction.
+
+    Leases of gateways that gave no sign for `SILENT_FOR` end now, so that nobody waits for a dead process.
+    """
     with store.transaction() as tx:
         tx.put_beat(role=sign.role, instance=sign.instance, started_at=sign.started_at, at=sign.at)
         tx.put_ends(dict(ends), gateway=sign.instance, at=sign.at)
         tx.put_alarms(alarms)
+        tx.end_leases(owners_silent_since=sign.at - SILENT_FOR, at=sign.at)

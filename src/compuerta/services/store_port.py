@@ -377,6 +377,10 @@ class Transaction(Protocol):
         """Lease the oldest due instruction of each meter that has none in flight."""
         ...
 
+    def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:
+        """End the leases whose owner gave no sign of life since an instant."""
+        ...
+
     def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
         """Make the waiting instructions of meters that were heard due at once."""
         ...

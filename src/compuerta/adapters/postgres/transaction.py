@@ -362,6 +362,15 @@ class PostgresTransaction:
         by_meter = {row["meter_id"]: row for row in facts}
         return [_claim(each, by_meter[each.meter_id]) for each in claimed if each.meter_id in by_meter]
 
+    def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:
+        self._run(
+            """update instruction i set lease_until = %s
+            where i.state = 'in_flight' and i.lease_until > %s and not exists (
+                select from role_beat b where b.instance = i.lease_owner and b.beat_at > %s
+            )""",
+            at, at, owners_silent_since,
+        )  # fmt: skip
+
     def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
         self._run(
             """update instruction set due_at = %s
