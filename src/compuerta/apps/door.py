@@ -26,7 +26,7 @@ from compuerta import __version__
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.api import edge, machines
+from compuerta.apps.api import edge, machines, manual
 from compuerta.apps.api.notices import NoticeDoor
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
@@ -87,7 +87,7 @@ def machines_door(
         version=__version__,
         description="Prepaid electricity: meters, accounts and recharges.",
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,  # its scripts come from elsewhere; ours needs none
         redoc_url=None,
         lifespan=lifespan,
     )
@@ -96,6 +96,7 @@ def machines_door(
     app.include_router(machines.router_for(machines.Machines(desk=desk, providers=providers, talk=talk)))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     edge.add_refusals(app)
+    manual.add_manual(app)
     _add_watching(app, desk)
     return app
 
