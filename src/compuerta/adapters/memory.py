@@ -364,6 +364,7 @@ class MemoryTransaction:
                     meter=self._tables.meters[meter_id],
                     zone=account.zone,
                     may_close=may_close,
+                    wanted_closed=self._tables.snapshots[meter_id].wanted_closed,
                 )
             )
         return claims

@@ -56,6 +56,7 @@ LIFE: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.IN_FLIGHT, Event.ACKNOWLEDGED): State.ACCEPTED,
         (State.IN_FLIGHT, Event.DENIED): State.REFUSED,
         (State.IN_FLIGHT, Event.MISSED): State.WAITING,
+        (State.IN_FLIGHT, Event.REPLACED): State.SUPERSEDED,
         (State.ACCEPTED, Event.CLAIMED): State.IN_FLIGHT,
     }
 )

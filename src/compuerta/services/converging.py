@@ -80,7 +80,12 @@ def _difference(
         if switch.state is State.WAITING
         and (switch.relay_closed != decision.closed or not decision.platform_switches)
     ]
-    if not decision.platform_switches or _is_so(view, decision):
+    # What was sent and not read back may have been done: the relay is not known, so it is looked at.
+    in_doubt = any(
+        switch.state in life.OPEN and switch.tries > 0 and switch.relay_closed != decision.closed
+        for switch in switches
+    )
+    if not decision.platform_switches or (_is_so(view, decision) and not in_doubt):
         return aged, []
     if any(switch.relay_closed == decision.closed for switch in switches):
         return aged, []

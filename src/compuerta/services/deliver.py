@@ -66,7 +66,26 @@ _EVENTS = {
 def claim(store: Store, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
     """Lease the oldest due instruction of each of these meters; at most one per meter is ever in flight."""
     with store.transaction() as tx:
-        return tx.claim(meter_ids, now=now, owner=owner)
+        claims = tx.claim(meter_ids, now=now, owner=owner)
+        tx.save_instructions([_replaced(each.instruction, now=now) for each in claims if _is_aged(each)])
+    return [each for each in claims if not _is_aged(each)]
+
+
+def _is_aged(claim: Claim) -> bool:
+    # A cut of a gateway that died, or that a meter only said yes to, is claimed again; who has paid meanwhile
+    # is not cut for it (promises S1, S4).
+    closed = claim.instruction.relay_closed
+    return closed is not None and claim.wanted_closed is not None and closed != claim.wanted_closed
+
+
+def _replaced(instruction: Instruction, *, now: datetime) -> Instruction:
+    return replace(
+        instruction,
+        state=life.after(instruction.state, Event.REPLACED),
+        lease_until=None,
+        lease_owner="",
+        ended_at=now,
+    )
 
 
 def due(store: Store, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:

@@ -295,6 +295,7 @@ class Claim:
     meter: Meter
     zone: str
     may_close: bool  # no hold forbids closing the relay (promise S3)
+    wanted_closed: bool | None  # what supply should be now; None = nobody has decided yet
 
 
 Key = tuple[str, str]  # (provider, reference or transaction number)

@@ -34,6 +34,7 @@ WAYS = {
     (State.IN_FLIGHT, Event.ACKNOWLEDGED): State.ACCEPTED,
     (State.IN_FLIGHT, Event.DENIED): State.REFUSED,
     (State.IN_FLIGHT, Event.MISSED): State.WAITING,
+    (State.IN_FLIGHT, Event.REPLACED): State.SUPERSEDED,
     (State.ACCEPTED, Event.CLAIMED): State.IN_FLIGHT,
 }
 NO_WAYS = sorted(set(product(State, Event)) - WAYS.keys(), key=str)

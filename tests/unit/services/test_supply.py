@@ -124,7 +124,40 @@ def test_a_cut_that_met_silence_is_dropped_when_credit_came_meanwhile() -> None:
 
     concluded(store, cut, ending=Ending.SILENT, at=NOON + 2 * SECOND)
 
-    assert [(each.relay_closed, each.state) for each in switches(store)] == [(False, State.SUPERSEDED)]
+    # It may have been done all the same: the closing looks at the relay before it switches anything.
+    assert [(each.relay_closed, each.state) for each in switches(store)] == [
+        (False, State.SUPERSEDED),
+        (True, State.WAITING),
+    ]
+
+
+def test_a_cut_of_a_gateway_that_died_is_not_sent_again_to_who_has_paid() -> None:
+    store = MemoryStore()
+    home = a_home(store, relay=Relay.CLOSED)
+    taken(store, home, now=NOON, owner="dead gateway")
+    paid(store, home, now=NOON + SECOND)
+
+    of_the_cut = deliver.claim(store, [home.meter_id], now=NOON + HOUR, owner="gateway")
+    closing = taken(store, home, now=NOON + HOUR)
+
+    assert of_the_cut == []
+    assert switches(store)[0].state is State.SUPERSEDED
+    assert closing.instruction.relay_closed is True
+
+
+def test_a_cut_that_was_only_accepted_is_not_sent_again_to_who_has_paid() -> None:
+    store = MemoryStore()
+    home = a_home(store, relay=Relay.CLOSED)
+    cut = taken(store, home, now=NOON)
+    concluded(store, cut, ending=Ending.ACCEPTED, at=NOON + SECOND, state=MeterState(relay=Relay.CLOSED))
+    paid(store, home, now=NOON + 2 * SECOND)
+
+    of_the_cut = deliver.claim(store, [home.meter_id], now=NOON + HOUR, owner="gateway")
+    closing = taken(store, home, now=NOON + HOUR)
+
+    assert of_the_cut == []
+    assert switches(store)[0].state is State.SUPERSEDED
+    assert closing.instruction.relay_closed is True
 
 
 def test_a_relay_that_waits_for_its_button_is_not_switched_again() -> None:

@@ -119,12 +119,13 @@ returning i.*
 )
 
 CLAIMED = """
-select m.*, z.zone, exists (
+select m.*, z.zone, t.wanted_closed, exists (
     select from supply_hold h
     where h.meter_id = m.meter_id and h.kind = any(%(forbidding)s)
         and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
 ) as forbidden
 from meter m
+join meter_state t on t.meter_id = m.meter_id
 join installation i on i.meter_id = m.meter_id and i.ended_at is null
 join account a on a.account_id = i.account_id
 join site z on z.site_id = a.site_id

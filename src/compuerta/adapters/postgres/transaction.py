@@ -513,5 +513,11 @@ def _split(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
 
 
 def _claim(instruction: Instruction, facts: dict[str, Any]) -> Claim:
-    zone, forbidden = facts.pop("zone"), facts.pop("forbidden")
-    return Claim(instruction=instruction, meter=rows.to_meter(facts), zone=zone, may_close=not forbidden)
+    zone, forbidden, wanted = facts.pop("zone"), facts.pop("forbidden"), facts.pop("wanted_closed")
+    return Claim(
+        instruction=instruction,
+        meter=rows.to_meter(facts),
+        zone=zone,
+        may_close=not forbidden,
+        wanted_closed=wanted,
+    )
