@@ -6,7 +6,7 @@ and a case says why (promise T2). A charge is round(bill up to now) - round(bill
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from compuerta.domain import alert
 from compuerta.domain.energy import Delta, judge_delta
@@ -30,6 +30,10 @@ from compuerta.services.store_port import (
     Transaction,
     Warned,
 )
+
+# Clocks of two gateways differ by less. What is known from further ahead was kept by a clock that was wrong:
+# it must not silence all that comes until then, since supply would be switched by it again and again.
+AHEAD_MAX = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,8 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
 def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetime) -> None:
     assert view.snapshot is not None
     before = batch.snapshots.get(report.meter_id, view.snapshot)
-    if before.read_at is not None and (report.asked_at or report.at) <= before.read_at:
+    known_at = before.read_at
+    if known_at is not None and (report.asked_at or report.at) <= known_at <= now + AHEAD_MAX:
         # Older than what is known, the same again, or asked while another conversation brought newer figures:
         # two gateways that share a bus would else see a register run backwards.
         return

@@ -129,6 +129,19 @@ def test_an_older_report_than_the_last_changes_nothing() -> None:
     assert case_kinds(store) == []
 
 
+def test_what_a_clock_that_was_ahead_has_kept_silences_nobody() -> None:
+    store = MemoryStore()
+    home = a_home(store)
+    told(store, home, at=NOON + 2 * HOUR, energy_wh=10_000, relay=Relay.OPEN)  # the clock is put right now
+
+    told(store, home, at=NOON + SECOND, energy_wh=10_000, relay=Relay.CLOSED)
+
+    snapshot = the_view(store, home.account_id).snapshot
+    assert snapshot is not None
+    assert (snapshot.relay, snapshot.read_at) == (Relay.CLOSED, NOON + SECOND)
+    assert case_kinds(store) == ["register_from_the_future"]  # how long the use took is not known
+
+
 def test_silence_is_not_a_reading() -> None:
     store = MemoryStore()
     home = a_home(store)
