@@ -246,7 +246,6 @@ def _open_case(
 
 def _write(tx: Transaction, batch: _Batch, inbound: Sequence[Inbound]) -> None:
     tx.put_payments(batch.payments)
-    booking.book(tx, batch.postings)
     tx.put_recharges(batch.recharges)
     tx.put_instants(batch.instants)
     tx.put_instructions(batch.instructions)
@@ -254,3 +253,4 @@ def _write(tx: Transaction, batch: _Batch, inbound: Sequence[Inbound]) -> None:
     tx.put_cases(batch.cases)
     tx.put_alarms(batch.alarms)
     tx.put_inbound(inbound)
+    booking.book(tx, batch.postings)

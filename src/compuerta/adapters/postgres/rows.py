@@ -4,12 +4,10 @@ Batches travel as one JSON parameter that PostgreSQL unfolds by the table's own 
 (`jsonb_populate_recordset`), so that a batch of any size is one statement with one plan.
 """
 
-import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from enum import Enum
 from typing import Any
-from uuid import UUID
+
+import orjson
 
 from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.ledger import Line, Posting, PostingKind
@@ -30,7 +28,7 @@ Row = Mapping[str, Any]
 
 def packed(rows: Iterable[Row]) -> str:
     """Turn rows into the one JSON parameter of a batch."""
-    return json.dumps(list(rows), default=_plain)
+    return orjson.dumps(list(rows), default=_plain).decode()
 
 
 def columns(record: object, **renamed: str) -> dict[str, Any]:
@@ -88,17 +86,16 @@ def to_meter(row: Row) -> Meter:
 
 def to_view(row: Row) -> AccountView:
     """Build an account's view from the row of the locking query: columns are prefixed by their part."""
-    account, state = _part(row, "a_"), _part(row, "s_")
-    meter, snapshot = _part(row, "m_"), _part(row, "t_")
-    period = Period(start=account.pop("opened_at"), end=account.pop("closed_at"))
+    account = _part(row, _ACCOUNT)
+    period = Period(start=row["a_opened_at"], end=row["a_closed_at"])
     account["kind"] = AccountKind(account["kind"])
     account["price_per_kwh"] = str(account["price_per_kwh"])
-    has_meter = meter["meter_id"] is not None
+    has_meter = row["m_meter_id"] is not None
     return AccountView(
-        account=Account(**account, period=period, meter_id=meter["meter_id"]),
-        holdings=Holdings(**state),
-        meter=to_meter(meter) if has_meter else None,
-        snapshot=to_snapshot(snapshot) if has_meter else None,
+        account=Account(**account, period=period, meter_id=row["m_meter_id"]),
+        holdings=Holdings(**_part(row, _HOLDINGS)),
+        meter=to_meter(_part(row, _METER)) if has_meter else None,
+        snapshot=to_snapshot(_part(row, _SNAPSHOT)) if has_meter else None,
         holds=frozenset(HoldKind(kind) for kind in row["holds"]),
     )
 
@@ -111,16 +108,27 @@ def to_snapshot(row: Row) -> MeterSnapshot:
     )
 
 
-def _part(row: Row, prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
+_Names = tuple[tuple[str, str], ...]  # (field, column)
+
+
+def _prefixed(record: type, prefix: str, *, but: frozenset[str] = frozenset()) -> _Names:
+    names: tuple[str, ...] = record.__slots__  # type: ignore[attr-defined]
+    return tuple((name, f"{prefix}{name}") for name in names if name not in but)
+
+
+# Which columns make which part of a view; said once, since a view is built for every payment and reading.
+_ACCOUNT = _prefixed(Account, "a_", but=frozenset({"meter_id", "period"}))
+_HOLDINGS = _prefixed(Holdings, "s_")
+_METER = _prefixed(Meter, "m_")
+_SNAPSHOT = _prefixed(MeterSnapshot, "t_")
+
+
+def _part(row: Row, names: _Names) -> dict[str, Any]:
+    return {field: row[column] for field, column in names}
 
 
 def _plain(value: object) -> object:
     match value:
-        case Enum():
-            return value.value
-        case datetime() | UUID():
-            return str(value)
         case frozenset():
             return sorted(value)
         case bytes():

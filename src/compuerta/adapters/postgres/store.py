@@ -64,6 +64,7 @@ class PostgresStore:
             with connection.pipeline():
                 with connection.transaction():
                     yield transaction
+                    transaction.flush()
                 if transaction.made_work:
                     connection.execute(f"notify {CHANNEL}")
         except _CONFLICTS as error:

@@ -5,6 +5,7 @@ Locks are taken in id order: accounts with their meters first, instructions afte
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -50,11 +51,20 @@ Connection = psycopg.Connection[dict[str, Any]]
 _FORBIDDING = [HoldKind.SAFETY.value, HoldKind.ADMINISTRATOR.value]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Write:
+    """A write that waits, with its one value."""
+
+    statement: str
+    value: object
+
+
 class PostgresTransaction:
     """This will run one use case's statements on a connection that is inside a transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._waiting: dict[str, _Write] = {}
         self.made_work = False  # something is due for a gateway once this commits
 
     # registry ------------------------------------------------------------------------------------------
@@ -141,6 +151,7 @@ class PostgresTransaction:
         if not ids:
             return {}
         values = {"ids": ids, "now": now}
+        self.flush()
         self._connection.execute(statements.LOCK_ACCOUNTS, values)
         self._connection.execute(statements.LOCK_METERS, values)
         found = self.query(statements.VIEW_ACCOUNTS, values)
@@ -256,8 +267,10 @@ class PostgresTransaction:
         self._insert("recharge_instant", [rows.columns(each) for each in instants], on_conflict="do nothing")
         credited = {each.account_id for each in instants if each.instant is Instant.CREDITED}
         if credited:
-            self._run(
-                "update account_state set awaits_closing = true where account_id = any(%s)", sorted(credited)
+            self._write(
+                "account_state",
+                "update account_state set awaits_closing = true where account_id = any(%s)",
+                sorted(credited),
             )
         closed = {each.account_id for each in instants if each.instant is Instant.CLOSED}
         if closed - credited:
@@ -307,12 +320,15 @@ class PostgresTransaction:
             if each.purchase_no is not None:
                 given[each.meter_id] = max(each.purchase_no, given.get(each.meter_id, 0))
         if given:
-            self._run(
-                """update meter_state s set purchase_no_last = greatest(s.purchase_no_last, g.purchase_no)
-                from unnest(%s::bigint[], %s::bigint[]) as g (meter_id, purchase_no)
-                where s.meter_id = g.meter_id""",
-                list(given), list(given.values()),
-            )  # fmt: skip
+            self._write(
+                "meter_state",
+                """update meter_state s
+                set purchase_no_last = greatest(s.purchase_no_last, g.purchase_no_last)
+                from jsonb_populate_recordset(null::meter_state, %s) as g where s.meter_id = g.meter_id""",
+                rows.packed(
+                    {"meter_id": meter_id, "purchase_no_last": number} for meter_id, number in given.items()
+                ),
+            )
 
     def save_instructions(self, instructions: Sequence[Instruction]) -> None:
         self._update(
@@ -459,14 +475,24 @@ class PostgresTransaction:
 
     # statements ----------------------------------------------------------------------------------------
 
+    def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Run one statement with named values."""
+        self.flush()
+        return self._connection.execute(statement, values).fetchall()
+
+    def flush(self) -> None:
+        """Send the writes that wait, all in one statement: one plan and one answer for a whole use case."""
+        waiting, self._waiting = self._waiting, {}
+        if waiting:
+            parts = ", ".join(f"{table}_written as ({write.statement})" for table, write in waiting.items())
+            self._connection.execute(f"with {parts} select", [write.value for write in waiting.values()])
+
     def _run(self, statement: str, *values: object) -> None:
+        self.flush()
         self._connection.execute(statement, values)
 
     def _all(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        return self._connection.execute(statement, values).fetchall()
-
-    def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
-        """Run one statement with named values."""
+        self.flush()
         return self._connection.execute(statement, values).fetchall()
 
     def _one(self, statement: str, *values: object) -> int:
@@ -480,8 +506,10 @@ class PostgresTransaction:
         names = ", ".join(records[0])
         clause = f"on conflict {on_conflict}" if on_conflict else ""
         unfolded = f"jsonb_populate_recordset(null::{table}, %s)"
-        self._run(
-            f"insert into {table} ({names}) select {names} from {unfolded} {clause}", rows.packed(records)
+        self._write(
+            table,
+            f"insert into {table} ({names}) select {names} from {unfolded} {clause}",
+            rows.packed(records),
         )
 
     def _update(
@@ -491,10 +519,17 @@ class PostgresTransaction:
             return
         sets = ", ".join(f"{name} = r.{name}" for name in changed)
         same = " and ".join(f"t.{name} = r.{name}" for name in key)
-        self._run(
+        self._write(
+            table,
             f"update {table} t set {sets} from jsonb_populate_recordset(null::{table}, %s) r where {same}",
             rows.packed(records),
         )
+
+    def _write(self, table: str, statement: str, value: object) -> None:
+        """Let a write wait for others; within one statement each table is written once."""
+        if table in self._waiting:
+            self.flush()
+        self._waiting[table] = _Write(statement=statement, value=value)
 
 
 def _referred(kind: str) -> str:
