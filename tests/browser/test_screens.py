@@ -1,8 +1,10 @@
 """The console as people see it: sign-in, overview, meters, switch, till, languages, a phone's width."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.building import deliver_all, pay
@@ -52,6 +54,21 @@ def test_after_five_wrong_passwords_even_the_right_one_waits(visit: Opens) -> No
     expect(page.get_by_text("Too many attempts")).to_be_visible()
     page.goto("/")
     expect(page.locator("#id_password")).to_be_visible()
+
+
+def test_many_guesses_at_once_are_counted_like_one_after_the_other(console: Console) -> None:
+    with httpx.Client(base_url=console.address, timeout=30) as client:
+        client.get("/sign-in")
+        token = client.cookies["csrftoken"]
+
+        def guessed(number: int) -> bool:
+            form = {"csrfmiddlewaretoken": token, "username": "rushed", "password": f"wrong {number}"}
+            return "Too many attempts" not in client.post("/sign-in", data=form).text
+
+        with ThreadPoolExecutor(max_workers=10) as guessers:
+            looked_at = sum(guessers.map(guessed, range(10)))
+
+    assert looked_at <= 5
 
 
 def test_the_overview_tells_who_is_off_why_and_how_fast_power_came(signed_in: Opens) -> None:

@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from compuerta.apps.console import work
+from compuerta.apps.console.turns import Turns
 from compuerta.apps.console.work import Outside
 
 STATIC_PACKAGES = ("compuerta.apps.console", "unfold", "django.contrib.admin")
@@ -25,6 +26,6 @@ def application_for(outside: Outside) -> Starlette:
     return Starlette(
         routes=[
             Mount("/static", GZipMiddleware(files)),
-            Mount("/", cast(ASGIApp, get_asgi_application())),
+            Mount("/", Turns(cast(ASGIApp, get_asgi_application()))),
         ]
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import wraps
+from threading import BoundedSemaphore
 from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
@@ -24,6 +25,9 @@ FAILURES_MAX = 5  # wrong passwords per name ...
 FAILURES_WITHIN = timedelta(
     minutes=1
 )  # ... and minute; a guesser gets 7,200 tries a day, a tired cashier a rest
+# A password is looked at with 100 MB of memory, which is what makes guessing dear: two at once, and no more.
+_CHECKS = BoundedSemaphore(2)
+CHECK_S_MAX = 5.0
 SELL = "console.sell_recharge"
 SWITCH = "console.switch_supply"
 
@@ -88,15 +92,21 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no t
         """Check name and password, unless the name has failed too often just now."""
         name = self.cleaned_data.get("username", "")
         now = datetime.now(UTC)
+        # Written before the password is looked at, so that many guesses at once are counted too.
+        guess = SignInFailure.objects.create(name=name, at=now)
         recent = SignInFailure.objects.filter(name=name, at__gt=now - FAILURES_WITHIN)
-        if recent.count() >= FAILURES_MAX:
+        if recent.count() > FAILURES_MAX or not _CHECKS.acquire(timeout=CHECK_S_MAX):
+            guess.delete()
             raise ValidationError(_("Too many attempts. Wait a minute, then try again."), code="wait")
         try:
-            return cast(dict[str, Any], super().clean())
+            cleaned = cast(dict[str, Any], super().clean())
         except ValidationError:
             SignInFailure.objects.filter(at__lte=now - FAILURES_WITHIN).delete()
-            SignInFailure.objects.create(name=name, at=now)
             raise
+        finally:
+            _CHECKS.release()
+        guess.delete()
+        return cleaned
 
 
 def _person(request: HttpRequest) -> Person:

@@ -1,0 +1,72 @@
+"""Turns: how many requests the console works on at once, since each holds a thread and a connection.
+
+Whoever has the address can call the sign-in page and the residents' pages. Without a bound, a few hundred
+calls at once take every connection that the database has, and a gateway that comes back finds none.
+"""
+
+import asyncio
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+AT_ONCE_MAX = 16  # a page takes some ten milliseconds; the database has 100 connections for everybody
+TURN_S_MAX = 10.0  # nobody looks at an empty page for longer
+BODY_BYTES_MAX = 65_536  # as in the settings: a form has some hundred bytes
+BODY_S_MAX = 10.0
+
+
+class Turns:
+    """This will let `at_once` requests in; the others wait for their turn, and are refused after a while."""
+
+    def __init__(self, app: ASGIApp, *, at_once: int = AT_ONCE_MAX, turn_s: float = TURN_S_MAX) -> None:
+        self._app = app
+        self._room = asyncio.Semaphore(at_once)
+        self._turn_s = turn_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, wait for a turn, and pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            # Before its turn: whoever sends slowly takes no turn from others.
+            async with asyncio.timeout(BODY_S_MAX):
+                body = await _body(receive)
+            if body is None:
+                await _refusal(413, "too large")(scope, receive, send)
+                return
+            async with asyncio.timeout(self._turn_s):
+                await self._room.acquire()
+        except TimeoutError:
+            await _refusal(503, "too busy, try again")(scope, receive, send)
+            return
+        try:
+            await self._app(scope, _told_again(body, receive), send)
+        finally:
+            self._room.release()
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return the whole body; None where it is too large."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > BODY_BYTES_MAX:
+            return None
+    return body
+
+
+def _told_again(body: bytes, receive: Receive) -> Receive:
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return first.pop() if first else await receive()
+
+    return again
+
+
+def _refusal(status: int, text: str) -> PlainTextResponse:
+    return PlainTextResponse(f"{text}\n", status_code=status, headers={"connection": "close"})

@@ -1,0 +1,113 @@
+"""The console works on few requests at once; who waits too long, or sends too much, is told so."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from compuerta.apps.console.turns import BODY_BYTES_MAX, Turns
+
+STEPS = 20  # of the event loop, until everybody who can go on has gone on
+CALL = {"type": "http", "method": "POST", "path": "/"}
+WHOLE: Message = {"type": "http.request", "body": b"", "more_body": False}
+
+
+class Screen:
+    """A screen that is shown as soon as a test lets it be."""
+
+    def __init__(self, *, is_ready: bool = True) -> None:
+        self.ready = asyncio.Event()
+        if is_ready:
+            self.ready.set()
+        self.inside = 0
+        self.inside_most = 0
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.inside += 1
+        self.inside_most = max(self.inside, self.inside_most)
+        self.bodies.append((await receive())["body"])
+        await self.ready.wait()
+        self.inside -= 1
+        await send({"type": "http.response.start", "status": 200})
+
+
+async def called(turns: Turns, messages: Sequence[Message] = (WHOLE,)) -> int:
+    """Call once and return the status of the answer; a caller that has no more to say stays silent."""
+    statuses: list[int] = []
+    waiting = list(messages)
+
+    async def receive() -> Message:
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop(0)
+
+    async def send(message: Message) -> None:
+        if "status" in message:
+            statuses.append(message["status"])
+
+    await turns(CALL, receive, send)
+    return statuses[0]
+
+
+async def settled() -> None:
+    """Let everybody go on as far as they can."""
+    for _ in range(STEPS):
+        await asyncio.sleep(0)
+
+
+def test_no_more_than_so_many_are_worked_on_at_once() -> None:
+    async def story() -> tuple[list[int], int]:
+        screen = Screen(is_ready=False)
+        turns = Turns(screen, at_once=2)
+        calls = [asyncio.create_task(called(turns)) for _ in range(5)]
+        await settled()
+        screen.ready.set()
+        return await asyncio.gather(*calls), screen.inside_most
+
+    assert asyncio.run(story()) == ([200] * 5, 2)
+
+
+def test_who_waits_too_long_for_a_turn_is_told_to_come_back() -> None:
+    async def story() -> int:
+        screen = Screen(is_ready=False)
+        turns = Turns(screen, at_once=1, turn_s=0)
+        first = asyncio.create_task(called(turns))
+        await settled()
+        refused = await called(turns)
+        screen.ready.set()
+        assert await first == 200
+        return refused
+
+    assert asyncio.run(story()) == 503
+
+
+def test_who_sends_slowly_takes_no_turn_from_others() -> None:
+    async def story() -> int:
+        turns = Turns(Screen(), at_once=1)
+        slow = asyncio.create_task(called(turns, [{**WHOLE, "more_body": True}]))
+        await settled()
+        answered = await called(turns)
+        slow.cancel()
+        return answered
+
+    assert asyncio.run(story()) == 200
+
+
+def test_a_body_arrives_whole_however_it_was_cut() -> None:
+    screen = Screen()
+    parts: list[Message] = [{**WHOLE, "body": b"amount=", "more_body": True}, {**WHOLE, "body": b"50"}]
+
+    status = asyncio.run(called(Turns(screen), parts))
+
+    assert (status, screen.bodies) == (200, [b"amount=50"])
+
+
+@pytest.mark.parametrize("more_comes", [True, False])
+def test_a_body_that_is_too_large_is_refused(more_comes: bool) -> None:
+    screen = Screen()
+    too_large: Message = {**WHOLE, "body": bytes(BODY_BYTES_MAX + 1), "more_body": more_comes}
+
+    assert asyncio.run(called(Turns(screen), [too_large])) == 413
+    assert screen.bodies == []
