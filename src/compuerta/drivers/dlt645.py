@@ -319,7 +319,8 @@ def _supply_after_recharge(talk: "_Talk", order: RechargeOrder) -> Conversation:
     """
     reason = ""
     try:
-        yield from talk.balance()
+        if talk.state.balance_minor is None:
+            yield from talk.balance()
         relay = yield from talk.relay()
         if relay is Relay.OPEN and order.close:
             reason = yield from _command(talk, Relay.CLOSED, valid=VALID)
@@ -399,7 +400,6 @@ def _read_all(talk: "_Talk") -> Conversation:
     # other way round it would look like "off, with credit left".
     yield from talk.relay()
     if talk.model.credit_authority is CreditAuthority.METER:
-        yield from talk.balance()
         if Quantity.PURCHASE_NO in talk.model.registers:
             yield from talk.status()
         elif Quantity.PURCHASE_RECORD in talk.model.registers:
@@ -407,6 +407,8 @@ def _read_all(talk: "_Talk") -> Conversation:
             talk.state = replace(
                 talk.state, purchase_no=None if record is None else _whole(record, "purchase_no")
             )
+        if talk.state.balance_minor is None:
+            yield from talk.balance()
     values = yield from talk.read(Quantity.POWER)
     if values is not None:
         # Rounded half away from zero; the register is finer than a watt.
@@ -470,21 +472,24 @@ class _Talk:
         return answer.values() if isinstance(answer, dlt645.RegisterAnswer) else None
 
     def status(self) -> _Asking[dlt645.StatusAnswer]:
-        """Return remaining money and purchase count, which need no identity (078102FF)."""
+        """Return remaining money and purchase count, which need no identity (078102FF); keep both."""
         answer = yield from self.ask(dlt645.StatusQuery(operator=self.meter.operator))
         if not isinstance(answer, dlt645.StatusAnswer):
             raise _refusal(answer)
-        self.state = replace(self.state, purchase_no=answer.purchase_no)
+        balance_minor = answer.remaining_minor or None  # nothing remains: there may be an overdraft to read
+        self.state = replace(self.state, purchase_no=answer.purchase_no, balance_minor=balance_minor)
         return answer
 
     def balance(self) -> _Asking[int | None]:
         """Return remaining money less overdraft; None where it cannot be read."""
         remaining = yield from self.read(Quantity.BALANCE)
-        overdraft = yield from self.read(Quantity.OVERDRAFT)
         if remaining is None:
             return None
-        owed_minor = 0 if overdraft is None else _whole(overdraft, "amount_minor")
-        balance_minor = _whole(remaining, "amount_minor") - owed_minor
+        balance_minor = _whole(remaining, "amount_minor")
+        if balance_minor == 0:
+            # Money pays the overdraft before it raises the balance: only an empty balance can hide one.
+            overdraft = yield from self.read(Quantity.OVERDRAFT)
+            balance_minor -= 0 if overdraft is None else _whole(overdraft, "amount_minor")
         self.state = replace(self.state, balance_minor=balance_minor)
         return balance_minor
 
