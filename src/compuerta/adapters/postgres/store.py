@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from compuerta.adapters.postgres.hints import CHANNEL
@@ -26,6 +27,22 @@ _BY_KEY = (
     " -c enable_hashjoin=off -c enable_mergejoin=off"
 )
 _CONNECT_TIMEOUT_S = 5
+# A machine that is gone says nothing: without these, each side would wait two hours for the other, the server
+# with our locks. Nothing of it counts on a local socket.
+_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_KEEPALIVE_OF_SERVER = (
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=20000"
+)
+# A process that is frozen inside a transaction keeps its locks, and payments wait for them. In a pipeline it
+# is never idle, so that no older setting ends it; this one came with PostgreSQL 17.
+_LONGEST_TRANSACTION = "set transaction_timeout = '60s'"
+_LONGEST_TRANSACTION_SINCE = 170_000
 # What a server says of our role before anything was ever migrated on it; at connecting there is no SQLSTATE.
 _ROLE_MISSING = 'role "compuerta_work" does not exist'
 # Somebody was faster with the same key or the same rows; psycopg's classes of one SQLSTATE have no family.
@@ -73,7 +90,7 @@ class PostgresStore:
             raise ConstraintBroken(str(error)) from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise SchemaMissing from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.TransactionTimeout) as error:
             self.shut()
             if _ROLE_MISSING in str(error):
                 raise SchemaMissing from error
@@ -93,11 +110,13 @@ class PostgresStore:
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
-                self._url,
-                options=self._options,
+                make_conninfo(self._url, **_KEEPALIVE),
+                options=self._options + _KEEPALIVE_OF_SERVER,
                 connect_timeout=_CONNECT_TIMEOUT_S,
                 autocommit=True,
                 row_factory=dict_row,
             )
             self._connection.prepare_threshold = 2
+            if self._connection.info.server_version >= _LONGEST_TRANSACTION_SINCE:
+                self._connection.execute(_LONGEST_TRANSACTION)
         return self._connection
