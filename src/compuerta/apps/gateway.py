@@ -1,14 +1,12 @@
 """The gateway: from instruction rows to meters, and from meters to evidence.
 
-One loop: conclude what conversations brought, wake the instructions of meters that were heard again, claim
-what is due for meters that can be reached, and let their lines speak. Nothing is remembered that is not in
-the database: whoever kills this process at any point loses a lease, and nothing else.
+One loop: write what conversations brought, claim what is due for meters that can be reached, and let their
+lines speak. What is claimed and written is decided in `services/dispatching`; here are its roads and clock.
+Nothing is remembered that is not in the database: whoever kills this process loses leases, and nothing else.
 """
 
 import asyncio
 import os
-from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
@@ -24,26 +22,20 @@ from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.apps.roads import Registry, Road
 from compuerta.domain.errors import Unreachable
-from compuerta.domain.instruction import LEASE, Kind
 from compuerta.domain.party import Meter, RoadKind
-from compuerta.drivers.abilities import Ending, ReadOrder, Result
-from compuerta.drivers.dlt645 import MeterIdentity, converse
-from compuerta.drivers.line import Job, Priority
-from compuerta.services import beating, deliver, observe
+from compuerta.drivers.abilities import Ending, Result
+from compuerta.drivers.line import Job
+from compuerta.services import beating, dispatching
+from compuerta.services.deliver import Concluded
+from compuerta.services.dispatching import Dispatcher, Equipment
 from compuerta.services.link_port import Link
-from compuerta.services.store_port import Alarm, Claim, Endpoint, Store
+from compuerta.services.store_port import Alarm, Claim, Endpoint
 
 log = structlog.get_logger()
 
 SWEEP_S = 1.0  # hints can be lost; what is due is found this often anyway
 REGISTRY_S = 5.0  # a meter that was entered is reachable this soon
 BEAT_S = 2.0
-# A claimed instruction waits for its line; more than a few per line would outlive their leases.
-CLAIMS_PER_LINE_MAX = 4
-# A conversation ends before its lease does, so that nobody else has it meanwhile.
-CONVERSATION_MS_MAX = int(LEASE.total_seconds() * 1000) - 5_000
-POLL_MS_MAX = 60_000
-DUE_MAX = 500
 # While this much waits on a line, polls of it are left out: they would only make it longer.
 POLL_QUEUE_MAX = 2
 
@@ -57,17 +49,13 @@ class Gateway:
         self._name = f"gateway-{os.getpid()}-{uuid4().hex[:6]}"
         self._desk = Desk(self._url)
         self._models = wiring.models(given)
-        self._keys = wiring.keys(given)
+        self._dispatcher = Dispatcher(
+            Equipment(models=self._models, mac=wiring.keys(given), chance=wiring.chance)
+        )
         self._registry = Registry()
         self._roads: dict[str, Road] = {}
         self._tasks = asyncio.TaskGroup()
         self._buses: set[str] = set()
-        self._claims: dict[str, Claim] = {}
-        self._busy: set[int] = set()
-        self._conclusions: list[deliver.Conclusion] = []
-        self._reports: list[observe.MeterReport] = []
-        self._unheard: set[int] = set()
-        self._heard_again: set[int] = set()
         self._unspoken: set[str] = set()  # meters whose model is not here; told once
         self._changed_ends: dict[str, bool] = {}
         self._polled: dict[int, float] = {}  # when a meter was read last, by the loop's clock
@@ -104,123 +92,49 @@ class Gateway:
                 await asyncio.sleep(SWEEP_S)
 
     async def _step(self) -> None:
-        conclusions, self._conclusions = self._conclusions, []
-        reports, self._reports = self._reports, []
-        woken, self._heard_again = self._heard_again, set()
-        free = self._free_meters()
+        batch = self._dispatcher.batch(self._reached())
         try:
-            claims = await self._desk.run(
-                lambda store: self._work(store, conclusions, reports, woken, free=free)
+            written = await self._desk.run(
+                lambda store: dispatching.write(store, batch, now=wiring.now(), owner=self._name)
             )
         except Unreachable:
-            # Evidence is not thrown away because the database was away for a moment.
-            self._conclusions = conclusions + self._conclusions
-            self._reports = reports + self._reports
+            self._dispatcher.keep(batch)
             raise
-        for conclusion in conclusions:
-            self._busy.discard(conclusion.claim.instruction.meter_id)
-        if conclusions:
+        self._dispatcher.settle(batch, written)
+        if Concluded.LEASE_LOST in written.outcomes:
+            log.warning("gateway.lease.lost", name=self._name)
+        if batch.conclusions:
             self._due.set()  # the meters that have just become free may have more to do
-        for claim in claims:
+        for claim in written.claims:
             self._start(claim)
 
-    def _work(
-        self,
-        store: Store,
-        conclusions: Sequence[deliver.Conclusion],
-        reports: Sequence[observe.MeterReport],
-        woken: set[int],
-        *,
-        free: Sequence[int],
-    ) -> list[Claim]:
-        if conclusions:
-            for outcome in deliver.conclude(store, conclusions, now=wiring.now()):
-                if outcome is deliver.Concluded.LEASE_LOST:
-                    log.warning("gateway.lease.lost", name=self._name)
-        if reports:
-            observe.take_readings(store, reports, now=wiring.now())
-        if woken:
-            deliver.wake(store, sorted(woken), now=wiring.now())
-        due = deliver.due(store, free, now=wiring.now(), limit=DUE_MAX) if free else []
-        chosen = self._chosen(due)
-        return deliver.claim(store, chosen, now=wiring.now(), owner=self._name) if chosen else []
-
-    def _free_meters(self) -> list[int]:
+    def _reached(self) -> list[Meter]:
         return [
-            meter.meter_id
-            for endpoint_id, road in list(self._roads.items())
+            meter
+            for endpoint_id, road in self._roads.items()
+            if not road.is_lost
             for meter in self._registry.on_endpoint.get(endpoint_id, [])
-            if not road.is_lost and meter.meter_id not in self._busy
         ]
 
-    def _chosen(self, due: Sequence[int]) -> list[int]:
-        room: dict[str, int] = {}
-        for meter_id in self._busy:
-            endpoint_id = self._registry.meters[meter_id].endpoint_id
-            room[endpoint_id] = room.get(endpoint_id, CLAIMS_PER_LINE_MAX) - 1
-        chosen = []
-        for meter_id in due:
-            endpoint_id = self._registry.meters[meter_id].endpoint_id
-            left = room.get(endpoint_id, CLAIMS_PER_LINE_MAX)
-            if left > 0:
-                room[endpoint_id] = left - 1
-                chosen.append(meter_id)
-        return chosen
-
     def _start(self, claim: Claim) -> None:
-        meter = claim.meter
-        road = self._roads.get(meter.endpoint_id)
-        key = f"{claim.instruction.instruction_id}:{claim.instruction.tries}"
-        self._busy.add(meter.meter_id)
-        self._claims[key] = claim
-        if road is None or road.is_lost:
-            self._finished(key, Result(ending=Ending.SILENT, reason="road_lost"))
-            return
-        recharge = claim.instruction.kind is Kind.RECHARGE
-        conversation = converse(
-            deliver.order_for(claim, now=wiring.now()),
-            model=self._models[meter.model],
-            meter=MeterIdentity(meter_no=meter.meter_no),
-            mac=self._keys,
-            chance=wiring.chance,
-            repeated=claim.instruction.tries > 1,
-        )
-        job = Job(
-            key=key,
-            meter_no=meter.meter_no,
-            conversation=conversation,
-            priority=Priority.RECHARGE if recharge else Priority.SAFETY,
-            timing=self._models[meter.model].roads[road.endpoint.road.value],
-            deadline_ms=road.now_ms() + CONVERSATION_MS_MAX,
-        )
+        road = self._roads.get(claim.meter.endpoint_id)
+        if road is None:
+            self._dispatcher.give_up(claim, reason="road_lost", at=wiring.now())
+            self._due.set()
+        else:
+            self._submit(road, self._dispatcher.job(claim, now=wiring.now(), now_ms=road.now_ms()))
+
+    def _submit(self, road: Road, job: Job) -> None:
         try:
             road.submit(job)
         except Unreachable as error:
-            self._finished(key, Result(ending=Ending.SILENT, reason=type(error).__name__))
+            self._finished(job.key, Result(ending=Ending.SILENT, reason=type(error).__name__))
 
     def _finished(self, key: str, result: Result) -> None:
-        at = wiring.now()
-        claim = self._claims.pop(key, None)
-        if claim is not None:
-            self._conclusions.append(deliver.Conclusion(claim=claim, result=result, at=at))
-            self._note_silence(claim.meter.meter_id, result)
-        else:
-            self._read(key, result, at=at)
+        self._dispatcher.finish(key, result, at=wiring.now())
         self._due.set()
 
     # readings ------------------------------------------------------------------------------------------
-
-    def _read(self, key: str, result: Result, *, at: datetime) -> None:
-        meter = self._registry.by_no.get(key.removeprefix("poll:"))
-        if meter is None:
-            return
-        self._note_silence(meter.meter_id, result)
-        if result.ending is Ending.DONE:
-            self._reports.append(observe.MeterReport(meter_id=meter.meter_id, at=at, state=result.state))
-
-    def _note_silence(self, meter_id: int, result: Result) -> None:
-        if result.ending is Ending.SILENT:
-            self._unheard.add(meter_id)
 
     async def _poll_on(self) -> None:
         loop = asyncio.get_running_loop()
@@ -231,32 +145,15 @@ class Gateway:
                 # Who waits longest goes first: a full line would otherwise read the same few meters for ever.
                 for meter in sorted(meters, key=self._poll_due_s):
                     full = road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
-                    due = self._poll_due_s(meter) <= loop.time() and meter.meter_id not in self._busy
-                    if due and not full:
+                    due = self._poll_due_s(meter) <= loop.time()
+                    if due and not full and not self._dispatcher.is_busy(meter.meter_id):
                         self._polled[meter.meter_id] = loop.time()
-                        self._submit_poll(road, meter)
+                        self._submit(
+                            road, self._dispatcher.poll(meter, now=wiring.now(), now_ms=road.now_ms())
+                        )
 
     def _poll_due_s(self, meter: Meter) -> float:
         return self._polled.get(meter.meter_id, 0.0) + self._given.poll_s
-
-    def _submit_poll(self, road: Road, meter: Meter) -> None:
-        conversation = converse(
-            ReadOrder(),
-            model=self._models[meter.model],
-            meter=MeterIdentity(meter_no=meter.meter_no),
-            mac=self._keys,
-            chance=wiring.chance,
-        )
-        road.submit(
-            Job(
-                key=f"poll:{meter.meter_no}",
-                meter_no=meter.meter_no,
-                conversation=conversation,
-                priority=Priority.POLL,
-                timing=self._models[meter.model].roads[road.endpoint.road.value],
-                deadline_ms=road.now_ms() + POLL_MS_MAX,
-            )
-        )
 
     # roads ---------------------------------------------------------------------------------------------
 
@@ -275,8 +172,8 @@ class Gateway:
             endpoint, link, finished=self._finished, heard=self._heard, lost=self._lost
         )
         self._changed_ends[endpoint_id] = True
-        meters = [meter.meter_id for meter in self._registry.on_endpoint.get(endpoint_id, [])]
-        self._heard_again.update(meters)
+        meters = self._registry.on_endpoint.get(endpoint_id, [])
+        self._dispatcher.reach(meter.meter_id for meter in meters)
         self._due.set()
         log.info("gateway.road.alive", endpoint=endpoint_id)
 
@@ -288,11 +185,9 @@ class Gateway:
             log.info("gateway.road.lost", endpoint=endpoint_id, reason=reason)
 
     def _heard(self, meter_nos: list[str]) -> None:
-        for meter_no in meter_nos:
-            meter = self._registry.by_no.get(meter_no)
-            if meter is not None and meter.meter_id in self._unheard:
-                self._unheard.discard(meter.meter_id)
-                self._heard_again.add(meter.meter_id)
+        by_no = self._registry.by_no
+        if self._dispatcher.hear(by_no[meter_no].meter_id for meter_no in meter_nos if meter_no in by_no):
+            self._due.set()
 
     async def _learn_on(self) -> None:
         while True:

@@ -22,7 +22,6 @@ class Registry:
 
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     by_registration: dict[str, Endpoint] = field(default_factory=dict)
-    meters: dict[int, Meter] = field(default_factory=dict)
     by_no: dict[str, Meter] = field(default_factory=dict)
     on_endpoint: dict[str, list[Meter]] = field(default_factory=dict)
 
@@ -30,7 +29,6 @@ class Registry:
         """Take over what the database knows now."""
         self.endpoints = {each.endpoint_id: each for each in endpoints}
         self.by_registration = {each.address: each for each in endpoints if each.road is RoadKind.MOBILE_4G}
-        self.meters = {each.meter_id: each for each in meters}
         self.by_no = {each.meter_no: each for each in meters}
         self.on_endpoint = {each.endpoint_id: [] for each in endpoints}
         for meter in meters:

@@ -60,7 +60,7 @@ def drawn(chance: Random) -> Faults:
     return Faults(
         lost_ppm=some(5_000, 300_000),
         twice_ppm=some(5_000, 200_000),
-        damaged_ppm=some(5_000, 150_000),
+        damaged_ppm=some(5_000, 400_000),
         late_ppm=some(5_000, 150_000),
         echo=bool(some(1, 1)),
         cut_every_s=some(300, 2_400),

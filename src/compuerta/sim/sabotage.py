@@ -242,7 +242,7 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "dedupe": _entry("payments that are known are not credited again", "M2", _no_dedupe),
         "unique_payment": _entry(
             "a transaction number is unique in the database; together with `dedupe`, as when two doors race",
-            "M2 D1 D2 Broken",
+            "M2 M5 D1 D2 Broken",
             _no_unique_payment,
         ),
         "amount": _entry(

@@ -12,13 +12,14 @@ from compuerta.adapters.memory import MemoryTransaction
 from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
-from compuerta.domain.party import AccountKind, CreditAuthority, Meter, RoadKind
+from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import Model, RechargeLayout
+from compuerta.services.dispatching import Equipment
 from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.store_port import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.sim.door import Door, Worker
-from compuerta.sim.gateway import Equipment, Gateway
+from compuerta.sim.gateway import Gateway
 from compuerta.sim.mortal import Database, Mortal
 from compuerta.sim.people import Administrator, Cashier, Provider, Resident
 from compuerta.sim.roads import House, Road
@@ -89,7 +90,6 @@ def a_town(stage: Stage) -> Town:
     houses, roads = _build(stage, kinds, esam)
     with database.store.transaction() as tx:
         account_ids = _register(tx, kinds, houses, chance=stage.chance)
-        meters = {meter.meter_no: meter for meter in tx.meters()}
     pay, world = _wechat(stage)
     providers: dict[str, PaymentProvider] = {
         "wechat": pay,
@@ -105,7 +105,7 @@ def a_town(stage: Stage) -> Town:
         provider=provider,
         doors=doors,
         worker=Worker("worker", stage=stage, database=database, providers=providers, ask=provider.ask),
-        gateways=_gateways(stage, database, roads, meters, esam),
+        gateways=_gateways(stage, database, roads, esam),
         residents=[
             Resident(
                 number, account_id=account_id, house=house, stage=stage, door=doors[0], provider=provider
@@ -252,10 +252,8 @@ def _wechat(stage: Stage) -> tuple[WechatPay, WechatWorld]:
     return WechatPay(settings, keys=ring), world
 
 
-def _gateways(
-    stage: Stage, database: Database, roads: list[Road], meters: dict[str, Meter], esam: SoftEsam
-) -> list[Gateway]:
-    equipment = Equipment(models=models(), meters=meters, mac=esam)
+def _gateways(stage: Stage, database: Database, roads: list[Road], esam: SoftEsam) -> list[Gateway]:
+    equipment = Equipment(models=models(), mac=esam, chance=stage.chance.randbytes)
     names = ("gateway1", "gateway2") if stage.faults.two_gateways else ("gateway1",)
     return [Gateway(name, stage=stage, database=database, equipment=equipment, roads=roads) for name in names]
 

@@ -1,0 +1,208 @@
+"""Dispatching: what one gateway has in hand, between the rows of the database and the lines of its roads.
+
+It says which meters are claimed for, makes of each claim the job that a line carries out, and of each end
+what is written back. It holds no clock, socket or thread: the gateway drives it by its event loop, the
+simulator by virtual time. Whoever loses it loses leases, and nothing else.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from compuerta.domain.instruction import LEASE, Kind
+from compuerta.domain.party import Meter
+from compuerta.drivers.abilities import Ending, MeterState, Order, ReadOrder, Result
+from compuerta.drivers.dlt645 import Chance, MeterIdentity, converse
+from compuerta.drivers.line import Job, Priority
+from compuerta.drivers.mac import MacProvider
+from compuerta.drivers.model import Model
+from compuerta.services import deliver, observe
+from compuerta.services.deliver import Concluded, Conclusion
+from compuerta.services.observe import MeterReport
+from compuerta.services.store_port import Claim, Store
+
+# A claimed instruction waits for its line; more than a few per line would outlive their leases.
+CLAIMS_PER_LINE_MAX = 4
+DUE_MAX = 500  # looked at in one go; who is left out waits longest next time
+# A conversation ends before its lease does, so that nobody else has it meanwhile.
+CONVERSATION_MAX = LEASE - timedelta(seconds=5)
+POLL_MAX = timedelta(seconds=60)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What a gateway brings to every conversation."""
+
+    models: Mapping[str, Model]
+    mac: MacProvider
+    chance: Chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one visit to the database is to write, and for which meters it may claim."""
+
+    conclusions: Sequence[Conclusion]
+    reports: Sequence[MeterReport]
+    heard: frozenset[int]  # meters whose waiting instructions are worth a try at once
+    free: Mapping[int, str]  # meters that are reached and have nothing in hand, with their lines
+    in_hand: Mapping[str, int]  # how many claims each line has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of a batch: one outcome per conclusion, and what is in hand from now on."""
+
+    outcomes: Sequence[Concluded]
+    claims: Sequence[Claim]
+
+
+class Dispatcher:
+    """What one gateway has in hand, and what it still has to write."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._equipment = equipment
+        self._claims: dict[str, Claim] = {}  # by the job's key
+        self._polls: dict[str, tuple[int, datetime]] = {}  # the meter, and when it was asked
+        self._polls_begun = 0
+        self._busy: dict[int, str] = {}  # the line of each meter with a claim
+        self._conclusions: list[Conclusion] = []
+        self._reports: list[MeterReport] = []
+        self._silent: set[int] = set()  # meters that were asked in vain
+        self._heard: set[int] = set()
+
+    def is_busy(self, meter_id: int) -> bool:
+        """Tell whether a meter has something in hand."""
+        return meter_id in self._busy
+
+    def batch(self, reached: Iterable[Meter]) -> Batch:
+        """Take what is to be written; `reached` are the meters whose roads are there."""
+        batch = Batch(
+            conclusions=self._conclusions,
+            reports=self._reports,
+            heard=frozenset(self._heard),
+            free={each.meter_id: each.endpoint_id for each in reached if not self.is_busy(each.meter_id)},
+            in_hand=Counter(self._busy.values()),
+        )
+        self._conclusions, self._reports, self._heard = [], [], set()
+        return batch
+
+    def keep(self, batch: Batch) -> None:
+        """Take a batch back that may not have been written: evidence outlives a database that is away."""
+        self._conclusions = [*batch.conclusions, *self._conclusions]
+        self._reports = [*batch.reports, *self._reports]
+        self._heard |= batch.heard
+
+    def settle(self, batch: Batch, written: Written) -> None:
+        """Let go of what a batch has concluded, and take in hand what it has claimed."""
+        for conclusion in batch.conclusions:
+            del self._busy[conclusion.claim.meter.meter_id]
+        for claim in written.claims:
+            self._busy[claim.meter.meter_id] = claim.meter.endpoint_id
+            self._claims[_key(claim)] = claim
+
+    def job(self, claim: Claim, *, now: datetime, now_ms: int) -> Job:
+        """Return the job that carries a claim out; `now_ms` is the line's clock."""
+        recharge = claim.instruction.kind is Kind.RECHARGE
+        return self._job(
+            _key(claim),
+            claim.meter,
+            deliver.order_for(claim, now=now),
+            priority=Priority.RECHARGE if recharge else Priority.SAFETY,
+            deadline_ms=now_ms + CONVERSATION_MAX // _MILLISECOND,
+            repeated=claim.instruction.tries > 1,
+        )
+
+    def poll(self, meter: Meter, *, now: datetime, now_ms: int) -> Job:
+        """Return the job that reads a meter; `now_ms` is the line's clock."""
+        self._polls_begun += 1
+        key = f"poll:{self._polls_begun}"
+        self._polls[key] = (meter.meter_id, now)
+        deadline_ms = now_ms + POLL_MAX // _MILLISECOND
+        return self._job(key, meter, ReadOrder(), priority=Priority.POLL, deadline_ms=deadline_ms)
+
+    def give_up(self, claim: Claim, *, reason: str, at: datetime) -> None:
+        """End a claim that no line could take; it is due again like any that met silence."""
+        self.finish(_key(claim), Result(ending=Ending.SILENT, reason=reason), at=at)
+
+    def finish(self, key: str, result: Result, *, at: datetime) -> None:
+        """Keep what a job brought until it is written."""
+        if key in self._polls:
+            meter_id, asked_at = self._polls.pop(key)
+            if result.state != MeterState():
+                report = MeterReport(meter_id=meter_id, at=at, state=result.state, asked_at=asked_at)
+                self._reports.append(report)
+        else:
+            claim = self._claims.pop(key)
+            meter_id = claim.meter.meter_id
+            self._conclusions.append(Conclusion(claim=claim, result=result, at=at))
+        if result.ending is Ending.SILENT:
+            self._silent.add(meter_id)
+
+    def hear(self, meter_ids: Iterable[int]) -> bool:
+        """Note who was heard on a line; tells whether somebody is back who had been silent."""
+        back = self._silent.intersection(meter_ids)
+        self._silent -= back
+        self._heard |= back
+        return bool(back)
+
+    def reach(self, meter_ids: Iterable[int]) -> None:
+        """Note that a road to these meters is there again: their instructions are worth a try."""
+        self._heard.update(meter_ids)
+
+    def _job(
+        self,
+        key: str,
+        meter: Meter,
+        order: Order,
+        *,
+        priority: Priority,
+        deadline_ms: int,
+        repeated: bool = False,
+    ) -> Job:
+        model = self._equipment.models[meter.model]
+        return Job(
+            key=key,
+            meter_no=meter.meter_no,
+            conversation=converse(
+                order,
+                model=model,
+                meter=MeterIdentity(meter_no=meter.meter_no),
+                mac=self._equipment.mac,
+                chance=self._equipment.chance,
+                repeated=repeated,
+            ),
+            priority=priority,
+            timing=model.roads[meter.road.value],
+            deadline_ms=deadline_ms,
+        )
+
+
+def write(store: Store, batch: Batch, *, now: datetime, owner: str) -> Written:
+    """Write a batch and claim what is due; several transactions, and safe to do again after any of them."""
+    outcomes = deliver.conclude(store, batch.conclusions, now=now) if batch.conclusions else []
+    if batch.reports:
+        observe.take_readings(store, batch.reports, now=now)
+    if batch.heard:
+        deliver.wake(store, sorted(batch.heard), now=now)
+    due = deliver.due(store, batch.free, now=now, limit=DUE_MAX) if batch.free else []
+    chosen = _chosen(batch, due)
+    claims = deliver.claim(store, chosen, now=now, owner=owner) if chosen else []
+    return Written(outcomes=outcomes, claims=claims)
+
+
+def _chosen(batch: Batch, due: Iterable[int]) -> list[int]:
+    in_hand = Counter(batch.in_hand)
+    chosen = []
+    for meter_id in due:
+        line = batch.free[meter_id]
+        if in_hand[line] < CLAIMS_PER_LINE_MAX:
+            in_hand[line] += 1
+            chosen.append(meter_id)
+    return chosen
+
+
+def _key(claim: Claim) -> str:
+    return f"{claim.instruction.instruction_id}:{claim.instruction.tries}"

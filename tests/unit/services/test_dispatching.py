@@ -1,0 +1,157 @@
+"""What a gateway has in hand: chosen by line, carried out once, and never lost to a database that is away."""
+
+from pathlib import Path
+
+import pytest
+from tests.unit.services.town import METER, NOON, SECOND, Town, a_town, paid
+
+from compuerta.adapters.memory import MemoryStore
+from compuerta.adapters.models import load_models
+from compuerta.domain.errors import Unreachable
+from compuerta.domain.party import Meter
+from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
+from compuerta.drivers.line import Priority
+from compuerta.drivers.mac import SoftEsam
+from compuerta.services import dispatching
+from compuerta.services.deliver import Concluded
+from compuerta.services.dispatching import CLAIMS_PER_LINE_MAX, Dispatcher, Equipment, Written
+
+EQUIPMENT = Equipment(
+    models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes
+)
+SILENT = Result(ending=Ending.SILENT, reason="no_answer")
+CREDITED = Result(
+    ending=Ending.DONE, credited=True, state=MeterState(relay=Relay.CLOSED, balance_minor=5_000)
+)
+
+
+def a_paid_town(store: MemoryStore, *, homes: int = 1) -> Town:
+    town = a_town(store, authorities=(METER,) * homes)
+    for number, home in enumerate(town.homes):
+        paid(store, home, name=str(number))
+    return town
+
+
+def the_meters(store: MemoryStore) -> list[Meter]:
+    return list(store.tables.meters.values())
+
+
+def written(store: MemoryStore, dispatcher: Dispatcher) -> Written:
+    """Visit the database once, as a gateway does."""
+    batch = dispatcher.batch(the_meters(store))
+    done = dispatching.write(store, batch, now=NOON, owner="gateway")
+    dispatcher.settle(batch, done)
+    return done
+
+
+def test_a_line_has_no_more_claims_than_it_can_carry_out_in_time() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store, homes=CLAIMS_PER_LINE_MAX + 2)
+
+    first = written(store, dispatcher).claims
+    second = written(store, dispatcher).claims
+
+    assert len(first) == CLAIMS_PER_LINE_MAX
+    assert second == []
+
+
+def test_a_meter_is_free_again_when_its_evidence_is_written() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    (claim,) = written(store, dispatcher).claims
+    job = dispatcher.job(claim, now=NOON, now_ms=0)
+
+    dispatcher.finish(job.key, CREDITED, at=NOON + SECOND)
+    busy_before = dispatcher.is_busy(claim.meter.meter_id)
+    outcomes = written(store, dispatcher).outcomes
+
+    assert job.priority is Priority.RECHARGE
+    assert busy_before
+    assert outcomes == [Concluded.WRITTEN]
+    assert not dispatcher.is_busy(claim.meter.meter_id)
+
+
+def test_what_the_database_did_not_take_is_written_at_the_next_visit() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    town = a_paid_town(store)
+    (claim,) = written(store, dispatcher).claims
+    (meter,) = the_meters(store)
+    poll = dispatcher.poll(meter, now=NOON, now_ms=0)
+    dispatcher.finish(poll.key, CREDITED, at=NOON + SECOND)
+    dispatcher.give_up(claim, reason="road_lost", at=NOON + SECOND)
+    dispatcher.reach([town.homes[0].meter_id])
+
+    lost = dispatcher.batch([meter])
+    dispatcher.keep(lost)
+    again = dispatcher.batch([meter])
+
+    assert again == lost
+    assert (len(again.conclusions), len(again.reports), again.heard) == (1, 1, {town.homes[0].meter_id})
+
+
+def test_a_reading_says_when_the_meter_was_asked() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_town(store)
+    (meter,) = the_meters(store)
+    poll = dispatcher.poll(meter, now=NOON, now_ms=0)
+
+    dispatcher.finish(poll.key, CREDITED, at=NOON + 9 * SECOND)
+
+    (report,) = dispatcher.batch([]).reports
+    assert (report.asked_at, report.at) == (NOON, NOON + 9 * SECOND)
+
+
+def test_a_meter_that_said_nothing_makes_no_report() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_town(store)
+    (meter,) = the_meters(store)
+
+    dispatcher.finish(dispatcher.poll(meter, now=NOON, now_ms=0).key, SILENT, at=NOON)
+
+    assert dispatcher.batch([]).reports == []
+
+
+def test_only_a_meter_that_had_been_silent_is_worth_another_try() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_town(store)
+    (meter,) = the_meters(store)
+
+    before = dispatcher.hear([meter.meter_id])
+    dispatcher.finish(dispatcher.poll(meter, now=NOON, now_ms=0).key, SILENT, at=NOON)
+    after = dispatcher.hear([meter.meter_id])
+    again = dispatcher.hear([meter.meter_id])
+
+    assert (before, after, again) == (False, True, False)
+    assert dispatcher.batch([]).heard == {meter.meter_id}
+
+
+def test_a_claim_that_no_line_could_take_is_due_again() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    (claim,) = written(store, dispatcher).claims
+
+    dispatcher.give_up(claim, reason="road_lost", at=NOON)
+    written(store, dispatcher)
+
+    (instruction,) = store.tables.instructions.values()
+    assert (instruction.last_answer, instruction.lease_until) == ("road_lost", None)
+    assert instruction.due_at > NOON
+
+
+def test_a_visit_that_fails_claims_nothing() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    batch = dispatcher.batch(the_meters(store))
+
+    with pytest.raises(Unreachable):
+        dispatching.write(_Away(), batch, now=NOON, owner="gateway")
+    dispatcher.keep(batch)
+
+    assert len(written(store, dispatcher).claims) == 1
+
+
+class _Away:
+    """A database that does not answer."""
+
+    def transaction(self) -> object:
+        raise Unreachable("connection refused")
