@@ -92,6 +92,7 @@ def test_a_saved_snapshot_comes_back_but_for_the_purchase_number(store: Store) -
     with store.transaction() as tx:
         tx.put_instructions([a_delivery(home, purchase_no=1)])
     snapshot = MeterSnapshot(
+        purchase_no=3,
         meter_id=home.meter_id,
         purchase_no_last=99,
         wanted_closed=True,

@@ -127,6 +127,7 @@ def _merged(before: MeterSnapshot, report: MeterReport) -> MeterSnapshot:
         relay=before.relay if state.relay is None else state.relay,
         energy_wh=before.energy_wh if state.energy_wh is None else state.energy_wh,
         balance_minor=before.balance_minor if state.balance_minor is None else state.balance_minor,
+        purchase_no=before.purchase_no if state.purchase_no is None else state.purchase_no,
         power_w=before.power_w if state.power_w is None else state.power_w,
         flags=state.flags if said_something else before.flags,
         read_at=report.at if said_something else before.read_at,

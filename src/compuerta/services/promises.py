@@ -248,9 +248,8 @@ def _d1(view: View) -> Iterator[str | None]:
     for meter in view.books.meters:
         deliveries = view.deliveries(meter.meter_id)
         numbers = sorted(each.purchase_no or 0 for each in deliveries)
-        yield _unless(
-            numbers == [*range(1, len(numbers) + 1)], f"meter {meter.meter_no}: purchase numbers {numbers}"
-        )
+        counted = range(numbers[0], numbers[0] + len(numbers)) if numbers else range(0)
+        yield _unless(numbers == [*counted], f"meter {meter.meter_no}: purchase numbers {numbers}")
         fact = view.fact.get(meter.meter_no)
         if fact is not None:
             yield from _d1_in_the_meter(meter, deliveries, fact)

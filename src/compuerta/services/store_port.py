@@ -131,6 +131,7 @@ class MeterSnapshot:
 
     meter_id: int
     purchase_no_last: int = 0  # the last that was given out
+    purchase_no: int | None = None  # the last that the meter counts
     wanted_closed: bool | None = None
     wanted_reason: str = ""
     relay: Relay | None = None

@@ -170,7 +170,9 @@ def _credit(batch: _Batch, notice: PaymentNotice, view: AccountView, *, now: dat
 
 def _delivery(batch: _Batch, recharge: Recharge, view: AccountView, *, now: datetime) -> Instruction:
     assert view.snapshot is not None
-    last = batch.purchase_no_last.get(recharge.meter_id, view.snapshot.purchase_no_last)
+    # A meter that comes to us with purchases counts on from them: number 1 would seem to be in it already.
+    known = view.snapshot.purchase_no_last or view.snapshot.purchase_no or 0
+    last = batch.purchase_no_last.get(recharge.meter_id, known)
     batch.purchase_no_last[recharge.meter_id] = last + 1
     return Instruction(
         meter_id=recharge.meter_id,

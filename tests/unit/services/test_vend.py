@@ -26,8 +26,9 @@ from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import PostingKind
 from compuerta.domain.party import Period
 from compuerta.domain.payment import AttemptState, PaymentNotice
-from compuerta.drivers.abilities import Relay
+from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import ordering
+from compuerta.services.observe import MeterReport, take_readings
 from compuerta.services.payment_ports import OrderAnswer, OrderState
 from compuerta.services.store_port import Conflict, Inbound, Instant, PaymentVerdict
 from compuerta.services.vend import Outcome, accept_payments
@@ -77,6 +78,30 @@ def test_a_payment_becomes_a_credit_and_an_instruction() -> None:
         Instant.POSTED: NOON + SECOND,
     }
     assert case_kinds(store) == []
+
+
+def test_a_meter_that_comes_with_purchases_counts_on_from_them() -> None:
+    store = MemoryStore()
+    home = a_town(store).homes[0]
+    report = MeterReport(meter_id=home.meter_id, at=NOON, state=MeterState(purchase_no=57))
+    take_readings(store, [report], now=NOON)
+
+    paid(store, home, name="1")
+    paid(store, home, name="2")
+
+    assert [each.purchase_no for each in instructions(store, Kind.RECHARGE)] == [58, 59]
+
+
+def test_what_a_meter_counts_after_our_first_number_gives_no_numbers() -> None:
+    store = MemoryStore()
+    home = a_town(store).homes[0]
+    paid(store, home, name="1")
+    report = MeterReport(meter_id=home.meter_id, at=NOON + SECOND, state=MeterState(purchase_no=57))
+    take_readings(store, [report], now=NOON + SECOND)
+
+    paid(store, home, name="2")
+
+    assert [each.purchase_no for each in instructions(store, Kind.RECHARGE)] == [1, 2]
 
 
 def test_a_repeated_notice_credits_once() -> None:

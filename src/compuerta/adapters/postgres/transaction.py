@@ -405,8 +405,8 @@ class PostgresTransaction:
             [rows.columns(each) for each in snapshots],
             key=("meter_id",),
             changed=(
-                "wanted_closed", "wanted_reason", "relay", "energy_wh", "balance_minor", "power_w", "flags",
-                "read_at", "heard_at",
+                "wanted_closed", "wanted_reason", "relay", "energy_wh", "balance_minor", "purchase_no",
+                "power_w", "flags", "read_at", "heard_at",
             ),
         )  # fmt: skip
 

@@ -299,6 +299,7 @@ comment on table case_file is 'distributed: a difference or doubt that a person 
 create table meter_state (
     meter_id bigint primary key references meter,
     purchase_no_last bigint not null default 0 check (purchase_no_last >= 0),
+    purchase_no bigint check (purchase_no >= 0),
     wanted_closed boolean,
     wanted_reason text not null default '',
     relay text check (relay in ('open', 'permitted', 'closed')),
