@@ -25,8 +25,10 @@ from compuerta.services.store_port import Claim, Store
 # A claimed instruction waits for its line; more than a few per line would outlive their leases.
 CLAIMS_PER_LINE_MAX = 4
 DUE_MAX = 500  # looked at in one go; who is left out waits longest next time
-# A conversation ends before its lease does, so that nobody else has it meanwhile.
-CONVERSATION_MAX = LEASE - timedelta(seconds=5)
+# A conversation ends so long before its lease does, so that nobody else has it meanwhile.
+LEASE_MARGIN = timedelta(seconds=5)
+# While the database is away, readings beyond these make room for newer ones: an hour of a thousand meters.
+REPORTS_MAX = 4_000
 POLL_MAX = timedelta(seconds=60)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -92,7 +94,7 @@ class Dispatcher:
     def keep(self, batch: Batch) -> None:
         """Take a batch back that may not have been written: evidence outlives a database that is away."""
         self._conclusions = [*batch.conclusions, *self._conclusions]
-        self._reports = [*batch.reports, *self._reports]
+        self._reports = [*batch.reports, *self._reports][-REPORTS_MAX:]
         self._heard |= batch.heard
 
     def settle(self, batch: Batch, written: Written) -> None:
@@ -106,12 +108,15 @@ class Dispatcher:
     def job(self, claim: Claim, *, now: datetime, now_ms: int) -> Job:
         """Return the job that carries a claim out; `now_ms` is the line's clock."""
         recharge = claim.instruction.kind is Kind.RECHARGE
+        assert claim.instruction.lease_until is not None, "what was claimed is leased"
+        # Reckoned from the claim: the database may have been slow to tell of it, and the lease ran meanwhile.
+        left = min(claim.instruction.lease_until - now, LEASE) - LEASE_MARGIN
         return self._job(
             _key(claim),
             claim.meter,
             deliver.order_for(claim, now=now),
             priority=Priority.RECHARGE if recharge else Priority.SAFETY,
-            deadline_ms=now_ms + CONVERSATION_MAX // _MILLISECOND,
+            deadline_ms=now_ms + left // _MILLISECOND,
             repeated=claim.instruction.tries > 1,
         )
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.services.town import METER, NOON, SECOND, Town, a_town, paid
+from tests.unit.services.town import HOUR, METER, NOON, SECOND, Town, a_town, paid
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.models import load_models
@@ -14,7 +14,13 @@ from compuerta.drivers.line import Priority
 from compuerta.drivers.mac import SoftEsam
 from compuerta.services import dispatching
 from compuerta.services.deliver import Concluded
-from compuerta.services.dispatching import CLAIMS_PER_LINE_MAX, Dispatcher, Equipment, Written
+from compuerta.services.dispatching import (
+    CLAIMS_PER_LINE_MAX,
+    REPORTS_MAX,
+    Dispatcher,
+    Equipment,
+    Written,
+)
 
 EQUIPMENT = Equipment(
     models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes
@@ -87,6 +93,33 @@ def test_what_the_database_did_not_take_is_written_at_the_next_visit() -> None:
 
     assert again == lost
     assert (len(again.conclusions), len(again.reports), again.heard) == (1, 1, {town.homes[0].meter_id})
+
+
+def test_a_conversation_ends_before_its_lease_however_late_it_begins() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    (claim,) = written(store, dispatcher).claims
+
+    at_once = dispatcher.job(claim, now=NOON, now_ms=0)
+    late = dispatcher.job(claim, now=NOON + 20 * SECOND, now_ms=20_000)
+    after_a_clock_put_back = dispatcher.job(claim, now=NOON - HOUR, now_ms=0)
+
+    assert [job.deadline_ms for job in (at_once, late, after_a_clock_put_back)] == [25_000] * 3
+
+
+def test_while_the_database_is_away_the_newest_readings_are_kept() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    (meter,) = the_meters(store)
+    for number in range(REPORTS_MAX + 1):
+        job = dispatcher.poll(meter, now=NOON, now_ms=0)
+        result = Result(ending=Ending.DONE, state=MeterState(energy_wh=number))
+        dispatcher.finish(job.key, result, at=NOON + number * SECOND)
+
+    dispatcher.keep(dispatcher.batch([]))
+
+    kept = [report.state.energy_wh for report in dispatcher.batch([]).reports]
+    assert kept == [*range(1, REPORTS_MAX + 1)]
 
 
 def test_a_reading_says_when_the_meter_was_asked() -> None:
