@@ -194,6 +194,7 @@ def test_a_sale_by_keyboard_alone_sells_once_however_often_it_is_sent(
     page.keyboard.press("Enter")
     page.wait_for_url("**/receipts/**")
 
+    expect(page.locator(".c-receipt")).to_contain_text("100.00")  # cash received
     assert clicks == [200] * 4
     taken = "select amount_minor from payment where account_id = %s and provider = 'till'"
     assert console.rows(taken, flat.account_id) == [(5000,)]

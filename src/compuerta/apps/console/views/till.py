@@ -5,15 +5,19 @@ from uuid import UUID, uuid4
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from compuerta.apps.console import amounts, figures, histories, people, reads, screens, work
+from compuerta.apps.console.histories import AttemptRow
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.selling import Sale, sell
 from compuerta.apps.console.views.meters import act_id_of, one
 from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.money import format_minor
 
 FOUND_MAX = 12  # more are no choice: the cashier types another letter
 
@@ -49,7 +53,8 @@ def sale(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
         work.run(lambda store: sell(store, sold, actor=actor, now=work.now()))
     except (Refused, Unreachable) as error:
         return _form(request, person, meter, act_id=act_id, error=screens.told(error))
-    return redirect("till_receipt", meter_id, act_id)
+    tendered = format_minor(sold.tendered_minor, currency=sold.currency)
+    return redirect(f"{reverse('till_receipt', args=(meter_id, act_id))}?{urlencode({'tendered': tendered})}")
 
 
 @for_people
@@ -63,14 +68,14 @@ def quote(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 @for_people
 def receipt(request: HttpRequest, person: Person, meter_id: int, attempt_id: UUID) -> HttpResponse:
     """Show a sale's receipt and its way to the meter."""
-    facts = _receipt(person, meter_id, attempt_id)
+    facts = _receipt(request, person, meter_id, attempt_id)
     return show(request, person, "till_receipt", facts, title=_("Receipt"))
 
 
 @for_people
 def receipt_live(request: HttpRequest, person: Person, meter_id: int, attempt_id: UUID) -> HttpResponse:
     """Show the way to the meter alone."""
-    return render(request, "console/_till_progress.html", _receipt(person, meter_id, attempt_id))
+    return render(request, "console/_till_progress.html", _receipt(request, person, meter_id, attempt_id))
 
 
 def _require_cashier(person: Person) -> None:
@@ -145,7 +150,7 @@ def _quoted(request: HttpRequest, meter: MeterRow) -> dict[str, object]:
     }
 
 
-def _receipt(person: Person, meter_id: int, attempt_id: UUID) -> dict[str, object]:
+def _receipt(request: HttpRequest, person: Person, meter_id: int, attempt_id: UUID) -> dict[str, object]:
     _require_cashier(person)
     meter = _customer(person, meter_id)
     assert meter.account_id is not None and meter.price_per_kwh is not None and meter.currency is not None
@@ -154,7 +159,7 @@ def _receipt(person: Person, meter_id: int, attempt_id: UUID) -> dict[str, objec
         raise Http404
     watch = histories.stopwatch_of(meter.account_id, provider=attempt.provider, reference=attempt.reference)
     act = histories.act(person.organisation_id, attempt_id)
-    tendered_minor = int(act.after.split()[2]) if act else attempt.amount_minor
+    tendered_minor = _tendered_minor(request, attempt)
     return {
         "meter": meter,
         "attempt": attempt,
@@ -162,8 +167,17 @@ def _receipt(person: Person, meter_id: int, attempt_id: UUID) -> dict[str, objec
         "bar": figures.bar(watch, now=work.now()) if watch else None,
         "cashier": act.who if act else "",
         "tendered_minor": tendered_minor,
-        "change_minor": tendered_minor - attempt.amount_minor,
+        "change_minor": None if tendered_minor is None else tendered_minor - attempt.amount_minor,
         "bought_wh": amounts.energy_wh(
             attempt.amount_minor, price_per_kwh=meter.price_per_kwh, currency=meter.currency
         ),
     }
+
+
+def _tendered_minor(request: HttpRequest, attempt: AttemptRow) -> int | None:
+    """Return the cash that the cashier took; the books know only what was paid with it."""
+    try:
+        tendered_minor = amounts.typed(request.GET.get("tendered", ""), currency=attempt.currency)
+    except Refused:
+        return None
+    return tendered_minor if tendered_minor >= attempt.amount_minor else None
