@@ -66,6 +66,8 @@ RETRY_FLAT = timedelta(seconds=2)
 RETRY_FLAT_WHILE = timedelta(seconds=10)
 # ... then doubling, bounded: a meter that comes back is heard and woken at once, whatever this says.
 RETRY_MAX = timedelta(minutes=5)
+_FLAT_TRIES = RETRY_FLAT_WHILE // RETRY_FLAT
+_DOUBLINGS_MAX = 8  # two seconds doubled so often are more than RETRY_MAX
 # Longer than any conversation on the slowest road; what is not concluded by then is claimed again.
 LEASE = timedelta(seconds=30)
 
@@ -122,5 +124,5 @@ def retry_at(*, created_at: datetime, tries: int, now: datetime) -> datetime:
     """Return when an instruction that met silence is due again: flat while somebody waits, then bounded."""
     if now - created_at < RETRY_FLAT_WHILE:
         return now + RETRY_FLAT
-    doublings = min(max(tries - 5, 0), 8)
+    doublings = min(max(tries - _FLAT_TRIES, 0), _DOUBLINGS_MAX)
     return now + min(RETRY_FLAT * (1 << doublings), RETRY_MAX)

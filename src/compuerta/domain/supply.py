@@ -13,7 +13,7 @@ from compuerta.domain.party import CreditAuthority
 
 
 class Reason(Enum):
-    """Why supply is on or off; the order of the table is the order of precedence."""
+    """Why supply is on or off; the table below says which goes first."""
 
     SAFETY_HOLD = "safety_hold"
     ADMINISTRATOR_HOLD = "administrator_hold"
@@ -48,13 +48,14 @@ class Decision:
 
 _Row = tuple[Reason, Callable[[Supply], bool], bool]
 
+# The first that holds decides; each wants supply on (True) or off.
 PRECEDENCE: tuple[_Row, ...] = (
     (Reason.SAFETY_HOLD, lambda supply: supply.safety_held, False),
     (Reason.ADMINISTRATOR_HOLD, lambda supply: supply.administrator_held, False),
     (Reason.PROTECTED, lambda supply: supply.protected, True),
     (Reason.TEMPORARY_SUPPLY, lambda supply: supply.temporary, True),
-    (Reason.OUT_OF_CREDIT, lambda supply: supply.balance_minor <= 0 and not supply.billing_held, False),
-    (Reason.BILLING_HELD, lambda supply: supply.balance_minor <= 0, True),
+    (Reason.BILLING_HELD, lambda supply: supply.balance_minor <= 0 and supply.billing_held, True),
+    (Reason.OUT_OF_CREDIT, lambda supply: supply.balance_minor <= 0, False),
     (Reason.IN_CREDIT, lambda supply: True, True),
 )
 # With credit in the meter these are the meter's own business: it trips at zero, and closes when paid.
