@@ -11,8 +11,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
-from uuid import uuid4
 
 import httpx
 import structlog
@@ -28,16 +26,14 @@ from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.apps.api import edge, machines, manual
 from compuerta.apps.api.notices import NoticeDoor
+from compuerta.apps.beats import beat_on
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.apps.selling import Talk
-from compuerta.domain.errors import Unreachable
-from compuerta.services import beating
 from compuerta.services.payment_ports import PaymentProvider, Presentation
 
 log = structlog.get_logger()
 
-BEAT_S = 2.0
 PROVIDER_S_MAX = 5.0
 
 _FIGURES = """
@@ -75,7 +71,7 @@ def machines_door(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        beats = asyncio.create_task(_beat_on(desk))
+        beats = asyncio.create_task(beat_on(desk, "door"))
         beats.add_done_callback(_end_if_failed)
         yield
         beats.cancel()
@@ -132,18 +128,6 @@ def _end_if_failed(beats: asyncio.Task[None]) -> None:
     if not beats.cancelled():
         log.error("door.beat.failed", error=repr(beats.exception()))
         signal.raise_signal(signal.SIGTERM)
-
-
-async def _beat_on(desk: Desk) -> None:
-    name = f"door-{os.getpid()}-{uuid4().hex[:6]}"
-    started = wiring.now()
-    while True:
-        sign = beating.Beat(role="door", instance=name, started_at=started, at=wiring.now())
-        try:
-            await desk.run(partial(beating.beat, sign=sign, ends={}, alarms=[]))
-        except Unreachable as error:
-            log.warning("door.database.away", error=str(error))
-        await asyncio.sleep(BEAT_S)
 
 
 def _figures(store: PostgresStore) -> dict[str, int]:

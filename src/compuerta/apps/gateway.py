@@ -6,9 +6,7 @@ Nothing is remembered that is not in the database: whoever kills this process lo
 """
 
 import asyncio
-import os
 from functools import partial
-from uuid import uuid4
 
 import structlog
 
@@ -18,6 +16,7 @@ from compuerta.adapters.links.tcp_server import TcpServer
 from compuerta.adapters.postgres import hints
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
+from compuerta.apps.beats import BEAT_S, name_of
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.apps.roads import Registry, Road
@@ -35,7 +34,6 @@ log = structlog.get_logger()
 
 SWEEP_S = 1.0  # hints can be lost; what is due is found this often anyway
 REGISTRY_S = 5.0  # a meter that was entered is reachable this soon
-BEAT_S = 2.0
 # While this much waits on a line, polls of it are left out: they would only make it longer.
 POLL_QUEUE_MAX = 2
 
@@ -46,7 +44,7 @@ class Gateway:
     def __init__(self, given: Settings) -> None:
         self._given = given
         self._url = wiring.database_url(given)
-        self._name = f"gateway-{os.getpid()}-{uuid4().hex[:6]}"
+        self._name = name_of("gateway")
         self._desk = Desk(self._url)
         self._models = wiring.models(given)
         self._dispatcher = Dispatcher(

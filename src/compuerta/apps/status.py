@@ -1,15 +1,12 @@
 """What `compuerta status` shows: who lives, what is reached, what is open and how old it is."""
 
-from datetime import timedelta
-
 from rich.console import Console
 from rich.table import Table
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.apps.config import Settings
-
-ALIVE_FOR = timedelta(seconds=10)  # five missed beats
+from compuerta.services import beating
 
 _BEATS = "select role, instance, started_at, beat_at from role_beat where beat_at > %(since)s order by role"
 _ENDS = """
@@ -27,7 +24,7 @@ def report(console: Console, given: Settings) -> None:
     now = wiring.now()
     store = PostgresStore(wiring.database_url(given))
     beats = Table("process", "instance", "alive for", title="Processes")
-    for row in store.query(_BEATS, {"since": now - ALIVE_FOR}):
+    for row in store.query(_BEATS, {"since": now - beating.SILENT_FOR}):
         beats.add_row(row["role"], row["instance"], str(row["beat_at"] - row["started_at"]).split(".")[0])
     ends = Table("road", "end", "state", title="Roads")
     for row in store.query(_ENDS, {}):

@@ -4,21 +4,21 @@ Several workers may run: attempts are claimed, and one that dies asks nothing fo
 """
 
 import asyncio
-import os
 from collections.abc import Sequence
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import structlog
 
 from compuerta.adapters.payments.http import converse
 from compuerta.apps import wiring
+from compuerta.apps.beats import beat_on
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import beating, holding, ordering, vend
+from compuerta.services import holding, ordering, vend
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import OrderAnswer, OrderState, PaymentProvider
 from compuerta.services.store_port import Store
@@ -29,7 +29,6 @@ ROUND_S = 0.25
 # Providers allow far more; what is left over is asked in the next round.
 ATTEMPTS_PER_ROUND_MAX = 50
 ANSWER_S_MAX = 5.0
-BEAT_S = 2.0
 SWEEP_S = 2.0
 
 
@@ -37,7 +36,6 @@ class Worker:
     """This will follow attempts until their end is known, and supply where a hold has ended."""
 
     def __init__(self, given: Settings) -> None:
-        self._name = f"worker-{os.getpid()}-{uuid4().hex[:6]}"
         self._desk = Desk(wiring.database_url(given))
         self._providers = wiring.providers()
 
@@ -45,7 +43,7 @@ class Worker:
         """Work until cancelled."""
         async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
             group.create_task(self._ask_on(client))
-            group.create_task(self._beat_on())
+            group.create_task(beat_on(self._desk, "worker"))
             group.create_task(self._sweep_on())
 
     async def _ask_on(self, client: httpx.AsyncClient) -> None:
@@ -110,16 +108,6 @@ class Worker:
                 log.warning("worker.database.away", error=str(error))
             else:
                 since = until
-
-    async def _beat_on(self) -> None:
-        started = wiring.now()
-        while True:
-            sign = beating.Beat(role="worker", instance=self._name, started_at=started, at=wiring.now())
-            try:
-                await self._desk.run(partial(beating.beat, sign=sign, ends={}, alarms=[]))
-            except Unreachable as error:
-                log.warning("worker.database.away", error=str(error))
-            await asyncio.sleep(BEAT_S)
 
 
 def _accept(store: Store, *, notices: Sequence[PaymentNotice]) -> None:

@@ -6,6 +6,11 @@ from datetime import datetime, timedelta
 
 from compuerta.services.store_port import Alarm, Store
 
+BEAT = timedelta(seconds=2)  # between two signs of life
+# A gateway that missed four beats is dead, or so slow that another may as well go on with its meters: what it
+# had in flight is found done or not by reading back, and its own conclusions no longer count.
+SILENT_FOR = 4 * BEAT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
@@ -15,11 +20,6 @@ class Beat:
     instance: str
     started_at: datetime
     at: datetime
-
-
-# A gateway that missed four beats is dead, or so slow that another may as well go on with its meters: what it
-# had in flight is found done or not by reading back, and its own conclusions no longer count.
-SILENT_FOR = timedelta(seconds=8)
 
 
 def beat(store: Store, sign: Beat, *, ends: Mapping[str, bool], alarms: Sequence[Alarm]) -> None:
