@@ -228,6 +228,22 @@ def test_more_sessions_than_the_bound_are_not_taken() -> None:
     play(scene, DialLimits(sessions_max=1))
 
 
+def test_strangers_that_say_nothing_keep_no_meter_out() -> None:
+    async def scene(gate: Gate, server: TcpServer, port: int) -> None:
+        first_reader, first = await dial(port, b"")
+        _, second = await dial(port, b"")
+        _, meter = await dial(port, b"DTU-0001")
+
+        await gate.until(lambda: gate.dialed == ["0001"])
+
+        assert await hang_up_heard(first_reader) == b""
+        assert server.strangers() == [Stranger(registration="(said nothing)", times=1)]
+        for writer in (first, second, meter):
+            writer.close()
+
+    play(scene, DialLimits(sessions_max=2, unregistered_max=2))
+
+
 def test_a_dialer_that_does_not_read_is_given_up() -> None:
     async def scene(gate: Gate, server: TcpServer, port: int) -> None:
         _, writer = await dial(port, b"DTU-0001")

@@ -34,6 +34,9 @@ class DialLimits:
 
     sessions_max: int = 10_000
     registration_s: float = 10.0  # to say who it is
+    # Who has not said it yet; of more, the one that dialed first makes room. A flood of silent connections
+    # would otherwise take all sessions, and no meter could dial.
+    unregistered_max: int = 1_000
     sweep_s: float = 1.0  # how often deadlines are looked at: one timer for all sessions
     strangers_max: int = 200
 
@@ -56,6 +59,7 @@ class _Door:
     limits: DialLimits
     sessions: set["_Session"] = field(default_factory=set)
     by_id: dict[str, "_Session"] = field(default_factory=dict)
+    unregistered: dict["_Session", None] = field(default_factory=dict)  # who dialed first comes first
     strangers: dict[str, int] = field(default_factory=dict)
 
     def note_stranger(self, registration: str) -> None:
@@ -153,10 +157,13 @@ class _Session(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if len(self._door.unregistered) >= self._door.limits.unregistered_max:
+            next(iter(self._door.unregistered)).expire()
         if len(self._door.sessions) >= self._door.limits.sessions_max:
             transport.abort()
             return
         self._door.sessions.add(self)
+        self._door.unregistered[self] = None
         # A command and its answer are small: Nagle's algorithm would cost 40 ms on each.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._postpone()
@@ -229,6 +236,7 @@ class _Session(asyncio.Protocol):
         if earlier is not None:
             earlier._end("replaced")
         self._door.by_id[endpoint_id] = self
+        del self._door.unregistered[self]
         self._door.strangers.pop(endpoint_id, None)
         self._endpoint_id = endpoint_id
         self._sieve = Sieve((*profile.heartbeats, profile.registration))
@@ -252,6 +260,7 @@ class _Session(asyncio.Protocol):
         if transport is None:
             return
         self._door.sessions.discard(self)
+        self._door.unregistered.pop(self, None)
         if self._endpoint_id is not None:
             del self._door.by_id[self._endpoint_id]
         transport.abort()
