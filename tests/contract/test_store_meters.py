@@ -8,6 +8,8 @@ from tests.unit.services.town import NOON, SECOND, Home, Town, a_delivery, a_tow
 
 from compuerta.drivers.abilities import Relay
 from compuerta.services.store_port import (
+    ALARM_OTHERS,
+    ALARMS_PER_KIND_MAX,
     Alarm,
     AuditEntry,
     Case,
@@ -144,6 +146,22 @@ def test_repeats_of_an_alarm_are_counted_and_not_listed(shelf: Shelf) -> None:
     assert shelf.count("alarm") == 2
     assert shelf.alarm_times(kind="notice_forged", subject="wechat") == 3
     assert shelf.alarm_times(kind="notice_forged", subject="till") == 1
+
+
+@pytest.mark.slow
+def test_alarms_with_names_that_strangers_choose_fill_no_table(shelf: Shelf) -> None:
+    flood = [
+        Alarm(kind="registration_unknown", subject=f"{number}", detail="dialed", at=NOON)
+        for number in range(ALARMS_PER_KIND_MAX + 5)
+    ]
+
+    with shelf.store.transaction() as tx:
+        tx.put_alarms(flood)
+        tx.put_alarms([flood[0], replace(flood[0], kind="notice_forged")])
+
+    assert shelf.count("alarm") == ALARMS_PER_KIND_MAX + 2
+    assert shelf.alarm_times(kind="registration_unknown", subject=ALARM_OTHERS) == 5
+    assert shelf.alarm_times(kind="registration_unknown", subject="0") == 2
 
 
 def test_a_warning_of_a_level_and_instant_is_kept_once(shelf: Shelf) -> None:

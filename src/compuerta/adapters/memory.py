@@ -25,6 +25,8 @@ from compuerta.domain.ledger import (
 from compuerta.domain.party import Account, CreditAuthority, Meter, Period, Site
 from compuerta.domain.payment import Attempt
 from compuerta.services.store_port import (
+    ALARM_OTHERS,
+    ALARMS_PER_KIND_MAX,
     AccountOpening,
     AccountView,
     Alarm,
@@ -428,8 +430,11 @@ class MemoryTransaction:
 
     def put_alarms(self, alarms: Sequence[Alarm]) -> None:
         for each in alarms:
-            _, times = self._tables.alarms.get((each.kind, each.subject), (each, 0))
-            self._tables.alarms[each.kind, each.subject] = (each, times + 1)
+            listed = sum(kind == each.kind for kind, _ in self._tables.alarms)
+            is_listed = (each.kind, each.subject) in self._tables.alarms or listed < ALARMS_PER_KIND_MAX
+            subject = each.subject if is_listed else ALARM_OTHERS
+            _, times = self._tables.alarms.get((each.kind, subject), (each, 0))
+            self._tables.alarms[each.kind, subject] = (each, times + 1)
 
     def put_warnings(self, warnings: Sequence[Warned]) -> None:
         for each in warnings:

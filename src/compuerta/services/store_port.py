@@ -178,9 +178,18 @@ class Case:
     opened_at: datetime
 
 
+# Strangers choose what is told of them, such as the number that they dial in with: a flood of new names fills
+# no disk, and no screen.
+ALARMS_PER_KIND_MAX = 1_000
+ALARM_OTHERS = "others"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """Something that went wrong at a border; repeats of one subject are counted, not listed again."""
+    """Something that went wrong at a border; repeats of one subject are counted, not listed again.
+
+    Subjects of a kind beyond `ALARMS_PER_KIND_MAX` are counted together, as `ALARM_OTHERS`.
+    """
 
     kind: str  # "notice_forged", "registration_unknown", "meter_number_twice" ...
     subject: str

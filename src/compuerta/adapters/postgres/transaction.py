@@ -21,6 +21,8 @@ from compuerta.domain.money import minor_digits
 from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
 from compuerta.domain.payment import Attempt
 from compuerta.services.store_port import (
+    ALARM_OTHERS,
+    ALARMS_PER_KIND_MAX,
     AccountOpening,
     AccountView,
     Alarm,
@@ -439,10 +441,15 @@ class PostgresTransaction:
         for alarm in alarms:
             self._run(
                 """insert into alarm as a (kind, subject, detail, first_at, last_at)
-                values (%s, %s, %s, %s, %s)
+                select %s, case
+                    when exists (select from alarm where kind = %s and subject = %s)
+                        or (select count(*) from alarm where kind = %s) < %s then %s
+                    else %s
+                end, %s, %s, %s
                 on conflict (kind, subject) do update
                 set times = a.times + 1, last_at = excluded.last_at, detail = excluded.detail""",
-                alarm.kind, alarm.subject, alarm.detail, alarm.at, alarm.at,
+                alarm.kind, alarm.kind, alarm.subject, alarm.kind, ALARMS_PER_KIND_MAX, alarm.subject,
+                ALARM_OTHERS, alarm.detail, alarm.at, alarm.at,
             )  # fmt: skip
 
     def put_warnings(self, warnings: Sequence[Warned]) -> None:
