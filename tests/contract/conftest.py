@@ -26,6 +26,8 @@ class Shelf(Protocol):
 
     def alarm_times(self, *, kind: str, subject: str) -> int: ...
 
+    def ends_alive(self) -> int: ...
+
 
 # The tables whose name in memory is another one.
 _NAMES_IN_MEMORY = {
@@ -34,7 +36,7 @@ _NAMES_IN_MEMORY = {
     "audit": "audit",
     "recharge_instant": "instants",
     "role_beat": "beats",
-    "endpoint_state": "ends_alive",
+    "endpoint_state": "ends",
 }
 
 
@@ -51,6 +53,9 @@ class MemoryShelf:
         _, times = self.store.tables.alarms[kind, subject]
         return times
 
+    def ends_alive(self) -> int:
+        return sum(alive for alive, _ in self.store.tables.ends.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresShelf:
@@ -65,6 +70,9 @@ class PostgresShelf:
     def alarm_times(self, *, kind: str, subject: str) -> int:
         query = "select times from alarm where kind = {} and subject = {}"
         return self._number(sql.SQL(query).format(kind, subject))
+
+    def ends_alive(self) -> int:
+        return self._number(sql.SQL("select count(*) from endpoint_state where alive").format())
 
     def _number(self, query: sql.Composed) -> int:
         with closing(psycopg.connect(self.url)) as connection:

@@ -206,15 +206,42 @@ def test_a_role_that_beats_again_is_one_role(shelf: Shelf) -> None:
     assert shelf.count("role_beat") == 2
 
 
-def test_the_end_of_a_road_is_alive_or_not(shelf: Shelf) -> None:
+@pytest.mark.parametrize(
+    ("told", "alive"),
+    [
+        ([("one", True)], 1),
+        ([("one", True), ("one", False)], 0),
+        ([("one", False), ("one", True)], 1),
+        # It has dialed somebody else meanwhile: the former gateway's loss is no news.
+        ([("one", True), ("two", True), ("one", False)], 1),
+    ],
+)
+def test_the_end_of_a_road_is_as_who_holds_it_says(
+    shelf: Shelf, told: list[tuple[str, bool]], alive: int
+) -> None:
     a_town(shelf.store)
 
-    for alive in (True, False):
+    for gateway, is_alive in told:
         with shelf.store.transaction() as tx:
-            tx.put_ends({"bus": alive}, gateway="one", at=NOON)
-            tx.put_ends({}, gateway="one", at=NOON)
+            tx.put_ends({"bus": is_alive}, gateway=gateway, at=NOON)
+            tx.put_ends({}, gateway=gateway, at=NOON)
 
-    assert shelf.count("endpoint_state") == 1
+    assert (shelf.count("endpoint_state"), shelf.ends_alive()) == (1, alive)
+
+
+@pytest.mark.parametrize(("beat_after_s", "alive"), [(0, 0), (9, 1)])
+def test_a_road_whose_gateway_gives_no_sign_of_life_is_lost(
+    shelf: Shelf, beat_after_s: int, alive: int
+) -> None:
+    a_town(shelf.store)
+    with shelf.store.transaction() as tx:
+        tx.put_beat(role="gateway", instance="one", started_at=NOON, at=NOON + beat_after_s * SECOND)
+        tx.put_ends({"bus": True}, gateway="one", at=NOON)
+
+    with shelf.store.transaction() as tx:
+        tx.lose_ends(gateways_silent_since=NOON + 5 * SECOND, at=NOON + 10 * SECOND)
+
+    assert shelf.ends_alive() == alive
 
 
 def test_empty_batches_write_nothing(shelf: Shelf) -> None:

@@ -86,7 +86,7 @@ class Tables:
     audit: list[AuditEntry] = field(default_factory=list)
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    ends_alive: dict[str, bool] = field(default_factory=dict)
+    ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway
 
 
 class MemoryStore:
@@ -372,11 +372,9 @@ class MemoryTransaction:
         return claims
 
     def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:
-        alive = {
-            instance for (_, instance), beat_at in self._tables.beats.items() if beat_at > owners_silent_since
-        }
+        living = self._living(owners_silent_since)
         for each in list(self._tables.instructions.values()):
-            if each.lease_until is not None and each.lease_until > at and each.lease_owner not in alive:
+            if each.lease_until is not None and each.lease_until > at and each.lease_owner not in living:
                 self._tables.instructions[each.instruction_id] = replace(each, lease_until=at)
 
     def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
@@ -457,9 +455,21 @@ class MemoryTransaction:
         self._tables.beats[role, instance] = at
 
     def put_ends(self, alive: Mapping[str, bool], *, gateway: str, at: datetime) -> None:
-        self._tables.ends_alive.update(alive)
+        for endpoint_id, is_alive in alive.items():
+            _, holder = self._tables.ends.get(endpoint_id, (is_alive, gateway))
+            if is_alive or holder == gateway:
+                self._tables.ends[endpoint_id] = is_alive, gateway
+
+    def lose_ends(self, *, gateways_silent_since: datetime, at: datetime) -> None:
+        living = self._living(gateways_silent_since)
+        for endpoint_id, (_, gateway) in list(self._tables.ends.items()):
+            if gateway not in living:
+                self._tables.ends[endpoint_id] = False, gateway
 
     # inside --------------------------------------------------------------------------------------------
+
+    def _living(self, silent_since: datetime) -> set[str]:
+        return {instance for (_, instance), beat_at in self._tables.beats.items() if beat_at > silent_since}
 
     def _view(self, account_id: int, *, now: datetime) -> AccountView:
         account = self._tables.accounts[account_id]

@@ -232,9 +232,13 @@ class Gateway:
             self._due.set()
 
     async def _beat_on(self) -> None:
-        started = wiring.now()
+        loop, started = asyncio.get_running_loop(), wiring.now()
+        heard_s = loop.time()
         while True:
             ends, self._changed_ends = self._changed_ends, {}
+            if loop.time() - heard_s > beating.SILENT_FOR.total_seconds():
+                # We were taken for dead, and our roads for lost.
+                ends |= dict.fromkeys(self._roads, True)
             beat = beating.Beat(role="gateway", instance=self._name, started_at=started, at=wiring.now())
             strangers = {each.registration: each.times for each in self._server.strangers()}
             alarms = [
@@ -248,6 +252,7 @@ class Gateway:
                 self._changed_ends = {**ends, **self._changed_ends}
             else:
                 self._strangers_told = strangers
+                heard_s = loop.time()
             await asyncio.sleep(BEAT_S)
 
     async def _shut(self) -> None:

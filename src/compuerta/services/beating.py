@@ -25,10 +25,13 @@ class Beat:
 def beat(store: Store, sign: Beat, *, ends: Mapping[str, bool], alarms: Sequence[Alarm]) -> None:
     """Keep a sign of life, the ends of roads that were won or lost, and alarms, in one transaction.
 
-    Leases of gateways that gave no sign for `SILENT_FOR` end now, so that nobody waits for a dead process.
+    Leases and roads of gateways that gave no sign for `SILENT_FOR` end now: nobody waits for a dead process,
+    and no screen shows a road that nobody holds.
     """
+    silent_since = sign.at - SILENT_FOR
     with store.transaction() as tx:
         tx.put_beat(role=sign.role, instance=sign.instance, started_at=sign.started_at, at=sign.at)
         tx.put_ends(dict(ends), gateway=sign.instance, at=sign.at)
         tx.put_alarms(alarms)
-        tx.end_leases(owners_silent_since=sign.at - SILENT_FOR, at=sign.at)
+        tx.end_leases(owners_silent_since=silent_since, at=sign.at)
+        tx.lose_ends(gateways_silent_since=silent_since, at=sign.at)

@@ -476,9 +476,19 @@ class PostgresTransaction:
                 select endpoint_id, alive, %s, %s
                 from unnest(%s::text[], %s::boolean[]) as e (endpoint_id, alive)
                 on conflict (endpoint_id) do update
-                set alive = excluded.alive, gateway = excluded.gateway, changed_at = excluded.changed_at""",
+                set alive = excluded.alive, gateway = excluded.gateway, changed_at = excluded.changed_at
+                where excluded.alive or endpoint_state.gateway = excluded.gateway""",
                 gateway, at, list(alive), list(alive.values()),
             )  # fmt: skip
+
+    def lose_ends(self, *, gateways_silent_since: datetime, at: datetime) -> None:
+        self._run(
+            """update endpoint_state e set alive = false, changed_at = %s
+            where e.alive and not exists (
+                select from role_beat b where b.instance = e.gateway and b.beat_at > %s
+            )""",
+            at, gateways_silent_since,
+        )  # fmt: skip
 
     # statements ----------------------------------------------------------------------------------------
 
