@@ -30,9 +30,10 @@ class Away(Unreachable):
 def main(port: int) -> None:
     django.setup()
     call_command("migrate", verbosity=0)
+    from compuerta.apps import wiring
     from compuerta.apps.console import asgi, people, work
 
-    building = a_building(work.settings.DATABASE_URL, now=work.now())
+    building = a_building(work.settings.DATABASE_URL, now=wiring.now())
     for name, language, rights in (
         ("ana", "es", (people.SELL, people.SWITCH)),
         ("guest", "en", ()),
@@ -50,7 +51,7 @@ def main(port: int) -> None:
     def answer(request: HttpRequest) -> HttpResponse:
         if AWAY_FOR in request.body.replace(b" ", b""):
             raise Away
-        return world.request(request, work.now())
+        return world.request(request, wiring.now())
 
     def talk(name: str, steps: Steps[Presentation]) -> Presentation:
         return converse_with(steps, answer)

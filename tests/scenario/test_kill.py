@@ -25,9 +25,9 @@ import pytest
 
 from compuerta.adapters.postgres import books
 from compuerta.apps import inspection, town
-from compuerta.apps.selling import reference_of
 from compuerta.apps.stage import NotInTime, Stage, free_ports
 from compuerta.domain.errors import Unreachable
+from compuerta.domain.payment import reference_of
 from compuerta.services import promises
 from compuerta.services.promises import Books
 from compuerta.services.store_port import PaymentVerdict

@@ -7,7 +7,6 @@ any two of them leaves an attempt that the worker follows to its end.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from compuerta.adapters.payments.http import Steps
 from compuerta.apps import wiring
@@ -36,11 +35,6 @@ class Sale:
 
     attempt: Attempt
     presentation: Presentation
-
-
-def reference_of(attempt_id: UUID) -> str:
-    """Return the order number of an attempt: 32 letters and digits, as every provider takes them."""
-    return attempt_id.hex
 
 
 async def sell(desk: Desk, order: ordering.Order, *, provider: PaymentProvider, talk: Talk) -> Sale:

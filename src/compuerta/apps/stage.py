@@ -29,9 +29,9 @@ from compuerta.apps import town, wiring
 from compuerta.apps.api.keys import make_key
 from compuerta.apps.config import Settings, settings
 from compuerta.apps.crew import Crew
-from compuerta.apps.selling import reference_of
 from compuerta.apps.up import ROLES, migrated
 from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.payment import reference_of
 from compuerta.virtual.wechat.keys import keys_in
 from compuerta.virtual.wechat.world import ORDERS_MAX
 

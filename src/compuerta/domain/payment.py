@@ -63,6 +63,11 @@ class PaymentNotice:
     paid_at: datetime
 
 
+def reference_of(attempt_id: UUID) -> str:
+    """Return the order number of an attempt: 32 letters and digits, as every provider takes them."""
+    return attempt_id.hex
+
+
 def payment_id(*, provider: str, transaction_no: str) -> UUID:
     """Name a payment by what the provider calls it, so that every repetition has the same name."""
     return named("payment", provider, transaction_no)

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps.api import reading
 from compuerta.apps.desk import Desk
-from compuerta.apps.selling import ProviderUnknown, Talk, reference_of, sell
-from compuerta.domain.payment import AttemptState
+from compuerta.apps.selling import ProviderUnknown, Talk, sell
+from compuerta.domain.payment import AttemptState, reference_of
 from compuerta.services.acting import Actor
 from compuerta.services.ordering import Order, ReferenceTaken
 from compuerta.services.payment_ports import PaymentProvider

@@ -8,6 +8,7 @@ from uuid import UUID
 from compuerta.apps.console import histories, work
 from compuerta.apps.console.histories import AttemptRow, PayPlace, Stopwatch
 from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.payment import reference_of
 from compuerta.services import ordering
 from compuerta.services.payment_ports import PaymentProvider, PresentationKind
 
@@ -64,7 +65,7 @@ def order(
         attempt_id=attempt_id,
         account_id=place.account_id,
         provider=provider.name,
-        reference=attempt_id.hex,
+        reference=reference_of(attempt_id),
         amount_minor=amount_minor,
     )
     if histories.attempt(place.account_id, attempt_id) is not None:

@@ -12,6 +12,7 @@ from compuerta.adapters.payments.http import converse_with
 from compuerta.adapters.payments.till import CashTill
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
+from compuerta.domain.payment import reference_of
 from compuerta.services import ordering, vend
 from compuerta.services.acting import Actor
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
@@ -72,7 +73,7 @@ def sell(store: Store, sale: Sale, *, actor: Actor, now: datetime) -> None:
         attempt_id=sale.attempt_id,
         account_id=sale.account_id,
         provider=sale.till,
-        reference=sale.attempt_id.hex,
+        reference=reference_of(sale.attempt_id),
         amount_minor=sale.amount_minor,
         actor=replace(actor, why=f"cash in hand: {_cash(sale)}"),
     )

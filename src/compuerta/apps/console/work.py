@@ -1,11 +1,9 @@
-"""The console's way to services: stores to run use cases on, the time, chance, and payment providers."""
+"""The console's way to services: stores to run use cases on, and payment providers."""
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from queue import Empty, Full, LifoQueue
 from typing import TypeVar
 
@@ -14,12 +12,12 @@ from django.conf import settings
 
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps import wiring
+from compuerta.apps.desk import tried
 from compuerta.domain.payment import Attempt
 from compuerta.services.payment_ports import PaymentProvider, Presentation
-from compuerta.services.store_port import Conflict
 
 STORES_IDLE_MAX = 8  # connections kept for the next change; more at once are opened and shut again
-TRIES_MAX = 3  # a conflict tells that somebody else was faster: the second try finds their work
 PROVIDER_TIMEOUT_S = 5.0  # nobody looks at a page without a word for longer
 
 Result = TypeVar("Result")
@@ -67,13 +65,8 @@ def providers() -> Mapping[str, PaymentProvider]:
 
 def present(provider: PaymentProvider, attempt: Attempt) -> Presentation:
     """Place an order and return what its payer is shown; raises `Unreachable` or `Refused`."""
-    steps = provider.create(attempt, now=now(), chance=secrets.token_bytes)
+    steps = provider.create(attempt, now=wiring.now(), chance=wiring.chance)
     return _Outer.outside.talk(provider.name, steps)
-
-
-def now() -> datetime:
-    """Return the instant, for all that is pure."""
-    return datetime.now(UTC)
 
 
 @contextmanager
@@ -95,11 +88,6 @@ def store() -> Iterator[PostgresStore]:
 
 
 def run(use_case: Callable[[PostgresStore], Result]) -> Result:
-    """Run a use case on a store; one that met a faster rival is run again, a bounded number of times."""
+    """Run a use case on a store of the console's."""
     with store() as lent:
-        for _ in range(TRIES_MAX - 1):
-            try:
-                return use_case(lent)
-            except Conflict:
-                continue
-        return use_case(lent)
+        return tried(lent, use_case)

@@ -4,7 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from compuerta.apps.console import figures, reads, work
+from compuerta.apps import wiring
+from compuerta.apps.console import figures, reads
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 
@@ -22,7 +23,7 @@ def live(request: HttpRequest, person: Person) -> HttpResponse:
 
 
 def _panels(person: Person) -> dict[str, object]:
-    now, organisation_id = work.now(), person.organisation_id
+    now, organisation_id = wiring.now(), person.organisation_id
     ends = reads.road_ends(organisation_id)
     cases = reads.cases_open(organisation_id)
     alarms = reads.alarms_open() if person.operates else []

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps import wiring
 from compuerta.apps.console import figures, histories, people, reads, screens, work
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
@@ -25,7 +26,7 @@ from compuerta.services.store_port import HoldKind
 def listing(request: HttpRequest, person: Person) -> HttpResponse:
     """Show the list, or its rows alone where the page asks for them while somebody types."""
     words, state, road = (request.GET.get(name, "").strip()[:64] for name in ("words", "state", "road"))
-    found = reads.meters(person.organisation_id, now=work.now(), words=words, state=state, road=road)
+    found = reads.meters(person.organisation_id, now=wiring.now(), words=words, state=state, road=road)
     context = {
         "meters": found,
         "words": words,
@@ -62,7 +63,7 @@ def hold(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 
     def place(store: PostgresStore, account_id: int, actor: Actor, act_id: UUID) -> None:
         holding.place_hold(
-            store, account_id, kind=HoldKind.ADMINISTRATOR, actor=actor, hold_id=act_id, now=work.now()
+            store, account_id, kind=HoldKind.ADMINISTRATOR, actor=actor, hold_id=act_id, now=wiring.now()
         )
 
     return _act(request, person, meter_id, place)
@@ -75,7 +76,7 @@ def lift(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 
     def end(store: PostgresStore, account_id: int, actor: Actor, act_id: UUID) -> None:
         holding.lift_holds(
-            store, account_id, kind=HoldKind.ADMINISTRATOR, actor=actor, audit_id=act_id, now=work.now()
+            store, account_id, kind=HoldKind.ADMINISTRATOR, actor=actor, audit_id=act_id, now=wiring.now()
         )
 
     return _act(request, person, meter_id, end)
@@ -83,7 +84,7 @@ def lift(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 
 def one(person: Person, meter_id: int) -> MeterRow:
     """Return a meter of the person's organisation; any other is not there."""
-    meter = reads.meter(person.organisation_id, meter_id, now=work.now())
+    meter = reads.meter(person.organisation_id, meter_id, now=wiring.now())
     if meter is None:
         raise Http404
     return meter
@@ -123,7 +124,7 @@ def _act(
 
 
 def _facts(person: Person, meter: MeterRow) -> dict[str, object]:
-    now, account_id = work.now(), meter.account_id
+    now, account_id = wiring.now(), meter.account_id
     if account_id is None or meter.opened_at is None:
         return {"meter": meter}
     rows = histories.readings(meter.meter_id, since=meter.opened_at)

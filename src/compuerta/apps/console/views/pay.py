@@ -10,7 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
-from compuerta.apps.console import amounts, drawing, histories, paying, screens, work
+from compuerta.apps import wiring
+from compuerta.apps.console import amounts, drawing, histories, paying, screens
 from compuerta.apps.console.histories import PayPlace
 from compuerta.apps.console.paying import Progress
 from compuerta.apps.console.views.meters import act_id_of
@@ -55,11 +56,11 @@ def order(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> HttpRespon
     if place is None or attempt is None:
         return unknown(request, str(pay_token))
     try:
-        paying.place_at_provider(place, attempt_id, now=work.now())
+        paying.place_at_provider(place, attempt_id, now=wiring.now())
         attempt = histories.attempt(place.account_id, attempt_id) or attempt
     except (Refused, Unreachable):
         pass  # the page says that the provider does not answer, and asks again by itself
-    followed = paying.followed(attempt, now=work.now())
+    followed = paying.followed(attempt, now=wiring.now())
     context = {
         "place": place,
         "pay_token": pay_token,
@@ -68,7 +69,7 @@ def order(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> HttpRespon
         "qr": drawing.qr(attempt.presented) if attempt.presented else "",
         "states": [state.value for state in Progress],
         "act_id": uuid4(),
-        "expires_in_s": max(0, int((attempt.expires_at - work.now()).total_seconds())),
+        "expires_in_s": max(0, int((attempt.expires_at - wiring.now()).total_seconds())),
     }
     return _shown(request, "pay_order", context)
 
@@ -79,17 +80,17 @@ def status(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> JsonRespo
     place = _place(pay_token)
     if place is None or histories.attempt(place.account_id, attempt_id) is None:
         return JsonResponse({"error": "unknown"}, status=404)
-    paying.watch(place, attempt_id, now=work.now())
+    paying.watch(place, attempt_id, now=wiring.now())
     attempt = histories.attempt(place.account_id, attempt_id)
     assert attempt is not None, "orders are never deleted"
-    followed = paying.followed(attempt, now=work.now())
+    followed = paying.followed(attempt, now=wiring.now())
     return JsonResponse(
         {
             "state": followed.progress.value,
             "waited_ms": followed.waited_ms,
             "balance_minor": place.balance_minor,
             "currency": place.currency,
-            "expires_in_s": max(0, int((attempt.expires_at - work.now()).total_seconds())),
+            "expires_in_s": max(0, int((attempt.expires_at - wiring.now()).total_seconds())),
         }
     )
 
@@ -114,7 +115,7 @@ def _order(request: HttpRequest, place: PayPlace, act_id: UUID) -> None:
         attempt_id=act_id,
         provider=provider,
         amount_minor=amounts.typed(text, currency=place.currency),
-        now=work.now(),
+        now=wiring.now(),
     )
 
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from compuerta.apps import wiring
 from compuerta.apps.console import amounts, figures, histories, people, reads, screens, work
 from compuerta.apps.console.histories import AttemptRow
 from compuerta.apps.console.people import Person, for_people
@@ -27,7 +28,7 @@ def find(request: HttpRequest, person: Person) -> HttpResponse:
     """Find a customer; one hit, or one room of that name, and Enter goes straight to the sale."""
     _require_cashier(person)
     words = request.GET.get("words", "").strip()[:64]
-    found = reads.meters(person.organisation_id, now=work.now(), words=words) if words else []
+    found = reads.meters(person.organisation_id, now=wiring.now(), words=words) if words else []
     sellable = [meter for meter in found if meter.account_id is not None]
     context = {"words": words, "meters": sellable[:FOUND_MAX], "more": len(sellable) > FOUND_MAX}
     if request.headers.get("HX-Request"):
@@ -50,7 +51,7 @@ def sale(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
     try:
         sold = _sale(request, person, meter, act_id)
         actor = people.actor(request, person, why="cash at the till")
-        work.run(lambda store: sell(store, sold, actor=actor, now=work.now()))
+        work.run(lambda store: sell(store, sold, actor=actor, now=wiring.now()))
     except (Refused, Unreachable) as error:
         return _form(request, person, meter, act_id=act_id, error=screens.told(error))
     tendered = format_minor(sold.tendered_minor, currency=sold.currency)
@@ -164,7 +165,7 @@ def _receipt(request: HttpRequest, person: Person, meter_id: int, attempt_id: UU
         "meter": meter,
         "attempt": attempt,
         "watch": watch,
-        "bar": figures.bar(watch, now=work.now()) if watch else None,
+        "bar": figures.bar(watch, now=wiring.now()) if watch else None,
         "cashier": act.who if act else "",
         "tendered_minor": tendered_minor,
         "change_minor": None if tendered_minor is None else tendered_minor - attempt.amount_minor,
