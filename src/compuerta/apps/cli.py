@@ -71,11 +71,18 @@ def door() -> None:
     """Run the door: payment notices, the machines' API and the console."""
     import uvicorn
 
+    from compuerta.apps.api.heads import BoundedHeads
     from compuerta.apps.door import app_for
 
     given = config.settings()
     uvicorn.run(
-        app_for(given), host=given.host, port=given.port, log_level="warning", access_log=False, loop="uvloop"
+        app_for(given),
+        host=given.host,
+        port=given.port,
+        log_level="warning",
+        access_log=False,
+        loop="uvloop",
+        http=BoundedHeads,
     )
 
 
