@@ -292,6 +292,16 @@ def test_a_body_that_is_too_large_is_refused_and_its_beginning_kept(place: Place
     assert alarm_times(place, "wechat: too_large") == 1
 
 
+def test_of_a_strangers_headers_no_more_is_kept_than_of_the_body(place: Place) -> None:
+    flood = {f"x-{number}": "y" * 1_000 for number in range(60)}
+
+    answer = place.client.post("/notices/wechat", content=b"{}", headers=flood)
+
+    assert answer.status_code == 401
+    headers = last_kept(place)["headers"]
+    assert sum(len(name) + len(value) for name, value in headers.items()) <= notices.REJECTED_BYTES_MAX
+
+
 def test_a_body_that_does_not_end_is_refused_in_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "BODY_S_MAX", 0.01)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
+from itertools import accumulate
 from uuid import uuid4
 
 import structlog
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 BODY_BYTES_MAX = 64 * 1024  # notices are about 1 KiB
 BODY_S_MAX = 5.0  # providers give us no longer to answer, so no honest body takes longer to come
 NAME_CHARS_MAX = 64
-REJECTED_BYTES_MAX = 4 * 1024  # kept of a rejected message: a whole notice, and no more of a flood
+REJECTED_BYTES_MAX = 4 * 1024  # kept of a rejected message's headers, and of its body: a whole notice's
 # Rejected messages kept per window; beyond it they are only counted, so that a flood fills no disk.
 REJECTED_KEPT_MAX = 100
 REJECTED_WINDOW = timedelta(minutes=1)
@@ -158,10 +159,21 @@ async def _body(request: Request) -> tuple[bytes, _Flaw | None]:
 
 
 def _refused(provider: str, inbound: HttpRequest, *, verdict: str, detail: str) -> _Heard:
-    kept = _kept(provider, replace(inbound, body=inbound.body[:REJECTED_BYTES_MAX]), verdict)
+    few = replace(inbound, headers=_few(inbound.headers), body=inbound.body[:REJECTED_BYTES_MAX])
+    kept = _kept(provider, few, verdict)
     subject = f"{provider}: {verdict}"
     alarm = Alarm(kind="notice_refused", subject=subject, detail=detail, at=kept.heard_at)
     return _Heard(notice=None, inbound=kept, alarm=alarm)
+
+
+def _few(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the first headers, as far as they are worth keeping of a stranger's message."""
+    sizes = accumulate(len(name) + len(value) for name, value in headers.items())
+    return {
+        name: value
+        for (name, value), size in zip(headers.items(), sizes, strict=True)
+        if size <= REJECTED_BYTES_MAX
+    }
 
 
 def _kept(provider: str, inbound: HttpRequest, verdict: str) -> Inbound:
