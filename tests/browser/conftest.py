@@ -84,7 +84,8 @@ def console(postgres_server: str, worker_id: str) -> Iterator[Console]:
             process.wait(timeout=START_S_MAX)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: as long as it lives, an event loop runs in this thread, and no other test may run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's browser."""
     path = shutil.which("chromium")
