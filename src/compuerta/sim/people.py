@@ -11,7 +11,7 @@ from compuerta.domain.payment import Attempt, AttemptState
 from compuerta.drivers.abilities import Relay
 from compuerta.services import holding, ordering, vend
 from compuerta.services.acting import Actor
-from compuerta.services.ordering import Order, ReferenceTaken
+from compuerta.services.ordering import Order
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
 from compuerta.services.promises import ProviderFact
 from compuerta.services.store_port import HoldKind
@@ -228,29 +228,17 @@ class Cashier:
         door = self._door
         till = door.providers["till"]
         try:
-            attempt = self._attempt(order)
+            attempt = ordering.open_attempt(
+                door.body, order, capabilities=till.capabilities, expires_in=EXPIRES_IN, now=door.now()
+            )
             steps = till.create(attempt, now=door.now(), chance=self._stage.chance.randbytes)
             presentation = converse_with(steps, _nobody)
-            ordering.presented(door.body, order.attempt_id, presentation)
             assert presentation.paid is not None
             (outcome,) = vend.accept_payments(door.body, [presentation.paid], now=door.now())
         except Unreachable:
             return False
         self._stage.note("cashier", "sells", order.reference, order.amount_minor, outcome.value)
         return True
-
-    def _attempt(self, order: Order) -> Attempt:
-        body, now = self._door.body, self._door.now()
-        capabilities = self._door.providers["till"].capabilities
-        try:
-            return ordering.open_attempt(
-                body, order, capabilities=capabilities, expires_in=EXPIRES_IN, now=now
-            )
-        except ReferenceTaken:
-            with body.transaction() as tx:
-                known = tx.attempt(order.attempt_id)
-            assert known is not None, "the reference is ours and so is the attempt"
-            return known
 
 
 class Administrator:
