@@ -30,6 +30,8 @@ KEPT = (
     "payment_reference",
 )
 
+A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"
+
 _TABLES = """
 select c.relname, coalesce(obj_description(c.oid, 'pg_class'), '')
 from pg_class c where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
@@ -207,6 +209,16 @@ def test_the_program_cannot_switch_the_guards_off(connection: Connection) -> Non
             connection.execute(order)
 
 
+def test_the_program_deletes_nothing_and_makes_no_keys(connection: Connection) -> None:
+    tables = sorted(comments(connection))
+    connection.execute("set role compuerta_work")
+
+    orders = [sql.SQL("delete from {}").format(sql.Identifier(table)) for table in tables]
+    for order in (*orders, sql.SQL("update api_key set revoked_at = null"), sql.SQL(A_KEY)):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(order)
+
+
 # applying ----------------------------------------------------------------------------------------------
 
 
@@ -258,3 +270,14 @@ def test_the_schema_is_applied_to_a_second_database_of_the_same_role(untouched_s
             apply_all(connection)
 
             assert connection.execute("select count(*) from posting").fetchone() == (0,)
+
+
+@pytest.mark.slow
+def test_the_program_sees_no_table_that_the_schema_has_not_made(untouched_server: str) -> None:
+    with closing(psycopg.connect(untouched_server, autocommit=True)) as connection:
+        connection.execute("create table auth_user (password text)")
+        connection.execute(migrate.statements(1))
+        connection.execute("set role compuerta_work")
+
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("select password from auth_user")
