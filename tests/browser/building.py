@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 import psycopg
 
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.payment import PaymentNotice
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
 from compuerta.services import deliver, observe, ordering, vend
@@ -146,7 +146,8 @@ def _flat(tx, organisation_id: int, site_id: int, room: int, number: int, opened
     meter_id = tx.add_meter(
         MeterEntry(
             organisation_id=organisation_id, meter_no=f"2026{room:08d}", model="dlt645-standard-4g",
-            credit_authority="platform" if platform else "meter", customer_no=f"{room:012d}",
+            credit_authority=CreditAuthority.PLATFORM if platform else CreditAuthority.METER,
+            customer_no=f"{room:012d}",
             endpoint_id=endpoint_id, road=road,
         )
     )  # fmt: skip

@@ -26,7 +26,7 @@ from compuerta.apps.api.keys import make_key
 from compuerta.apps.desk import Desk
 from compuerta.apps.door import machines_door
 from compuerta.apps.town import Home
-from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.services.payment_ports import HttpRequest, HttpResponse, PaymentProvider, Presentation
 from compuerta.services.store_port import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.virtual.wechat.world import WechatWorld
@@ -268,7 +268,7 @@ def _a_neighbour(store: PostgresStore) -> Neighbour:
                 organisation_id=organisation_id,
                 meter_no=OTHERS_METER_NO,
                 model=town.VENDOR,
-                credit_authority="meter",
+                credit_authority=CreditAuthority.METER,
                 customer_no=OTHERS_METER_NO,
                 endpoint_id="bus-9",
                 road=RoadKind.RS485,

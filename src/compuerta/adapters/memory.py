@@ -22,7 +22,7 @@ from compuerta.domain.ledger import (
     judge_all,
     liability_minor,
 )
-from compuerta.domain.party import Account, CreditAuthority, Meter, Period, Site
+from compuerta.domain.party import Account, Meter, Period, Site
 from compuerta.domain.payment import Attempt
 from compuerta.services.store_port import (
     ALARM_OTHERS,
@@ -139,7 +139,7 @@ class MemoryTransaction:
             organisation_id=entry.organisation_id,
             meter_no=entry.meter_no,
             model=entry.model,
-            credit_authority=CreditAuthority(entry.credit_authority),
+            credit_authority=entry.credit_authority,
             customer_no=entry.customer_no,
             endpoint_id=entry.endpoint_id,
             road=entry.road,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.services.store_port import (
     AccountOpening,
     Endpoint,
@@ -154,8 +154,8 @@ def _moved_in(tx: Transaction, home: Home, *, organisation_id: int, site_id: int
     return replace(home, account_id=tx.add_account(opening))
 
 
-def _authority(home: Home) -> str:
-    return "platform" if home.model == REMOTE else "meter"
+def _authority(home: Home) -> CreditAuthority:
+    return CreditAuthority.PLATFORM if home.model == REMOTE else CreditAuthority.METER
 
 
 def fleet_config(
@@ -190,7 +190,7 @@ def _virtual(home: Home) -> dict[str, object]:
     return {
         "meter_no": home.meter_no,
         "customer_no": home.meter_no,
-        "credit_authority": _authority(home),
+        "credit_authority": _authority(home).value,
         "layout": "vendor" if home.model == VENDOR else "standard",
         "price_e4": int(price.replace(".", "")),
         "load": {"power_w": home.power_w},

@@ -16,7 +16,7 @@ from uuid import UUID
 from compuerta.domain.errors import Broken, Unreachable
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Outcome, Posting
-from compuerta.domain.party import Account, AccountKind, Meter, RoadKind
+from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, RoadKind
 from compuerta.domain.payment import Attempt
 from compuerta.drivers.abilities import Relay
 
@@ -291,7 +291,7 @@ class MeterEntry:
     organisation_id: int
     meter_no: str
     model: str
-    credit_authority: str
+    credit_authority: CreditAuthority
     customer_no: str
     endpoint_id: str
     road: RoadKind

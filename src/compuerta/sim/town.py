@@ -184,7 +184,7 @@ def _register(
                 organisation_id=organisation_id,
                 meter_no=meter_no,
                 model=kind.model,
-                credit_authority=kind.authority.value,
+                credit_authority=kind.authority,
                 customer_no=_customer_no(number),
                 endpoint_id=endpoint_id,
                 road=kind.road,

@@ -120,7 +120,7 @@ def a_meter_entry(organisation_id: int, *, number: int, authority: CreditAuthori
         organisation_id=organisation_id,
         meter_no=f"{number:012d}",
         model="dlt645-vendor-rs485",
-        credit_authority=authority.value,
+        credit_authority=authority,
         customer_no=f"{number:012d}",
         endpoint_id="bus",
         road=RoadKind.RS485,

@@ -93,7 +93,7 @@ class PostgresTransaction:
             """insert into meter
                 (organisation_id, meter_no, model, credit_authority, customer_no, endpoint_id, road)
             values (%s, %s, %s, %s, %s, %s, %s) returning meter_id""",
-            entry.organisation_id, entry.meter_no, entry.model, entry.credit_authority,
+            entry.organisation_id, entry.meter_no, entry.model, entry.credit_authority.value,
             entry.customer_no, entry.endpoint_id, entry.road.value,
         )  # fmt: skip
         self._run("insert into meter_state (meter_id) values (%s)", meter_id)
