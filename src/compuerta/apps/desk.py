@@ -22,6 +22,9 @@ Waiting = tuple[Item, asyncio.Future[Outcome]]
 BATCH_MAX = 200
 # What waits beyond this is refused at once: an answer that comes too late is worth nothing to its asker.
 WAITING_MAX = 5_000
+# Use cases that stand in line one by one, each of about a millisecond: strangers with wrong keys make no
+# payment wait.
+IN_LINE_MAX = 500
 # Many who were answered together ask again together: waiting for them lets all share the next commit, where
 # the first to come would have one of its own, and the others would wait for that.
 LINGER_S = 0.002
@@ -33,7 +36,7 @@ class DeskFull(Unreachable):
     """More waits for the database than can be done in time."""
 
     def __init__(self) -> None:
-        super().__init__(f"more than {WAITING_MAX} requests wait for the database; try again")
+        super().__init__("too many requests wait for the database; try again")
 
 
 class OutcomesMissing(Broken):
@@ -48,10 +51,21 @@ class Desk:
 
     def __init__(self, url: str) -> None:
         self._store = PostgresStore(url)
+        self._in_line = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
 
     async def run(self, work: Callable[[PostgresStore], Outcome]) -> Outcome:
-        """Run a use case; a conflict is tried again within bounds."""
+        """Run a use case; a conflict is tried again within bounds. Raises `DeskFull` where the line is long."""
+        if self._in_line >= IN_LINE_MAX:
+            raise DeskFull
+        self._in_line += 1
+        try:
+            return await self.run_batch(work)
+        finally:
+            self._in_line -= 1
+
+    async def run_batch(self, work: Callable[[PostgresStore], Outcome]) -> Outcome:
+        """Run a use case for many who wait together; never refused, since whoever gathers has but one."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, tried, self._store, work)
 
@@ -128,7 +142,7 @@ class Gathering(Generic[Item, Outcome]):
                 future.set_result(outcome)
 
     async def _written(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        outcomes = await self._desk.run(lambda store: self._write(store, items))
+        outcomes = await self._desk.run_batch(lambda store: self._write(store, items))
         if len(outcomes) != len(items):
             raise OutcomesMissing(len(items), len(outcomes))
         return outcomes

@@ -65,6 +65,26 @@ async def begun(gathered: Gathering[str, str], items: Sequence[str]) -> list[asy
     return tasks
 
 
+def test_a_line_that_is_too_long_is_refused_and_a_batch_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desks, "IN_LINE_MAX", 1)
+    writer = a_writer(open_gate=False)
+
+    async def story() -> str:
+        desk = Desk(NOWHERE)
+        first = asyncio.create_task(desk.run(lambda store: writer.write(store, ["a"])))
+        await asyncio.sleep(0)
+        with pytest.raises(DeskFull):
+            await desk.run(lambda store: writer.write(store, ["b"]))
+        (batched,) = await begun(Gathering(desk, writer.write), ["c"])
+        writer.gate.set()
+        assert await first == ["A"]
+        assert await desk.run(lambda store: writer.write(store, ["d"])) == ["D"]
+        await desk.shut()
+        return await batched
+
+    assert asyncio.run(story()) == "C"
+
+
 def test_what_comes_while_a_batch_is_written_is_the_next_batch() -> None:
     writer = a_writer(open_gate=False)
 
