@@ -55,7 +55,7 @@ class Desk:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="desk")
 
     async def run(self, work: Callable[[PostgresStore], Outcome]) -> Outcome:
-        """Run a use case; a conflict is tried again within bounds. Raises `DeskFull` where the line is long."""
+        """Run a use case; a conflict is tried again within bounds. Raises `DeskFull` where many wait."""
         if self._in_line >= IN_LINE_MAX:
             raise DeskFull
         self._in_line += 1
