@@ -9,7 +9,7 @@ DESCRIBED: dict[str, Any] = {
     "paths": {
         "/meters/{meter_no}": {
             "get": {
-                "description": "Read one meter.",
+                "description": "Read one meter, by `no`.",
                 "parameters": [{"name": "meter_no", "in": "path", "schema": {"type": "string"}}],
                 "responses": {"404": {"description": "not yours"}},
             },
@@ -23,7 +23,7 @@ DESCRIBED: dict[str, Any] = {
         "schemas": {
             "Wish": {
                 "properties": {
-                    "amount_minor": {"type": "integer", "exclusiveMinimum": 0, "description": "in <fen>"},
+                    "amount_minor": {"type": "integer", "exclusiveMinimum": 0.0, "description": "in <fen>"},
                     "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
                     "flags": {"type": "array", "items": {"type": "string"}},
                 }
@@ -36,10 +36,10 @@ DESCRIBED: dict[str, Any] = {
 def test_every_operation_answer_and_field_is_told() -> None:
     page = page_of(DESCRIBED)
 
-    for told in ("GET", "POST", "/meters/{meter_no}", "Read one meter.", "404", "not yours"):
+    for told in ("GET", "POST", "/meters/{meter_no}", "meter, by <code>no</code>.", "404", "not yours"):
         assert told in page
     assert '<a href="#Wish">Wish</a>' in page
-    assert "integer above 0" in page
+    assert "integer above 0 in" in page
     assert "string or null" in page
     assert "list of string" in page
 

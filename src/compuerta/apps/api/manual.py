@@ -1,6 +1,7 @@
 """The API's page to read, made of its own OpenAPI description: it needs no network and no script."""
 
 import html
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{title} API</title>
+<title>{title} API</title><link rel="icon" type="image/svg+xml" href="/static/console/icon.svg">
 <style>
 :root{{color-scheme:light dark;--line:#8884;--tone:#0f766e}}
 body{{font:16px/1.5 system-ui,sans-serif;max-width:54rem;margin:0 auto;padding:1.5rem}}
@@ -67,13 +68,17 @@ def _operation(verb: str, path: str, operation: dict[str, Any]) -> str:
         for status, answer in operation["responses"].items()
     ]
     title = f"<b class=verb>{verb.upper()}</b><code>{html.escape(path)}</code>"
-    return f"<section>{title}<p>{html.escape(operation.get('description', ''))}</p>{_table(rows)}</section>"
+    return f"<section>{title}<p>{_prose(operation)}</p>{_table(rows)}</section>"
 
 
 def _shape(name: str, shape: dict[str, Any]) -> str:
     rows = [(html.escape(field), _told(told)) for field, told in shape.get("properties", {}).items()]
-    about = html.escape(shape.get("description", ""))
-    return f"<section id={html.escape(name)}><b>{html.escape(name)}</b><p>{about}</p>{_table(rows)}</section>"
+    title = f"<b>{html.escape(name)}</b>"
+    return f"<section id={html.escape(name)}>{title}<p>{_prose(shape)}</p>{_table(rows)}</section>"
+
+
+def _prose(described: dict[str, Any]) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(described.get("description", "")))
 
 
 def _table(rows: list[tuple[str, str]]) -> str:
@@ -93,7 +98,7 @@ def _told(schema: dict[str, Any]) -> str:
     else:
         kinds = html.escape(str(schema.get("format") or schema.get("type", "anything")))
     bounds = [
-        f"{word} {schema[key]}"
+        f"{word} {int(schema[key])}"  # FastAPI tells the bounds of a body's whole numbers as floats
         for key, word in (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"))
         if key in schema
     ]
