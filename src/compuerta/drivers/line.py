@@ -30,9 +30,8 @@ class Priority(Enum):
     """Who goes first; a lower number is more urgent."""
 
     SAFETY = 0
-    RECHARGE = 1
-    DEMAND = 2  # somebody looks at a screen
-    POLL = 3
+    RECHARGE = 1  # and what credit switches
+    POLL = 2
 
 
 class LineFull(Unreachable):

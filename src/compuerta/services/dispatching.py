@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from compuerta.domain.instruction import LEASE, Kind
+from compuerta.domain.instruction import LEASE, Instruction
 from compuerta.domain.party import Meter
+from compuerta.domain.supply import Reason
 from compuerta.drivers.abilities import Ending, MeterState, Order, ReadOrder, Result
 from compuerta.drivers.dlt645 import Chance, MeterIdentity, converse
 from compuerta.drivers.line import Job, Priority
@@ -107,7 +108,6 @@ class Dispatcher:
 
     def job(self, claim: Claim, *, now: datetime, now_ms: int) -> Job:
         """Return the job that carries a claim out; `now_ms` is the line's clock."""
-        recharge = claim.instruction.kind is Kind.RECHARGE
         assert claim.instruction.lease_until is not None, "what was claimed is leased"
         # Reckoned from the claim: the database may have been slow to tell of it, and the lease ran meanwhile.
         left = min(claim.instruction.lease_until - now, LEASE) - LEASE_MARGIN
@@ -115,7 +115,7 @@ class Dispatcher:
             _key(claim),
             claim.meter,
             deliver.order_for(claim, now=now),
-            priority=Priority.RECHARGE if recharge else Priority.SAFETY,
+            priority=_priority(claim.instruction),
             deadline_ms=now_ms + left // _MILLISECOND,
             repeated=claim.instruction.tries > 1,
         )
@@ -207,6 +207,12 @@ def _chosen(batch: Batch, due: Iterable[int]) -> list[int]:
             in_hand[line] += 1
             chosen.append(meter_id)
     return chosen
+
+
+def _priority(instruction: Instruction) -> Priority:
+    # Only danger goes before money: a cut for want of credit must not make somebody wait who has paid.
+    is_danger = instruction.reason == Reason.SAFETY_HOLD.value
+    return Priority.SAFETY if is_danger else Priority.RECHARGE
 
 
 def _key(claim: Claim) -> str:

@@ -376,7 +376,7 @@ def test_every_accepted_job_ends_exactly_once(deeds: list[Deed], is_shut: bool) 
                     key,
                     meter=meter,
                     conversation=reading(rest // 4),
-                    priority=Priority(rest % 4),
+                    priority=Priority(rest % len(Priority)),
                     deadline_ms=bus.now_ms + 5_000,
                 )
                 if bus.line.jobs_open() < 12:

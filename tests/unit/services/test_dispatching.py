@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.services.town import HOUR, METER, NOON, SECOND, Town, a_town, paid
+from tests.unit.services.town import HOUR, METER, NOON, SECOND, Town, a_town, an_id, paid
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.models import load_models
@@ -12,7 +12,8 @@ from compuerta.domain.party import Meter
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
 from compuerta.drivers.line import Priority
 from compuerta.drivers.mac import SoftEsam
-from compuerta.services import dispatching
+from compuerta.services import dispatching, holding
+from compuerta.services.acting import Actor
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import (
     CLAIMS_PER_LINE_MAX,
@@ -21,6 +22,7 @@ from compuerta.services.dispatching import (
     Equipment,
     Written,
 )
+from compuerta.services.store_port import HoldKind
 
 EQUIPMENT = Equipment(
     models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes
@@ -75,6 +77,21 @@ def test_a_meter_is_free_again_when_its_evidence_is_written() -> None:
     assert busy_before
     assert outcomes == [Concluded.WRITTEN]
     assert not dispatcher.is_busy(claim.meter.meter_id)
+
+
+@pytest.mark.parametrize(
+    ("hold", "priority"),
+    [(HoldKind.SAFETY, Priority.SAFETY), (HoldKind.ADMINISTRATOR, Priority.RECHARGE)],
+)
+def test_only_danger_goes_before_a_recharge(hold: HoldKind, priority: Priority) -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    account_id = a_town(store).homes[0].account_id
+    actor = Actor(who="ana", why="smoke", origin="console")
+    holding.place_hold(store, account_id, kind=hold, actor=actor, hold_id=an_id("hold"), now=NOON)
+
+    (claim,) = written(store, dispatcher).claims
+
+    assert dispatcher.job(claim, now=NOON, now_ms=0).priority is priority
 
 
 def test_what_the_database_did_not_take_is_written_at_the_next_visit() -> None:
