@@ -1,14 +1,17 @@
 """What all screens share: the frame around them, languages, and how a refusal is told."""
 
+import traceback
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import structlog
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views import defaults
 from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
@@ -18,6 +21,8 @@ from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
 from compuerta.domain.money import AmountMalformed
 from compuerta.services import holding, ordering
+
+log = structlog.get_logger()
 
 _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
     {
@@ -82,3 +87,11 @@ def speak(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and "django_language" in response.cookies:
         ConsoleUser.objects.filter(user_id=request.user.pk).update(language=language)
     return response
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Tell the log which screen broke and why, and whoever looks at it that nothing is lost."""
+    # The screen's name, not its address: a pay page's address is its key.
+    screen = request.resolver_match and request.resolver_match.view_name
+    log.error("console.screen.broken", screen=screen, error=traceback.format_exc())
+    return defaults.server_error(request)

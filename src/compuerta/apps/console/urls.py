@@ -7,6 +7,8 @@ from django.views.generic import RedirectView
 from compuerta.apps.console import screens
 from compuerta.apps.console.views import dashboard, meters, pay, stickers, till
 
+handler500 = screens.broken
+
 urlpatterns = [
     path("", dashboard.page, name="dashboard"),
     path("live", dashboard.live, name="dashboard_live"),
