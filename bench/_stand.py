@@ -49,7 +49,7 @@ class Stand:
 
 @contextlib.contextmanager
 def standing(homes: Sequence[town.Home], *, buses: Sequence[str] = ()) -> Iterator[Stand]:
-    """This will give a migrated database with these homes; everything ends with the block."""
+    """Give a migrated database with these homes; everything ends with the block."""
     # Asked to end, we end what we started too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     directory = Path(tempfile.mkdtemp(prefix="compuerta-bench-", dir="/var/tmp"))
@@ -83,7 +83,7 @@ def standing(homes: Sequence[town.Home], *, buses: Sequence[str] = ()) -> Iterat
 
 
 def a_home(place: int, *, bus: str | None = None) -> town.Home:
-    """This will plan one home whose meter begins empty, on a serial bus or on a modem of its own."""
+    """Plan one home whose meter begins empty, on a serial bus or on a modem of its own."""
     return town.Home(
         supply_point=f"{place:05d}",
         name=f"Party {place}",
@@ -99,7 +99,7 @@ def a_home(place: int, *, bus: str | None = None) -> town.Home:
 
 
 def open_door(stand: Stand) -> None:
-    """This will start the door as `compuerta up` does, and wait until it serves."""
+    """Start the door as `compuerta up` does, and wait until it serves."""
     stand.crew.start_role("door")
     deadline_s = time.monotonic() + READY_S_MAX
     while time.monotonic() < deadline_s:
@@ -111,7 +111,7 @@ def open_door(stand: Stand) -> None:
 
 
 def place_orders(url: str, *, prefix: str, account_ids: Sequence[int]) -> list[str]:
-    """This will write one open attempt per entry of `account_ids`; returns their references."""
+    """Write one open attempt per entry of `account_ids`; returns their references."""
     references = [f"{prefix}{number:08d}" for number in range(len(account_ids))]
     attempt_ids: list[UUID] = [uuid4() for _ in references]
     with psycopg.connect(url) as connection:
@@ -134,7 +134,7 @@ def place_orders(url: str, *, prefix: str, account_ids: Sequence[int]) -> list[s
 
 
 def signed_notice(keys: ProviderKeys, reference: str, *, now: datetime, chance: bytes) -> HttpRequest:
-    """This will write the genuine notice that an order was paid, as the provider sends it."""
+    """Write the genuine notice that an order was paid, as the provider sends it."""
     transaction = bodies.Transaction(
         appid=APPID,
         mchid=MCHID,
@@ -168,7 +168,7 @@ def signed_notice(keys: ProviderKeys, reference: str, *, now: datetime, chance: 
 
 
 def on_the_wire(request: HttpRequest) -> bytes:
-    """This will write a request as HTTP/1.1 bytes."""
+    """Write a request as HTTP/1.1 bytes."""
     head = [f"{request.method} {request.path} HTTP/1.1", "host: 127.0.0.1", "content-type: application/json"]
     head += [f"{name}: {value}" for name, value in request.headers.items()]
     head += [f"content-length: {len(request.body)}", "", ""]
@@ -176,12 +176,12 @@ def on_the_wire(request: HttpRequest) -> bytes:
 
 
 def percentile(values: Sequence[float], rank: int) -> float:
-    """This will return the value below which `rank` per cent of the values lie."""
+    """Return the value below which `rank` per cent of the values lie."""
     return sorted(values)[min(len(values) - 1, len(values) * rank // 100)]
 
 
 def told(line: str) -> None:
-    """This will print one line at once."""
+    """Print one line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

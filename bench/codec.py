@@ -24,7 +24,7 @@ OWN = Path(dlt645.__file__).parent / "vectors.json"
 
 
 def main() -> None:
-    """This will print both speeds and their ratio."""
+    """Print both speeds and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds

@@ -109,7 +109,7 @@ class Knocked:
 
 
 def main() -> None:
-    """This will print the medians, their ratio, and whether the books are right."""
+    """Print the medians, their ratio, and whether the books are right."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clients", type=int, default=8)
@@ -155,7 +155,7 @@ class Floor:
         ]
 
     def rate(self) -> float:
-        """This will run it for some seconds, and return transactions per second."""
+        """Run it for some seconds, and return transactions per second."""
         said = subprocess.run(self._command, capture_output=True, text=True, check=True).stdout
         found = re.search(r"tps = ([0-9.]+)", said)
         assert found, said
@@ -197,7 +197,7 @@ class _Client(asyncio.Protocol):
 
 
 def knock(port: int, requests: list[bytes], clients: int) -> Knocked:
-    """This will send all requests by so many clients, each waiting for its answer before the next."""
+    """Send all requests by so many clients, each waiting for its answer before the next."""
 
     async def run() -> Knocked:
         loop = asyncio.get_running_loop()

@@ -69,7 +69,7 @@ SCENES = (
 
 
 def main() -> None:
-    """This will print percentiles for each scene, and the floor's."""
+    """Print percentiles for each scene, and the floor's."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=20)
     seconds = parser.parse_args().seconds
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def bare_round_trips() -> list[float]:
-    """This will time `EXCHANGES` round trips over loopback, many times; returns milliseconds."""
+    """Time `EXCHANGES` round trips over loopback, many times; returns milliseconds."""
 
     async def run() -> list[float]:
         over = asyncio.Event()
@@ -109,7 +109,7 @@ def bare_round_trips() -> list[float]:
 
 
 def knock_at(port: int, requests: Sequence[bytes], per_s: int) -> int:
-    """This will send requests at a steady pace, whatever the answers take; returns how many were refused."""
+    """Send requests at a steady pace, whatever the answers take; returns how many were refused."""
 
     async def client(number: int, began_s: float) -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -78,7 +78,7 @@ def worker_id(request: pytest.FixtureRequest) -> str:
 
 
 def url_of(server_url: str, database: str) -> str:
-    """This will return the address of another database on the same server."""
+    """Return the address of another database on the same server."""
     parts = {name: str(value) for name, value in conninfo_to_dict(server_url).items() if value is not None}
     return make_conninfo(**{**parts, "dbname": database})
 

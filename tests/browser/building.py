@@ -51,7 +51,7 @@ class Building:
 
 
 def a_building(url: str, *, now: datetime) -> Building:
-    """This will fill an empty, migrated database."""
+    """Fill an empty, migrated database."""
     store = PostgresStore(url)
     opened = now - timedelta(days=30)
     organisation_id, flats = _organisation(store, "Residencia Río 南苑", floor=3, flats=10, opened=opened)
@@ -70,7 +70,7 @@ def a_building(url: str, *, now: datetime) -> Building:
 
 
 def pay(store: PostgresStore, flat: Flat, *, amount_minor: int, at: datetime, provider: str) -> None:
-    """This will order and pay a recharge at one instant."""
+    """Order and pay a recharge at one instant."""
     attempt_id = uuid5(NAMES, f"{flat.meter_id} {at}")
     order = ordering.Order(
         attempt_id=attempt_id,
@@ -94,7 +94,7 @@ def pay(store: PostgresStore, flat: Flat, *, amount_minor: int, at: datetime, pr
 def deliver_all(
     store: PostgresStore, flat: Flat, *, balance_minor: int, energy_wh: int, at: datetime
 ) -> None:
-    """This will do as a gateway does: carry out what is open, and read a closed relay back."""
+    """Do as a gateway does: carry out what is open, and read a closed relay back."""
     state = MeterState(energy_wh=energy_wh, balance_minor=balance_minor, relay=Relay.CLOSED, power_w=420)
     done = Result(ending=Ending.DONE, credited=True, state=replace(state, relay=Relay.PERMITTED))
     for claim in deliver.claim(store, [flat.meter_id], now=at, owner="g1"):

@@ -151,7 +151,7 @@ def store(console: Console) -> Iterator[PostgresStore]:
 
 
 def sign_in(page: Page, *, name: str, password: str = PASSWORD) -> None:
-    """This will fill the sign-in page and send it."""
+    """Fill the sign-in page and send it."""
     page.fill("#id_username", name)
     page.fill("#id_password", password)
     page.keyboard.press("Enter")

@@ -21,7 +21,7 @@ ORDER = re.compile(r"/orders/([0-9a-f-]{36})$")
 
 
 def ordered(page: Page, flat: Flat, *, amount: str) -> str:
-    """This will order an amount on the flat's page and return the order's id."""
+    """Order an amount on the flat's page and return the order's id."""
     page.goto(f"/p/{flat.pay_token}")
     page.fill("input[name=other]", amount)
     page.locator("button.go").click()

@@ -33,7 +33,7 @@ class Source:
 
 @functools.cache
 def project_files() -> tuple[Path, ...]:
-    """This will return every file that is in git or about to be, relative to the root."""
+    """Return every file that is in git or about to be, relative to the root."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -47,13 +47,13 @@ def project_files() -> tuple[Path, ...]:
 
 
 def source_of(text: str, *, path: str) -> Source:
-    """This will read one file's text as code."""
+    """Read one file's text as code."""
     return Source(path=Path(path), text=text, tree=ast.parse(text))
 
 
 @functools.cache
 def sources(top: str) -> tuple[Source, ...]:
-    """This will return all code below a top folder: `src`, `tests` or `bench`."""
+    """Return all code below a top folder: `src`, `tests` or `bench`."""
     return tuple(
         source_of((ROOT / path).read_text(), path=str(path))
         for path in project_files()
@@ -63,12 +63,12 @@ def sources(top: str) -> tuple[Source, ...]:
 
 @functools.cache
 def documents() -> dict[Path, str]:
-    """This will return the text of every Markdown file."""
+    """Return the text of every Markdown file."""
     return {path: (ROOT / path).read_text() for path in project_files() if path.suffix == ".md"}
 
 
 def dotted(node: ast.expr) -> str:
-    """This will return `a.b.c` for such an expression, and nothing for any other."""
+    """Return `a.b.c` for such an expression, and nothing for any other."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

@@ -32,7 +32,7 @@ class ModelFileRefused(Refused):
 
 
 def load_models(directory: Path) -> dict[str, Model]:
-    """This will return every model in `directory` by its name; files that begin with "_" are left out.
+    """Return every model in `directory` by its name; files that begin with "_" are left out.
 
     Raises `ModelFileRefused` for the first field of the first file that is wrong.
     """
@@ -42,7 +42,7 @@ def load_models(directory: Path) -> dict[str, Model]:
 
 
 def load_model(path: Path, *, schema: Draft202012Validator) -> Model:
-    """This will return the model that the file at `path` describes; its name is the file's name."""
+    """Return the model that the file at `path` describes; its name is the file's name."""
     tree = _tree_of(path)
     lines = dict(_lines_of(tree, path=path))
     mapping = yaml.SafeLoader("").construct_document(tree)
@@ -81,7 +81,7 @@ def _tree_of(path: Path) -> yaml.Node:
 
 
 def _lines_of(node: yaml.Node, *, path: Path, field: Field = ()) -> Iterator[tuple[Field, int]]:
-    """This will yield every field below `node` with its line; a key that comes twice is refused."""
+    """Yield every field below `node` with its line; a key that comes twice is refused."""
     yield field, node.start_mark.line + 1
     children: Iterable[tuple[str | int, yaml.Node, int]] = ()
     if isinstance(node, yaml.MappingNode):

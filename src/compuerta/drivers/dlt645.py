@@ -109,7 +109,7 @@ def converse(
     chance: Chance,
     repeated: bool = False,
 ) -> Conversation:
-    """This will return the conversation that carries out `order`.
+    """Return the conversation that carries out `order`.
 
     `repeated` says that the same order was sent before and its end is not known: a recharge then looks first.
     The conversation never raises: silence, refusals and answers that make no sense are endings of the result.

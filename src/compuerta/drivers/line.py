@@ -121,7 +121,7 @@ class Line:
         self._finished: list[tuple[str, Result]] = []
 
     def submit(self, job: Job, *, now_ms: int) -> None:
-        """This will take `job` and begin it when its turn comes; raises `LineFull` or `LineShut`."""
+        """Take `job` and begin it when its turn comes; raises `LineFull` or `LineShut`."""
         if self._is_shut:
             raise LineShut(name=self.name)
         if self.jobs_open() >= self._jobs_max:
@@ -131,7 +131,7 @@ class Line:
         self._advance(now_ms)
 
     def receive(self, data: bytes, *, now_ms: int) -> None:
-        """This will take bytes from the road."""
+        """Take bytes from the road."""
         if self._exchange is None:
             for frame in self._idle_ear.receive(data, now_ms=now_ms):
                 self._overhear(frame)
@@ -140,7 +140,7 @@ class Line:
         self._advance(now_ms)
 
     def wake(self, *, now_ms: int) -> None:
-        """This will do what is due: repeat a request, give up on a meter, begin the next exchange."""
+        """Do what is due: repeat a request, give up on a meter, begin the next exchange."""
         exchange = self._exchange
         if exchange is not None:
             repeat = exchange.session.wake(now_ms)
@@ -153,32 +153,32 @@ class Line:
         self._advance(now_ms)
 
     def wake_at_ms(self) -> int | None:
-        """This will return when `wake` wants to be called; None = not before something else happens."""
+        """Return when `wake` wants to be called; None = not before something else happens."""
         if self._exchange is not None:
             return self._exchange.session.wake_at_ms()
         return self._quiet_until_ms if self._waiting else None
 
     def take_bytes(self) -> bytes:
-        """This will return what is to be written to the road now, once."""
+        """Return what is to be written to the road now, once."""
         outgoing, self._outgoing = bytes(self._outgoing), bytearray()
         return outgoing
 
     def take_finished(self) -> list[tuple[str, Result]]:
-        """This will return the jobs that have ended since the last call, in the order of their ends."""
+        """Return the jobs that have ended since the last call, in the order of their ends."""
         finished, self._finished = self._finished, []
         return finished
 
     def take_heard(self) -> list[str]:
-        """This will return the meters heard since the last call: their open instructions are worth a try."""
+        """Return the meters heard since the last call: their open instructions are worth a try."""
         heard, self._heard = list(self._heard), {}
         return heard
 
     def jobs_open(self) -> int:
-        """This will tell how many jobs have not ended."""
+        """Tell how many jobs have not ended."""
         return len(self._waiting) + (self._exchange is not None)
 
     def shut(self) -> None:
-        """This will end every job as silent: the road is gone, and what was on it may have arrived."""
+        """End every job as silent: the road is gone, and what was on it may have arrived."""
         self._is_shut = True
         turns = [self._exchange.turn] if self._exchange else []
         turns += sorted(self._waiting, key=_rank)

@@ -20,11 +20,11 @@ class MacProvider(Protocol):
     """What a conversation needs from the keeper of the keys."""
 
     def identity(self, meter_no: str, *, rand1: bytes) -> bytes:
-        """This will return the 8 byte cryptogram of `rand1` that shows the meter who we are."""
+        """Return the 8 byte cryptogram of `rand1` that shows the meter who we are."""
         ...
 
     def mac(self, meter_no: str, *, rand2: bytes, payload: bytes) -> bytes:
-        """This will return the 4 byte code that binds `payload` to the meter and to its challenge `rand2`."""
+        """Return the 4 byte code that binds `payload` to the meter and to its challenge `rand2`."""
         ...
 
 
@@ -41,21 +41,21 @@ class SoftEsam:
         self._master_key = master_key
 
     def identity(self, meter_no: str, *, rand1: bytes) -> bytes:
-        """This will return the cryptogram of `rand1`; see `MacProvider`."""
+        """Return the cryptogram of `rand1`; see `MacProvider`."""
         assert len(rand1) == RAND1_BYTES
         return self._code(meter_no, b"identity", rand1)[:CIPHER_BYTES]
 
     def mac(self, meter_no: str, *, rand2: bytes, payload: bytes) -> bytes:
-        """This will return the code over `payload`; see `MacProvider`."""
+        """Return the code over `payload`; see `MacProvider`."""
         assert len(rand2) == RAND2_BYTES
         return self._code(meter_no, b"mac", rand2 + payload)[:MAC_BYTES]
 
     def identity_holds(self, meter_no: str, *, rand1: bytes, cipher: bytes) -> bool:
-        """This will tell, as the meter's chip does, whether `cipher` was made by the keeper of its key."""
+        """Tell, as the meter's chip does, whether `cipher` was made by the keeper of its key."""
         return hmac.compare_digest(self.identity(meter_no, rand1=rand1), cipher)
 
     def mac_holds(self, meter_no: str, *, rand2: bytes, payload: bytes, mac: bytes) -> bool:
-        """This will tell, as the meter's chip does, whether `mac` belongs to `payload` and to `rand2`."""
+        """Tell, as the meter's chip does, whether `mac` belongs to `payload` and to `rand2`."""
         return hmac.compare_digest(self.mac(meter_no, rand2=rand2, payload=payload), mac)
 
     def _code(self, meter_no: str, purpose: bytes, message: bytes) -> bytes:
@@ -65,10 +65,10 @@ class SoftEsam:
 
 
 def purchase_payload(*, amount_minor: int, purchase_no: int) -> bytes:
-    """This will return what MAC1 covers: amount and count as on the wire (4 + 4 bytes, low byte first)."""
+    """Return what MAC1 covers: amount and count as on the wire (4 + 4 bytes, low byte first)."""
     return amount_minor.to_bytes(4, "little") + purchase_no.to_bytes(4, "little")
 
 
 def customer_payload(customer_no: str) -> bytes:
-    """This will return the bytes that MAC2 covers: the 12 digit customer number as on the wire (6 BCD)."""
+    """Return the bytes that MAC2 covers: the 12 digit customer number as on the wire (6 BCD)."""
     return bytes.fromhex(customer_no)[::-1]

@@ -127,7 +127,7 @@ class ModelMapping(TypedDict):
 
 
 def model_from(mapping: ModelMapping) -> Model:
-    """This will return the model that `mapping`, which the schema has passed, describes.
+    """Return the model that `mapping`, which the schema has passed, describes.
 
     Raises `ModelContradictory` where credit authority, recharge layout, registers and alarms do not agree.
     """
@@ -177,7 +177,7 @@ def _refuse_contradictions(model: Model) -> None:
 
 
 def _evidence(layout: RechargeLayout, quirks: frozenset[Quirk]) -> Quantity:
-    """This will return the quantity that proves a recharge: without it none could ever be proved."""
+    """Return the quantity that proves a recharge: without it none could ever be proved."""
     if layout is RechargeLayout.STANDARD:
         return Quantity.PURCHASE_NO
     return Quantity.BALANCE if Quirk.PURCHASE_RECORD_MISSING in quirks else Quantity.PURCHASE_RECORD

@@ -15,11 +15,11 @@ class Listener(Protocol):
     """Who hears a link; calls come from the event loop, or from the simulator's clock."""
 
     def heard(self, data: bytes) -> None:
-        """This will be called with bytes as they come, in any pieces."""
+        """Take bytes as they come, in any pieces."""
         ...
 
     def lost(self, reason: str) -> None:
-        """This will be called when the other end is gone; `reason` is a stable name."""
+        """Learn that the other end is gone; `reason` is a stable name."""
         ...
 
 
@@ -27,13 +27,13 @@ class Link(Protocol):
     """One road end: a session of a dialed-in meter, a serial bus."""
 
     def attach(self, listener: Listener) -> None:
-        """This will tell `listener` all that comes from now on, and what has come already."""
+        """Tell `listener` all that comes from now on, and what has come already."""
         ...
 
     def write(self, data: bytes) -> None:
-        """This will send `data` without waiting."""
+        """Send `data` without waiting."""
         ...
 
     def shut(self) -> None:
-        """This will end the link from our side."""
+        """End the link from our side."""
         ...

@@ -13,25 +13,25 @@ class Ear:
         self._early = b""
 
     def attach(self, listener: Listener) -> None:
-        """This will tell `listener` what comes, and what has come already."""
+        """Tell `listener` what comes, and what has come already."""
         self._listener = listener
         early, self._early = self._early, b""
         if early:
             listener.heard(early)
 
     def hear(self, data: bytes) -> None:
-        """This will tell `data`, or keep it for who comes."""
+        """Tell `data`, or keep it for who comes."""
         if self._listener is not None:
             self._listener.heard(data)
         elif len(self._early) + len(data) <= EARLY_BYTES_MAX:
             self._early += data
 
     def lose(self, reason: str) -> None:
-        """This will tell that the road is gone, once; nothing is told after it."""
+        """Tell that the road is gone, once; nothing is told after it."""
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.lost(reason)
 
     def close(self) -> None:
-        """This will let nothing more be told."""
+        """Let nothing more be told."""
         self._listener = None

@@ -43,15 +43,15 @@ class Template:
 
     @property
     def length(self) -> int:
-        """This will tell how many bytes the packet has."""
+        """Tell how many bytes the packet has."""
         return len(self.allowed)
 
     def agrees_with(self, received: bytes) -> bool:
-        """This will tell whether `received`, as far as it goes, is this packet."""
+        """Tell whether `received`, as far as it goes, is this packet."""
         return all(octet in allowed for octet, allowed in zip(received, self.allowed, strict=False))
 
     def id_in(self, received: bytes) -> str | None:
-        """This will return the id if `received` begins with this packet; without a placeholder it is ""."""
+        """Return the id if `received` begins with this packet; without a placeholder it is ""."""
         if len(received) < self.length or not self.agrees_with(received):
             return None
         return received[self.hole].decode("ascii")
@@ -67,7 +67,7 @@ class DialProfile:
 
 
 def template(text: str, *, written: Written = "ascii") -> Template:
-    """This will compile `text`; raises `TemplateMalformed` where it could not be told apart on the wire."""
+    """Compile `text`; raises `TemplateMalformed` where it could not be told apart on the wire."""
     holes = list(_HOLE.finditer(text))
     if len(holes) > 1:
         raise TemplateMalformed(text, "has more than one placeholder")
@@ -108,7 +108,7 @@ class Sieve:
         self._frame_left = 0
 
     def receive(self, data: bytes) -> bytes:
-        """This will return what of the stream is for the codec."""
+        """Return what of the stream is for the codec."""
         stream = self._held + data
         passed = bytearray()
         place = 0
@@ -128,7 +128,7 @@ class Sieve:
         return bytes(passed)
 
     def _packet_bytes(self, rest: bytes) -> int | None:
-        """This will return the length of the packet that begins here; 0 = none does; None = cut short."""
+        """Return the length of the packet that begins here; 0 = none does; None = cut short."""
         agreeing = [packet for packet in self._swallowed if packet.agrees_with(rest)]
         whole = max((packet.length for packet in agreeing if packet.length <= len(rest)), default=0)
         return None if agreeing and not whole else whole
@@ -139,7 +139,7 @@ def _is_cut_head(rest: bytes) -> bool:
 
 
 def _frame_bytes(rest: bytes) -> int:
-    """This will return the length of the frame that begins here; a byte that begins none is 1 long."""
+    """Return the length of the frame that begins here; a byte that begins none is 1 long."""
     if rest[0] == _FRAME_START and rest[7] == _FRAME_START:
         return rest[9] + _FRAME_AROUND_BYTES
     return 1

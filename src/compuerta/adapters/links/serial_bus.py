@@ -54,7 +54,7 @@ class SerialBus:
         self._parity = _PARITIES[parity]
 
     async def run(self) -> None:
-        """This will hold the port until it is cancelled, opening it again after each loss with a back-off."""
+        """Hold the port until it is cancelled, opening it again after each loss with a back-off."""
         backoff_s = BACKOFF_S_MIN
         told = ""
         while True:

@@ -16,6 +16,9 @@ from compuerta.services.link_port import Link, Listener
 
 HEARTBEATS_MISSED_MAX = 3  # a session that missed so many is dead, whatever TCP believes
 UNSENT_BYTES_MAX = 16_384  # one exchange at a time is far below; more means that nobody reads
+# Between two sweeps; a meter says some hundred bytes a second. To look through a megabyte that is no frame
+# takes seconds, in which no other session is heard.
+HEARD_BYTES_MAX = 16_384
 
 
 class PortNotListened(Refused):
@@ -91,7 +94,7 @@ class TcpServer:
         self._sweep: asyncio.TimerHandle | None = None
 
     async def open(self, *, host: str, port: int) -> int:
-        """This will begin to listen, and return the port (0 lets the system choose one).
+        """Begin to listen, and return the port (0 lets the system choose one).
 
         Raises `PortNotListened`, for example where another process has the port.
         """
@@ -106,7 +109,7 @@ class TcpServer:
         return bound_port
 
     async def shut(self) -> None:
-        """This will stop listening and end every session without telling its listener."""
+        """Stop listening and end every session without telling its listener."""
         if self._sweep is not None:
             self._sweep.cancel()
         if self._server is not None:
@@ -117,11 +120,11 @@ class TcpServer:
             await self._server.wait_closed()
 
     def endpoint_ids(self) -> list[str]:
-        """This will return who is connected now."""
+        """Return who is connected now."""
         return list(self._door.by_id)
 
     def strangers(self) -> list[Stranger]:
-        """This will return who was not let in, the latest last."""
+        """Return who was not let in, the latest last."""
         return [
             Stranger(registration=registration, times=times)
             for registration, times in self._door.strangers.items()
@@ -130,6 +133,8 @@ class TcpServer:
     def _sweep_out(self) -> None:
         loop = asyncio.get_running_loop()
         now_s = loop.time()
+        for session in self._door.sessions:
+            session.heard_bytes = 0
         for session in [session for session in self._door.sessions if session.is_overdue(now_s)]:
             session.expire()
         self._sweep = loop.call_later(self._door.limits.sweep_s, self._sweep_out)
@@ -148,6 +153,7 @@ class _Session(asyncio.Protocol):
         self._endpoint_id: str | None = None
         self._sieve: Sieve | None = None
         self._registration = b""  # as far as it came
+        self.heard_bytes = 0  # since the last sweep
         self._deadline_s = 0.0
         self._silence_s = door.limits.registration_s
 
@@ -175,6 +181,10 @@ class _Session(asyncio.Protocol):
         if self._sieve is None:
             # Not postponed: whoever does not register in time is closed, however much it talks.
             self._register(self._registration + data)
+            return
+        self.heard_bytes += len(data)
+        if self.heard_bytes > HEARD_BYTES_MAX:
+            self._end("talks_too_much")
         else:
             self._postpone()
             self._pass_on(self._sieve, data)

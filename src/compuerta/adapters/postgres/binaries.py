@@ -76,7 +76,7 @@ class ServerAccount:
 
     @classmethod
     def for_directory(cls, directory: Path) -> "ServerAccount":
-        """This will choose who runs the server: ourselves, or for root the owner or a lesser account."""
+        """Choose who runs the server: ourselves, or for root the owner or a lesser account."""
         if os.geteuid() != 0:
             return cls(user_id=os.geteuid(), group_id=os.getegid())
         owner = directory.stat()
@@ -96,7 +96,7 @@ class ServerAccount:
         return self.user_id != os.geteuid()
 
     def own(self, path: Path) -> None:
-        """This will make the account the owner of one path of ours; parents stay as they are."""
+        """Make the account the owner of one path of ours; parents stay as they are."""
         if not self.is_other:
             return
         try:
@@ -105,7 +105,7 @@ class ServerAccount:
             raise AccountNotLendable(self) from cause
 
     def spawn(self, command: list[str], *, directory: Path) -> subprocess.Popen[str]:
-        """This will start a program as the account, in a session of its own, out of reach of Ctrl-C."""
+        """Start a program as the account, in a session of its own, out of reach of Ctrl-C."""
         return subprocess.Popen(
             command,
             cwd=directory,
@@ -123,7 +123,7 @@ class ServerAccount:
         )
 
     def run(self, command: list[str], *, directory: Path) -> None:
-        """This will run a program to its end as the account, or raise ProgramFailed with what it said."""
+        """Run a program to its end as the account, or raise ProgramFailed with what it said."""
         with self.spawn(command, directory=directory) as program:
             try:
                 said, _ = program.communicate(timeout=PROGRAM_TIMEOUT_S)
@@ -145,7 +145,7 @@ class ServerAccount:
 
 
 def find_binaries(data_dir: Path, *, account: ServerAccount) -> Path:
-    """This will return the folder of PostgreSQL's programs, a copy of it where the account cannot reach ours.
+    """Return the folder of PostgreSQL's programs, a copy of it where the account cannot reach ours.
 
     A checkout below /root is the usual reason for a copy: it is made once per release of the wheel.
     """

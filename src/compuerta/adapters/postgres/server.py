@@ -126,7 +126,7 @@ class EmbeddedServer:
     """One PostgreSQL server in one directory of ours, reached over a unix socket and nothing else."""
 
     def __init__(self, data_dir: Path, *, shared_buffers_mb: int = 256, fast_test: bool = False) -> None:
-        """This will describe a server; nothing is touched before `start`.
+        """Describe a server; nothing is touched before `start`.
 
         `fast_test` gives durability up for speed, for tests only: a start without it refuses such a server.
         """
@@ -143,7 +143,7 @@ class EmbeddedServer:
         return self._url_of(DATABASE_NAME)
 
     def start(self) -> str:
-        """This will return the address of a server that answers: the one that runs, or a new one.
+        """Return the address of a server that answers: the one that runs, or a new one.
 
         Refuses a directory that is not ours, and raises Unreachable while a long crash recovery goes on.
         """
@@ -158,7 +158,7 @@ class EmbeddedServer:
         return self.url
 
     def stop(self) -> None:
-        """This will stop the server for everybody, in order; one that does not run is left alone."""
+        """Stop the server for everybody, in order; one that does not run is left alone."""
         if not (self._home / MARKER).exists():
             return
         with self._alone():
@@ -368,7 +368,7 @@ class EmbeddedServer:
 
 @contextlib.contextmanager
 def serving(server: EmbeddedServer) -> Iterator[str]:
-    """This will give the address of a started server, and stop the server at the end."""
+    """Give the address of a started server, and stop the server at the end."""
     try:
         yield server.start()
     finally:
@@ -376,7 +376,7 @@ def serving(server: EmbeddedServer) -> Iterator[str]:
 
 
 def default_data_dir() -> Path:
-    """This will return where the database of a machine lives, by whether root or a person runs us."""
+    """Return where the database of a machine lives, by whether root or a person runs us."""
     if os.geteuid() == 0:
         return Path("/var/lib/compuerta/postgres")
     return Path.home() / ".local" / "share" / "compuerta" / "postgres"

@@ -18,7 +18,7 @@ STATIC_PACKAGES = ("compuerta.apps.console", "unfold", "django.contrib.admin")
 
 
 def application_for(outside: Outside) -> Starlette:
-    """This will return the console; mount it at the root, behind everything that is more special."""
+    """Return the console; mount it at the root, behind everything that is more special."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "compuerta.apps.console.settings")
     work.attach(outside)
     # Django serves files by synchronous iterators only, which under ASGI are read whole into memory.

@@ -35,7 +35,7 @@ class Outside:
 
 
 def over_http(base_urls: Mapping[str, str]) -> Talk:
-    """This will return how to talk to providers at these addresses, a connection per conversation."""
+    """Return how to talk to providers at these addresses, a connection per conversation."""
 
     async def conversation(name: str, steps: Steps[Presentation]) -> Presentation:
         async with httpx.AsyncClient() as client:
@@ -54,7 +54,7 @@ class _Outer:
 
 
 def attach(outside: Outside) -> None:
-    """This will give the console its payment providers; without them a resident's page sends to the till."""
+    """Give the console its payment providers; without them a resident's page sends to the till."""
     _Outer.outside = outside
 
 

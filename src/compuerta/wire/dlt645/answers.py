@@ -85,11 +85,11 @@ class RegisterAnswer:
     more: bool = False
 
     def values(self) -> registers.Values:
-        """This will give the values by name; an unknown identifier or bytes of another layout are refused."""
+        """Give the values by name; an unknown identifier or bytes of another layout are refused."""
         return registers.decode_values(self.di, self.payload)
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         body = fields.di_to(self.di) + self.payload
         return Frame(address=address, control=_good(Function.READ, more=self.more), data=body)
 
@@ -104,7 +104,7 @@ class FollowUpAnswer:
     more: bool = False
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         body = fields.di_to(self.di) + self.payload + fields.binary_to(self.sequence, length=1)
         return Frame(address=address, control=_good(Function.READ_FOLLOW_UP, more=self.more), data=body)
 
@@ -116,7 +116,7 @@ class AddressAnswer:
     meter_no: str
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         body = fields.digits_to(self.meter_no, length=6)
         return Frame(address=address, control=_good(Function.READ_ADDRESS), data=body)
 
@@ -128,7 +128,7 @@ class Acknowledged:
     function: int
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         return Frame(address=address, control=_good(self.function), data=b"")
 
 
@@ -139,7 +139,7 @@ class BaudAnswer:
     baud: int
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         return Frame(address=address, control=_good(Function.CHANGE_BAUD), data=baud_to(self.baud))
 
 
@@ -151,7 +151,7 @@ class PasswordAnswer:
     password: str
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         body = password_to(self.level, self.password)
         return Frame(address=address, control=_good(Function.CHANGE_PASSWORD), data=body)
 
@@ -163,7 +163,7 @@ class RelayAnswer:
     extended: frozenset[RelayBit] | None = None
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         body = b"" if self.extended is None else fields.binary_to(sum(self.extended), length=2)
         return Frame(address=address, control=_good(Function.RELAY), data=body)
 
@@ -175,7 +175,7 @@ class MultiFunctionAnswer:
     output: Output
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         return Frame(address=address, control=_good(Function.MULTI_FUNCTION), data=bytes((self.output,)))
 
 
@@ -187,7 +187,7 @@ class ErrorAnswer:
     err: frozenset[ErrBit]
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         return Frame(address=address, control=_refused(self.function), data=bytes((sum(self.err),)))
 
 
@@ -198,7 +198,7 @@ class RelayErrorAnswer:
     err: frozenset[RelayErrorBit]
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         body = fields.binary_to(sum(self.err), length=2)
         return Frame(address=address, control=_refused(Function.RELAY), data=body)
 
@@ -211,7 +211,7 @@ class RawAnswer:
     body: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         return Frame(address=address, control=self.control, data=self.body)
 
 
@@ -231,7 +231,7 @@ PlainAnswer = (
 
 
 def parse_good(function: int, data: bytes, *, more: bool) -> PlainAnswer:
-    """This will read the DATA of a good answer of this function; what does not fit is refused."""
+    """Read the DATA of a good answer of this function; what does not fit is refused."""
     match function:
         case Function.READ:
             return RegisterAnswer(di=fields.di_from(data[:4]), payload=data[4:], more=more)
@@ -259,7 +259,7 @@ def parse_good(function: int, data: bytes, *, more: bool) -> PlainAnswer:
 
 
 def parse_refusal(function: int, data: bytes) -> PlainAnswer:
-    """This will read the DATA of a refusal of this function; what does not fit is refused."""
+    """Read the DATA of a refusal of this function; what does not fit is refused."""
     if function == Function.RELAY and len(data) == 2:
         value = fields.binary_from(data)
         return RelayErrorAnswer(err=frozenset(bit for bit in RelayErrorBit if value & bit))

@@ -136,7 +136,7 @@ class Explained:
 
 
 def explain(data: bytes) -> list[Explained]:
-    """This will explain every frame in these bytes; what is no frame gives nothing, and nothing raises."""
+    """Explain every frame in these bytes; what is no frame gives nothing, and nothing raises."""
     deframer = Deframer()
     frames = deframer.receive(data, now_ms=0) + deframer.flush()
     return [
@@ -151,7 +151,7 @@ def explain(data: bytes) -> list[Explained]:
 
 
 def meaning_of(frame: Frame) -> str:
-    """This will say in a sentence what a frame asks, or answers."""
+    """Say in a sentence what a frame asks, or answers."""
     if frame.control & ANSWER_BIT:
         return _answer_words(parse_answer(frame))
     words = _request_words(parse_request(frame))

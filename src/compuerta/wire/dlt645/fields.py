@@ -21,7 +21,7 @@ class ProtocolError(Refused):
 
 
 def take(octets: bytes, *lengths: int) -> tuple[bytes, ...]:
-    """This will cut bytes into parts of exactly these lengths; too many or too few bytes are refused."""
+    """Cut bytes into parts of exactly these lengths; too many or too few bytes are refused."""
     if len(octets) != sum(lengths):
         raise ProtocolError(f"{len(octets)} bytes where {sum(lengths)} belong", octets=octets)
     parts = []
@@ -33,7 +33,7 @@ def take(octets: bytes, *lengths: int) -> tuple[bytes, ...]:
 
 
 def digits_from(octets: bytes) -> str:
-    """This will read BCD digits, high digit first: 94 35 21 90 88 55 -> "558890213594"."""
+    """Read BCD digits, high digit first: 94 35 21 90 88 55 -> "558890213594"."""
     digits = octets[::-1].hex()
     if not digits.isdecimal():
         raise ProtocolError("not decimal digits", octets=octets)
@@ -41,26 +41,26 @@ def digits_from(octets: bytes) -> str:
 
 
 def digits_to(digits: str, *, length: int) -> bytes:
-    """This will write exactly 2 x `length` decimal digits as BCD, low byte first."""
+    """Write exactly 2 x `length` decimal digits as BCD, low byte first."""
     if len(digits) != 2 * length or not (digits.isascii() and digits.isdecimal()):
         raise ProtocolError(f"{digits!r} is not {2 * length} decimal digits")
     return bytes.fromhex(digits)[::-1]
 
 
 def bcd_from(octets: bytes) -> int:
-    """This will read an unsigned BCD number."""
+    """Read an unsigned BCD number."""
     return int(digits_from(octets) or "0")
 
 
 def bcd_to(value: int, *, length: int) -> bytes:
-    """This will write an unsigned number as `length` bytes of BCD; what does not fit is refused."""
+    """Write an unsigned number as `length` bytes of BCD; what does not fit is refused."""
     if not 0 <= value < 100**length:
         raise ProtocolError(f"{value} does not fit {2 * length} digits")
     return bytes.fromhex(f"{value:0{2 * length}d}")[::-1]
 
 
 def signed_bcd_from(octets: bytes) -> int:
-    """This will read BCD whose top bit is the sign, or the direction of flow."""
+    """Read BCD whose top bit is the sign, or the direction of flow."""
     if not octets:
         raise ProtocolError("no bytes where a signed number belongs")
     magnitude = bcd_from(octets[:-1] + bytes((octets[-1] & 0x7F,)))
@@ -68,7 +68,7 @@ def signed_bcd_from(octets: bytes) -> int:
 
 
 def signed_bcd_to(value: int, *, length: int) -> bytes:
-    """This will write BCD with its top bit set for a negative value; the top digit is then at most 7."""
+    """Write BCD with its top bit set for a negative value; the top digit is then at most 7."""
     octets = bcd_to(abs(value), length=length)
     if octets[-1] & 0x80:
         raise ProtocolError(f"{value} leaves no room for the sign in {length} bytes")
@@ -76,19 +76,19 @@ def signed_bcd_to(value: int, *, length: int) -> bytes:
 
 
 def binary_from(octets: bytes) -> int:
-    """This will read an unsigned binary number."""
+    """Read an unsigned binary number."""
     return int.from_bytes(octets, "little")
 
 
 def binary_to(value: int, *, length: int) -> bytes:
-    """This will write an unsigned binary number; what does not fit is refused."""
+    """Write an unsigned binary number; what does not fit is refused."""
     if not 0 <= value < 256**length:
         raise ProtocolError(f"{value} does not fit {length} bytes")
     return value.to_bytes(length, "little")
 
 
 def civil_time(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> datetime:
-    """This will give a moment of the meter's clock: naive, or refused where the calendar has none."""
+    """Give a moment of the meter's clock: naive, or refused where the calendar has none."""
     try:
         return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the meter knows no zone
     except ValueError as error:
@@ -96,7 +96,7 @@ def civil_time(year: int, month: int, day: int, hour: int = 0, minute: int = 0, 
 
 
 def moment_from(octets: bytes, *, order: str) -> datetime:
-    """This will read a date whose bytes stand in this order, such as "smhDMY" or "smhWDMY" (W = weekday)."""
+    """Read a date whose bytes stand in this order, such as "smhDMY" or "smhWDMY" (W = weekday)."""
     if len(octets) != len(order):
         raise ProtocolError(f"{len(octets)} bytes where {len(order)} belong", octets=octets)
     parts = {letter: bcd_from(octets[at : at + 1]) for at, letter in enumerate(order)}
@@ -107,7 +107,7 @@ def moment_from(octets: bytes, *, order: str) -> datetime:
 
 
 def moment_to(at: datetime, *, order: str) -> bytes:
-    """This will write a date in this order of bytes; a zone, or a year outside 2000 to 2099, is refused."""
+    """Write a date in this order of bytes; a zone, or a year outside 2000 to 2099, is refused."""
     if at.tzinfo is not None:
         raise ProtocolError("the meter's clock shows civil time: give it without a zone")
     parts = {
@@ -123,17 +123,17 @@ def moment_to(at: datetime, *, order: str) -> bytes:
 
 
 def di_from(octets: bytes) -> int:
-    """This will read a data identifier: 00 00 01 00 -> 00010000."""
+    """Read a data identifier: 00 00 01 00 -> 00010000."""
     if len(octets) != 4:
         raise ProtocolError("a data identifier has four bytes", octets=octets)
     return binary_from(octets)
 
 
 def di_to(di: int) -> bytes:
-    """This will write a data identifier, DI0 first."""
+    """Write a data identifier, DI0 first."""
     return binary_to(di, length=4)
 
 
 def exact(octets: bytes, *, length: int) -> bytes:
-    """This will give opaque bytes back if there are as many as belong here."""
+    """Give opaque bytes back if there are as many as belong here."""
     return take(octets, length)[0]

@@ -46,7 +46,7 @@ class Frame(NamedTuple):
 
 
 def encode(frame: Frame, *, wake_bytes: int = WAKE_BYTES_MAX) -> bytes:
-    """This will give the bytes of a frame, after `wake_bytes` times FEH.
+    """Give the bytes of a frame, after `wake_bytes` times FEH.
 
     Refuses (`ProtocolError`) an address that is not twelve digits, a control or length outside its byte.
     """
@@ -62,7 +62,7 @@ def encode(frame: Frame, *, wake_bytes: int = WAKE_BYTES_MAX) -> bytes:
 
 
 def address_matches(pattern: str, meter_no: str) -> bool:
-    """This will tell if an address as written in a request means this meter.
+    """Tell if an address as written in a request means this meter.
 
     Leading "AA" pairs stand for anything (abbreviated address, DL/T 645-2007 5.2.2); the broadcast address
     means nobody in particular and matches only itself.
@@ -89,11 +89,11 @@ class Deframer:
 
     @property
     def is_empty(self) -> bool:
-        """This will tell that no part of a frame is waiting for its rest."""
+        """Tell that no part of a frame is waiting for its rest."""
         return not self._buffer
 
     def receive(self, data: bytes, *, now_ms: int) -> list[Frame]:
-        """This will take what came at `now_ms`, and give the frames that are complete."""
+        """Take what came at `now_ms`, and give the frames that are complete."""
         # Silence ends a frame. Without this, one damaged length byte would keep us deaf until that many
         # bytes have come.
         if self._buffer and now_ms - self._heard_ms > self._gap_ms_max:
@@ -105,7 +105,7 @@ class Deframer:
         return self._scan(self._buffer + data, more_may_come=True)
 
     def flush(self) -> list[Frame]:
-        """This will give up the half frame in the buffer, and give the whole frames that it had swallowed."""
+        """Give up the half frame in the buffer, and give the whole frames that it had swallowed."""
         return self._scan(self._buffer, more_may_come=False)
 
     def _scan(self, buffer: bytes, *, more_may_come: bool) -> list[Frame]:

@@ -49,7 +49,7 @@ class Field:
 
 
 def decode(field: Field, octets: bytes) -> Value:
-    """This will read one field."""
+    """Read one field."""
     match field.layout:
         case Layout.BCD:
             return fields.bcd_from(octets) * field.factor
@@ -74,7 +74,7 @@ def decode(field: Field, octets: bytes) -> Value:
 
 
 def encode(field: Field, value: Value) -> bytes:
-    """This will write one field; a value of another type, or one that does not fit, is refused."""
+    """Write one field; a value of another type, or one that does not fit, is refused."""
     length = field.length
     match field.layout, value:
         case Layout.BCD, int():
@@ -107,7 +107,7 @@ def encode(field: Field, value: Value) -> bytes:
 
 
 def describe(field: Field, value: Value) -> str:
-    """This will say a value as a person reads it: "2.26 kWh"."""
+    """Say a value as a person reads it: "2.26 kWh"."""
     match value:
         case bool() | None:
             return "none"
@@ -133,7 +133,7 @@ def _listed(names: frozenset[str]) -> str:
 
 
 def spread(fixed: tuple[Field, ...], repeated: Field | None, *, length: int) -> tuple[Field, ...]:
-    """This will lay fields over so many bytes: the fixed ones, then the repeated one until the end."""
+    """Lay fields over so many bytes: the fixed ones, then the repeated one until the end."""
     rest = length - sum(field.length for field in fixed)
     if repeated and rest >= 0 and rest % repeated.length == 0 and rest // repeated.length <= REPEATS_MAX:
         count = rest // repeated.length

@@ -23,7 +23,7 @@ Answer = PlainAnswer | SecurityGood | SecurityErrorAnswer
 
 
 def parse_request(frame: Frame) -> Request:
-    """This will read what a master asks; an answer's frame is refused (`ProtocolError`)."""
+    """Read what a master asks; an answer's frame is refused (`ProtocolError`)."""
     if frame.control & ANSWER_BIT:
         raise ProtocolError(f"control {frame.control:02X} is an answer, not a request")
     raw = RawRequest(control=frame.control, body=frame.data)
@@ -39,7 +39,7 @@ def parse_request(frame: Frame) -> Request:
 
 
 def parse_answer(frame: Frame) -> Answer:
-    """This will read what a meter answers; a request's frame is refused (`ProtocolError`)."""
+    """Read what a meter answers; a request's frame is refused (`ProtocolError`)."""
     if not frame.control & ANSWER_BIT:
         raise ProtocolError(f"control {frame.control:02X} is a request, not an answer")
     raw = RawAnswer(control=frame.control, body=frame.data)

@@ -33,7 +33,7 @@ class _Pattern:
 
 
 def lookup(di: int) -> Register | None:
-    """This will find what an identifier holds; None if it is not in the table."""
+    """Find what an identifier holds; None if it is not in the table."""
     for pattern in _PATTERNS.get(di >> 24, ()):
         if di & pattern.mask == pattern.fixed:
             octets = [(di >> shift & 0xFF, variable) for shift, variable in pattern.variables]
@@ -45,12 +45,12 @@ def lookup(di: int) -> Register | None:
 
 
 def fields_of(register: Register, *, length: int) -> tuple[Field, ...]:
-    """This will give the fields of a register over so many bytes."""
+    """Give the fields of a register over so many bytes."""
     return layouts.spread(register.fields, register.repeated, length=length)
 
 
 def decode_values(di: int, octets: bytes) -> Values:
-    """This will read the values of an identifier by name; an unknown one, or another layout, is refused."""
+    """Read the values of an identifier by name; an unknown one, or another layout, is refused."""
     values: dict[str, Value] = {}
     at = 0
     for field in fields_of(_known(di), length=len(octets)):
@@ -60,7 +60,7 @@ def decode_values(di: int, octets: bytes) -> Values:
 
 
 def encode_values(di: int, values: Values) -> bytes:
-    """This will write all values of an identifier; missing, unknown or unfit ones are refused."""
+    """Write all values of an identifier; missing, unknown or unfit ones are refused."""
     register = _known(di)
     repeats = len(values) - len(register.fields)
     length = sum(field.length for field in register.fields)

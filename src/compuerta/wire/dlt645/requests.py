@@ -73,7 +73,7 @@ class ReadRegister:
     since: datetime | None = None
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = fields.di_to(self.di)
         if self.blocks is not None:
             body += fields.binary_to(self.blocks, length=1)
@@ -92,7 +92,7 @@ class ReadFollowUp:
     sequence: int
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = fields.di_to(self.di) + fields.binary_to(self.sequence, length=1)
         return Frame(address=address, control=Function.READ_FOLLOW_UP, data=body)
 
@@ -102,7 +102,7 @@ class ReadAddress:
     """This will ask the one meter on the line for its number; sent to the wildcard."""
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return Frame(address=address, control=Function.READ_ADDRESS, data=b"")
 
 
@@ -117,7 +117,7 @@ class WriteRegister:
     value: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         access = _access_to(self.password_level, self.password, self.operator)
         return Frame(
             address=address, control=Function.WRITE, data=fields.di_to(self.di) + access + self.value
@@ -131,7 +131,7 @@ class WriteAddress:
     meter_no: str
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = fields.digits_to(self.meter_no, length=6)
         return Frame(address=address, control=Function.WRITE_ADDRESS, data=body)
 
@@ -143,7 +143,7 @@ class BroadcastTime:
     at: datetime
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = fields.moment_to(self.at, order="smhDMY")
         return Frame(address=address, control=Function.BROADCAST_TIME, data=body)
 
@@ -158,7 +158,7 @@ class Freeze:
     month: int | None = None
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         parts = (self.minute, self.hour, self.day, self.month)
         body = b"".join(fields.bcd_to(99 if part is None else part, length=1) for part in parts)
         return Frame(address=address, control=Function.FREEZE, data=body)
@@ -171,7 +171,7 @@ class ChangeBaud:
     baud: int
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return Frame(address=address, control=Function.CHANGE_BAUD, data=baud_to(self.baud))
 
 
@@ -186,7 +186,7 @@ class ChangePassword:
     new_password: str
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         old = password_to(self.old_level, self.old_password)
         new = password_to(self.new_level, self.new_password)
         return Frame(
@@ -203,7 +203,7 @@ class ClearDemand:
     operator: bytes = _OPERATOR_NOBODY
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = _access_to(self.password_level, self.password, self.operator)
         return Frame(address=address, control=Function.CLEAR_DEMAND, data=body)
 
@@ -217,7 +217,7 @@ class ClearMeter:
     operator: bytes = _OPERATOR_NOBODY
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = _access_to(self.password_level, self.password, self.operator)
         return Frame(address=address, control=Function.CLEAR_METER, data=body)
 
@@ -232,7 +232,7 @@ class ClearEvents:
     di: int = 0xFFFFFFFF
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = _access_to(self.password_level, self.password, self.operator) + fields.di_to(self.di)
         return Frame(address=address, control=Function.CLEAR_EVENTS, data=body)
 
@@ -253,7 +253,7 @@ class RelayControl:
     valid_until: datetime
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         # PA P0 P1 P2, C0..C3, N1, N2, N3..N8
         body = (
             _access_to(self.password_level, self.password, self.operator)
@@ -274,7 +274,7 @@ class RelayControlEncrypted:
     extended_answer: bool = False
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = (
             bytes((_LEVEL_ENCRYPTED, 0, 0, int(self.extended_answer)))
             + fields.exact(self.operator, length=4)
@@ -291,7 +291,7 @@ class MultiFunction:
     output: Output
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return Frame(address=address, control=Function.MULTI_FUNCTION, data=bytes((self.output,)))
 
 
@@ -303,7 +303,7 @@ class RawRequest:
     body: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return Frame(address=address, control=self.control, data=self.body)
 
 
@@ -328,7 +328,7 @@ PlainRequest = (
 
 
 def parse_plain(function: int, data: bytes) -> PlainRequest:
-    """This will read the DATA of a request of this function; what does not fit is refused."""
+    """Read the DATA of a request of this function; what does not fit is refused."""
     match function:
         case Function.READ:
             return _read_from(data)
@@ -361,14 +361,14 @@ def parse_plain(function: int, data: bytes) -> PlainRequest:
 
 
 def baud_to(baud: int) -> bytes:
-    """This will give the feature byte of a speed: a mask of one bit."""
+    """Give the feature byte of a speed: a mask of one bit."""
     if baud not in BAUD_BITS:
         raise ProtocolError(f"no line speed {baud}")
     return bytes((BAUD_BITS[baud],))
 
 
 def baud_from(octets: bytes) -> int:
-    """This will give the speed that a feature byte means."""
+    """Give the speed that a feature byte means."""
     bit = fields.exact(octets, length=1)[0]
     if bit not in BAUDS:
         raise ProtocolError("no line speed has this bit", octets=octets)
@@ -376,7 +376,7 @@ def baud_from(octets: bytes) -> int:
 
 
 def output_from(octets: bytes) -> Output:
-    """This will give the output that a byte means."""
+    """Give the output that a byte means."""
     octet = fields.exact(octets, length=1)[0]
     if octet not in set(Output):
         raise ProtocolError("no such output of the terminal", octets=octets)
@@ -384,12 +384,12 @@ def output_from(octets: bytes) -> Output:
 
 
 def password_to(level: int, password: str) -> bytes:
-    """This will give PA P0 P1 P2: the level, and six digits low byte first."""
+    """Give PA P0 P1 P2: the level, and six digits low byte first."""
     return fields.binary_to(level, length=1) + fields.digits_to(password, length=3)
 
 
 def password_from(octets: bytes) -> tuple[int, str]:
-    """This will give the level and the password of PA P0 P1 P2."""
+    """Give the level and the password of PA P0 P1 P2."""
     level, password = fields.take(octets, 1, 3)
     return level[0], fields.digits_from(password)
 

@@ -43,7 +43,7 @@ class SerrBit(IntEnum):
 
 
 def diversification(meter_no: str) -> bytes:
-    """This will give the eight bytes that make a meter's keys its own: its number, then two zeros."""
+    """Give the eight bytes that make a meter's keys its own: its number, then two zeros."""
     return fields.digits_to(meter_no, length=6) + bytes(2)
 
 
@@ -57,7 +57,7 @@ class Authenticate:
     diversification: bytes  # 8 bytes, see `diversification`
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         parts = (self.cipher1, self.rand1, self.diversification)
         body = b"".join(fields.exact(part, length=8) for part in parts)
         return _frame(address, DI_AUTHENTICATE, self.operator, body)
@@ -72,7 +72,7 @@ class SetIdentityValidity:
     mac: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         body = fields.bcd_to(self.minutes, length=2) + fields.exact(self.mac, length=4)
         return _frame(address, DI_SET_VALIDITY, self.operator, body)
 
@@ -84,7 +84,7 @@ class EndIdentity:
     operator: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return _frame(address, DI_END_IDENTITY, self.operator, b"")
 
 
@@ -100,7 +100,7 @@ class OpenAccount:
     mac2: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return _frame(address, DI_OPEN_ACCOUNT, self.operator, _credit_to(self))
 
 
@@ -116,7 +116,7 @@ class Recharge:
     mac2: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return _frame(address, DI_RECHARGE, self.operator, _credit_to(self))
 
 
@@ -132,7 +132,7 @@ class VendorRecharge:
     mac2: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return _frame(address, DI_RECHARGE, self.operator, _vendor_credit_to(self))
 
 
@@ -148,7 +148,7 @@ class VendorRefund:
     mac2: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return _frame(address, DI_VENDOR_REFUND, self.operator, _vendor_credit_to(self))
 
 
@@ -159,7 +159,7 @@ class StatusQuery:
     operator: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return _frame(address, DI_STATUS_QUERY, self.operator, b"")
 
 
@@ -172,7 +172,7 @@ class SecurityRaw:
     body: bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame to this address."""
+        """Give the frame to this address."""
         return _frame(address, self.di, self.operator, self.body)
 
 
@@ -190,7 +190,7 @@ SecurityRequest = (
 
 
 def parse_security(data: bytes) -> SecurityRequest:
-    """This will read the DATA of a 03H request; what is unknown comes back as `SecurityRaw`."""
+    """Read the DATA of a 03H request; what is unknown comes back as `SecurityRaw`."""
     di = fields.di_from(data[:4])
     operator = fields.exact(data[4:8], length=4)
     body = data[8:]
@@ -243,7 +243,7 @@ class AuthenticateAnswer:
     esam_no: bytes  # 8 bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         body = fields.exact(self.rand2, length=4) + fields.exact(self.esam_no, length=8)
         return _answer_frame(address, DI_AUTHENTICATE, body)
 
@@ -258,7 +258,7 @@ class EndIdentityAnswer:
     key_info: bytes  # 4 bytes
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         body = (
             fields.digits_to(self.customer_no, length=6)
             + fields.binary_to(self.remaining_minor, length=4)
@@ -276,7 +276,7 @@ class RechargeAnswer:
     extra: bytes = b""
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         return _answer_frame(address, self.di, self.extra)
 
 
@@ -291,7 +291,7 @@ class StatusAnswer:
     macs: tuple[bytes, bytes]  # of the money and of the count, 4 bytes each
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         mac1, mac2 = self.macs
         body = (
             fields.binary_to(self.remaining_minor, length=4)
@@ -312,7 +312,7 @@ class SecurityAnswer:
     body: bytes = b""
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         return _answer_frame(address, self.di, self.body)
 
 
@@ -328,21 +328,21 @@ class SecurityErrorAnswer:
 
     @property
     def serr(self) -> frozenset[SerrBit]:
-        """This will give the reasons; a vendor's single byte is OTHER."""
+        """Give the reasons; a vendor's single byte is OTHER."""
         if len(self.raw) != 2:
             return frozenset({SerrBit.OTHER})
         value = fields.binary_from(self.raw)
         return frozenset(bit for bit in SerrBit if value & bit)
 
     def to_frame(self, address: str) -> Frame:
-        """This will give the frame from this address."""
+        """Give the frame from this address."""
         if len(self.raw) not in (1, 2):
             raise ProtocolError("SERR has two bytes, or a vendor's one", octets=self.raw)
         return Frame(address=address, control=0xC0 | Function.SECURITY, data=self.raw)
 
 
 def security_error(*reasons: SerrBit) -> SecurityErrorAnswer:
-    """This will give the standard's refusal, two bytes low first, for these reasons."""
+    """Give the standard's refusal, two bytes low first, for these reasons."""
     return SecurityErrorAnswer(raw=fields.binary_to(sum(set(reasons)), length=2))
 
 
@@ -350,7 +350,7 @@ SecurityGood = AuthenticateAnswer | EndIdentityAnswer | RechargeAnswer | StatusA
 
 
 def parse_security_answer(data: bytes) -> SecurityGood:
-    """This will read the DATA of a good 83H answer; an unknown layout comes back as `SecurityAnswer`."""
+    """Read the DATA of a good 83H answer; an unknown layout comes back as `SecurityAnswer`."""
     di = fields.di_from(data[:4])
     try:
         return _known_security_answer(di, data[4:])

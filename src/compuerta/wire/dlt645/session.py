@@ -116,7 +116,7 @@ class MasterSession:
         self._events_since_ms = 0
 
     def send(self, request: Request, *, now_ms: int) -> bytes:
-        """This will give the bytes of a request, and wait for its answer from `now_ms` on."""
+        """Give the bytes of a request, and wait for its answer from `now_ms` on."""
         if self._exchange:
             raise ExchangeInFlight(self._exchange.request)
         frame = request.to_frame(self._address)
@@ -128,7 +128,7 @@ class MasterSession:
         return self._try(now_ms=now_ms)
 
     def receive(self, data: bytes, *, now_ms: int) -> list[Event]:
-        """This will take what came at `now_ms` and give what happened; it never raises for any bytes."""
+        """Take what came at `now_ms` and give what happened; it never raises for any bytes."""
         for frame in self._deframer.receive(data, now_ms=now_ms):
             self._hear(frame, now_ms=now_ms)
         if data and self._exchange and not self._deframer.is_empty:
@@ -140,13 +140,13 @@ class MasterSession:
         return events
 
     def wake_at_ms(self) -> int | None:
-        """This will give the instant at which `wake` has something to do; None = only bytes can help."""
+        """Give the instant at which `wake` has something to do; None = only bytes can help."""
         if self._events:
             return self._events_since_ms
         return self._exchange.due_ms if self._exchange else None
 
     def wake(self, now_ms: int) -> bytes:
-        """This will give the request's bytes once more if its time is up, and b"" otherwise."""
+        """Give the request's bytes once more if its time is up, and b"" otherwise."""
         if not self._exchange or now_ms < self._exchange.due_ms:
             return b""
         for frame in self._deframer.flush():  # a damaged length may have swallowed the answer
@@ -232,7 +232,7 @@ class MeterSession:
         self._deframer = Deframer(gap_ms_max)
 
     def receive(self, data: bytes, now_ms: int) -> list[Requested]:
-        """This will take what came at `now_ms` and give the requests that are for this meter."""
+        """Take what came at `now_ms` and give the requests that are for this meter."""
         return [
             Requested(
                 request=parse_request(frame),
@@ -245,5 +245,5 @@ class MeterSession:
         ]
 
     def send(self, answer: Answer) -> bytes:
-        """This will give the bytes of an answer from this meter."""
+        """Give the bytes of an answer from this meter."""
         return encode(answer.to_frame(self._address), wake_bytes=self._wake_bytes)

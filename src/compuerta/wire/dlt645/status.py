@@ -73,12 +73,12 @@ _BITS: Final = 16
 
 
 def bit_names(word: int, *, bits: int) -> frozenset[str]:
-    """This will give the names of the bits that are set in status word 1, 2, 4, 5, 6 or 7."""
+    """Give the names of the bits that are set in status word 1, 2, 4, 5, 6 or 7."""
     return frozenset(_name(word, bit) for bit in range(_BITS) if bits >> bit & 1)
 
 
 def bits_of(word: int, *, names: frozenset[str]) -> int:
-    """This will give the bits of these names; a name that the word does not have is refused."""
+    """Give the bits of these names; a name that the word does not have is refused."""
     places = {_name(word, bit): bit for bit in range(_BITS)}
     if unknown := names - places.keys():
         raise ProtocolError(f"status word {word} has no {', '.join(sorted(unknown))}")
@@ -132,13 +132,13 @@ class StatusWord3:
 
     @property
     def bits(self) -> int:
-        """This will give the word as it travels."""
+        """Give the word as it travels."""
         singles = sum(1 << bit for bit, name in _SINGLES_3.items() if getattr(self, name))
         return singles | self.supply << 1 | self.meter_kind << 8
 
     @property
     def flags(self) -> frozenset[str]:
-        """This will give the names of all that is true."""
+        """Give the names of all that is true."""
         return frozenset(name for name in _SINGLES_3.values() if getattr(self, name))
 
 
@@ -159,7 +159,7 @@ _SINGLES_3: Final = {
 
 
 def status_word_3(bits: int) -> StatusWord3:
-    """This will read status word 3."""
+    """Read status word 3."""
     return StatusWord3(
         second_time_table=bool(bits >> 0 & 1),
         supply=Supply(bits >> 1 & 3),
