@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from compuerta.adapters.links.registration import DialProfile, template
-from compuerta.adapters.links.tcp_server import DialLimits, Stranger, TcpServer
+from compuerta.adapters.links.tcp_server import HEARD_BYTES_MAX, DialLimits, Stranger, TcpServer
 from compuerta.services.link_port import Link
 
 PATIENCE_S = 5.0
@@ -242,6 +242,20 @@ def test_strangers_that_say_nothing_keep_no_meter_out() -> None:
             writer.close()
 
     play(scene, DialLimits(sessions_max=2, unregistered_max=2))
+
+
+def test_a_dialer_that_floods_us_is_hung_up_on() -> None:
+    async def scene(gate: Gate, server: TcpServer, port: int) -> None:
+        _, writer = await dial(port, b"DTU-0001")
+        await gate.until(lambda: bool(gate.dialed))
+
+        writer.write(b"H" * (HEARD_BYTES_MAX + 1))
+        await gate.until(lambda: bool(gate.losses))
+
+        assert gate.losses == [(0, "talks_too_much")]
+        writer.close()
+
+    play(scene, DialLimits())
 
 
 def test_a_dialer_that_does_not_read_is_given_up() -> None:
