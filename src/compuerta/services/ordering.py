@@ -107,7 +107,8 @@ def open_attempt(
             reference=order.reference,
             amount_minor=order.amount_minor,
             currency=account.currency,
-            description=f"{account.supply_point} {account.name}"[:127],
+            # The payer's wallet shows it, and anybody may scan a sticker: the place, and nobody's name.
+            description=account.supply_point[:127],
             created_at=now,
             expires_at=now + min(max(expires_in, capabilities.expiry_min), capabilities.expiry_max),
             watched_until=now + WATCH_FOR,
