@@ -40,8 +40,8 @@ TARGET_P99_MS = 50.0
 
 # Copies of our own tables, with their checks, indexes and the foreign keys that a recharge passes.
 FLOOR_TABLES = (
-    "payment_reference", "inbound_message", "payment", "posting", "recharge", "recharge_instant", "instruction",
-    "account_state", "meter_state",
+    "payment_reference", "inbound_message", "payment", "posting", "recharge", "recharge_instant",
+    "instruction", "account_state", "meter_state",
 )  # fmt: skip
 FLOOR_SCHEMA = """
 alter table floor.recharge add foreign key (account_id, payment_id) references floor.payment;
@@ -59,15 +59,18 @@ with new as (
     on conflict do nothing returning account_id, reference, row_id
 ), kept as (
     insert into floor.inbound_message
-    select row_id, 'wechat', now(), jsonb_build_object('signature', repeat('0', 500)), convert_to(repeat('0', 900), 'UTF8'), ''
+    select row_id, 'wechat', now(), jsonb_build_object('signature', repeat('0', 500)),
+        convert_to(repeat('0', 900), 'UTF8'), ''
     from new
 ), paid as (
     insert into floor.payment
     select account_id, row_id, 'wechat', reference, reference, 1000, 'CNY', now(), now(), 'credited' from new
 ), posted as (
-    insert into floor.posting (account_id, posting_id, kind, currency, codes, amounts_minor, booked_at, cause_id)
-    select account_id, gen_random_uuid(), 'recharge', 'CNY', array['cash' || chr(58) || 'wechat', 'undelivered'],
-        '{{1000,-1000}}', now(), row_id
+    insert into floor.posting (
+        account_id, posting_id, kind, currency, codes, amounts_minor, booked_at, cause_id
+    )
+    select account_id, gen_random_uuid(), 'recharge', 'CNY',
+        array['cash' || chr(58) || 'wechat', 'undelivered'], '{{1000,-1000}}', now(), row_id
     from new
 ), divided as (
     insert into floor.recharge (account_id, recharge_id, payment_id, meter_id, paid_minor, credit_minor)
@@ -83,9 +86,11 @@ with new as (
     from new where s.meter_id = new.account_id returning s.meter_id, s.purchase_no_last
 )
 insert into floor.instruction (
-    meter_id, instruction_id, account_id, kind, state, created_at, due_at, amount_minor, purchase_no, recharge_id
+    meter_id, instruction_id, account_id, kind, state, created_at, due_at, amount_minor, purchase_no,
+    recharge_id
 )
-select meter_id, gen_random_uuid(), account_id, 'recharge', 'waiting', now(), now(), 1000, purchase_no_last, row_id
+select meter_id, gen_random_uuid(), account_id, 'recharge', 'waiting', now(), now(), 1000, purchase_no_last,
+    row_id
 from new join counted on counted.meter_id = new.account_id;
 """
 CREDITED = """

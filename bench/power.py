@@ -61,7 +61,7 @@ SCENES = (
         answer_delay_ms=(0, 0), payments_per_s=100, target_p99_ms=100,
     ),
     Scene(
-        # On each line somebody pays every six seconds: far more than ten tenants do, even on a Friday evening.
+        # On each line somebody pays every six seconds: more than ten tenants do, even on a Friday evening.
         name="4G 80 ms each way, RS485 9600 baud", meters_4g=40, buses=8, meters_per_bus=10, one_way_ms=80,
         answer_delay_ms=(20, 100), payments_per_s=2, target_p99_ms=2_000,
     ),
