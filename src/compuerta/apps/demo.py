@@ -27,10 +27,26 @@ from compuerta.services import promises
 from compuerta.services.promises import Books, Checked
 
 AMOUNT_MINOR = 2_000
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
 # What the trade promises, from payment to power.
 POWER_WITHIN = timedelta(seconds=10)
 FALL_WITHIN = timedelta(seconds=120)
 QUIET_WITHIN = timedelta(seconds=60)
+PROMISES = {
+    "M1": "every posting sums to zero",
+    "M2": "a payment credits once",
+    "M3": "what is paid is what is credited, to the cent",
+    "M4": "charges add up to the bill, to the cent",
+    "M5": "no row of money was changed",
+    "D1": "a recharge reaches its meter exactly once",
+    "D2": "what is sent was written before",
+    "D3": "no instruction vanishes",
+    "S1": "who has credit has power",
+    "S2": "who has none is off",
+    "S3": "a recharge lifts no hold",
+    "S4": "a later wish replaces an earlier one",
+    "T2": "what is missing is not zero",
+}
 
 
 class StoryUnknown(Refused):
@@ -48,16 +64,18 @@ class Play:
     console: Console
 
     def tell(self, text: str) -> None:
-        """Say what happens, with the time of day."""
-        self.console.print(f"[dim]{wiring.now():%H:%M:%S}[/] {text}")
+        """Say what happens, with the time of day where the reader is."""
+        self.console.print(f"[dim]{wiring.now().astimezone():%H:%M:%S}[/] {text}")
 
 
 def run(*, story: str, once: bool, as_json: bool) -> int:
     """Play a story; returns the exit code: 0 when all was as promised."""
     if story not in STORIES:
         raise StoryUnknown(story)
-    signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(stderr=as_json, quiet=once and as_json)
+    for number in ENDINGS:
+        signal.signal(number, _interrupt)
+    # Colours are given by hand below; rich would paint every number too.
+    console = Console(stderr=as_json, quiet=once and as_json, highlight=False)
     with Stage(homes=town.plan(), public=not once) as stage:
         play = Play(stage=stage, console=console)
         stage.open(lambda what: play.tell(f"[dim]{what}[/]"))
@@ -83,11 +101,11 @@ def _loop(play: Play) -> dict[str, Any]:
     play.tell("the building has power")
     before = books.load(stage.url)
     players = [home for home in stage.town.homes if home.in_story]
+    for home in players:
+        play.tell(f"[bold]{home.supply_point}[/] {home.name} ({home.road.value}) uses {home.power_w} W")
     attempts = [_fall_and_pay(play, home) for home in players]
     sales = list(zip(stage.town.homes, openings, strict=True))
     sales += list(zip(players, attempts, strict=True))
-    for home, attempt_id in sales[-len(players) :]:
-        _wait_for_power(play, home, attempt_id, quiet=False)
     facts = [_facts(home, stage.recharge_facts(attempt_id)) for home, attempt_id in sales]
     return {"recharges": facts, "promises": _promises(play, before=before)}
 
@@ -103,13 +121,13 @@ def _sale(stage: Stage, home: town.Home, *, provider: str, amount_minor: int) ->
 
 def _fall_and_pay(play: Play, home: town.Home) -> str:
     stage = play.stage
-    play.tell(f"[bold]{home.supply_point}[/] {home.name} ({home.road.value}) uses {home.power_w} W")
     _watch_falling(play, home)
     play.tell(f"[bold]{home.supply_point}[/] [red]relay open[/]: the balance is used up")
     attempt_id = _sale(stage, home, provider="wechat", amount_minor=AMOUNT_MINOR)
     reference = stage.recharge_facts(attempt_id)["reference"]
     stage.pay(reference)
     play.tell(f"[bold]{home.supply_point}[/] pays {_money(AMOUNT_MINOR)} by WeChat")
+    _wait_for_power(play, home, attempt_id, quiet=False)
     return attempt_id
 
 
@@ -120,11 +138,13 @@ def _watch_falling(play: Play, home: town.Home) -> None:
     def is_off() -> bool:
         nonlocal shown_s
         row = _meter_row(stage, home)
+        if row["relay"] == "open" and row["balance_minor"] <= 0:
+            return True
         if time.monotonic() - shown_s > 2:
             shown_s = time.monotonic()
             warned = " [yellow]warned[/]" if _is_warned(stage, home) else ""
             play.tell(f"  {home.supply_point} balance {_money(row['balance_minor'])}{warned}")
-        return bool(row["relay"] == "open" and row["balance_minor"] <= 0)
+        return False
 
     stage.wait_for(f"{home.supply_point} to use up its balance", is_off, within=FALL_WITHIN)
 
@@ -212,9 +232,11 @@ def _is_good(facts: dict[str, Any]) -> bool:
 
 
 def _sum_up(play: Play, facts: dict[str, Any], *, good: bool) -> None:
-    for name, each in facts["promises"].items():
+    play.tell("all books, meters and payments are looked at:")
+    for name, words in PROMISES.items():
+        each = facts["promises"][name]
         mark = "[green]kept[/]" if each["broken"] == 0 else f"[red]broken {each['broken']} times[/]"
-        play.tell(f"promise {name}: {mark} ({each['checked']} checked)")
+        play.tell(f"  {mark} {name} {words} [dim]({each['checked']} checked)[/]")
     for road in ("4g", "rs485"):
         seconds = sorted(
             _seconds(each["paid_at"], each["closed_at"])
@@ -237,9 +259,11 @@ def _serve(play: Play) -> None:
         f"\n[bold]Console[/]      {stage.console_url}/"
         f"\n[bold]Sign in as[/]   admin / {stage.password}"
         f"\n[bold]Pay page[/]     {stage.console_url}/p/{token}"
-        f"\n[bold]The payer[/]    {stage.provider_url}/sim/"
+        f"\n[bold]Its wallet[/]   {stage.provider_url}/sim/   no QR to scan: press Pay there"
         f"\n[bold]Machines[/]     {stage.console_url}/api/docs   key {stage.api_key}"
-        f"\n[bold]Logs[/]         {stage.crew.logs}\n\nCtrl-C ends it."
+        f"\n[bold]Status[/]       COMPUERTA_DATA={stage.directory} .venv/bin/compuerta status"
+        f"\n[bold]Logs[/]         {stage.crew.logs}\n\nCtrl-C ends it.",
+        soft_wrap=True,
     )
     try:
         while True:
@@ -260,4 +284,7 @@ def _money(amount_minor: int) -> str:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    # Once: a second Ctrl-C would interrupt the ending, and leave processes behind.
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
