@@ -15,6 +15,7 @@ from tests.unit.services.town import (
     a_payment,
     a_posting,
     a_recharge,
+    a_reversal,
     a_town,
     an_attempt,
     an_id,
@@ -30,7 +31,6 @@ from compuerta.domain.ledger import (
     Outcome,
     Posting,
     PostingKind,
-    reversal,
     transfer,
 )
 from compuerta.domain.payment import AttemptState
@@ -309,7 +309,7 @@ def test_a_reversal_takes_back_what_was_moved_once(store: Store) -> None:
     home = a_home(store)
     posting = a_posting(home.account_id)
     book(store, posting)
-    undo = reversal(posting, posting_id=an_id("undo"), booked_at=NOON)
+    undo = a_reversal(posting)
 
     outcomes = book(store, undo)
 
@@ -321,7 +321,7 @@ def test_a_reversal_takes_back_what_was_moved_once(store: Store) -> None:
 
 def test_a_reversal_names_a_posting_that_is_there(store: Store) -> None:
     home = a_home(store)
-    undo = reversal(a_posting(home.account_id), posting_id=an_id("undo"), booked_at=NOON)
+    undo = a_reversal(a_posting(home.account_id))
 
     with pytest.raises(ConstraintBroken):
         book(store, undo)

@@ -36,8 +36,9 @@ def names_used(source: Source) -> Iterator[str]:
                         yield alias.name
             case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name):
                 yield name
-            case ast.Constant(value=str(text)) if len(text) < 200:
-                # Settings, routes, process targets and entry points name things in strings.
+            case ast.Constant(value=str(text)) if len(text) < 200 and not text.isidentifier():
+                # Settings, process targets and entry points name things in strings, by dotted names; a plain
+                # word is a word, and says nothing of a function of that name.
                 yield text
                 yield from text.replace(":", ".").rpartition(".")[::2]
 

@@ -111,20 +111,6 @@ def judge_all(postings: Iterable[Posting], *, known: Mapping[UUID, Posting]) -> 
     return judged
 
 
-def reversal(posting: Posting, *, posting_id: UUID, booked_at: datetime) -> Posting:
-    """Return the posting that undoes another, line by line, and names it."""
-    return Posting(
-        account_id=posting.account_id,
-        posting_id=posting_id,
-        kind=PostingKind.REVERSAL,
-        currency=posting.currency,
-        lines=tuple(Line(code=line.code, amount_minor=-line.amount_minor) for line in posting.lines),
-        booked_at=booked_at,
-        cause_id=posting.posting_id,
-        reverses=posting.posting_id,
-    )
-
-
 def liability_minor(posting: Posting, *, code: str) -> int:
     """Return by how much a posting raises what we owe under a code (credit positive)."""
     return -sum(line.amount_minor for line in posting.lines if line.code == code)

@@ -23,7 +23,6 @@ from compuerta.domain.ledger import (
     judge,
     judge_all,
     liability_minor,
-    reversal,
     transfer,
 )
 
@@ -68,21 +67,6 @@ def test_a_posting_that_does_not_sum_to_zero_is_unbalanced(posting: Posting, off
 
     assert judge(spoiled, known=None) is Outcome.UNBALANCED
     assert judge(spoiled, known=posting) is Outcome.UNBALANCED
-
-
-@given(posting=balanced_postings())
-def test_a_reversal_takes_back_every_line_and_names_what_it_undoes(posting: Posting) -> None:
-    undo = reversal(posting, posting_id=UUID(int=9), booked_at=NOON)
-
-    assert judge(undo, known=None) is Outcome.CREATED
-    for code in CODES:
-        assert liability_minor(undo, code=code) == -liability_minor(posting, code=code)
-    assert (undo.kind, undo.reverses, undo.cause_id) == (
-        PostingKind.REVERSAL,
-        posting.posting_id,
-        posting.posting_id,
-    )
-    assert (undo.account_id, undo.currency) == (posting.account_id, posting.currency)
 
 
 def test_each_refusal_has_its_name() -> None:

@@ -1,7 +1,7 @@
 """A small town for tests: one organisation, one site, homes with a meter each, and rows made by name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -221,6 +221,18 @@ def a_posting(
         else lines,
         booked_at=NOON,
         cause_id=an_id(f"cause {name}"),
+    )
+
+
+def a_reversal(posting: Posting) -> Posting:
+    """Return the posting that undoes another, line by line, and names it."""
+    return replace(
+        posting,
+        posting_id=an_id("undo"),
+        kind=PostingKind.REVERSAL,
+        lines=tuple(replace(line, amount_minor=-line.amount_minor) for line in posting.lines),
+        cause_id=posting.posting_id,
+        reverses=posting.posting_id,
     )
 
 
