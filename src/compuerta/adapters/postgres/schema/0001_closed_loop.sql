@@ -418,7 +418,6 @@ create table role_beat (
     instance text not null,
     started_at timestamptz not null,
     beat_at timestamptz not null,
-    facts jsonb not null default '{}',
     primary key (role, instance)
 );
 comment on table role_beat is 'reference: which processes are alive';
