@@ -17,7 +17,7 @@ from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import Attempt, AttemptState, advanced
 from compuerta.services.acting import Act, Actor, entry
 from compuerta.services.payment_ports import Capabilities, OrderAnswer, OrderState, Presentation
-from compuerta.services.store_port import Store, Transaction
+from compuerta.services.store_port import Store
 
 ASK_WATCHED = timedelta(seconds=2)
 # A page says that it is open every two seconds; three missed words and nobody looks any more.
@@ -114,18 +114,20 @@ def open_attempt(
             watched_until=now + WATCH_FOR,
             ask_at=now + ASK_WATCHED if capabilities.query else None,
         )
-        if not tx.put_attempt(attempt):
-            return _same(tx, order)
-        if order.actor is not None:
+        is_new = tx.put_attempt(attempt)
+        if is_new and order.actor is not None:
             ordered = f"{format_minor(order.amount_minor, currency=account.currency)} {account.currency}"
             act = Act(act_id=order.attempt_id, what="order recharge", after=f"{ordered} by {order.provider}")
             tx.put_audit([entry(account, order.actor, act, now=now)])
-        return attempt
+    return attempt if is_new else _same(store, order)
 
 
-def _same(tx: Transaction, order: Order) -> Attempt:
+def _same(store: Store, order: Order) -> Attempt:
     """Return the attempt of the same order, which somebody made before a crash and makes again after it."""
-    known = tx.attempt(order.attempt_id)
+    # A payment takes the attempt and then its account; who holds the account and asks for the attempt would
+    # wait for it for ever, and it for them: two clicks at a till did.
+    with store.transaction() as tx:
+        known = tx.attempt(order.attempt_id)
     wanted = (order.account_id, order.provider, order.reference, order.amount_minor)
     if known is None or (known.account_id, known.provider, known.reference, known.amount_minor) != wanted:
         raise ReferenceTaken(order.reference)

@@ -7,7 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
-from tests.unit.services.town import METER, NOON, PLATFORM, SECOND, a_notice, a_town, ordered, the_view
+from tests.unit.services.town import (
+    METER,
+    NOON,
+    PLATFORM,
+    SECOND,
+    a_notice,
+    a_town,
+    ordered,
+    paid,
+    the_view,
+)
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.payment import PaymentNotice
@@ -67,6 +77,25 @@ def test_sixteen_hear_the_same_notice_and_one_credits(store: PostgresStore, post
     said = Counter(outcome for batch in outcomes for outcome in batch)
     assert said == {Outcome.CREDITED: 1, Outcome.ALREADY_CREDITED: 15}
     assert the_view(store, home.account_id).holdings.undelivered_minor == 5_000
+
+
+def test_sixteen_clicks_on_one_sale_do_not_wait_for_each_other_for_ever(
+    store: PostgresStore, postgres_url: str
+) -> None:
+    home = a_town(store).homes[0]
+    stuck: list[str] = []
+
+    def sale(store: PostgresStore) -> Outcome:
+        try:
+            return paid(store, home)
+        except Conflict as conflict:
+            stuck.append(str(conflict))
+            raise
+
+    outcomes = together(postgres_url, [sale] * 16)
+
+    assert Counter(outcomes) == {Outcome.CREDITED: 1, Outcome.ALREADY_CREDITED: 15}
+    assert not stuck
 
 
 def test_sixteen_hear_the_same_unknown_reference_and_one_suspends(
