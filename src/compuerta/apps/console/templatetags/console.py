@@ -94,7 +94,9 @@ def word(name: str) -> str:
 
 @register.filter
 def provider(name: str) -> str:
-    """Show a provider account's name as payers know it."""
+    """Show a provider account's name as people know it."""
+    if name == "till":
+        return _("Till")
     return _("WeChat Pay") if name.startswith("wechat") else name
 
 
