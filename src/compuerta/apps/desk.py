@@ -27,7 +27,7 @@ WAITING_MAX = 5_000
 IN_LINE_MAX = 500
 # Many who were answered together ask again together: waiting for them lets all share the next commit, where
 # the first to come would have one of its own, and the others would wait for that.
-LINGER_S = 0.002
+LINGER_S = 0.0013
 # A conflict means that another process was faster; the second try sees its work.
 TRIES_MAX = 3
 

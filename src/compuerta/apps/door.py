@@ -18,14 +18,13 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.responses import Response
-from starlette.routing import Route
 
 from compuerta import __version__
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.apps.api import edge, machines, manual
-from compuerta.apps.api.notices import NoticeDoor
+from compuerta.apps.api.notices import NoticeDoor, NoticesFirst
 from compuerta.apps.beats import beat_on
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
@@ -87,10 +86,9 @@ def machines_door(
         redoc_url=None,
         lifespan=lifespan,
     )
-    # Not a FastAPI route: the bytes are signed, and nothing may touch them before they are verified.
-    app.router.routes.append(Route("/notices/{provider}", notices.take, methods=["POST"]))
     app.include_router(machines.router_for(machines.Machines(desk=desk, providers=providers, talk=talk)))
     app.add_middleware(edge.BoundedBodies, path="/api/")
+    app.add_middleware(NoticesFirst, door=notices)
     edge.add_refusals(app)
     manual.add_manual(app)
     _add_watching(app, desk)
