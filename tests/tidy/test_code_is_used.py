@@ -5,16 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
-import pytest
-from tests.tidy.house import PACKAGE, ROOT, Source, dotted, source_of, sources
+from tests.tidy.house import Source, dotted, source_of, sources
 
 # What Django looks for by name and no line of ours imports.
 FOUND_BY_DJANGO = frozenset({"admin", "apps", "models", "migrations", "management", "templatetags"})
-COMMAND_LINE = ROOT / "src" / PACKAGE / "apps" / "cli.py"
-
-pytestmark = pytest.mark.skipif(
-    not COMMAND_LINE.exists(), reason="without the command line most rooms have no caller yet"
-)
 
 
 @cache
