@@ -44,9 +44,9 @@ AMOUNT_MINOR = (100, 400)
 REST_S = (0.3, 1.2)
 AGAIN_S = 0.3
 SERVED_WITHIN_S = 60.0
-DARK_WITHIN = timedelta(seconds=90)
+DARK_WITHIN = timedelta(seconds=180)
 # A lease of the dead, the meters' longest back-off while they dialed in vain, and the slow lines' backlog.
-CALM_WITHIN = timedelta(seconds=90)
+CALM_WITHIN = timedelta(seconds=180)
 
 Answer = TypeVar("Answer")
 
