@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import httpx
 
@@ -39,55 +39,66 @@ async def converse(
 
     `timeout_s` bounds each request as a whole, from connecting to the last byte of the answer.
     """
-    step = partial(next, steps)
-    sent = 0
+    talk = _Talk(steps)
     try:
-        while True:
-            try:
-                request = step()
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
-            sent += 1
-            if sent > REQUESTS_MAX:
-                raise ConversationTooLong
+        while (request := talk.request()) is not None:
             try:
                 async with asyncio.timeout(timeout_s):
-                    response = await _fetch(request, client=client, base_url=base_url)
+                    talk.hear(await _fetch(request, client=client, base_url=base_url))
             except TimeoutError:
-                step = partial(steps.throw, RoadDown(f"none within {timeout_s} s"))
+                talk.fail(RoadDown(f"none within {timeout_s} s"))
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                step = partial(steps.throw, RoadDown(type(error).__name__))
+                talk.fail(RoadDown(type(error).__name__))
             except RoadDown as error:
-                step = partial(steps.throw, error)
-            else:
-                step = partial(steps.send, response)
+                talk.fail(error)
+        return talk.result
     finally:
         steps.close()
 
 
 def converse_with(steps: Steps[Result], answer: Callable[[HttpRequest], HttpResponse]) -> Result:
     """Drive a conversation by a function call; what it raises as `Unreachable` is thrown into it."""
-    step = partial(next, steps)
-    sent = 0
+    talk = _Talk(steps)
     try:
-        while True:
+        while (request := talk.request()) is not None:
             try:
-                request = step()
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
-            sent += 1
-            if sent > REQUESTS_MAX:
-                raise ConversationTooLong
-            try:
-                response = answer(request)
+                talk.hear(answer(request))
             except Unreachable as error:
-                step = partial(steps.throw, error)
-            else:
-                step = partial(steps.send, response)
+                talk.fail(error)
+        return talk.result
     finally:
         steps.close()
+
+
+class _Talk(Generic[Result]):
+    """Where a conversation stands: what it asks next, or its result."""
+
+    result: Result
+
+    def __init__(self, steps: Steps[Result]) -> None:
+        self._steps = steps
+        self._step: Callable[[], HttpRequest] = partial(next, steps)
+        self._sent = 0
+
+    def request(self) -> HttpRequest | None:
+        """Return what it wants to send; None when `result` is there."""
+        try:
+            request = self._step()
+        except StopIteration as stop:
+            self.result = stop.value
+            return None
+        self._sent += 1
+        if self._sent > REQUESTS_MAX:
+            raise ConversationTooLong
+        return request
+
+    def hear(self, response: HttpResponse) -> None:
+        """Keep the answer; it is sent in with the next `request`."""
+        self._step = partial(self._steps.send, response)
+
+    def fail(self, error: Unreachable) -> None:
+        """Keep that the road failed; it is thrown in with the next `request`."""
+        self._step = partial(self._steps.throw, error)
 
 
 async def _fetch(request: HttpRequest, *, client: httpx.AsyncClient, base_url: str) -> HttpResponse:
