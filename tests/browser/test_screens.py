@@ -233,6 +233,15 @@ def test_no_word_of_english_is_left(signed_in: Opens, console: Console, language
         assert page.locator("html").get_attribute("lang") == language
 
 
+# The hints of empty fields that do not fit into them: measured as text of the same letters.
+CUT_HINTS = """() => [...document.querySelectorAll("input[placeholder]")].filter(field => {
+    const style = getComputedStyle(field), pen = document.createElement("canvas").getContext("2d");
+    pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+    const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return field.clientWidth > 0 && pen.measureText(field.placeholder).width > room;
+}).map(field => field.placeholder)"""
+
+
 @pytest.mark.parametrize("language", sorted(LOCALES))
 def test_nothing_is_wider_than_a_phone(signed_in: Opens, console: Console, language: str) -> None:
     page = signed_in(language=language, phone=True)
@@ -243,3 +252,4 @@ def test_nothing_is_wider_than_a_phone(signed_in: Opens, console: Console, langu
             "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
         )
         assert wide <= shown, path
+        assert not page.evaluate(CUT_HINTS), path
