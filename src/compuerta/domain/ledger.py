@@ -8,6 +8,10 @@ that names it (`reverses`). Amounts are debit-positive. The codes of the general
     delivered         credit in force: in the meter, or in the platform             liability
     suspense          money that came and cannot be placed yet                      liability
     revenue:energy    energy used                                                   income
+    revenue:fixed     standing charges, revenue:demand, revenue:minimum alike        income
+    fee               the manager's own surcharge, never inside the price of a kWh  income
+    tax, levy         collected for the state                                       liability
+    subsidy           taken off the bill, and owed to us by whoever grants it       asset
 
 Checks are batch-first: each posting gets a named outcome, and one bad posting does not spoil its neighbours.
 """
@@ -22,8 +26,16 @@ UNDELIVERED = "undelivered"
 DELIVERED = "delivered"
 SUSPENSE = "suspense"
 REVENUE_ENERGY = "revenue:energy"
+REVENUE_FIXED = "revenue:fixed"
+REVENUE_DEMAND = "revenue:demand"
+REVENUE_MINIMUM = "revenue:minimum"
+FEE = "fee"
+TAX = "tax"
+LEVY = "levy"
+SUBSIDY = "subsidy"
 _PREFIX_CASH = "cash:"
-_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE, REVENUE_ENERGY})
+_INCOME_CODES = {REVENUE_ENERGY, REVENUE_FIXED, REVENUE_DEMAND, REVENUE_MINIMUM, FEE, TAX, LEVY, SUBSIDY}
+_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE} | _INCOME_CODES)
 # A posting explains one event; what needs more lines than this is several events.
 LINES_MAX = 32
 
