@@ -196,6 +196,7 @@ class Energy:
     calendar: Calendar
     periods: tuple[Period, ...]
     steps: Steps
+    negative_allowed: bool = False  # prices below nothing are meant, and no slip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
