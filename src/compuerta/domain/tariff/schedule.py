@@ -1,0 +1,101 @@
+"""Which version of which tariff an account is billed by, and what its calendars say at the account's site."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from compuerta.domain.party import zone_of
+from compuerta.domain.tariff.civil import Almanac, Run, civil_us, from_us, to_us
+from compuerta.domain.tariff.components import Tariff
+
+VersionKey = tuple[int, int]  # (tariff id, version number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A tariff as it holds from an instant of local civil time; never changed once it is approved."""
+
+    tariff_id: int
+    version_no: int
+    effective_from: datetime  # naive: the site's wall clock
+    tariff: Tariff
+
+    @property
+    def key(self) -> VersionKey:
+        """What tells this version from all others."""
+        return self.tariff_id, self.version_no
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of time with one version and one period."""
+
+    start_us: int
+    end_us: int
+    version: Version
+    period: int
+
+
+class Schedule:
+    """The versions in force for an account, by rising instants. One object serves all accounts alike."""
+
+    __slots__ = ("_almanacs", "_starts_us", "_versions", "by_key", "zone")
+
+    def __init__(self, *, zone: str, versions: tuple[tuple[datetime, Version], ...]) -> None:
+        """Take (UTC instant from which, version); the first holds also before its instant."""
+        assert versions, "an account without a tariff cannot be billed"
+        self.zone = zone_of(zone)
+        self._starts_us = [to_us(start) for start, _ in versions]
+        assert self._starts_us == sorted(self._starts_us), "versions are given in order"
+        self._versions = tuple(version for _, version in versions)
+        self.by_key = {version.key: version for version in self._versions}
+        self._almanacs = {
+            version.key: (
+                Almanac(version.tariff.energy.calendar, zone=self.zone),
+                *(Almanac(demand.calendar, zone=self.zone) for demand in version.tariff.demands),
+            )
+            for version in self._versions
+        }
+
+    def version_at(self, instant_us: int) -> Version:
+        """Return the version in force at an instant."""
+        return self._versions[max(bisect_right(self._starts_us, instant_us) - 1, 0)]
+
+    def reign_of(self, version: Version) -> tuple[int | None, int | None]:
+        """Return from when until when a version holds; None = there is none before it, or after it."""
+        at = self._versions.index(version)
+        start_us = self._starts_us[at] if at else None
+        return start_us, self._starts_us[at + 1] if at + 1 < len(self._starts_us) else None
+
+    def period_at(self, instant_us: int) -> int:
+        """Return the energy period at an instant."""
+        return self._almanacs[self.version_at(instant_us).key][0].run_at(instant_us).period
+
+    def demand_run(self, version: Version, demand: int, instant_us: int) -> Run:
+        """Return the run of a demand component's own calendar."""
+        return self._almanacs[version.key][1 + demand].run_at(instant_us)
+
+    def pieces(self, start_us: int, end_us: int) -> Iterator[Piece]:
+        """Cut [start, end) wherever the period, the local day or the version changes."""
+        while start_us < end_us:
+            at = max(bisect_right(self._starts_us, start_us) - 1, 0)
+            version = self._versions[at]
+            run = self._almanacs[version.key][0].run_at(start_us)
+            until_us = min(run.end_us, end_us)
+            if at + 1 < len(self._starts_us):
+                until_us = min(until_us, self._starts_us[at + 1])
+            yield Piece(start_us, until_us, version, run.period)
+            start_us = until_us
+
+
+def in_force(versions: tuple[Version, ...], *, zone: str) -> Schedule:
+    """Return the schedule of one tariff's versions at a site."""
+    place = zone_of(zone)
+    rising = sorted(versions, key=lambda version: version.effective_from)
+    return Schedule(
+        zone=zone,
+        versions=tuple(
+            (from_us(civil_us(version.effective_from, zone=place)), version) for version in rising
+        ),
+    )
