@@ -21,6 +21,7 @@ from compuerta.domain.tariff.components import (
     Calendar,
     ChangePolicy,
     Component,
+    DayTable,
     Demand,
     Energy,
     Fixed,
@@ -127,9 +128,8 @@ def _count_faults(tariff: Tariff) -> Iterator[Fault]:
             yield Fault(place=f"components[{number}]", reason=f"a tariff has only one of kind {word}")
     names = [each.name for each in tariff.components]
     for number in _repeated(names):
-        yield Fault(
-            place=f"components[{number}].name", reason=f"{names[number]} is taken: write another name"
-        )
+        reason = f"{names[number]} is taken: write another name"
+        yield Fault(place=f"components[{number}].name", reason=reason)
     lengths = [(number, each) for number, each in enumerate(tariff.components) if isinstance(each, Demand)]
     for number, demand in lengths[1:]:
         if demand.interval_min != lengths[0][1].interval_min:
@@ -225,11 +225,8 @@ def _period_faults(periods: tuple[Period, ...], *, bounds: str, own: str, negati
     for number, period in enumerate(periods):
         place, ladder = f".periods[{number}]", period.ladder
         if len(ladder.prices) != len(ladder.bounds) + 1:
-            steps = len(ladder.bounds) + 1
-            yield (
-                f"{place}.prices",
-                f"write {steps} prices, one for each step; there are {len(ladder.prices)}",
-            )
+            wanted = f"write {len(ladder.bounds) + 1} prices, one for each step"
+            yield f"{place}.prices", f"{wanted}; there are {len(ladder.prices)}"
         for step, price in enumerate(ladder.prices):
             yield from _price_faults(f"{place}.prices[{step}]", price, negative_allowed=negative_allowed)
         if shared and number:
@@ -244,7 +241,7 @@ def _calendar_faults(calendar: Calendar, *, periods: int) -> _Found:
     tables = calendar.day_tables
     yield from _name_faults(".day_tables", [table.name for table in tables])
     for table in tables:
-        yield from _slot_faults(table.name, calendar=calendar, periods=periods)
+        yield from _slot_faults(table, periods=periods)
     if not calendar.seasons:
         yield ".seasons", "write at least one season"
     for number, season in enumerate(calendar.seasons):
@@ -262,9 +259,8 @@ def _calendar_faults(calendar: Calendar, *, periods: int) -> _Found:
             yield f".holidays.{each.name}", "no season says what its days are: add it there"
 
 
-def _slot_faults(name: str, *, calendar: Calendar, periods: int) -> _Found:
-    place = f".day_tables.{name}"
-    slots = next(table.slots for table in calendar.day_tables if table.name == name)
+def _slot_faults(table: DayTable, *, periods: int) -> _Found:
+    place, slots = f".day_tables.{table.name}", table.slots
     if not slots or slots[0].start_min != 0:
         yield (place if not slots else f"{place}[0]"), "the day has a gap before this: begin at 00:00"
     for number, slot in enumerate(slots):
@@ -295,40 +291,42 @@ def _base_faults(tariff: Tariff, *, number: int) -> _Found:
     component = tariff.components[number]
     if not isinstance(component, Percent | Minimum):
         return
-    earlier, later = tariff.components[:number], tariff.components[number:]
-    before = {each.name: each for each in earlier if not isinstance(each, Allowance | Recovery)}
+    before = _on_bill(tariff.components[:number])
+    later = {each.name for each in tariff.components[number:]}
     for at, name in enumerate(component.base):
         if name not in before:
-            is_later = name in {each.name for each in later}
-            yield (
-                f".base[{at}]",
-                f"{name} {'must come before this' if is_later else 'is no line of the bill'}",
-            )
+            reason = "must come before this" if name in later else "is no line of the bill"
+            yield f".base[{at}]", f"{name} {reason}"
     for at in _repeated(component.base):
         yield f".base[{at}]", f"{component.base[at]} is there twice"
     if not before:
         yield "", "nothing comes before it that it could be taken of: move it down"
     if isinstance(component, Percent) and component.included:
-        base = [before[name] for name in component.base or before if name in before]
-        yield from _included_faults(component, base=base, earlier=earlier)
+        yield from _included_faults(component, number=number, components=tariff.components)
 
 
-def _included_faults(percent: Percent, *, base: list[Component], earlier: Iterable[Component]) -> _Found:
-    """A share that prices contain is told apart from them: of whose prices, and into which account, is plain."""
+def _included_faults(percent: Percent, *, number: int, components: tuple[Component, ...]) -> _Found:
+    """A share that prices contain is told apart from them: from whose, and from which account, is plain."""
+    base = _base_of(percent, components[:number])
     if percent.account is Account.SUBSIDY:
         yield ".account", "a subsidy is taken off the bill and cannot be included in prices"
-    if any(isinstance(each, Percent | Minimum) for each in base):
+    if any(isinstance(each, Percent | Minimum) for each in base.values()):
         yield ".base", "name the components whose own prices contain it: energy, per_kwh, fixed, demand"
-    elif len({_account_of(each) for each in base}) > 1:
+    elif len({_account_of(each) for each in base.values()}) > 1:
         yield ".base", "name components of one account: what is told apart leaves that account"
-    for other in earlier:
+    for at, other in enumerate(components[:number]):
         if isinstance(other, Percent) and other.included:
-            twice = [each.name for each in base if each.name in other.base or not other.base]
-            if twice:
-                yield (
-                    ".base",
-                    f"{twice[0]} contains {other.name} already: add the shares up, or write one on top",
-                )
+            for name in base.keys() & _base_of(other, components[:at]).keys():
+                yield ".base", f"{name} contains {other.name} already: write one share for both"
+
+
+def _base_of(component: Percent | Minimum, earlier: tuple[Component, ...]) -> dict[str, Component]:
+    before = _on_bill(earlier)
+    return {name: each for name, each in before.items() if not component.base or name in component.base}
+
+
+def _on_bill(components: tuple[Component, ...]) -> dict[str, Component]:
+    return {each.name: each for each in components if not isinstance(each, Allowance | Recovery)}
 
 
 def _account_of(component: Component) -> Account:
