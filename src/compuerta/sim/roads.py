@@ -61,7 +61,7 @@ class House:
     def lose_energy(self) -> None:
         """Let the register lose what it had, as a repaired or exchanged counter does."""
         core = self.now().core
-        core.energy_wms //= 3
+        core.exchange_counter(energy_wh=core.energy_wh // 3)
         core.set_load(0)
         self.ran_backwards = True
 

@@ -12,8 +12,10 @@ from compuerta.drivers.abilities import Relay
 from compuerta.virtual.meter.clock import DAY_MS, ms_from_civil
 from compuerta.virtual.meter.core import MeterCore, OpenReason, TimeStandsStill
 from compuerta.virtual.meter.load import ConstantLoad, DailyLoad
-from compuerta.virtual.meter.purse import COST_UNITS_PER_MINOR, PriceSegment
+from compuerta.virtual.meter.purse import COST_E6_PER_MINOR
+from compuerta.virtual.meter.registers import WH_PER_UNIT
 from compuerta.virtual.meter.setup import Limits, MeterSetup
+from compuerta.virtual.meter.tables import Ladder, TariffTables
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -47,15 +49,17 @@ def test_the_relay_opens_at_the_very_watt_hour_at_which_money_is_gone() -> None:
     assert core.balance_minor == 0
 
 
-@given(power_w=st.integers(min_value=100, max_value=20_000), balance_minor=st.integers(1, 10_000))
-def test_the_trip_costs_no_more_than_the_last_millisecond_of_use(power_w: int, balance_minor: int) -> None:
+@given(power_w=st.integers(min_value=100, max_value=20_000), balance_minor=st.integers(1, 1_000))
+def test_the_trip_costs_no_more_than_the_unit_that_uses_the_money_up(
+    power_w: int, balance_minor: int
+) -> None:
     core = a_core(a_setup(balance_minor=balance_minor, power_w=power_w))
 
-    core.advance(to_ms=90 * DAY_MS)
+    core.advance(to_ms=10 * DAY_MS)
 
     assert core.purse is not None
-    overshoot = core.purse.cost_units - balance_minor * COST_UNITS_PER_MINOR
-    assert 0 <= overshoot < power_w * core.price_e4
+    overshoot_e6 = core.purse.cost_e6 - balance_minor * COST_E6_PER_MINOR
+    assert 0 <= overshoot_e6 < core.price.price_e4
     assert core.relay is Relay.OPEN
 
 
@@ -86,28 +90,19 @@ def test_no_way_of_slicing_time_changes_energy_money_or_relay(
 
     for core in (whole, sliced):
         assert core.purse is not None
-        assert core.purse.cost_units == core.energy_wms * price_e4
-        assert abs(
-            core.purse.cost_units - (balance_minor - core.purse.balance_minor) * COST_UNITS_PER_MINOR
-        ) <= (COST_UNITS_PER_MINOR // 2)
-    assert sliced.energy_wms == whole.energy_wms
+        assert core.purse.cost_e6 == core.energy_wh // WH_PER_UNIT * price_e4
+        used_e6 = (balance_minor - core.purse.balance_minor) * COST_E6_PER_MINOR
+        assert abs(core.purse.cost_e6 - used_e6) <= COST_E6_PER_MINOR // 2
+    assert sliced.energy_wh == whole.energy_wh
+    assert sliced.rates_wh == whole.rates_wh
     assert sliced.balance_minor == whole.balance_minor
     assert sliced.relay is whole.relay
     assert sliced.records == whole.records
 
 
 def test_a_step_in_the_tariff_is_met_exactly() -> None:
-    class TwoSteps:
-        """0.50 for the first 10 kWh, then 0.80."""
-
-        def at(self, civil_ms: int, *, energy_wms: int) -> PriceSegment:
-            step_wms = 10_000 * HOUR_MS
-            if energy_wms < step_wms:
-                return PriceSegment(price_e4=5_000, until_energy_wms=step_wms)
-            return PriceSegment(price_e4=8_000)
-
-    core = a_core(a_setup(balance_minor=10_000, power_w=3_333))
-    core.tariff = TwoSteps()
+    ladder = Ladder(thresholds_wh=(10_000,), prices_e4=(5_000, 8_000))
+    core = a_core(a_setup(balance_minor=10_000, power_w=3_333, tariff=TariffTables(ladder=ladder)))
 
     core.advance(to_ms=10 * HOUR_MS)  # 33.33 kWh
 

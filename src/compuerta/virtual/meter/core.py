@@ -1,8 +1,9 @@
 """The meter without its protocol: energy, money, relay and clock, moved forward by `advance(to_ms=...)`.
 
 Time passes in stretches of constant load and price. Each stretch ends exactly where something happens
-(midnight, a new price, the millisecond at which money is gone), found by integer arithmetic and not by
-ticking: one advance of a month and a million small ones leave the same meter.
+(an hour, a new slot, a new step, the unit that uses the money up), found by integer arithmetic and not by
+ticking: one advance of a month and a million small ones leave the same meter. A unit that is complete at the
+very end of a stretch belongs to it, so that registers read at the edge of a slot tell the use before it.
 """
 
 from dataclasses import dataclass, replace
@@ -11,23 +12,26 @@ from enum import Enum
 from compuerta.domain.errors import Broken
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import Relay
-from compuerta.virtual.meter.clock import DAY_MS, CivilClock, civil_from_ms
-from compuerta.virtual.meter.load import ConstantLoad
-from compuerta.virtual.meter.purse import WMS_PER_WH, FlatTariff, PriceSegment, Purse, Tariff
+from compuerta.virtual.meter.clock import CivilClock, civil_from_ms
+from compuerta.virtual.meter.load import HOUR_MS, ConstantLoad
+from compuerta.virtual.meter.purse import Purse
 from compuerta.virtual.meter.records import (
     NO_OPERATOR,
     CoverOpening,
     Credited,
     Freeze,
+    HourlyFreeze,
     Purchase,
     Records,
     Switching,
 )
-from compuerta.virtual.meter.registers import BALANCE_MINOR_MAX
+from compuerta.virtual.meter.registers import BALANCE_MINOR_MAX, WH_PER_UNIT, Registers
 from compuerta.virtual.meter.setup import DIRECT_CLOSE, Limits, MeterSetup
+from compuerta.virtual.meter.tables import flat_tables
+from compuerta.virtual.meter.tariff import Tariff, TariffSegment
 
 MINUTE_MS = 60_000
-# Ten years of hourly loads and midnights; more in one advance means that time stands still.
+# Ten years of hours, slots and steps; more in one advance means that time stands still.
 STRETCHES_PER_ADVANCE_MAX = 10 * 366 * 48
 
 
@@ -79,7 +83,8 @@ class MeterCore:
         self.clock = CivilClock(
             now_ms=now_ms, civil_ms=now_ms + setup.civil_offset_ms, drift_ppm=setup.drift_ppm
         )
-        self.energy_wms = setup.energy_wh * WMS_PER_WH
+        self.tariff = Tariff(setup.tariff or flat_tables(price_e4=setup.price_e4))
+        self.exchange_counter(energy_wh=setup.energy_wh)
         self.purse: Purse | None = None
         if setup.credit_authority is CreditAuthority.METER:
             self.purse = Purse(paid_minor=setup.balance_minor)
@@ -88,9 +93,6 @@ class MeterCore:
         self.customer_no = setup.customer_no
         self.limits = setup.limits
         self.run_feature_word = setup.run_feature_word
-        self.tariff: Tariff = FlatTariff(price_e4=setup.price_e4)
-        self.tariff_spare: Tariff = self.tariff
-        self.tariff_switch_civil_ms: int | None = None
         self.load = setup.load
         self.records = Records()
 
@@ -105,7 +107,7 @@ class MeterCore:
         self.programming_key = False
         self.identity_until_ms = 0  # until then the keeper of the keys may recharge
 
-        self._frozen_day = self.civil_ms // DAY_MS
+        self._seen_civil_ms = self.civil_ms  # what the clock came to before has been frozen and settled
         self._reminded = False
         self._trip: _Trip | None = None  # ordered, not yet done
         self._restore: _Restore | None = None  # what will end the trip that was done
@@ -121,8 +123,8 @@ class MeterCore:
 
     @property
     def energy_wh(self) -> int:
-        """The forward active energy register: whole watt-hours."""
-        return self.energy_wms // WMS_PER_WH
+        """The forward active energy register: whole units of 0.01 kWh, in watt-hours."""
+        return self.registers.energy_wh
 
     @property
     def balance_minor(self) -> int | None:
@@ -149,9 +151,14 @@ class MeterCore:
         return self.power_w * 10_000 // self.setup.voltage_dv
 
     @property
-    def price_e4(self) -> int:
-        """The price that use costs now, in 0.0001 of the major unit per kWh."""
-        return self._price().price_e4
+    def price(self) -> TariffSegment:
+        """The rate and the price of the next unit, as things stand."""
+        return self.tariff.at(self.civil_ms, used_wh=self.registers.window_wh)
+
+    @property
+    def rates_wh(self) -> tuple[int, ...]:
+        """The registers of the rates; they add up to the total."""
+        return self.registers.rates_wh(rates=self.tariff.rates_shown)
 
     @property
     def identity_is_valid(self) -> bool:
@@ -189,49 +196,49 @@ class MeterCore:
         raise TimeStandsStill(now_ms=self.now_ms, to_ms=to_ms)
 
     def _flow(self, span_ms: int) -> None:
-        energy_wms = self.power_w * span_ms
+        price = self.price
+        units = self.registers.flow(self.power_w * span_ms, rate=price.rate)
         if self.purse is not None:
-            self.purse.use(energy_wms=energy_wms, price_e4=self.price_e4)
-        self.energy_wms += energy_wms
+            self.purse.use(units=units, price_e4=price.price_e4)
 
     def _turns_ms(self) -> list[int]:
         """List the instants at which the present stretch may end; what has passed already does no harm."""
         civil_ms = self.civil_ms
-        turns_ms = [self.clock.first_ms_at((civil_ms // DAY_MS + 1) * DAY_MS)]
+        # Whatever the calendar brings, freezes and settlements, it brings at a whole hour.
+        turns_ms = [self.clock.first_ms_at((civil_ms // HOUR_MS + 1) * HOUR_MS)]
+        turns_ms.append(self.clock.first_ms_at(self.price.until_civil_ms))
         if self._restore is not None:
             turns_ms.append(self._restore.due_ms)
         if self._trip is not None:
             turns_ms += [self._trip.due_ms, self._trip.due_ms + self.limits.protection_min * MINUTE_MS]
         if self._overload_since_ms is not None:
             turns_ms.append(self._overload_since_ms + self.limits.overload_min * MINUTE_MS)
-        if self.tariff_switch_civil_ms is not None:
-            turns_ms.append(self.clock.first_ms_at(self.tariff_switch_civil_ms))
         if self.contact_closed and self.powered:
             turns_ms += self._turns_of_use_ms(civil_ms)
         return turns_ms
 
     def _turns_of_use_ms(self, civil_ms: int) -> list[int]:
-        load, price, turns_ms = self.load.at(civil_ms), self._price(), []
-        for until_civil_ms in (load.until_civil_ms, price.until_civil_ms):
-            if until_civil_ms is not None:
-                turns_ms.append(self.clock.first_ms_at(until_civil_ms))
-        if price.until_energy_wms is not None and load.power_w > 0:
-            turns_ms.append(self.now_ms - (-(price.until_energy_wms - self.energy_wms) // load.power_w))
+        load, price = self.load.at(civil_ms), self.price
+        turns_ms = [] if load.until_civil_ms is None else [self.clock.first_ms_at(load.until_civil_ms)]
+        if load.power_w == 0:
+            return turns_ms
+        units: list[int | None] = []
+        if price.until_used_wh is not None:
+            units.append((price.until_used_wh - self.registers.window_wh) // WH_PER_UNIT)
         if self.purse is not None:
             for amount_minor in (-self.limits.overdraft_minor, self.limits.alarm_2_minor):
-                span_ms = self.purse.ms_down_to(amount_minor, power_w=load.power_w, price_e4=price.price_e4)
-                turns_ms += [] if span_ms is None else [self.now_ms + span_ms]
-        return turns_ms
-
-    def _price(self) -> PriceSegment:
-        return self.tariff.at(self.civil_ms, energy_wms=self.energy_wms)
+                units.append(self.purse.units_down_to(amount_minor, price_e4=price.price_e4))
+        return turns_ms + [
+            self.now_ms + self.registers.ms_until(count, power_w=load.power_w)
+            for count in units
+            if count is not None
+        ]
 
     # What happens at an instant.
 
     def _settle(self) -> None:
         """Do what is due now, in the order in which a meter's firmware looks at it."""
-        self._freeze_the_day()
-        self._switch_tariff()
+        self._follow_the_clock()
         if not self.powered:
             self._overload_since_ms = None
             return
@@ -241,20 +248,49 @@ class MeterCore:
         self._trip_if_out_of_money()
         self._follow(NO_OPERATOR)
 
-    def _freeze_the_day(self) -> None:
-        day = self.civil_ms // DAY_MS
-        if day <= self._frozen_day:
+    def _follow_the_clock(self) -> None:
+        """Switch, settle and freeze what the clock has come to; each once, however far it was set.
+
+        Without mains the days are still frozen and settled, as a meter makes up for them; its hours are
+        lost, and tables change places when the mains are back.
+        """
+        settled = self._change_tables_over() if self.powered else False
+        seen_ms, civil_ms = self._seen_civil_ms, self.civil_ms
+        hour_begins = civil_ms // HOUR_MS > seen_ms // HOUR_MS
+        if not (hour_begins or settled):
             return
-        self._frozen_day = day
+        self._seen_civil_ms = civil_ms
         frozen = self.freeze()
-        self.records.daily_freezes.appendleft(frozen)
-        if frozen.at.day == 1:
+        if hour_begins and self.powered:
+            hourly = HourlyFreeze(civil_ms=civil_ms, energy_wh=frozen.energy_wh)
+            self.records.hourly_freezes.appendleft(hourly)
+        before = civil_from_ms(seen_ms)
+        if before.date() < frozen.at.date():
+            self.records.daily_freezes.appendleft(frozen)
+        settled = settled or self.tariff.ladder.running.next_settlement_ms(seen_ms) <= civil_ms
+        month_begins = (before.year, before.month) < (frozen.at.year, frozen.at.month)
+        ended = (
+            (settled, self.registers.window),
+            (month_begins, self.registers.month),
+            (before.year < frozen.at.year, self.registers.year),
+        )
+        for has_ended, period in ended:
+            if has_ended:
+                period.end(units=self.registers.units)
+        if settled or month_begins:
             self.records.settlements.appendleft(frozen)
 
-    def _switch_tariff(self) -> None:
-        if self.tariff_switch_civil_ms is not None and self.civil_ms >= self.tariff_switch_civil_ms:
-            self.tariff, self.tariff_spare = self.tariff_spare, self.tariff
-            self.tariff_switch_civil_ms = None
+    def _change_tables_over(self) -> bool:
+        """Let sets change places whose time has come; tells whether that ends the window of the steps."""
+        before = self.tariff.ladder.running
+        for kind in self.tariff.switch_if_due(self.civil_ms):
+            self.records.switch_freezes[kind].appendleft(self.freeze())
+        after = self.tariff.ladder.running
+        # From months to days of the year, or back, is a settlement. One that is due by the old ladder
+        # at this very instant is not lost either.
+        return before.is_annual != after.is_annual or (
+            before is not after and before.next_settlement_ms(self._seen_civil_ms) <= self.civil_ms
+        )
 
     def _restore_if_due(self) -> None:
         restore = self._restore
@@ -429,22 +465,39 @@ class MeterCore:
     def freeze(self) -> Freeze:
         """Return the registers as they stand now."""
         return Freeze(
-            at=civil_from_ms(self.civil_ms), energy_wh=self.energy_wh, balance_minor=self.balance_minor
+            at=civil_from_ms(self.civil_ms),
+            energy_wh=self.energy_wh,
+            rates_wh=self.rates_wh,
+            balance_minor=self.balance_minor,
         )
 
     def set_clock(self, civil_ms: int) -> None:
-        """Set the displayed time; a midnight jumped over is frozen now, one come back to is frozen again."""
+        """Set the displayed time: what is jumped over happens now, what is come back to happens again.
+
+        That is so for freezes and settlements; a switch of tables that has happened stays.
+        """
         self.clock = self.clock.set_to(civil_ms, now_ms=self.now_ms)
-        self._frozen_day = min(self._frozen_day, civil_ms // DAY_MS)
+        self._seen_civil_ms = min(self._seen_civil_ms, civil_ms)
         self._settle()
 
     def clear_registers(self) -> None:
         """Set energy, freezes and events to zero (1AH); the money that is in the meter stays."""
-        self.energy_wms = 0
-        self.records.daily_freezes.clear()
-        self.records.instant_freezes.clear()
-        self.records.settlements.clear()
+        self.exchange_counter(energy_wh=0)
+        kept = self.records
+        for ring in (
+            kept.daily_freezes,
+            kept.instant_freezes,
+            kept.settlements,
+            *kept.switch_freezes.values(),
+        ):
+            ring.clear()
+        kept.hourly_freezes.clear()
         self.clear_events()
+
+    def exchange_counter(self, *, energy_wh: int) -> None:
+        """Go on from another total, all of it at the present rate; the windows of use begin anew."""
+        rate = self.tariff.at(self.civil_ms, used_wh=0).rate
+        self.registers = Registers(energy_wh=energy_wh, rate=rate)
 
     def clear_events(self) -> None:
         """Forget switchings, covers and power cuts (1BH); purchases are no events."""

@@ -7,13 +7,21 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from compuerta.virtual.meter.clock import civil_from_ms
 from compuerta.virtual.meter.core import MeterCore
 from compuerta.virtual.meter.records import RECORDS_KEPT_MAX, CoverOpening, Freeze, Purchase, Switching
-from compuerta.virtual.meter.registers import ENTRY_ALL, RATE_ALL, energy_steps, rates_of
+from compuerta.virtual.meter.registers import ENTRY_ALL, RATE_ALL, energy_block, energy_units
+from compuerta.virtual.meter.tariff import TableKind
 from compuerta.wire.dlt645.fields import bcd_to, moment_to
 
 T = TypeVar("T")
 
+_SWITCH_FREEZES = {
+    0x02: TableKind.ZONES,
+    0x03: TableKind.DAY_TABLES,
+    0x05: TableKind.PRICES,
+    0x07: TableKind.LADDER,
+}
 _COVER_BYTES = 60
 _SWITCHING_BYTES = 34
 _PURCHASE_PARTS_BYTES = (5, 2, 4, 4, 4, 4)
@@ -28,6 +36,21 @@ def daily_freeze(core: MeterCore, di: int) -> bytes | None:
 def instant_freeze(core: MeterCore, di: int) -> bytes | None:
     """Return a part of a freeze that was ordered (0501)."""
     return _frozen(core.records.instant_freezes, what=di >> 8 & 0xFF, entry=di & 0xFF)
+
+
+def switch_freeze(core: MeterCore, di: int) -> bytes | None:
+    """Return a part of a freeze at which tables changed places: 0502, 0503, 0505 prices, 0507 ladders."""
+    kind = _SWITCH_FREEZES[di >> 16 & 0xFF]
+    return _frozen(core.records.switch_freezes[kind], what=di >> 8 & 0xFF, entry=di & 0xFF)
+
+
+def hourly_freeze(core: MeterCore, di: int) -> bytes | None:
+    """Return a part of the freeze of nn hours ago (0504): its time and the totals, without rates."""
+    freezes, entry = core.records.hourly_freezes, di & 0xFF
+    if not 1 <= entry <= len(freezes):
+        return None
+    freeze = freezes[entry - 1]
+    return _parts_of_freeze(civil_from_ms(freeze.civil_ms), freeze.energy_wh, ()).get(di >> 8 & 0xFF)
 
 
 def covers(core: MeterCore, di: int) -> bytes | None:
@@ -76,15 +99,20 @@ def _frozen(freezes: Sequence[Freeze], *, what: int, entry: int) -> bytes | None
     if not 1 <= entry <= len(freezes):
         return None
     freeze = freezes[entry - 1]
-    moment = moment_to(freeze.at, order="mhDMY")
-    forward, reverse = rates_of(freeze.energy_wh, RATE_ALL), rates_of(0, RATE_ALL)
-    assert forward is not None and reverse is not None
-    return {0x00: moment, 0x01: forward, 0x02: reverse, ENTRY_ALL: moment + forward + reverse}.get(what)
+    return _parts_of_freeze(freeze.at, freeze.energy_wh, freeze.rates_wh).get(what)
+
+
+def _parts_of_freeze(at: datetime, energy_wh: int, rates_wh: tuple[int, ...]) -> dict[int, bytes]:
+    moment = moment_to(at, order="mhDMY")
+    forward = energy_block(energy_wh, rates_wh, RATE_ALL)
+    assert forward is not None
+    reverse = bytes(len(forward))
+    return {0x00: moment, 0x01: forward, 0x02: reverse, ENTRY_ALL: moment + forward + reverse}
 
 
 def _cover(opening: CoverOpening) -> bytes:
     end = bytes(6) if opening.end is None else moment_to(opening.end, order="smhDMY")
-    before, after = energy_steps(opening.energy_wh_start), energy_steps(opening.energy_wh_end or 0)
+    before, after = energy_units(opening.energy_wh_start), energy_units(opening.energy_wh_end or 0)
     # Each energy is forward active, reverse active and four reactive quadrants.
     return moment_to(opening.start, order="smhDMY") + end + before + bytes(20) + after + bytes(20)
 
@@ -98,7 +126,7 @@ def _switchings(ring: Sequence[Switching], count: int, di: int) -> bytes | None:
 
 def _switching(switching: Switching) -> bytes:
     moment = moment_to(switching.at, order="smhDMY")
-    return moment + switching.operator + energy_steps(switching.energy_wh) + bytes(20)
+    return moment + switching.operator + energy_units(switching.energy_wh) + bytes(20)
 
 
 def _parts_of(ring: Sequence[Purchase], di: int, lengths: tuple[int, ...]) -> bytes | None:

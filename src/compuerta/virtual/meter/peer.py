@@ -16,6 +16,7 @@ from compuerta.virtual.meter.clock import DAY_MS, ms_from_civil
 from compuerta.virtual.meter.core import MINUTE_MS, MeterCore
 from compuerta.virtual.meter.security import Esam, SecurityModule
 from compuerta.virtual.meter.setup import MeterSetup
+from compuerta.virtual.meter.tables import Fault, TablesRefused
 from compuerta.virtual.meter.vendor import REFUSED, VendorDesk
 from compuerta.wire.dlt645 import (
     WILDCARD,
@@ -60,7 +61,7 @@ from compuerta.wire.dlt645.fields import ProtocolError
 
 PAYLOAD_BYTES_MAX: Final = 195  # 200 bytes of DATA, less the identifier and the sequence
 BROADCAST_CORRECTION_MS_MAX: Final = 5 * MINUTE_MS
-MIDNIGHT_GUARD_MS: Final = 5 * MINUTE_MS
+SETTLING_GUARD_MS: Final = 5 * MINUTE_MS
 
 _LEVEL_MAC = 0x99  # plain value + MAC
 _LEVEL_SEALED = 0x98  # sealed value + MAC; the soft module seals by the MAC alone
@@ -208,10 +209,12 @@ class VirtualMeter:
         if writer is None:
             return _refused(Function.WRITE, ErrBit.OTHER)
         try:
-            written = writer(self.core, value)
+            writer(self.core, request.di, value)
         except ProtocolError:
-            written = False
-        return Acknowledged(function=Function.WRITE) if written else _refused(Function.WRITE, ErrBit.OTHER)
+            return _refused(Function.WRITE, ErrBit.OTHER)
+        except TablesRefused as refused:
+            return _refused(Function.WRITE, _ERR_OF_FAULT[refused.fault])
+        return Acknowledged(function=Function.WRITE)
 
     def _write_address(self, request: WriteAddress) -> Answer | None:
         if not self.core.programming_key:
@@ -295,8 +298,10 @@ class VirtualMeter:
         core, wanted_ms = self.core, ms_from_civil(request.at)
         day, of_day_ms = divmod(core.civil_ms, DAY_MS)
         small = abs(wanted_ms - core.civil_ms) <= BROADCAST_CORRECTION_MS_MAX
-        far_from_midnight = MIDNIGHT_GUARD_MS <= of_day_ms <= DAY_MS - MIDNIGHT_GUARD_MS
-        if small and far_from_midnight and day != self._corrected_day:
+        far_from_midnight = SETTLING_GUARD_MS <= of_day_ms <= DAY_MS - SETTLING_GUARD_MS
+        settlement_ms = core.tariff.ladder.running.next_settlement_ms(core.civil_ms - SETTLING_GUARD_MS - 1)
+        far_from_settlement = settlement_ms > core.civil_ms + SETTLING_GUARD_MS
+        if small and far_from_midnight and far_from_settlement and day != self._corrected_day:
             self._corrected_day = day
             core.set_clock(wanted_ms)
 
@@ -305,6 +310,12 @@ _CLEARS: Final = {
     ClearDemand: Function.CLEAR_DEMAND,
     ClearMeter: Function.CLEAR_METER,
     ClearEvents: Function.CLEAR_EVENTS,
+}
+_ERR_OF_FAULT: Final = {
+    Fault.ZONES: ErrBit.TOO_MANY_ZONES,
+    Fault.PERIODS: ErrBit.TOO_MANY_PERIODS,
+    Fault.RATES: ErrBit.TOO_MANY_TARIFFS,
+    Fault.OTHER: ErrBit.OTHER,
 }
 _RELAY_ERROR_OF: Final = {
     SerrBit.SUSPENDED: RelayErrorBit.SUSPENDED,

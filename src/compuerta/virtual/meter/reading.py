@@ -10,10 +10,17 @@ from typing import Final
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import Relay
 from compuerta.drivers.model import RechargeLayout
-from compuerta.virtual.meter import history
+from compuerta.virtual.meter import history, tariff_registers
 from compuerta.virtual.meter.clock import civil_from_ms
 from compuerta.virtual.meter.core import MINUTE_MS, MeterCore
-from compuerta.virtual.meter.registers import ENTRY_ALL, RATE_ALL, RATES, energy_steps, rates_of
+from compuerta.virtual.meter.registers import (
+    ENTRY_ALL,
+    RATE_ALL,
+    RATES_SHOWN_MIN,
+    WH_PER_UNIT,
+    energy_block,
+    energy_units,
+)
 from compuerta.wire.dlt645.fields import bcd_to, digits_to, moment_to, signed_bcd_to
 
 Reader = Callable[[MeterCore, int], bytes | None]
@@ -45,12 +52,17 @@ def _status_word_3(core: MeterCore) -> int:
     holds_money = core.setup.credit_authority is CreditAuthority.METER
     # Bit 6 is what the relay was told: a permitted close has been told to close, and is open still.
     told_to_open = core.wish is Relay.OPEN
+    tariff = core.tariff
     return (
-        core.programming_key << 3
+        tariff.day_tables.second_runs << 0
+        | core.programming_key << 3
         | (not core.contact_closed) << 4
+        | tariff.zones.second_runs << 5
         | told_to_open << 6
         | core.pre_trip_alarm << 7
         | (0b10 if holds_money else 0b00) << 8
+        | tariff.prices.second_runs << 10
+        | tariff.ladder.second_runs << 11
         | core.keep_power << 12
         | core.identity_is_valid << 13
         | (0b11 if core.customer_no is None else 0b00) << 14
@@ -60,32 +72,39 @@ def _status_word_3(core: MeterCore) -> int:
 # Energy and instantaneous values.
 
 
-def _energy_at(core: MeterCore, settlements_ago: int) -> int | None:
-    if settlements_ago == 0:
-        return core.energy_wh
-    kept = core.records.settlements
-    return kept[settlements_ago - 1].energy_wh if settlements_ago <= len(kept) else 0
-
-
 def _forward_energy(core: MeterCore, di: int) -> bytes | None:
     rate, day = di >> 8 & 0xFF, di & 0xFF
     days = range(13) if day == ENTRY_ALL else range(day, day + 1) if day <= 12 else range(0)
-    blocks = [rates_of(energy_wh, rate) for ago in days if (energy_wh := _energy_at(core, ago)) is not None]
+    blocks = [_energy_at(core, ago, rate) for ago in days]
     if not blocks or None in blocks:
         return None
     return b"".join(block for block in blocks if block is not None)
 
 
+def _energy_at(core: MeterCore, settlements_ago: int, rate: int) -> bytes | None:
+    if settlements_ago == 0:
+        return energy_block(core.energy_wh, core.rates_wh, rate)
+    kept, rates = core.records.settlements, core.tariff.rates_shown
+    if settlements_ago > len(kept):
+        return energy_block(0, [0] * rates, rate)
+    frozen = kept[settlements_ago - 1]
+    since_then = [0] * (rates - len(frozen.rates_wh))  # rates that the meter did not have yet
+    return energy_block(frozen.energy_wh, [*frozen.rates_wh, *since_then], rate)
+
+
 def _reverse_energy(core: MeterCore, di: int) -> bytes | None:
-    return rates_of(0, di >> 8 & 0xFF) if di & 0xFF <= 12 else None
+    none = [0] * core.tariff.rates_shown
+    return energy_block(0, none, di >> 8 & 0xFF) if di & 0xFF <= 12 else None
 
 
 def _period_energy(core: MeterCore, di: int) -> bytes | None:
-    ago = di & 0xFF
-    if ago > 1:
+    registers = core.registers
+    periods = {0x0B: registers.window, 0x0C: registers.month, 0x0D: registers.year}
+    period = periods[di >> 16]
+    if di & 0xFF > 1:
         return None
-    until_wh, from_wh = _energy_at(core, ago), _energy_at(core, ago + 1)
-    return None if until_wh is None or from_wh is None else energy_steps(max(until_wh - from_wh, 0))
+    units = period.previous_units if di & 0xFF else registers.units - period.start_units
+    return energy_units(units * WH_PER_UNIT)
 
 
 def _per_phase(value: Callable[[MeterCore], int], *, length: int, with_total: bool) -> Reader:
@@ -113,7 +132,9 @@ def _constantly(value: int, *, length: int) -> Reader:
 
 
 def _price(core: MeterCore, di: int) -> bytes:
-    return bcd_to(core.price_e4, length=4)
+    price = core.price
+    prices_e4 = {0x0B: price.step_price_e4, 0x20: price.price_e4, 0x21: price.rate_price_e4}
+    return bcd_to(prices_e4[di & 0xFF], length=4)
 
 
 def _identity_left(core: MeterCore, di: int) -> bytes:
@@ -147,12 +168,6 @@ def _clock(order: str) -> Reader:
     return lambda core, di: moment_to(civil_from_ms(core.civil_ms), order=order)
 
 
-def _tariff_switch(core: MeterCore, di: int) -> bytes:
-    if core.tariff_switch_civil_ms is None:
-        return bytes(5)
-    return moment_to(civil_from_ms(core.tariff_switch_civil_ms), order="mhDMY")
-
-
 def _own_number(core: MeterCore, di: int) -> bytes:
     return digits_to(core.meter_no, length=6)
 
@@ -163,17 +178,6 @@ def _customer_no(core: MeterCore, di: int) -> bytes:
 
 def _run_feature_word(core: MeterCore, di: int) -> bytes:
     return bytes((core.run_feature_word,))
-
-
-def _prices(core: MeterCore, di: int) -> bytes | None:
-    tariff = {0x01: core.tariff, 0x02: core.tariff_spare}.get(di >> 8 & 0xFF)
-    if tariff is None:
-        return None
-    rate = di & 0xFF
-    price = bcd_to(tariff.at(core.civil_ms, energy_wms=core.energy_wms).price_e4, length=4)
-    if rate == RATE_ALL:
-        return price * RATES
-    return price if 1 <= rate <= RATES else None
 
 
 def _status(core: MeterCore, di: int) -> bytes | None:
@@ -191,7 +195,8 @@ def _vendor_bulk(core: MeterCore, di: int) -> bytes | None:
     if core.setup.layout is not RechargeLayout.VENDOR:
         return None
     voltage, current = bcd_to(core.setup.voltage_dv, length=2), signed_bcd_to(core.current_ma, length=3)
-    power, energy = signed_bcd_to(_power_steps(core), length=3), rates_of(core.energy_wh, RATE_ALL)
+    power = signed_bcd_to(_power_steps(core), length=3)
+    energy = energy_block(core.energy_wh, core.rates_wh[:RATES_SHOWN_MIN], RATE_ALL)
     factor = bcd_to(1_000 if core.power_w else 0, length=2)
     assert energy is not None
     return (
@@ -212,6 +217,8 @@ _READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
     (0xFFFF0000, 0x00010000, _forward_energy),
     (0xFFFF0000, 0x00020000, _reverse_energy),
     (0xFFFFFF00, 0x000B0000, _period_energy),
+    (0xFFFFFF00, 0x000C0000, _period_energy),
+    (0xFFFFFF00, 0x000D0000, _period_energy),
     (0xFFFFFFFE, 0x00900200, _money),
     (0xFFFF00FF, 0x02010000, _per_phase(lambda core: core.setup.voltage_dv, length=2, with_total=False)),
     (0xFFFF00FF, 0x02020000, _per_phase(lambda core: core.current_ma, length=3, with_total=False)),
@@ -230,9 +237,9 @@ _READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
     (0xFFFFFFFF, 0x04000101, _clock("WDMY")),
     (0xFFFFFFFF, 0x04000102, _clock("smh")),
     (0xFFFFFFFF, 0x0400010C, _clock("smhWDMY")),
-    (0xFFFFFFFF, 0x04000108, _tariff_switch),
-    (0xFFFFFFFF, 0x04000204, _constantly(RATES, length=1)),
-    (0xFFFFFFFF, 0x04000207, _constantly(0, length=1)),
+    (0xFFFFFFFE, 0x04000106, tariff_registers.read_switch),
+    (0xFFFFFFFE, 0x04000108, tariff_registers.read_switch),
+    (0xFFFFFFF8, 0x04000200, tariff_registers.read_count),
     (0xFFFFFFFE, 0x04000306, _constantly(1, length=3)),
     (0xFFFFFFFF, 0x04000401, _own_number),
     (0xFFFFFFFF, 0x04000402, _own_number),
@@ -240,6 +247,8 @@ _READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
     (0xFFFFFFFF, 0x04000409, _constantly(CONSTANT_IMP_PER_KWH, length=3)),
     (0xFFFFFFFF, 0x0400040A, _constantly(CONSTANT_IMP_PER_KWH, length=3)),
     (0xFFFFFF00, 0x04000500, _status),
+    (0xFFFFFFFF, 0x04000801, tariff_registers.read_rest_days),
+    (0xFFFFFFFF, 0x04000802, tariff_registers.read_rest_days),
     (0xFFFFFFFF, 0x04001001, _money_limit("alarm_1_minor")),
     (0xFFFFFFFF, 0x04001002, _money_limit("alarm_2_minor")),
     (0xFFFFFFFF, 0x04001003, _money_limit("overdraft_minor")),
@@ -249,11 +258,20 @@ _READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
     (0xFFFFFFFF, 0x04001401, _limit("trip_delay_min", length=2)),
     (0xFFFFFFFF, 0x04001402, _limit("protected_current_ma", length=3)),
     (0xFFFFFFFF, 0x04001403, _limit("protection_min", length=2)),
-    (0xFFFF0000, 0x04050000, _prices),
+    (0xFFFFFFF0, 0x04010000, tariff_registers.read_calendar),
+    (0xFFFFFFF0, 0x04020000, tariff_registers.read_calendar),
+    (0xFFFFFF00, 0x04030000, tariff_registers.read_holiday),
+    (0xFFFF0000, 0x04050000, tariff_registers.read_prices),
+    (0xFFFF0000, 0x04060000, tariff_registers.read_ladder),
     (0xFFFFFFFF, 0x04090B01, _limit("power_w_max", length=3, scale=10)),
     (0xFFFFFFFF, 0x04090B02, _limit("overload_min", length=1)),
     (0xFFFF0000, 0x05010000, history.instant_freeze),
+    (0xFFFF0000, 0x05020000, history.switch_freeze),
+    (0xFFFF0000, 0x05030000, history.switch_freeze),
+    (0xFFFF0000, 0x05040000, history.hourly_freeze),
+    (0xFFFF0000, 0x05050000, history.switch_freeze),
     (0xFFFF0000, 0x05060000, history.daily_freeze),
+    (0xFFFF0000, 0x05070000, history.switch_freeze),
     (0xFFFFFF00, 0x03300D00, history.covers),
     (0xFFFFFFFF, 0x03110000, history.power_downs),
     (0xFFFF0000, 0x1D000000, history.trips),

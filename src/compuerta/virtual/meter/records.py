@@ -4,8 +4,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from compuerta.virtual.meter.tariff import TableKind
+
 RECORDS_KEPT_MAX = 10  # DL/T 645-2007 keeps the last ten of each event
 DAILY_FREEZES_KEPT_MAX = 62
+HOURLY_FREEZES_KEPT_MAX = 254
 SETTLEMENTS_KEPT_MAX = 12
 CREDITED_KEPT_MAX = 1_000  # for whoever verifies a run, not part of the meter
 
@@ -49,7 +52,16 @@ class Freeze:
 
     at: datetime
     energy_wh: int
+    rates_wh: tuple[int, ...]  # of rate 1, 2 ...
     balance_minor: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourlyFreeze:
+    """The total at one hour, small because there are many."""
+
+    civil_ms: int
+    energy_wh: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,10 @@ class Records:
     closings: deque[Switching] = field(default_factory=_ring)
     covers: deque[CoverOpening] = field(default_factory=lambda: deque(maxlen=RECORDS_KEPT_MAX))
     daily_freezes: deque[Freeze] = field(default_factory=lambda: deque(maxlen=DAILY_FREEZES_KEPT_MAX))
+    hourly_freezes: deque[HourlyFreeze] = field(default_factory=lambda: deque(maxlen=HOURLY_FREEZES_KEPT_MAX))
+    switch_freezes: dict[TableKind, deque[Freeze]] = field(
+        default_factory=lambda: {kind: deque(maxlen=RECORDS_KEPT_MAX) for kind in TableKind}
+    )
     instant_freezes: deque[Freeze] = field(default_factory=lambda: deque(maxlen=RECORDS_KEPT_MAX))
     settlements: deque[Freeze] = field(default_factory=lambda: deque(maxlen=SETTLEMENTS_KEPT_MAX))
     credited: deque[Credited] = field(default_factory=lambda: deque(maxlen=CREDITED_KEPT_MAX))

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.model import RechargeLayout
 from compuerta.virtual.meter.load import ConstantLoad, LoadProfile
+from compuerta.virtual.meter.tables import TariffTables
 
 # Bit 0 of run feature word 04001101, as these meters use it: money closes at once; else the button does.
 DIRECT_CLOSE = 0x01
@@ -43,7 +44,8 @@ class MeterSetup:
     balance_minor: int = 0
     purchase_no: int = 0
     energy_wh: int = 0
-    price_e4: int = 5_000  # 0.0001 of the major unit per kWh
+    price_e4: int = 5_000  # 0.0001 of the major unit per kWh, at every hour ...
+    tariff: TariffTables | None = None  # ... unless there are tables
     limits: Limits = field(default_factory=Limits)
     load: LoadProfile = field(default_factory=lambda: ConstantLoad(power_w=0))
     voltage_dv: int = 2_200  # tenths of a volt
