@@ -244,6 +244,9 @@ def _calendar_faults(calendar: Calendar, *, periods: int) -> _Found:
         yield from _slot_faults(table, periods=periods)
     if not calendar.seasons:
         yield ".seasons", "write at least one season"
+    names = [season.name for season in calendar.seasons]
+    for number in _repeated(names):
+        yield f".seasons[{number}].name", f"{names[number]} is taken: write another name"
     for number, season in enumerate(calendar.seasons):
         place = f".seasons[{number}]"
         yield from _month_day_faults(f"{place}.from", season.start)
@@ -316,7 +319,8 @@ def _included_faults(percent: Percent, *, number: int, components: tuple[Compone
         yield ".base", "name components of one account: what is told apart leaves that account"
     for at, other in enumerate(components[:number]):
         if isinstance(other, Percent) and other.included:
-            for name in base.keys() & _base_of(other, components[:at]).keys():
+            contains_it = _base_of(other, components[:at])
+            for name in filter(contains_it.__contains__, base):
                 yield ".base", f"{name} contains {other.name} already: write one share for both"
 
 
