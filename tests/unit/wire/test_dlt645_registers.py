@@ -105,10 +105,14 @@ DIS = {
     0x03300D0A: "cover open record 10",
     0x1D00FF01: "relay trip record 1",
     0x040605FF: "spare ladder block",
+    0x040300FE: "public holiday 254",
+    0x050401FE: "hourly freeze: forward active energy 254 back",
 }
 
 
-@pytest.mark.parametrize("di", [0x00014000, 0x0001000D, 0x02010400, 0x03300D0B, 0x0506013F, 0xFFFFFFFF])
+@pytest.mark.parametrize(
+    "di", [0x00014000, 0x0001000D, 0x02010400, 0x03300D0B, 0x0506013F, 0x04030000, 0x040300FF, 0xFFFFFFFF]
+)
 def test_an_identifier_outside_the_table_is_not_found(di: int) -> None:
     assert dlt645.lookup(di) is None
 

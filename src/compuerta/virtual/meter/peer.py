@@ -299,8 +299,8 @@ class VirtualMeter:
         day, of_day_ms = divmod(core.civil_ms, DAY_MS)
         small = abs(wanted_ms - core.civil_ms) <= BROADCAST_CORRECTION_MS_MAX
         far_from_midnight = SETTLING_GUARD_MS <= of_day_ms <= DAY_MS - SETTLING_GUARD_MS
-        settlement_ms = core.tariff.ladder.running.next_settlement_ms(core.civil_ms - SETTLING_GUARD_MS - 1)
-        far_from_settlement = settlement_ms > core.civil_ms + SETTLING_GUARD_MS
+        settlement_ms = core.tariff.ladder.running.next_settlement_ms(core.civil_ms - SETTLING_GUARD_MS)
+        far_from_settlement = settlement_ms >= core.civil_ms + SETTLING_GUARD_MS
         if small and far_from_midnight and far_from_settlement and day != self._corrected_day:
             self._corrected_day = day
             core.set_clock(wanted_ms)

@@ -36,6 +36,7 @@ VARIABLES: Final[dict[str, Variable]] = {
     "nn": Variable(octets=range(1, 0x0B), name=lambda n: f"record {n}"),
     "kk": Variable(octets=range(1, 0x3F), name=lambda n: f"{n} back"),
     "hh": Variable(octets=range(1, 0xFF), name=lambda n: f"{n} back"),
+    "oo": Variable(octets=range(1, 0xFF), name=str),
     "ii": Variable(octets=range(1, 0x40), name=str),
     "tt": Variable(octets=range(1, 9), name=str),
 }
@@ -169,7 +170,7 @@ _PARAMETERS = [
         for n, what in ((1, "year zones"), (2, "day tables"), (3, "day periods"), (4, "rates"))
     ),
     _row("04000205", "number of holidays", _bcd("count", 2)),
-    _row("04000207", "number of ladder steps", _bcd("count", 1)),
+    _row("04000207", "number of ladder thresholds", _bcd("count", 1)),
     _row("04000306", "current transformer ratio", _bcd("ratio", 3)),
     _row("04000307", "voltage transformer ratio", _bcd("ratio", 3)),
     _row("04000401", "address", _digits("meter_no", 6)),
@@ -177,6 +178,8 @@ _PARAMETERS = [
     _row("0400040E", "customer number", _digits("customer_no", 6)),
     _row("04000409", "active constant", _bcd("pulses", 3, unit="imp/kWh")),
     _row("0400040A", "reactive constant", _bcd("pulses", 3, unit="imp/kvarh")),
+    _row("04000801", "weekend word", Field(name="weekday_bits", layout=Layout.BINARY, length=1)),
+    _row("04000802", "day table of days of rest", _bcd("table_no", 1)),
     _row("04000F01", "alarm energy 1", _ENERGY),
     _row("04000F02", "alarm energy 2", _ENERGY),
     _row("04000F03", "hoarding energy limit", _ENERGY),
@@ -229,6 +232,7 @@ _TARIFF = [
             _row(f"040{n}00tt", f"{which} set of day tables", repeated=_digits("slot_{n}_hhmmnn", 3)),
         )
     ),
+    _row("040300oo", "public holiday", _digits("holiday_yymmddnn", 4)),
     *(
         row
         for kind, which in (("01", "running"), ("02", "spare"))
