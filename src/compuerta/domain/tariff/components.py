@@ -55,6 +55,7 @@ class Scale(Enum):
     DAY = "day"  # bounds are per day of the window
     PERSON = "person"
     KW = "kw"  # per kW of contracted power
+    KW_DAY = "kw_day"  # per kW of contracted power, and per day of the window
 
 
 class ChangePolicy(Enum):

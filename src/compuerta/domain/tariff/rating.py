@@ -33,7 +33,7 @@ def extend(tally: Tally, span: Span, *, schedule: Schedule, terms: Terms = NO_TE
         ended = replace(ended, carry=carry, year_exact=year_exact)
         last = bill(ended, schedule=schedule, terms=terms, closing=True)
         closed.append((ended, last))
-        carry, year_exact = last.carry, _year_exact(ended, last, schedule)
+        carry, year_exact = last.carry, year_exact_after(ended, last, schedule=schedule)
     return Extended(tally=replace(moved.tally, carry=carry, year_exact=year_exact), closed=tuple(closed))
 
 
@@ -51,7 +51,7 @@ def rate(
     return bills
 
 
-def _year_exact(ended: Tally, last: Bill, schedule: Schedule) -> Fraction:
+def year_exact_after(ended: Tally, last: Bill, *, schedule: Schedule) -> Fraction:
     """Return what an annual minimum has seen of the calendar year when the next bill begins."""
     tariff = schedule.by_key[ended.segments[-1].version].tariff
     annual = [each for each in tariff.components if isinstance(each, Minimum) and each.per is Window.YEAR]
