@@ -174,7 +174,7 @@ def test_a_wrong_model_is_named_before_anything_starts(machine: Machine, tmp_pat
     said = machine.refusal(COMPUERTA_MODELS=str(tmp_path))
 
     assert said.count("\n") == 1
-    assert said.startswith("ModelFileRefused: ")
+    assert said.startswith("FileRefused: ")
     assert "meter.yaml:1: " in said
     assert not (machine.directory / "postgres").exists()
 

@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from compuerta.adapters import models
+from compuerta.adapters.yaml_files import FileRefused
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.model import Quantity, RechargeLayout, RelayStyle, RoadTiming
 
@@ -85,7 +86,7 @@ def test_a_wrong_file_is_refused_with_file_line_and_field(
 ) -> None:
     directory = a_directory(tmp_path, changes=changes)
 
-    with pytest.raises(models.ModelFileRefused) as refused:
+    with pytest.raises(FileRefused) as refused:
         models.load_models(directory)
 
     assert re.match(r"models/dlt645-standard-4g\.yaml" + said, str(refused.value)), str(refused.value)
@@ -103,7 +104,7 @@ def test_a_meter_without_money_has_no_words_for_it(
 ) -> None:
     directory = a_directory(tmp_path, changes=changes, base="dlt645-remote-rs485")
 
-    with pytest.raises(models.ModelFileRefused, match=re.escape(said)):
+    with pytest.raises(FileRefused, match=re.escape(said)):
         models.load_models(directory)
 
 
@@ -116,10 +117,13 @@ def test_a_vendor_meter_without_its_list_of_purchases_says_so_by_a_quirk(tmp_pat
     assert Quantity.PURCHASE_RECORD not in model.registers
 
 
-@pytest.mark.parametrize("content", [b"- a\n", b"\xff\xfe\x00", b"a: 1\n" * 30_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"- a\n", b"\xff\xfe\x00", b"a: 1\n" * 30_000, b"{a: &a 1, b: *a}\n", b"? [a]\n: b\n", b"[" * 50_000],
+)
 def test_what_is_no_model_file_is_refused(tmp_path: Path, content: bytes) -> None:
     directory = a_directory(tmp_path, changes={})
     (directory / "dlt645-standard-4g.yaml").write_bytes(content)
 
-    with pytest.raises(models.ModelFileRefused, match=r"models/dlt645-standard-4g\.yaml:1: "):
+    with pytest.raises(FileRefused, match=r"models/dlt645-standard-4g\.yaml:1: "):
         models.load_models(directory)
