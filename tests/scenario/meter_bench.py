@@ -23,7 +23,9 @@ from compuerta.wire.dlt645 import (
     Request,
     SecurityErrorAnswer,
     SerrBit,
+    Values,
     WriteRegister,
+    decode_values,
     diversification,
     encode,
     parse_answer,
@@ -109,6 +111,18 @@ class Bench:
         return self.ask(
             WriteRegister(di=di, password_level=0x02, password=password, operator=OPERATOR, value=value)
         )
+
+    def write_sealed(self, di: int, value: bytes) -> Answer | None:
+        """Class 1: the plain value and its MAC, after identity."""
+        self.identify()
+        sealed = value + self.mac(value)
+        return self.ask(WriteRegister(di=di, password_level=0x99, password="000000", value=sealed))
+
+    def values(self, di: int) -> Values:
+        return decode_values(di, self.read(di))
+
+    def wait_until(self, civil: datetime) -> None:
+        self.wait(span_ms=ms_from_civil(civil) - self.meter.core.civil_ms)
 
     def word_3(self) -> int:
         return int.from_bytes(self.read(0x04000503), "little")

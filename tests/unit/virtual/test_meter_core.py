@@ -49,13 +49,13 @@ def test_the_relay_opens_at_the_very_watt_hour_at_which_money_is_gone() -> None:
     assert core.balance_minor == 0
 
 
-@given(power_w=st.integers(min_value=100, max_value=20_000), balance_minor=st.integers(1, 1_000))
+@given(power_w=st.integers(min_value=100, max_value=20_000), balance_minor=st.integers(1, 300))
 def test_the_trip_costs_no_more_than_the_unit_that_uses_the_money_up(
     power_w: int, balance_minor: int
 ) -> None:
     core = a_core(a_setup(balance_minor=balance_minor, power_w=power_w))
 
-    core.advance(to_ms=10 * DAY_MS)
+    core.advance(to_ms=3 * DAY_MS)
 
     assert core.purse is not None
     overshoot_e6 = core.purse.cost_e6 - balance_minor * COST_E6_PER_MINOR
@@ -63,7 +63,7 @@ def test_the_trip_costs_no_more_than_the_unit_that_uses_the_money_up(
     assert core.relay is Relay.OPEN
 
 
-@settings(max_examples=50, deadline=None)  # each example plays six days
+@settings(max_examples=40, deadline=None)  # each example plays six days
 @given(
     cuts=st.lists(st.integers(min_value=0, max_value=3 * DAY_MS), max_size=20),
     watts=st.lists(st.integers(min_value=0, max_value=9_999), min_size=24, max_size=24),
