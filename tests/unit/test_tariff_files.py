@@ -24,7 +24,7 @@ def test_every_tariff_of_the_house_loads() -> None:
     [
         ('"1.5000"', "1.5000", ":8: components[0].periods[0].prices[1]: write it in quotes"),
         (', "1.5000"', "", ":8: components[0].periods[0].prices: write 2 prices"),
-        ('"100"]', '"0"]', ":9: components[0].steps.bounds_kwh[1]: steps must rise"),
+        ('"100"]', '"0"]', ":9: components[0].steps.bounds_kwh[0]: steps must rise"),
         ("    steps:", "    stairs:", ":9: components[0].stairs: is not known"),
         ("currency: CNY\n", "", ":2: currency is missing"),
         ("currency: CNY", "currency: CNY\ncurrency: EUR", ":4: currency: comes twice"),
