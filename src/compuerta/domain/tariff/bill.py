@@ -5,14 +5,14 @@ bill to the last minor unit, however often the meter was read (promise M4).
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from fractions import Fraction
 
 from compuerta.domain.money import minor_digits
-from compuerta.domain.tariff.civil import day_of, day_start_us, window_of
+from compuerta.domain.tariff.civil import day_of, day_start_us, from_us, window_of
 from compuerta.domain.tariff.components import (
     Account,
     Demand,
@@ -82,6 +82,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where the steps' running totals stand under a bill's last version, by period, in Wh."""
+
+    version: VersionKey
+    window_start: datetime
+    opened: Mapping[str, Amount] | None  # when the version took over; None = another window has begun since
+    reached: Mapping[str, Amount]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
     """What an account owes for one cycle, up to an instant of it."""
 
@@ -91,6 +101,8 @@ class Bill:
     exact: Fraction  # minor units before they are rounded, without what was carried in
     total_minor: int
     carry: Fraction  # what rounding RUNNING hands to the next bill
+    carried: Fraction = Fraction(0)  # what it took over from the one before
+    way: Way | None = None  # None = no steps that fill in the order of use
 
     def by_account(self) -> dict[Account, int]:
         """Return the minor units of each account; they add up to the total."""
@@ -118,6 +130,29 @@ def bill(tally: Tally, *, schedule: Schedule, terms: Terms = NO_TERMS, closing: 
         exact=exact,
         total_minor=total_minor,
         carry=carry + exact - total_minor if running else Fraction(0),
+        carried=carry,
+        way=_way(tally, schedule),
+    )
+
+
+def _way(tally: Tally, schedule: Schedule) -> Way | None:
+    segment = tally.segments[-1]
+    version = schedule.by_key[segment.version]
+    tariff = version.tariff
+    if steps_count(tariff) == 1:
+        return None
+    names = [period.name for period in tariff.energy.periods]
+
+    def by_period(totals: Sequence[Amount]) -> dict[str, Amount]:
+        return dict(zip(names, totals if len(totals) > 1 else [*totals] * len(names), strict=True))
+
+    began = steps_window(tariff, segment.start_us, schedule=schedule).first
+    is_same = began == day_of(tally.window_start_us, zone=schedule.zone)
+    return Way(
+        version=version.key,
+        window_start=from_us(tally.window_start_us),
+        opened=by_period(segment.opening) if is_same else None,
+        reached=by_period(tally.totals),
     )
 
 
@@ -130,10 +165,10 @@ def base_of(component: Percent | Minimum, lines: Iterable[Line]) -> list[Line]:
 
 
 def rounded(amount: Fraction, mode: RoundingMode) -> int:
-    """Return an exact amount of minor units as an integer."""
+    """Return an exact amount of minor units as an integer; below zero its mirror image."""
     match mode:
         case RoundingMode.HALF_UP:
-            return (amount + _HALF).__floor__()
+            return (amount + _HALF).__floor__() if amount >= 0 else -(_HALF - amount).__floor__()
         case RoundingMode.HALF_EVEN:
             return round(amount)
 
@@ -197,7 +232,9 @@ class _Maker:
     def _energy(self, energy: Energy) -> None:
         count = steps_count(self._tariff)
         cells = self._segment.cells
-        window = steps_window(self._tariff, self._segment.start_us, schedule=self._schedule)
+        # Of several windows in one bill, the line tells the last one's bounds.
+        latest_us = max(self._segment.start_us, self._tally.window_start_us if self._is_last else 0)
+        window = steps_window(self._tariff, latest_us, schedule=self._schedule)
         bounds = bounds_of(
             self._version,
             schedule=self._schedule,
@@ -356,8 +393,11 @@ class _Maker:
         cycle = cycle_of(self._tariff, self._tally.bill_start_us, schedule=self._schedule)
         wanted = component.amount * self._minor
         if component.per is Window.YEAR:
-            if cycle.end.year == cycle.first.year and (cycle.end - _ONE_DAY).year == cycle.end.year:
+            if cycle.end.year == cycle.first.year:
                 return  # the year goes on
+            year = window_of(cycle.first, window=Window.YEAR, cycle_day=1, year_start=_JANUARY)
+            lived = year.end - max(year.first, day_of(self._tally.opened_us, zone=zone))
+            wanted *= Fraction(lived.days, year.count)
             exact += self._tally.year_exact
         else:
             wanted *= Fraction((cycle.end - first).days, cycle.count)
@@ -379,7 +419,7 @@ def _amounts(lines: Sequence[Line], rounding: Rounding, carry: Fraction) -> list
         case RoundingPlace.LINES:
             return [rounded(line.exact, mode) for line in lines]
         case RoundingPlace.NET:
-            net = [at for at, line in enumerate(lines) if line.account is not Account.TAX]
+            net = [at for at, line in enumerate(lines) if not _is_tax(line)]
             shown = {at: rounded(line.exact, mode) for at, line in enumerate(lines)}
             parts = [lines[at].exact for at in net]
             shown |= zip(net, _shared(parts, rounded(sum(parts, Fraction(0)), mode)), strict=True)
@@ -387,6 +427,11 @@ def _amounts(lines: Sequence[Line], rounding: Rounding, carry: Fraction) -> list
         case RoundingPlace.GROSS | RoundingPlace.RUNNING:
             parts = [line.exact for line in lines]
             return _shared(parts, rounded(sum(parts, carry), mode))
+
+
+def _is_tax(line: Line) -> bool:
+    """Tell a tax, and what an included one takes from its base: these two are rounded alike and cancel."""
+    return line.account is Account.TAX or (line.unit is Unit.MINOR and line.price < 0)
 
 
 def _shared(parts: Sequence[Fraction], total_minor: int) -> list[int]:

@@ -78,7 +78,7 @@ class Tally:
     window_start_us: int  # of the steps
     totals: tuple[Amount, ...]  # the steps' running totals: one, or one per period
     free_start_us: int = 0  # of the allowance's window
-    free_used_wh: int = 0
+    free_used_wh: Amount = 0
     interval_start_us: int = 0  # of the demand interval in progress
     interval_wh: int = 0
     past_peaks_wh: tuple[tuple[int, ...], ...] = ()  # of earlier bills, latest first, for ratchets
@@ -165,6 +165,8 @@ def _scale(scale: Scale, terms: Terms, window: Days) -> Fraction:
             return Fraction(terms.persons or 1)
         case Scale.KW:
             return Fraction(terms.contracted_w or 0, WH_PER_KW)
+        case Scale.KW_DAY:
+            return Fraction((terms.contracted_w or 0) * window.count, WH_PER_KW)
 
 
 def _share(version: Version, schedule: Schedule, window: Days, opened_us: int) -> Fraction:
@@ -200,10 +202,9 @@ def sort_in(tally: Tally, span: Span, *, schedule: Schedule, terms: Terms = NO_T
     hand = _Hand(tally, schedule, terms)
     for piece in schedule.pieces(tally.until_us, start_us):
         hand.go_to(piece.start_us)
+    hand.go_to(start_us)
     if end_us <= start_us:
-        if span.energy_wh:
-            version, period = schedule.version_at(tally.until_us), schedule.period_at(tally.until_us)
-            hand.add(Piece(tally.until_us, tally.until_us, version, period), span.energy_wh)
+        hand.add_here(span.energy_wh)
         return hand.sorted()
     pieces = list(hand.cut(start_us, end_us))
     for piece, energy_wh in _spread(pieces, span):
@@ -213,13 +214,51 @@ def sort_in(tally: Tally, span: Span, *, schedule: Schedule, terms: Terms = NO_T
     return hand.sorted()
 
 
+def cut_at_cycle(span: Span, tally: Tally, *, schedule: Schedule) -> tuple[Span, Span | None]:
+    """Cut a use where the open bill ends: what belongs to it, and the rest, if there is any."""
+    end_us = _cycle_end_us(tally, schedule)
+    start_us = max(to_us(span.start), tally.until_us)
+    if to_us(span.end) <= end_us:
+        return span, None
+    at = from_us(end_us)
+    # A bill ends at a local midnight, where a piece ends too.
+    spread = _spread(list(schedule.pieces(min(start_us, end_us), to_us(span.end))), span)
+    before = [each for each in spread if each[0].start_us < end_us]
+    after = spread[len(before) :]
+    start = min(span.start, at)
+    return _part(span, before, start=start, end=at), _part(
+        span, after, start=max(span.start, at), end=span.end
+    )
+
+
+def _part(span: Span, spread: Sequence[tuple[Piece, int]], *, start: datetime, end: datetime) -> Span:
+    rates_wh = None
+    if span.rates_wh is not None:
+        rates_wh = tuple(
+            sum(energy_wh for piece, energy_wh in spread if piece.period == period)
+            for period in range(len(span.rates_wh))
+        )
+    return Span(start=start, end=end, energy_wh=sum(wh for _, wh in spread), rates_wh=rates_wh)
+
+
+def _cycle_end_us(tally: Tally, schedule: Schedule) -> int:
+    tariff = schedule.by_key[tally.segments[-1].version].tariff
+    return day_start_us(cycle_of(tariff, tally.bill_start_us, schedule=schedule).end, zone=schedule.zone)
+
+
+def add_here(tally: Tally, energy_wh: Amount, *, schedule: Schedule, terms: Terms = NO_TERMS) -> Tally:
+    """Return the tally with energy used at the very instant that it has arrived at."""
+    hand = _Hand(tally, schedule, terms)
+    hand.add_here(energy_wh)
+    return hand.tally()
+
+
 def count_days(tally: Tally, until: datetime, *, schedule: Schedule) -> Tally:
     """Return the tally with days counted until an instant, though use is not known so far.
 
     No further than the cycle's end: a bill ends when the use of all its days is known.
     """
-    tariff = schedule.by_key[tally.segments[-1].version].tariff
-    end_us = day_start_us(cycle_of(tariff, tally.bill_start_us, schedule=schedule).end, zone=schedule.zone)
+    end_us = _cycle_end_us(tally, schedule)
     return replace(tally, accrued_us=max(tally.accrued_us, min(to_us(until), end_us)))
 
 
@@ -228,7 +267,8 @@ def _spread(pieces: Sequence[Piece], span: Span) -> list[tuple[Piece, int]]:
     if span.rates_wh is None or len(span.rates_wh) > periods:
         lengths = [piece.end_us - piece.start_us for piece in pieces]
         return list(zip(pieces, shares(span.energy_wh, lengths), strict=True))
-    spread = []
+    # A meter may keep fewer rates than there are periods; time passes in all of them.
+    spread = [(piece, 0) for piece in pieces if piece.period >= len(span.rates_wh)]
     for period, energy_wh in enumerate(span.rates_wh):
         own = [piece for piece in pieces if piece.period == period]
         if not own and energy_wh:
@@ -386,10 +426,15 @@ class _Hand:
             at_us = until_us
         return cut
 
-    def add(self, piece: Piece, energy_wh: int) -> None:
+    def add_here(self, energy_wh: Amount) -> None:
+        """Sort a use that takes no time."""
+        at_us = self._tally.until_us
+        self.add(Piece(at_us, at_us, self._version, self._schedule.period_at(at_us)), energy_wh)
+
+    def add(self, piece: Piece, energy_wh: Amount) -> None:
         """Sort a use of one period into its cells."""
-        if self._peaks_wh:
-            self._measure(piece, energy_wh)
+        if self._peaks_wh and piece.start_us < piece.end_us:
+            self._measure(piece, int(energy_wh))  # what has no duration has no power
         tariff = self._version.tariff
         count = steps_count(tariff)
         row = piece.period * (count + 1)
@@ -412,7 +457,7 @@ class _Hand:
             self._cells[row + step] += end - lower
             lower, step = end, step + 1
 
-    def _take_free(self, energy_wh: int) -> int:
+    def _take_free(self, energy_wh: Amount) -> Amount:
         allowance = self._version.tariff.allowance
         if allowance is None:
             return 0
