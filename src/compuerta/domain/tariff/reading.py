@@ -48,12 +48,14 @@ class Spot:
         if not isinstance(self.value, Mapping):
             raise self.refused("write a mapping of fields")
         known = [*required.split(), *defaults]
-        given: dict[str, object] = {str(key): value for key, value in self.value.items()}
-        for key in given:
+        given: dict[str, object] = {}
+        for key, value in self.value.items():
+            if not isinstance(key, str):
+                raise self.refused("write the names of fields as texts")
             if key not in known:
-                raise self._at(key[:CHARACTERS_MAX]).refused(
-                    f"is not known here; known are {', '.join(known)}"
-                )
+                unknown = self._at(key[:CHARACTERS_MAX])
+                raise unknown.refused(f"is not known here; known are {', '.join(known)}")
+            given[key] = value
         missing = [key for key in required.split() if key not in given]
         if missing:
             raise self.refused(f"{missing[0]} is missing")

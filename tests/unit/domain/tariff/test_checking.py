@@ -18,6 +18,7 @@ def places(tariff: Tariff) -> list[str]:
     return [fault.place for fault in check(tariff)]
 
 
+@pytest.mark.slow
 @given(document=documents())
 def test_a_good_tariff_has_no_fault(document: dict[str, Tree]) -> None:
     tariff = tariff_from(document)

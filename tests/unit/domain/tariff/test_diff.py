@@ -1,5 +1,6 @@
 """What differs between two tariffs is told in words, all of it."""
 
+import pytest
 from hypothesis import given
 from tests.unit.domain.tariff.documents import FULL, changed, documents
 
@@ -16,6 +17,7 @@ def test_a_tariff_does_not_differ_from_itself() -> None:
     assert differences(tariff_from(FULL), tariff_from(FULL)) == ()
 
 
+@pytest.mark.slow
 @given(old=documents(), new=documents())
 def test_tariffs_without_differences_say_the_same(old: dict[str, Tree], new: dict[str, Tree]) -> None:
     before, after = tariff_from(old), tariff_from(new)

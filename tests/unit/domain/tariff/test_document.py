@@ -6,8 +6,10 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.domain.tariff.documents import FULL, changed, documents
 
+from compuerta.domain.tariff.checking import check
 from compuerta.domain.tariff.components import Account, HolidayList, Role, Slot, Window
 from compuerta.domain.tariff.document import SLOTS_MAX, fingerprint, mapping_of, tariff_from
 from compuerta.domain.tariff.reading import TariffMalformed, Tree
@@ -26,6 +28,7 @@ def test_a_document_that_says_everything_is_its_own_canonical_form() -> None:
     assert len(tariff.components) == 8
 
 
+@pytest.mark.slow
 @given(document=documents())
 def test_a_tariff_survives_the_way_through_a_document(document: dict[str, Tree]) -> None:
     tariff = tariff_from(document)
@@ -185,3 +188,31 @@ def test_a_million_slots_are_refused_before_they_are_read() -> None:
         tariff_from(document)
 
     assert f"at most {SLOTS_MAX}" in refused.value.reason
+
+
+def places_below(node: object, place: str = "") -> list[str]:
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    below = [each for key, child in children for each in places_below(child, f"{place}.{key}")]
+    return [place.removeprefix("."), *below]
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.binary(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.mark.slow
+@given(place=st.sampled_from(places_below(FULL)[1:]), value=junk)
+def test_any_value_at_any_place_is_read_or_refused(place: str, value: object) -> None:
+    document = changed(place, value)
+
+    try:
+        tariff = tariff_from(document)
+    except TariffMalformed as refused:
+        assert refused.reason
+    else:
+        assert check(tariff) or tariff_from(mapping_of(tariff)) == tariff
