@@ -3,7 +3,7 @@
 Published rates are full of dirt. What has one meaning is normalised: a bound of 0, or beyond any account's
 use, is no bound; the last tier's bound is none; period numbers may be 1.0; one period needs no schedule. What
 has two meanings, or costs money that is not rated here, is refused with the field named. Numbers become exact
-decimals by the digits that they are written with: 0.0421641 stays that, whatever a float makes of it.
+decimals by the digits that they were written with: 0.0421641 is that, whatever a float makes of it.
 
 A month of a rate is a calendar month, its hours are the wall clock's, and it knows no holidays.
 """
@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import minor_digits
-from compuerta.domain.tariff.bill import bill
+from compuerta.domain.tariff.bill import Bill, bill
 from compuerta.domain.tariff.civil import MINUTE_US, YEAR_MONTHS, from_us, to_us
 from compuerta.domain.tariff.components import (
     MINUTES_PER_DAY,
@@ -131,7 +131,6 @@ def monthly_totals(
     month's fixed charge is a twelfth of a year's, and 365/12 of a day's, as PySAM takes it. Bounds per kW are
     of the highest interval of the window (month or year). Before the year there was no use to look back on.
     """
-    load = _load(wh, interval_minutes=interval_minutes, year=year)
     tariff = tariff_from_urdb(
         _by_the_month(rate),
         tier_mode=_chosen(tier_mode, "tier_mode", {each.value: each for each in Allocation}),
@@ -139,7 +138,38 @@ def monthly_totals(
             tier_accumulation, "tier_accumulation", {each.value: each for each in (Window.MONTH, Window.YEAR)}
         ),
     )
-    return _rated(tariff, load)
+    bills = bills_of_year(tariff, wh, interval_minutes=interval_minutes, year=year)
+    return [each.exact / 10 ** minor_digits(tariff.currency) for each in bills]
+
+
+def bills_of_year(tariff: Tariff, wh: Sequence[int], *, interval_minutes: int, year: int) -> list[Bill]:
+    """Return the twelve bills of a rate's tariff for a calendar year's use (see `monthly_totals`).
+
+    The engine sorts the runs of use and makes the bills; power has no order, and is put in by month.
+    """
+    load = _load(wh, interval_minutes=interval_minutes, year=year)
+    schedule = _schedule(tariff, _measured(tariff.components, interval_minutes))
+    sorting = _schedule(tariff, [each for each in tariff.components if not isinstance(each, Demand)])
+    edges_us = load.edges_us()
+    tally = opened(schedule=sorting, at=from_us(edges_us[0]))
+    past_wh: tuple[tuple[int, ...], ...] = ()
+    year_exact = Fraction(0)
+    bills = []
+    for month_us in pairwise(edges_us):
+        window_us = month_us if tariff.energy.steps.window is Window.MONTH else (edges_us[0], edges_us[-1])
+        terms = Terms(contracted_w=load.peak_w(*window_us))
+        tally, ended = _month(tally, load, month_us, schedule=sorting, terms=terms)
+        peaks_wh = _peaks_wh(load, month_us, schedule=schedule)
+        ended = replace(
+            ended,
+            segments=(replace(ended.segments[0], peaks_wh=peaks_wh),),
+            past_peaks_wh=past_wh,
+            year_exact=year_exact,
+        )
+        bills.append(bill(ended, schedule=schedule, terms=terms, closing=True))
+        year_exact = year_exact_after(ended, bills[-1], schedule=schedule)
+        past_wh = (peaks_wh, *past_wh)
+    return bills
 
 
 # The tariff.
@@ -159,11 +189,9 @@ def _refuse_not_rated(rate: Mapping[str, object]) -> None:
             raise UrdbMalformed(
                 field=field, reason="is not rated here; add it to the prices, or leave it out"
             )
-    coincident = _structure(rate, "coincidentratestructure", _DEMAND_UNITS)
-    if any(tier.price for tiers in coincident for tier in tiers):
-        raise UrdbMalformed(
-            field="coincidentratestructure", reason="no meter knows the grid's peak: leave it out"
-        )
+    if _costs(_structure(rate, "coincidentratestructure", _DEMAND_UNITS)):
+        reason = "is not rated here: a meter does not know the grid's peak"
+        raise UrdbMalformed(field="coincidentratestructure", reason=reason)
 
 
 def _energy(rate: Mapping[str, object], *, tier_mode: Allocation, tier_accumulation: Window) -> Energy:
@@ -191,8 +219,7 @@ def _demands(rate: Mapping[str, object]) -> Iterator[Demand]:
     interval_min = _interval(rate)
     ratchet_months, ratchet_share = _ratchet(rate)
     flat = _structure(rate, "flatdemandstructure", _DEMAND_UNITS)
-    by_time = _structure(rate, "demandratestructure", _DEMAND_UNITS)
-    if flat:
+    if _costs(flat):
         months = _row(rate.get("flatdemandmonths"), "flatdemandmonths", YEAR_MONTHS, periods=len(flat))
         hours = [(month,) * DAY_HOURS for month in months]
         yield Demand(
@@ -203,14 +230,16 @@ def _demands(rate: Mapping[str, object]) -> Iterator[Demand]:
             ratchet_months=ratchet_months,
             ratchet_share=ratchet_share,
         )
-    if by_time:
+    by_time = _structure(rate, "demandratestructure", _DEMAND_UNITS)
+    if _costs(by_time):
+        if ratchet_months:
+            reason = "does not say what of demand by time of use it looks back on: leave one of them out"
+            raise UrdbMalformed(field="lookbackpercent", reason=reason)
         yield Demand(
             name="Demand by time of use",
             calendar=_calendar(rate, "demandweekdayschedule", "demandweekendschedule", periods=len(by_time)),
             periods=_periods(by_time),
             interval_min=interval_min,
-            ratchet_months=ratchet_months,
-            ratchet_share=ratchet_share,
         )
 
 
@@ -277,6 +306,10 @@ def _structure(rate: Mapping[str, object], field: str, units: Mapping[str, Scale
         _tiers(tiers, f"{field}[{at}]", units)
         for at, tiers in enumerate(_list(rate.get(field) or [], field, most=PERIODS_MAX))
     ]
+
+
+def _costs(structure: Sequence[Sequence[_Tier]]) -> bool:
+    return any(tier.price for tiers in structure for tier in tiers)
 
 
 def _tiers(given: object, field: str, units: Mapping[str, Scale]) -> list[_Tier]:
@@ -393,12 +426,13 @@ def _slots(hours: Sequence[int]) -> tuple[Slot, ...]:
 
 
 def _number(given: object, field: str) -> Fraction:
-    """Return a number by the digits that it is written with; a float's are the shortest that mean it."""
+    """Return a number by the digits that it is written with."""
     if isinstance(given, Fraction):
         return given
     if isinstance(given, bool) or not isinstance(given, int | float | str | Decimal):
         raise UrdbMalformed(field=field, reason="write a number")
-    digits = str(given)
+    # A float keeps any decimal of 15 digits; what is beyond came from arithmetic: 0.1 + 0.2 is 0.3.
+    digits = f"{given:.15g}" if isinstance(given, float) else str(given)
     if not _NUMBER.fullmatch(digits):
         raise UrdbMalformed(field=field, reason="write a number such as 0.0421641")
     return Fraction(digits)
@@ -478,33 +512,6 @@ def _by_the_month(rate: Mapping[str, object]) -> dict[str, object]:
             turned[field] = _number(rate.get(field) or 0, field) * factor
             turned[unit] = "$/month"
     return turned
-
-
-def _rated(tariff: Tariff, load: _Load) -> list[Fraction]:
-    """Let the engine sort the runs of use and make the bills; power has no order, and is put in by month."""
-    schedule = _schedule(tariff, _measured(tariff.components, load.interval_min))
-    sorting = _schedule(tariff, [each for each in tariff.components if not isinstance(each, Demand)])
-    edges_us = load.edges_us()
-    tally = opened(schedule=sorting, at=from_us(edges_us[0]))
-    past_wh: tuple[tuple[int, ...], ...] = ()
-    year_exact = Fraction(0)
-    totals = []
-    for month_us in pairwise(edges_us):
-        window_us = month_us if tariff.energy.steps.window is Window.MONTH else (edges_us[0], edges_us[-1])
-        terms = Terms(contracted_w=load.peak_w(*window_us))
-        tally, ended = _month(tally, load, month_us, schedule=sorting, terms=terms)
-        peaks_wh = _peaks_wh(load, month_us, schedule=schedule)
-        ended = replace(
-            ended,
-            segments=(replace(ended.segments[0], peaks_wh=peaks_wh),),
-            past_peaks_wh=past_wh,
-            year_exact=year_exact,
-        )
-        last = bill(ended, schedule=schedule, terms=terms, closing=True)
-        year_exact = year_exact_after(ended, last, schedule=schedule)
-        past_wh = (peaks_wh, *past_wh)
-        totals.append(last.exact / 10 ** minor_digits(tariff.currency))
-    return totals
 
 
 def _measured(components: Iterable[Component], interval_min: int) -> list[Component]:
