@@ -28,7 +28,7 @@ from compuerta.virtual.meter.records import (
 from compuerta.virtual.meter.registers import BALANCE_MINOR_MAX, WH_PER_UNIT, Registers
 from compuerta.virtual.meter.setup import DIRECT_CLOSE, Limits, MeterSetup
 from compuerta.virtual.meter.tables import flat_tables
-from compuerta.virtual.meter.tariff import Tariff, TariffSegment
+from compuerta.virtual.meter.tariff import TableKind, Tariff, TariffSegment
 
 MINUTE_MS = 60_000
 # Ten years of hours, slots and steps; more in one advance means that time stands still.
@@ -189,24 +189,25 @@ class MeterCore:
         for _ in range(STRETCHES_PER_ADVANCE_MAX):
             if self.now_ms == to_ms:
                 return
-            until_ms = min([to_ms, *(at_ms for at_ms in self._turns_ms() if at_ms > self.now_ms)])
-            self._flow(until_ms - self.now_ms)
+            price = self.price
+            turns_ms = self._turns_ms(price)
+            until_ms = min([to_ms, *(at_ms for at_ms in turns_ms if at_ms > self.now_ms)])
+            self._flow(until_ms - self.now_ms, price)
             self.now_ms = until_ms
             self._settle()
         raise TimeStandsStill(now_ms=self.now_ms, to_ms=to_ms)
 
-    def _flow(self, span_ms: int) -> None:
-        price = self.price
+    def _flow(self, span_ms: int, price: TariffSegment) -> None:
         units = self.registers.flow(self.power_w * span_ms, rate=price.rate)
         if self.purse is not None:
             self.purse.use(units=units, price_e4=price.price_e4)
 
-    def _turns_ms(self) -> list[int]:
+    def _turns_ms(self, price: TariffSegment) -> list[int]:
         """List the instants at which the present stretch may end; what has passed already does no harm."""
         civil_ms = self.civil_ms
         # Whatever the calendar brings, freezes and settlements, it brings at a whole hour.
-        turns_ms = [self.clock.first_ms_at((civil_ms // HOUR_MS + 1) * HOUR_MS)]
-        turns_ms.append(self.clock.first_ms_at(self.price.until_civil_ms))
+        hour_ends_ms = (civil_ms // HOUR_MS + 1) * HOUR_MS
+        turns_ms = [self.clock.first_ms_at(min(hour_ends_ms, price.until_civil_ms))]
         if self._restore is not None:
             turns_ms.append(self._restore.due_ms)
         if self._trip is not None:
@@ -214,11 +215,11 @@ class MeterCore:
         if self._overload_since_ms is not None:
             turns_ms.append(self._overload_since_ms + self.limits.overload_min * MINUTE_MS)
         if self.contact_closed and self.powered:
-            turns_ms += self._turns_of_use_ms(civil_ms)
+            turns_ms += self._turns_of_use_ms(civil_ms, price)
         return turns_ms
 
-    def _turns_of_use_ms(self, civil_ms: int) -> list[int]:
-        load, price = self.load.at(civil_ms), self.price
+    def _turns_of_use_ms(self, civil_ms: int, price: TariffSegment) -> list[int]:
+        load = self.load.at(civil_ms)
         turns_ms = [] if load.until_civil_ms is None else [self.clock.first_ms_at(load.until_civil_ms)]
         if load.power_w == 0:
             return turns_ms
@@ -283,14 +284,15 @@ class MeterCore:
     def _change_tables_over(self) -> bool:
         """Let sets change places whose time has come; tells whether that ends the window of the steps."""
         before = self.tariff.ladder.running
-        for kind in self.tariff.switch_if_due(self.civil_ms):
+        switched = self.tariff.switch_if_due(self.civil_ms)
+        for kind in switched:
             self.records.switch_freezes[kind].appendleft(self.freeze())
-        after = self.tariff.ladder.running
+        if TableKind.LADDER not in switched:
+            return False
         # From months to days of the year, or back, is a settlement. One that is due by the old ladder
         # at this very instant is not lost either.
-        return before.is_annual != after.is_annual or (
-            before is not after and before.next_settlement_ms(self._seen_civil_ms) <= self.civil_ms
-        )
+        kind_changes = before.is_annual != self.tariff.ladder.running.is_annual
+        return kind_changes or before.next_settlement_ms(self._seen_civil_ms) <= self.civil_ms
 
     def _restore_if_due(self) -> None:
         restore = self._restore

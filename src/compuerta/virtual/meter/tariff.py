@@ -44,18 +44,25 @@ class TableKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TariffSegment:
-    """A rate and what a unit costs, and how far that holds: to an instant, and (if any) to a use."""
+    """A rate and what a unit costs, from an instant and a use on, to others (None = any)."""
 
     rate: int
     rate_price_e4: int  # 0.0001 of the major unit per kWh
     step_price_e4: int
+    from_civil_ms: int
     until_civil_ms: int
-    until_used_wh: int | None  # of the window of the steps
+    from_used_wh: int  # of the window of the steps
+    until_used_wh: int | None
 
     @property
     def price_e4(self) -> int:
         """The price of a unit: with both on, the prices of rate and step add up."""
         return self.rate_price_e4 + self.step_price_e4
+
+    def holds(self, civil_ms: int, *, used_wh: int) -> bool:
+        """Tell whether an instant and a use lie in it."""
+        in_use = self.from_used_wh <= used_wh and (self.until_used_wh is None or used_wh < self.until_used_wh)
+        return in_use and self.from_civil_ms <= civil_ms < self.until_civil_ms
 
 
 class Pair(Generic[Table]):
@@ -98,6 +105,9 @@ class Pair(Generic[Table]):
         return True
 
 
+SetPair = Pair[Zones] | Pair[DayTables] | Pair[Prices] | Pair[Ladder]
+
+
 class Tariff:
     """Will say what the next unit costs, and take new tables by the rules of `tables`."""
 
@@ -112,52 +122,42 @@ class Tariff:
         self.weekday_bits = start.weekday_bits
         self.rest_table_no = start.rest_table_no
         self.holidays = dict(enumerate(start.holidays, start=1))
+        self._pairs: dict[TableKind, SetPair] = {
+            TableKind.ZONES: self.zones,
+            TableKind.DAY_TABLES: self.day_tables,
+            TableKind.PRICES: self.prices,
+            TableKind.LADDER: self.ladder,
+        }
         tables.check_prices(start.rate_prices_e4, self.counts)
         self._check_all(self.counts)
-        self._day = -1  # the day whose slots these are
-        self._starts_ms: list[int] = []
-        self._rates: list[int] = []
+        self._segment: TariffSegment | None = None  # the last answer; None = something has been written since
 
     # What holds.
 
     def at(self, civil_ms: int, *, used_wh: int) -> TariffSegment:
-        """Return what holds at a civil instant after so much use since the last settlement."""
-        day, of_day_ms = divmod(civil_ms, DAY_MS)
-        if day != self._day:
-            self._look_at(day)
-        slot = bisect_right(self._starts_ms, of_day_ms)
-        end_ms = self._starts_ms[slot] if slot < len(self._starts_ms) else DAY_MS
-        rate = self._rates[slot - 1]
-        ladder = self.ladder.running
-        step = ladder.step_at(used_wh)
-        return TariffSegment(
-            rate=rate,
-            rate_price_e4=self.prices.running[rate - 1],
-            step_price_e4=ladder.prices_e4[step],
-            until_civil_ms=min([day * DAY_MS + end_ms, *self._switches_after(civil_ms)]),
-            until_used_wh=ladder.thresholds_wh[step] if step < len(ladder.thresholds_wh) else None,
-        )
+        """Return what holds at a civil instant after so much use since the last settlement.
+
+        It ends with the slot, the day, the step, or the switch of a set.
+        """
+        segment = self._segment
+        if segment is None or not segment.holds(civil_ms, used_wh=used_wh):
+            segment = self._segment = self._look(civil_ms, used_wh=used_wh)
+        return segment
 
     @property
     def rates_shown(self) -> int:
         """The number of rates that have a register."""
         return max(self.counts.rates, RATES_SHOWN_MIN)
 
-    def pair(self, kind: TableKind) -> Pair[Zones] | Pair[DayTables] | Pair[Prices] | Pair[Ladder]:
-        """Return the two sets of a kind of table."""
-        pairs: dict[TableKind, Pair[Zones] | Pair[DayTables] | Pair[Prices] | Pair[Ladder]] = {
-            TableKind.ZONES: self.zones,
-            TableKind.DAY_TABLES: self.day_tables,
-            TableKind.PRICES: self.prices,
-            TableKind.LADDER: self.ladder,
-        }
-        return pairs[kind]
+    def switch_civil_ms(self, kind: TableKind) -> int | None:
+        """Return when the sets of a kind change places; None = they do not."""
+        return self._pairs[kind].switch_civil_ms
 
     def switch_if_due(self, civil_ms: int) -> list[TableKind]:
         """Change over the sets whose time has come; returns which."""
-        switched = [kind for kind in TableKind if self.pair(kind).switch_if_due(civil_ms)]
+        switched = [kind for kind, pair in self._pairs.items() if pair.switch_if_due(civil_ms)]
         if switched:
-            self._day = -1
+            self._segment = None
         return switched
 
     # What can be written. Whoever writes the running set, or against a rule, gets `TablesRefused`.
@@ -194,7 +194,8 @@ class Tariff:
         """Say when the sets of a kind change places; only what is still to come can be waited for."""
         if switch_civil_ms <= civil_ms:
             raise TablesRefused(Fault.OTHER, "the switch time has passed")
-        self.pair(kind).switch_civil_ms = switch_civil_ms
+        self._pairs[kind].switch_civil_ms = switch_civil_ms
+        self._segment = None
 
     def set_counts(self, counts: Counts, *, highest_rate: int) -> None:
         """Change how many entries the tables may have; no less than they have, or than a register counted."""
@@ -202,13 +203,13 @@ class Tariff:
             raise TablesRefused(Fault.OTHER, f"rate {highest_rate} has a register with use in it")
         self._check_all(counts)
         self.counts = counts
-        self._day = -1
+        self._segment = None
 
     def set_rest_days(self, *, weekday_bits: int, table_no: int) -> None:
         """Say which days of every week rest, and which day table they follow."""
         tables.check_table_no(table_no, self.counts)
         self.weekday_bits, self.rest_table_no = weekday_bits, table_no
-        self._day = -1
+        self._segment = None
 
     def set_holiday(self, number: int, holiday: Holiday | None) -> None:
         """Set one public holiday; None takes it away."""
@@ -219,7 +220,7 @@ class Tariff:
         else:
             tables.check_table_no(holiday.table_no, self.counts)
             self.holidays[number] = holiday
-        self._day = -1
+        self._segment = None
 
     def _check_all(self, counts: Counts) -> None:
         tables.check_counts(counts)
@@ -234,13 +235,26 @@ class Tariff:
             if number > counts.holidays:
                 raise TablesRefused(Fault.OTHER, f"holiday {number} is set")
 
-    def _look_at(self, day: int) -> None:
+    def _look(self, civil_ms: int, *, used_wh: int) -> TariffSegment:
+        day, of_day_ms = divmod(civil_ms, DAY_MS)
         slots = tables.without_padding(self.day_tables.running[self._table_no(day) - 1])
         starts_ms = [(slot.hour * 60 + slot.minute) * MINUTE_MS for slot in slots]
-        rates = [slot.rate for slot in slots]
-        # A day table is a circle: until its first slot begins, its last one goes on.
-        self._starts_ms, self._rates = [-DAY_MS, *starts_ms], [rates[-1], *rates]
-        self._day = day
+        begun = bisect_right(starts_ms, of_day_ms)
+        rate = slots[begun - 1].rate  # a day table is a circle: until its first slot begins, its last goes on
+        end_ms = starts_ms[begun] if begun < len(slots) else DAY_MS
+        switches_ms = (pair.switch_civil_ms for pair in self._pairs.values())
+        ends_ms = [at_ms for at_ms in switches_ms if at_ms is not None and at_ms > civil_ms]
+        ladder = self.ladder.running
+        step = ladder.step_at(used_wh)
+        return TariffSegment(
+            rate=rate,
+            rate_price_e4=self.prices.running[rate - 1],
+            step_price_e4=ladder.prices_e4[step],
+            from_civil_ms=civil_ms,
+            until_civil_ms=min([day * DAY_MS + end_ms, *ends_ms]),
+            from_used_wh=used_wh,
+            until_used_wh=ladder.thresholds_wh[step] if step < len(ladder.thresholds_wh) else None,
+        )
 
     def _table_no(self, day: int) -> int:
         at = civil_from_ms(day * DAY_MS).date()
@@ -251,11 +265,6 @@ class Tariff:
             return self.rest_table_no
         begun = [zone for zone in self.zones.running if (zone.month, zone.day) <= (at.month, at.day)]
         return (begun or self.zones.running)[-1].table_no  # the year is a circle, too
-
-    def _switches_after(self, civil_ms: int) -> list[int]:
-        pairs = (self.zones, self.day_tables, self.prices, self.ladder)
-        switches_ms = (pair.switch_civil_ms for pair in pairs)
-        return [at_ms for at_ms in switches_ms if at_ms is not None and at_ms > civil_ms]
 
 
 def _refuse_running(runs: bool) -> None:

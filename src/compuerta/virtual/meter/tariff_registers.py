@@ -66,7 +66,7 @@ def write_count(core: MeterCore, di: int, value: bytes) -> None:
 
 def read_switch(core: MeterCore, di: int) -> bytes | None:
     """Return when the sets of a kind change places (04000106..09); zeros = they do not."""
-    switch_ms = core.tariff.pair(_SWITCHES[di]).switch_civil_ms
+    switch_ms = core.tariff.switch_civil_ms(_SWITCHES[di])
     return bytes(5) if switch_ms is None else moment_to(civil_from_ms(switch_ms), order="mhDMY")
 
 
