@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from compuerta.domain.tariff.fitting import MeterTables
+
 
 class Relay(Enum):
     """The state of the load switch; PERMITTED is open, and closes when the user presses the button."""
@@ -38,7 +40,13 @@ class SwitchOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOrder:
-    """Read the whole state: energy, balance, purchase number, relay, power, clock, status words."""
+    """Read the whole state: energy, balance, purchase number, relay, power, clock, status words.
+
+    With `now` given, a clock that is off by more than two minutes is set: a meter knows no zone, and follows
+    the changes of its site's civil time only so.
+    """
+
+    now: datetime | None = None  # the site's local civil time, naive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,28 @@ class ClockOrder:
     now: datetime
 
 
-Order = RechargeOrder | SwitchOrder | ReadOrder | ClockOrder
+class TariffPart(Enum):
+    """What of a tariff is loaded, where all of it takes longer than a road's patience."""
+
+    SETS = "sets"  # zones, day tables, rest days, prices, steps, and the times at which they take over
+    HOLIDAYS = "holidays"  # one exchange each; to be loaded first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffOrder:
+    """Load tables into the set that does not run, to take over at a moment; after it, see that they have.
+
+    Sent before `switch_at`, it is done when everything reads back as written, with the reason
+    "waits_for_switch"; sent after it, when the meter runs by these tables. It may be sent again at will.
+    """
+
+    tables: MeterTables
+    switch_at: datetime  # naive local civil time, on a whole minute
+    now: datetime  # the site's local civil time, naive
+    parts: frozenset[TariffPart] = frozenset(TariffPart)
+
+
+Order = RechargeOrder | SwitchOrder | ReadOrder | ClockOrder | TariffOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +85,9 @@ class MeterState:
     """What the meter said of itself; None = it was not asked, or the model cannot tell."""
 
     energy_wh: int | None = None  # total forward active energy register
+    rates_wh: tuple[int, ...] | None = (
+        None  # forward active energy by rate; None also where it does not add up
+    )
     balance_minor: int | None = None  # remaining money minus overdraft: negative = owed
     purchase_no: int | None = None
     relay: Relay | None = None

@@ -19,7 +19,9 @@ from compuerta.drivers.abilities import (
     RechargeOrder,
     Relay,
     SwitchOrder,
+    TariffOrder,
 )
+from compuerta.drivers.loading import load_tariff
 from compuerta.drivers.mac import MacProvider, customer_payload, purchase_payload
 from compuerta.drivers.model import Model, Quantity, Quirk, RechargeLayout, RelayStyle
 from compuerta.drivers.talk import (
@@ -42,6 +44,8 @@ __all__ = ["Chance", "Conversation", "MeterIdentity", "Reply", "converse"]
 
 VERIFY_READS_MAX = 3  # a relay moves within a tenth of a second; three reads last longer on any road
 VALID = timedelta(minutes=10)  # of a relay command, when the order does not say
+# A poll waits up to a minute for its turn while its `now` grows old: a right clock must not be put back.
+CLOCK_LEFT_MAX = timedelta(minutes=2)
 AMOUNT_MINOR_MAX = 2**32 - 1  # four bytes on the wire
 PURCHASE_NO_MAX = 2**32 - 1
 RECORD_COUNT = 10_000  # the purchase list counts in four digits
@@ -88,9 +92,11 @@ def converse(
             case SwitchOrder():
                 return (yield from _switch(talk, order))
             case ReadOrder():
-                return (yield from _read_all(talk))
+                return (yield from _read_all(talk, order))
             case ClockOrder():
                 return (yield from _set_clock(talk, order))
+            case TariffOrder():
+                return (yield from load_tariff(talk, order))
     except MeterSilent:
         return talk.result(Ending.SILENT, "no_answer")
     except MeterRefused as refused:
@@ -348,10 +354,8 @@ def _after_switch(talk: Talk) -> str:
 # Reading, and setting the clock.
 
 
-def _read_all(talk: Talk) -> Conversation:
-    values = yield from talk.read(Quantity.ENERGY)
-    if values is not None:
-        talk.state = replace(talk.state, energy_wh=whole(values, "energy_wh"))
+def _read_all(talk: Talk, order: ReadOrder) -> Conversation:
+    yield from _read_energy(talk)
     # Before the balance: a trip between the two then looks like "on, and used up", which nobody acts on; the
     # other way round it would look like "off, with credit left".
     yield from talk.relay()
@@ -370,8 +374,29 @@ def _read_all(talk: Talk) -> Conversation:
         # Rounded half away from zero; the register is finer than a watt.
         power_mw = whole(values, "power_mw")
         talk.state = replace(talk.state, power_w=(abs(power_mw) + 500) // 1_000 * (-1 if power_mw < 0 else 1))
-    yield from talk.clock()
-    return talk.result(Ending.DONE)
+    clock = yield from talk.clock()
+    if order.now is None or clock is None or abs(clock - order.now) <= CLOCK_LEFT_MAX:
+        return talk.result(Ending.DONE)
+    try:
+        is_set = yield from talk.set_clock(order.now)
+    except MeterRefused:
+        is_set = False
+    return talk.result(Ending.DONE, "clock_set" if is_set else "clock_not_set")
+
+
+def _read_energy(talk: Talk) -> Asking[None]:
+    """Read total and rates in one exchange, where the model has a block of them; else the total."""
+    block = yield from talk.read(Quantity.ENERGY_RATES)
+    if block is None:
+        values = yield from talk.read(Quantity.ENERGY)
+        if values is not None:
+            talk.state = replace(talk.state, energy_wh=whole(values, "energy_wh"))
+        return
+    energy_wh = whole(block, "total_energy_wh")
+    rates_wh = tuple(whole(block, f"rate_{rate}_energy_wh") for rate in range(1, len(block)))
+    # Registers that are cut off one by one, or a rate that is not shown: then only the total is a fact.
+    adds_up = sum(rates_wh) == energy_wh
+    talk.state = replace(talk.state, energy_wh=energy_wh, rates_wh=rates_wh if adds_up else None)
 
 
 def _set_clock(talk: Talk, order: ClockOrder) -> Conversation:

@@ -20,7 +20,9 @@ ABSENT_MS_MIN = 5_000  # first back-off of a meter that does not answer
 ABSENT_MS_MAX = 600_000  # a meter that is back is found within ten minutes even if nobody asks for it
 ABSENT_METERS_MAX = 1_024  # four times what a bus can carry
 HEARD_METERS_MAX = 1_024
-REQUEST_BYTES_MAX = 50  # the longest request of the money path; its time on the wire is added to the patience
+# The longest request of the money path; its time on the wire is added to the patience.
+REQUEST_BYTES = 50
+WRITE_BYTES = 28  # of a write beside its value, which may be longer than that: a tariff's tables
 _ANSWER_BIT = 0x80  # of the control byte: a meter speaks, not another master
 # The vendor's order number is not proven to be checked by every meter: these are never repeated unread.
 _NEVER_REPEATED = (dlt645.VendorRecharge, dlt645.VendorRefund)
@@ -105,7 +107,7 @@ class Line:
     ) -> None:
         self.name = name
         self.counts = LineCounts()
-        self._talk_ms = -(-byte_us * REQUEST_BYTES_MAX // 1_000)
+        self._byte_us = byte_us
         self._pause_ms = pause_ms
         self._jobs_max = jobs_max
         self._is_shut = False
@@ -224,7 +226,7 @@ class Line:
         session = dlt645.MasterSession(
             address=turn.job.meter_no,
             timing=dlt645.Timing(
-                first_byte_ms=timing.first_byte_ms + self._talk_ms,
+                first_byte_ms=timing.first_byte_ms + -(-self._byte_us * _bytes_of(request) // 1_000),
                 gap_ms=timing.gap_ms,
                 tries_max=1 if once else timing.tries_max,
             ),
@@ -303,6 +305,11 @@ class Line:
         self._absences.pop(meter_no, None)
         if len(self._heard) < HEARD_METERS_MAX:
             self._heard[meter_no] = None
+
+
+def _bytes_of(request: dlt645.Request) -> int:
+    value = request.value if isinstance(request, dlt645.WriteRegister) else b""
+    return max(REQUEST_BYTES, WRITE_BYTES + len(value))
 
 
 def _rank(turn: _Turn) -> tuple[int, int]:

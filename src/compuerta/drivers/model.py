@@ -12,6 +12,7 @@ from typing import NotRequired, TypedDict
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import CreditAuthority
+from compuerta.domain.tariff.fitting import MeterProfile, PriceProfile
 
 
 class RechargeLayout(Enum):
@@ -32,6 +33,7 @@ class Quantity(Enum):
     """What can be read of a meter's state; the model says where, or that it cannot."""
 
     ENERGY = "energy"
+    ENERGY_RATES = "energy_rates"  # a block: the total and each rate, read at one instant
     BALANCE = "balance"
     OVERDRAFT = "overdraft"
     PURCHASE_NO = "purchase_no"
@@ -58,7 +60,7 @@ class RoadTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One meter model; `recharge` is None where the platform holds the money."""
+    """One meter model; `recharge` is None where the platform holds the money, `tariff.prices` too."""
 
     name: str
     title: str
@@ -72,6 +74,7 @@ class Model:
     alarm_levels: int
     second_alarm_trips: bool
     quirks: frozenset[Quirk]
+    tariff: MeterProfile | None = None  # None = it takes no tables
 
 
 class ModelContradictory(Refused):
@@ -111,6 +114,25 @@ class AlarmsMapping(TypedDict):
     second_trips: bool
 
 
+class PricesMapping(TypedDict):
+    """`tariff.prices` of a model file."""
+
+    bounds_max: int
+    settlements_max: int
+
+
+class TariffMapping(TypedDict):
+    """`tariff` of a model file."""
+
+    zones_max: int
+    day_tables_max: int
+    slots_max: int
+    rates_max: int
+    holidays_max: int
+    weekend: bool
+    prices: NotRequired[PricesMapping]
+
+
 class ModelMapping(TypedDict):
     """A model file after the schema has passed it."""
 
@@ -124,6 +146,7 @@ class ModelMapping(TypedDict):
     registers: dict[str, str]
     alarms: AlarmsMapping
     quirks: list[str]
+    tariff: NotRequired[TariffMapping]
 
 
 def model_from(mapping: ModelMapping) -> Model:
@@ -147,15 +170,30 @@ def model_from(mapping: ModelMapping) -> Model:
         alarm_levels=mapping["alarms"]["levels"],
         second_alarm_trips=mapping["alarms"]["second_trips"],
         quirks=frozenset(Quirk(quirk) for quirk in mapping["quirks"]),
+        tariff=_profile_from(mapping["tariff"]) if "tariff" in mapping else None,
     )
     _refuse_contradictions(model)
     return model
+
+
+def _profile_from(mapping: TariffMapping) -> MeterProfile:
+    prices = mapping.get("prices")
+    return MeterProfile(
+        zones_max=mapping["zones_max"],
+        day_tables_max=mapping["day_tables_max"],
+        slots_max=mapping["slots_max"],
+        rates_max=mapping["rates_max"],
+        holidays_max=mapping["holidays_max"],
+        has_weekend=mapping["weekend"],
+        prices=PriceProfile(**prices) if prices else None,
+    )
 
 
 _MONEY = (Quantity.BALANCE, Quantity.OVERDRAFT, Quantity.PURCHASE_NO, Quantity.PURCHASE_RECORD)
 
 
 def _refuse_contradictions(model: Model) -> None:
+    deducts = model.tariff is not None and model.tariff.prices is not None
     if model.credit_authority is CreditAuthority.PLATFORM:
         if model.recharge is not None:
             raise ModelContradictory(field="recharge", reason="the platform holds the money of this model")
@@ -165,6 +203,8 @@ def _refuse_contradictions(model: Model) -> None:
                 raise ModelContradictory(field=f"registers.{quantity.value}", reason=reason)
         if model.alarm_levels:
             raise ModelContradictory(field="alarms.levels", reason="a meter without money cannot watch it")
+        if deducts:
+            raise ModelContradictory(field="tariff.prices", reason="a meter without money deducts none")
         return
     if model.recharge is None:
         raise ModelContradictory(field="credit_authority", reason="a meter that holds money needs `recharge`")
@@ -174,6 +214,9 @@ def _refuse_contradictions(model: Model) -> None:
             raise ModelContradictory(field="registers", reason=reason)
     if model.second_alarm_trips and model.alarm_levels < 2:
         raise ModelContradictory(field="alarms.second_trips", reason="there is no second alarm")
+    if model.tariff is not None and not deducts:
+        reason = "a meter that holds money deducts by prices: a calendar alone would leave the old ones"
+        raise ModelContradictory(field="tariff", reason=reason)
 
 
 def _evidence(layout: RechargeLayout, quirks: frozenset[Quirk]) -> Quantity:

@@ -114,20 +114,26 @@ class Talk:
         return balance_minor
 
     def relay(self) -> Asking[Relay | None]:
-        """Return the relay by status word 3, and keep all flags of the status words."""
+        """Return the relay by status word 3; None where it cannot be read."""
+        word = yield from self.word_3()
+        return None if word is None else self.state.relay
+
+    def word_3(self) -> Asking[dlt645.StatusWord3 | None]:
+        """Return status word 3, and keep the relay and all flags of the status words."""
         values = yield from self.read(Quantity.STATUS_WORDS)
         if values is None:
             return None
         flags: set[str] = set()
-        relay = None
+        word_3 = None
         for word in values.values():
             if isinstance(word, dlt645.StatusWord3):
-                relay = _relay_of(word)
+                word_3 = word
                 flags |= word.flags
             elif isinstance(word, frozenset):
                 flags |= word
+        relay = None if word_3 is None else _relay_of(word_3)
         self.state = replace(self.state, relay=relay, flags=frozenset(flags))
-        return relay
+        return word_3
 
     def clock(self) -> Asking[datetime | None]:
         """Return the meter's clock: naive civil time, as it shows it."""

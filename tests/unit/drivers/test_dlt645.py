@@ -1,7 +1,7 @@
 """Conversations with a meter that says what a test wants: every refusal has a name, and none is a credit."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,7 @@ class Meter:
     word_3: dlt645.StatusWord3 = RELAY_CLOSED
     clock: datetime | None = NOON
     record_minor: int = 5_000
+    rates_wh: tuple[int, ...] | None = (0, 1_000, 230, 0)  # None = it has no block of them
     to_recharge: list[dlt645.Answer | None] = field(default_factory=list)  # instead of crediting, in turn
     to_identity: list[dlt645.Answer] = field(default_factory=list)
     to_relay: dlt645.Answer = field(default_factory=dlt645.RelayAnswer)
@@ -80,6 +81,8 @@ class Meter:
                     }[request.command]
                 return self.to_relay
             case dlt645.WriteRegister():
+                if self.clock is not None and request.di == 0x0400010C and not self.is_stuck:
+                    self.clock = dlt645.decode_values(request.di, request.value)["clock"]
                 return dlt645.Acknowledged(function=dlt645.Function.WRITE)
             case dlt645.ReadRegister():
                 return self._register(request.di)
@@ -115,6 +118,9 @@ class Meter:
                 "cumulative_amount_minor": 0,
             },
         }
+        if self.rates_wh is not None:
+            rates = {f"rate_{rate}_energy_wh": wh for rate, wh in enumerate(self.rates_wh, start=1)}
+            values[0x0001FF00] = {"total_energy_wh": 1_230} | rates
         if self.clock is not None:
             values[0x0400010C] = {"clock": self.clock}
         if di not in values:
@@ -504,7 +510,7 @@ def test_what_a_meter_does_not_have_stays_unknown() -> None:
         STANDARD, registers={**STANDARD.registers, Quantity.POWER: 0x02040000, Quantity.ENERGY: 0x00020000}
     )
 
-    result = play(ReadOrder(), Meter(), model=model)
+    result = play(ReadOrder(), Meter(rates_wh=None), model=model)
 
     assert result.ending is Ending.DONE
     assert (result.state.energy_wh, result.state.power_w) == (None, None)
@@ -519,13 +525,52 @@ def test_a_read_tells_debt_as_a_negative_balance_and_keeps_the_flags() -> None:
     assert "cover_open" in result.state.flags
 
 
+@pytest.mark.parametrize(
+    ("rates_wh", "told"),
+    [
+        ((0, 1_000, 230, 0), (0, 1_000, 230, 0)),
+        ((0, 1_000, 220, 0), None),  # cut off one by one: only the total is a fact
+        (None, None),
+    ],
+)
+def test_energy_is_told_by_rate_where_the_rates_add_up(
+    rates_wh: tuple[int, ...] | None, told: tuple[int, ...] | None
+) -> None:
+    result = play(ReadOrder(), Meter(rates_wh=rates_wh))
+
+    assert result.state.energy_wh == 1_230
+    assert result.state.rates_wh == told
+
+
+@pytest.mark.parametrize(
+    ("off", "reason"),
+    [(timedelta(0), ""), (timedelta(minutes=2), ""), (timedelta(minutes=-2, seconds=-1), "clock_set")],
+)
+def test_a_read_that_knows_the_time_sets_a_clock_that_is_off(off: timedelta, reason: str) -> None:
+    meter = Meter(clock=NOON + off)
+
+    result = play(ReadOrder(now=NOON), meter)
+
+    assert (result.ending, result.reason) == (Ending.DONE, reason)
+    assert result.state.clock == (NOON if reason else NOON + off)
+
+
+def test_a_clock_that_stays_wrong_does_not_spoil_the_reading() -> None:
+    meter = Meter(clock=NOON + timedelta(hours=1), is_stuck=True)
+
+    result = play(ReadOrder(now=NOON), meter)
+
+    assert (result.ending, result.reason) == (Ending.DONE, "clock_not_set")
+    assert result.state.energy_wh == 1_230
+
+
 def test_a_meter_without_money_is_not_asked_for_any() -> None:
     meter = Meter()
 
     play(ReadOrder(), meter, model=REMOTE)
 
     asked = {request.di for request in meter.requests if isinstance(request, dlt645.ReadRegister)}
-    assert asked == {0x00010000, 0x040005FF, 0x02030000, 0x0400010C}
+    assert asked == {0x0001FF00, 0x040005FF, 0x02030000, 0x0400010C}
     assert not any(isinstance(request, dlt645.StatusQuery) for request in meter.requests)
 
 

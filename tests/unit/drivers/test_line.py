@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -248,6 +248,20 @@ def test_slow_bytes_add_to_the_patience() -> None:
     line.submit(a_job("poll"), now_ms=0)
 
     assert line.wake_at_ms() == TIMING.first_byte_ms + 459  # 50 bytes of 9.167 ms
+
+
+def test_a_long_write_has_the_patience_that_its_bytes_take() -> None:
+    def write(value: bytes) -> Generator[dlt645.Request, Reply, Result]:
+        yield dlt645.WriteRegister(di=0x040605FF, password_level=2, password="000000", value=value)
+        return Result(ending=Ending.DONE)
+
+    waits_ms = []
+    for length in (22, 23, 68):
+        line = Line("1200 baud", byte_us=10_000)
+        line.submit(replace(a_job("write"), conversation=write(bytes(length))), now_ms=0)
+        waits_ms.append(line.wake_at_ms())
+
+    assert waits_ms == [TIMING.first_byte_ms + wire_ms for wire_ms in (500, 510, 960)]
 
 
 def test_a_vendor_recharge_is_never_repeated_unread() -> None:
