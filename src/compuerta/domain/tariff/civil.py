@@ -45,7 +45,11 @@ def day_start_us(day: date, *, zone: ZoneInfo) -> int:
 
 def civil_us(civil: datetime, *, zone: ZoneInfo) -> int:
     """Return the first instant at which the site's wall clock shows `civil` (naive), or has passed it."""
-    return to_us(civil.replace(tzinfo=zone, fold=0))
+    first_us = to_us(civil.replace(tzinfo=zone, fold=0))
+    other_us = to_us(civil.replace(tzinfo=zone, fold=1))
+    if first_us <= other_us:
+        return first_us  # shown once, or twice
+    return _first_other(other_us, first_us, zone)  # skipped: the clock jumps over it between these two
 
 
 @dataclass(frozen=True, slots=True)
