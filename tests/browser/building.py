@@ -9,10 +9,12 @@ import psycopg
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.payment import PaymentNotice
+from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
-from compuerta.services import deliver, observe, ordering, vend
+from compuerta.services import deliver, observe, ordering, tariffing, vend
 from compuerta.services.payment_ports import Capabilities
 from compuerta.services.store_port import AccountOpening, Alarm, Case, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.tariffing import Founders
 
 NAMES = UUID(int=52)
 PEOPLE = (
@@ -114,12 +116,20 @@ def _organisation(
         site_id = tx.add_site(
             organisation_id=organisation_id, name=f"Torre {floor}", zone="Asia/Shanghai", currency="CNY"
         )
+        tariff_id = tariffing.found(
+            tx,
+            flat_tariff("0.5300", currency="CNY"),
+            organisation_id=organisation_id,
+            founders=Founders(drafted_by="manager", approved_by="owner"),
+            now=opened,
+        )
         for number in range(1, flats + 1):
-            made.append(_flat(tx, organisation_id, site_id, floor * 100 + number, number, opened))
+            place = (organisation_id, site_id, tariff_id)
+            made.append(_flat(tx, place, floor * 100 + number, number, opened))
         suspense = tx.add_account(
             AccountOpening(
                 site_id=site_id, kind=AccountKind.SUSPENSE, name="suspense", supply_point="suspense",
-                price_per_kwh="0", meter_id=None, pay_token=uuid5(NAMES, name), opened_at=opened,
+                tariff_id=None, meter_id=None, pay_token=uuid5(NAMES, name), opened_at=opened,
             )
         )  # fmt: skip
         for kind in ("wechat", "till"):
@@ -134,7 +144,8 @@ def _organisation(
     return organisation_id, made
 
 
-def _flat(tx, organisation_id: int, site_id: int, room: int, number: int, opened: datetime) -> Flat:  # type: ignore[no-untyped-def]
+def _flat(tx, place: tuple[int, int, int], room: int, number: int, opened: datetime) -> Flat:  # type: ignore[no-untyped-def]
+    organisation_id, site_id, tariff_id = place
     platform = number % 3 == 0
     road = RoadKind.RS485 if number % 2 else RoadKind.MOBILE_4G
     endpoint_id = f"{road.value}-{room}"
@@ -155,7 +166,7 @@ def _flat(tx, organisation_id: int, site_id: int, room: int, number: int, opened
     account_id = tx.add_account(
         AccountOpening(
             site_id=site_id, kind=AccountKind.CUSTOMER, name=PEOPLE[number - 1], supply_point=str(room),
-            price_per_kwh="0.5300", meter_id=meter_id, pay_token=pay_token, opened_at=opened, register_wh=0,
+            tariff_id=tariff_id, meter_id=meter_id, pay_token=pay_token, opened_at=opened, register_wh=0,
         )
     )  # fmt: skip
     return Flat(meter_id=meter_id, account_id=account_id, pay_token=pay_token, platform=platform)

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -27,6 +27,8 @@ from compuerta.apps.desk import Desk
 from compuerta.apps.door import machines_door
 from compuerta.apps.town import Home
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.tariff.flat import flat_tariff
+from compuerta.services import tariffing
 from compuerta.services.payment_ports import HttpRequest, HttpResponse, PaymentProvider, Presentation
 from compuerta.services.store_port import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.virtual.wechat.world import WechatWorld
@@ -275,7 +277,15 @@ def _a_neighbour(store: PostgresStore) -> Neighbour:
             )
         )
         suspense_id = tx.add_account(_an_opening(site_id, kind=AccountKind.SUSPENSE, meter_id=None))
-        account_id = tx.add_account(_an_opening(site_id, kind=AccountKind.CUSTOMER, meter_id=meter_id))
+        tariff_id = tariffing.found(
+            tx,
+            flat_tariff("1.0000", currency="CNY"),
+            organisation_id=organisation_id,
+            founders=town.FOUNDERS,
+            now=NOON,
+        )
+        home = _an_opening(site_id, kind=AccountKind.CUSTOMER, meter_id=meter_id)
+        account_id = tx.add_account(replace(home, tariff_id=tariff_id))
         for name in ("till-2", "till-mxn"):
             tx.add_provider_account(
                 ProviderAccount(
@@ -294,7 +304,7 @@ def _an_opening(site_id: int, *, kind: AccountKind, meter_id: int | None) -> Acc
         kind=kind,
         name=kind.value,
         supply_point=kind.value,
-        price_per_kwh="1.0000",
+        tariff_id=None,
         meter_id=meter_id,
         pay_token=uuid4(),
         opened_at=NOON,

@@ -113,7 +113,7 @@ def test_accounts_are_listed_page_by_page_and_only_ones_own(place: Place) -> Non
 
     assert [each["account_id"] for each in first + rest] == sorted(home.account_id for home in place.homes)
     assert place.ask(f"/accounts/{place.home.account_id}").json() == first[0]
-    assert (first[0]["price_per_kwh"], first[0]["currency"]) == (town.PRICE_STORY, "CNY")
+    assert (first[0]["tariff"], first[0]["currency"]) == (f"Flat {town.PRICE_STORY}", "CNY")
 
 
 @pytest.mark.parametrize("kind", ["meter", "account", "recharges", "recharge", "sale"])

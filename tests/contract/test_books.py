@@ -49,9 +49,9 @@ def test_both_stores_tell_the_same_history(postgres_url: str) -> None:
     a_history(postgres)
     postgres.shut()
 
-    held = books.load(postgres_url)
+    held = books.load(postgres_url, now=NOON + 6 * SECOND)
 
-    expected = books_of(memory)
+    expected = books_of(memory, now=NOON + 6 * SECOND)
     for field in fields(promises.Books):
         rows = getattr(held, field.name)
         assert rows, f"the history has no {field.name}"
@@ -64,7 +64,7 @@ def test_the_books_of_a_good_history_keep_every_promise(postgres_url: str) -> No
     a_history(postgres)
     postgres.shut()
 
-    verdicts = promises.check(books.load(postgres_url), now=NOON + 6 * SECOND)
+    verdicts = promises.check(books.load(postgres_url, now=NOON + 6 * SECOND), now=NOON + 6 * SECOND)
 
     assert not promises.broken(verdicts)
     assert verdicts["M2"].checked > 0

@@ -11,6 +11,7 @@ from tests.unit.services.town import (
     SECOND,
     WECHAT,
     Home,
+    a_bill,
     a_charge,
     a_payment,
     a_posting,
@@ -456,6 +457,7 @@ def test_a_closing_seen_lights_only_the_recharges_that_it_names(store: Store) ->
 def test_energy_is_charged_once(shelf: Shelf) -> None:
     home = a_home(shelf.store)
     with shelf.store.transaction() as tx:
+        tx.put_bills([a_bill(home)])
         tx.put_charges([a_charge(home), a_charge(home, from_wh=1_000, to_wh=2_000)])
 
     with pytest.raises(Conflict), shelf.store.transaction() as tx:
@@ -468,9 +470,15 @@ def test_a_charge_that_goes_backwards_is_refused(store: Store) -> None:
     home = a_home(store)
 
     with pytest.raises(ConstraintBroken), store.transaction() as tx:
-        tx.put_charges([a_charge(home, from_wh=1_000, to_wh=1_000)])
+        tx.put_bills([a_bill(home)])
+        tx.put_charges([a_charge(home, from_wh=1_000, to_wh=999)])
+
+
+def test_a_charge_belongs_to_a_bill_that_was_opened(store: Store) -> None:
+    home = a_home(store)
+
     with pytest.raises(ConstraintBroken), store.transaction() as tx:
-        tx.put_charges([replace(a_charge(home), bill_before_minor=54)])
+        tx.put_charges([a_charge(home)])
 
 
 def test_saved_holdings_keep_the_register_and_leave_the_money_to_postings(store: Store) -> None:

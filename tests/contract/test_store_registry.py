@@ -19,7 +19,8 @@ from tests.unit.services.town import (
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import AccountKind, RoadKind
-from compuerta.domain.tariff import price_fraction
+from compuerta.domain.tariff.civil import to_us
+from compuerta.domain.tariff.flat import price_fraction
 from compuerta.services.store_port import (
     Conflict,
     ConstraintBroken,
@@ -81,7 +82,9 @@ def test_the_view_of_an_account_tells_all_that_was_entered(store: Store) -> None
     )
     assert (account.kind, account.name, account.supply_point) == (AccountKind.CUSTOMER, "flat 2", "flat 2")
     assert (account.currency, account.zone) == ("CNY", "Asia/Shanghai")
-    assert price_fraction(account.price_per_kwh) == price_fraction("0.53")
+    assert view.schedule is not None
+    (period,) = view.schedule.version_at(to_us(NOON)).tariff.energy.periods
+    assert period.ladder.prices == (price_fraction("0.53"),)
     assert account.pay_token == an_id("token of flat 2")
     assert (account.period.start, account.period.end) == (NOON, None)
     assert view.meter is not None
@@ -175,14 +178,14 @@ def test_a_meter_measures_for_one_open_account(store: Store) -> None:
     meter_id = town.homes[0].meter_id
 
     with pytest.raises(Conflict), store.transaction() as tx:
-        tx.add_account(an_opening(town.site_id, name="flat 9", meter_id=meter_id))
+        tx.add_account(an_opening(town.site_id, name="flat 9", meter_id=meter_id, tariff_id=town.tariff_id))
 
 
 def test_a_pay_token_stands_for_one_supply_point(store: Store) -> None:
     town = a_town(store)
 
     with pytest.raises(Conflict), store.transaction() as tx:
-        tx.add_account(an_opening(town.site_id, name="flat 1", meter_id=None))
+        tx.add_account(an_opening(town.site_id, name="flat 1", meter_id=None, tariff_id=town.tariff_id))
 
 
 def test_a_road_end_is_entered_once(store: Store) -> None:

@@ -190,12 +190,12 @@ def test_a_switch_can_be_superseded(books: Connection) -> None:
         (
             """insert into charge (
                 account_id, charge_id, meter_id, read_at, from_wh, to_wh, bill_before_minor, bill_after_minor,
-                price_per_kwh
+                bill_start, from_at, tariff_id, version_no
             )
             select account_id, gen_random_uuid(), meter_id, read_at, from_wh, to_wh, bill_before_minor,
-                bill_after_minor, price_per_kwh
+                bill_after_minor, bill_start, from_at, tariff_id, version_no
             from charge""",
-            "charge_account_id_from_wh_key",
+            "charge_of_energy_once",
         ),
     ],
 )

@@ -28,6 +28,9 @@ KEPT = (
     "inbound_message",
     "audit",
     "payment_reference",
+    "bill",
+    "tariff_assignment",
+    "load_day",
 )
 
 A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"

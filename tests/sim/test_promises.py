@@ -38,7 +38,7 @@ def a_quiet_evening() -> tuple[Books, World]:
     stage.run_until(START_MS + weather.STORM_MS)
     weather.clear(town)
     stage.run_until(START_MS + weather.STORM_MS + weather.CALM_MS)
-    return books_of(town.database.store), facts_of(town)
+    return books_of(town.database.store, now=town.stage.now()), facts_of(town)
 
 
 def in_books(name: str, *, at: int = 0, **changes: object) -> Change:

@@ -22,15 +22,21 @@ from compuerta.domain.ledger import (
     judge_all,
     liability_minor,
 )
-from compuerta.domain.party import Account, Meter, Period, Site
+from compuerta.domain.party import Account, AccountKind, Meter, Period, Site
 from compuerta.domain.payment import Attempt
+from compuerta.domain.tariff.components import Terms
+from compuerta.domain.tariff.schedule import VersionKey
+from compuerta.services.facts import BilledBy
+from compuerta.services.schedules import Billing, Schedules
 from compuerta.services.store_port import (
     ALARM_OTHERS,
     ALARMS_PER_KIND_MAX,
     AccountOpening,
     AccountView,
     Alarm,
+    Assignment,
     AuditEntry,
+    BillOpening,
     Case,
     Charge,
     Claim,
@@ -45,11 +51,15 @@ from compuerta.services.store_port import (
     Key,
     MeterEntry,
     MeterSnapshot,
+    NameTaken,
     Payment,
     ProviderAccount,
     Reading,
     Recharge,
     RechargeInstant,
+    TariffEntry,
+    TariffVersion,
+    VersionState,
     Warned,
 )
 
@@ -68,13 +78,18 @@ class Tables:
     account_of_meter: dict[int, int] = field(default_factory=dict)
     provider_accounts: dict[str, ProviderAccount] = field(default_factory=dict)
     holdings: dict[int, Holdings] = field(default_factory=dict)
+    terms: dict[int, Terms] = field(default_factory=dict)  # as the account was opened
+    tariffs: dict[int, TariffEntry] = field(default_factory=dict)
+    versions: dict[VersionKey, TariffVersion] = field(default_factory=dict)
+    assignments: dict[tuple[int, datetime], Assignment] = field(default_factory=dict)
+    bills: dict[tuple[int, datetime], BillOpening] = field(default_factory=dict)
     attempts: dict[UUID, Attempt] = field(default_factory=dict)
     orders: dict[Key, UUID] = field(default_factory=dict)
     payments: dict[Key, Payment] = field(default_factory=dict)
     postings: dict[UUID, Posting] = field(default_factory=dict)
     recharges: dict[UUID, Recharge] = field(default_factory=dict)
     instants: dict[tuple[UUID, Instant], RechargeInstant] = field(default_factory=dict)
-    charges: dict[tuple[int, int], Charge] = field(default_factory=dict)
+    charges: dict[UUID, Charge] = field(default_factory=dict)
     snapshots: dict[int, MeterSnapshot] = field(default_factory=dict)
     instructions: dict[UUID, Instruction] = field(default_factory=dict)
     readings: dict[tuple[int, datetime], Reading] = field(default_factory=dict)
@@ -94,6 +109,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.tables = Tables()
+        self._schedules = Schedules()
 
     @contextmanager
     def transaction(self) -> Iterator["MemoryTransaction"]:
@@ -101,17 +117,28 @@ class MemoryStore:
         # Rows are frozen, so copying the dictionaries is copying the database.
         before = Tables(**{name: copy.copy(getattr(self.tables, name)) for name in Tables.__slots__})
         try:
-            yield MemoryTransaction(self.tables)
+            yield MemoryTransaction(self.tables, self._schedules)
         except BaseException:
             self.tables = before
             raise
+
+    def billed_by(self, *, now: datetime) -> dict[int, BilledBy]:
+        """Return by what every account is billed."""
+        transaction = MemoryTransaction(self.tables, self._schedules)
+        views = transaction.lock_accounts(self.tables.accounts, now=now)
+        return {
+            account_id: BilledBy(schedule=view.schedule, terms=view.terms)
+            for account_id, view in views.items()
+            if view.schedule is not None
+        }
 
 
 class MemoryTransaction:
     """This will run one use case on the tables."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, schedules: Schedules) -> None:
         self._tables = tables
+        self._schedules = schedules
 
     # registry ------------------------------------------------------------------------------------------
 
@@ -160,12 +187,16 @@ class MemoryTransaction:
             supply_point=opening.supply_point,
             currency=site.currency,
             zone=site.zone,
-            price_per_kwh=opening.price_per_kwh,
+            tariff_id=opening.tariff_id,
             meter_id=opening.meter_id,
             pay_token=opening.pay_token,
             period=Period(start=opening.opened_at),
         )
         self._tables.holdings[account_id] = Holdings(account_id=account_id, register_wh=opening.register_wh)
+        _require(
+            (opening.kind is AccountKind.CUSTOMER) == (opening.tariff_id is not None), "account_has_a_tariff"
+        )
+        self._tables.terms[account_id] = opening.terms
         if opening.meter_id is not None:
             self._take("installation_of_meter", opening.meter_id)
             self._tables.account_of_meter[opening.meter_id] = account_id
@@ -189,6 +220,84 @@ class MemoryTransaction:
             if account.pay_token == pay_token and account.period.end is None:
                 return account.account_id
         return None
+
+    # tariffs -------------------------------------------------------------------------------------------
+
+    def add_tariff(self, *, organisation_id: int, name: str, currency: str, at: datetime) -> int:
+        if any(
+            (each.organisation_id, each.name) == (organisation_id, name)
+            for each in self._tables.tariffs.values()
+        ):
+            raise NameTaken(name)
+        tariff_id = len(self._tables.tariffs) + 1
+        self._tables.tariffs[tariff_id] = TariffEntry(
+            tariff_id=tariff_id, organisation_id=organisation_id, name=name, currency=currency
+        )
+        return tariff_id
+
+    def tariff(self, tariff_id: int) -> TariffEntry | None:
+        return self._tables.tariffs.get(tariff_id)
+
+    def versions(self, tariff_ids: Iterable[int]) -> list[TariffVersion]:
+        wanted = set(tariff_ids)
+        return [each for key, each in sorted(self._tables.versions.items()) if key[0] in wanted]
+
+    def put_version(self, version: TariffVersion) -> None:
+        _require(version.version.tariff_id in self._tables.tariffs, "tariff_version_tariff_id_fkey")
+        self._take("tariff_version_pkey", *version.version.key)
+        self._write_version(version)
+
+    def save_version(self, version: TariffVersion) -> None:
+        kept = self._tables.versions[version.version.key]
+        if kept.state is not VersionState.DRAFT:
+            same = (kept.version, kept.fingerprint, kept.drafted_by, kept.proposed_by) == (
+                version.version, version.fingerprint, version.drafted_by, version.proposed_by
+            )  # fmt: skip
+            _require(same and kept.state is VersionState.PROPOSED, "tariff_version_is_kept")
+        self._write_version(version)
+
+    def _write_version(self, version: TariffVersion) -> None:
+        decided = version.state in (VersionState.APPROVED, VersionState.WITHDRAWN)
+        _require(decided == (version.decided_by is not None), "tariff_version_is_decided_by_somebody")
+        tariff_id = version.version.tariff_id
+        if version.state is VersionState.APPROVED:
+            others = (version.proposed_by, version.drafted_by)
+            _require(version.decided_by not in others, "tariff_version_has_two_persons")
+            self._take("tariff_version_approved", tariff_id, version.version.effective_from)
+        self._tables.versions[version.version.key] = version
+        if decided:
+            entry = self._tables.tariffs[tariff_id]
+            self._tables.tariffs[tariff_id] = replace(entry, generation=entry.generation + 1)
+
+    def assign(self, assignment: Assignment) -> None:
+        self._take("tariff_assignment_pkey", assignment.account_id, assignment.starts_at)
+        self._tables.assignments[assignment.account_id, assignment.starts_at] = assignment
+
+    def accounts_on(self, tariff_id: int, *, now: datetime) -> list[int]:
+        found = []
+        for account in self._tables.accounts.values():
+            rows = self._assignments_of(account.account_id)
+            ends = [each.starts_at for each in rows[1:]]
+            uses = any(
+                each.tariff_id == tariff_id and (at == len(ends) or ends[at] > now)
+                for at, each in enumerate(rows)
+            )
+            if account.period.end is None and uses:
+                found.append(account.account_id)
+        return sorted(found)
+
+    def _assignments_of(self, account_id: int) -> list[Assignment]:
+        account = self._tables.accounts[account_id]
+        if account.tariff_id is None:
+            return []
+        first = Assignment(
+            account_id=account_id,
+            starts_at=account.period.start,
+            tariff_id=account.tariff_id,
+            terms=self._tables.terms[account_id],
+        )
+        later = [each for key, each in sorted(self._tables.assignments.items()) if key[0] == account_id]
+        return [first, *later]
 
     # accounts and money --------------------------------------------------------------------------------
 
@@ -287,13 +396,19 @@ class MemoryTransaction:
             and (recharge_id, Instant.CLOSED) not in self._tables.instants
         ]
 
+    def put_bills(self, bills: Sequence[BillOpening]) -> None:
+        for each in bills:
+            self._take("bill_pkey", each.account_id, each.bill_start)
+            self._tables.bills[each.account_id, each.bill_start] = each
+
     def put_charges(self, charges: Sequence[Charge]) -> None:
         for charge in charges:
-            _require(charge.to_wh > charge.from_wh, "charge_check")
-            _require(charge.bill_after_minor >= charge.bill_before_minor, "charge_check1")
+            _require(charge.to_wh >= charge.from_wh, "charge_goes_forward")
+            _require((charge.account_id, charge.bill_start) in self._tables.bills, "charge_of_a_bill")
             self._take("charge_pkey", charge.account_id, charge.charge_id)
-            self._take("charge_account_id_from_wh_key", charge.account_id, charge.from_wh)
-            self._tables.charges[charge.account_id, charge.from_wh] = charge
+            if charge.to_wh > charge.from_wh:
+                self._take("charge_of_energy_once", charge.account_id, charge.from_wh)
+            self._tables.charges[charge.charge_id] = charge
 
     def save_holdings(self, holdings: Sequence[Holdings]) -> None:
         for each in holdings:
@@ -474,7 +589,20 @@ class MemoryTransaction:
     def _view(self, account_id: int, *, now: datetime) -> AccountView:
         account = self._tables.accounts[account_id]
         meter_id = account.meter_id
+        rows = self._assignments_of(account_id)
+        tariffs = self._tables.tariffs
+        billing = Billing(
+            zone=account.zone,
+            assignments=tuple(
+                (each.starts_at if at else None, each.tariff_id, tariffs[each.tariff_id].generation)
+                for at, each in enumerate(rows)
+            ),
+        )
+        schedule = self._schedules.of([billing], read=self.versions)[billing] if rows else None
+        terms = [each.terms for each in rows if each.starts_at <= now] or [Terms()]
         return AccountView(
+            schedule=schedule,
+            terms=terms[-1],
             account=account,
             holdings=self._tables.holdings[account_id],
             meter=None if meter_id is None else self._tables.meters[meter_id],

@@ -99,7 +99,7 @@ def _loop(play: Play) -> dict[str, Any]:
     for home, attempt_id in zip(stage.town.homes, openings, strict=True):
         _wait_for_power(play, home, attempt_id, quiet=True)
     play.tell("the building has power")
-    before = books.load(stage.url)
+    before = books.load(stage.url, now=wiring.now())
     players = [home for home in stage.town.homes if home.in_story]
     for home in players:
         play.tell(f"[bold]{home.supply_point}[/] {home.name} ({home.road.value}) uses {home.power_w} W")

@@ -18,7 +18,7 @@ def check(stage: Stage, *, settled: bool, before: Books | None = None) -> Mappin
     While money is on its way, books and meters cannot be seen at the same instant: then only what the
     providers have is asked, after the books, so that whatever is booked must be there.
     """
-    held = books.load(stage.url)
+    held = books.load(stage.url, now=wiring.now())
     meters = tuple(_meter_fact(state) for state in stage.meters()) if settled else None
     world = World(meters=meters, provider=(*_provider_facts(stage), *_till_facts(stage)))
     return promises.check(held, world, now=wiring.now(), settled=settled, before=before)

@@ -4,11 +4,14 @@ Every meter begins empty; the first electricity is sold at the till, so that fro
 and the meters have the same history.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.tariff.flat import flat_tariff
+from compuerta.services import tariffing
 from compuerta.services.store_port import (
     AccountOpening,
     Endpoint,
@@ -17,6 +20,7 @@ from compuerta.services.store_port import (
     Store,
     Transaction,
 )
+from compuerta.services.tariffing import Founders
 
 ZONE = "Asia/Shanghai"
 UTC_OFFSET_MIN = 480
@@ -28,6 +32,7 @@ PRICE = "1.0000"
 # but in accelerated time it would look like a register that jumps (promise T2).
 PRICE_STORY = "6.0000"
 STORY_LOAD_W = 3_000
+FOUNDERS = Founders(drafted_by="manager", approved_by="owner")
 
 STANDARD = "dlt645-standard-4g"
 VENDOR = "dlt645-vendor-rs485"
@@ -49,6 +54,20 @@ class Home:
     opening_minor: int
     pay_token: UUID
     account_id: int = 0
+
+    @property
+    def price(self) -> str:
+        """What a kWh costs there."""
+        return PRICE_STORY if self.in_story else PRICE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where somebody moves in."""
+
+    organisation_id: int
+    site_id: int
+    tariffs: Mapping[str, int]  # by price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +120,18 @@ def build(store: Store, homes: tuple[Home, ...], *, bus_paths: dict[str, str], n
         for endpoint in _endpoints(homes, bus_paths, organisation_id=organisation_id):
             tx.add_endpoint(endpoint)
         _add_providers(tx, organisation_id=organisation_id, site_id=site_id, now=now)
-        entered = tuple(
-            _moved_in(tx, home, organisation_id=organisation_id, site_id=site_id, now=now) for home in homes
-        )
+        tariffs = {
+            price: tariffing.found(
+                tx,
+                flat_tariff(price, currency=CURRENCY),
+                organisation_id=organisation_id,
+                founders=FOUNDERS,
+                now=now,
+            )
+            for price in sorted({home.price for home in homes})
+        }
+        place = _Place(organisation_id=organisation_id, site_id=site_id, tariffs=tariffs)
+        entered = tuple(_moved_in(tx, home, place, now=now) for home in homes)
     return Town(organisation_id=organisation_id, homes=entered)
 
 
@@ -113,7 +141,7 @@ def _add_providers(tx: Transaction, *, organisation_id: int, site_id: int, now: 
         kind=AccountKind.SUSPENSE,
         name="Suspense",
         supply_point="-",
-        price_per_kwh="0",
+        tariff_id=None,
         meter_id=None,
         pay_token=uuid4(),
         opened_at=now,
@@ -130,9 +158,9 @@ def _add_providers(tx: Transaction, *, organisation_id: int, site_id: int, now: 
         )
 
 
-def _moved_in(tx: Transaction, home: Home, *, organisation_id: int, site_id: int, now: datetime) -> Home:
+def _moved_in(tx: Transaction, home: Home, place: _Place, *, now: datetime) -> Home:
     entry = MeterEntry(
-        organisation_id=organisation_id,
+        organisation_id=place.organisation_id,
         meter_no=home.meter_no,
         model=home.model,
         credit_authority=_authority(home),
@@ -141,11 +169,11 @@ def _moved_in(tx: Transaction, home: Home, *, organisation_id: int, site_id: int
         road=home.road,
     )
     opening = AccountOpening(
-        site_id=site_id,
+        site_id=place.site_id,
         kind=AccountKind.CUSTOMER,
         name=home.name,
         supply_point=home.supply_point,
-        price_per_kwh=PRICE_STORY if home.in_story else PRICE,
+        tariff_id=place.tariffs[home.price],
         meter_id=tx.add_meter(entry),
         pay_token=home.pay_token,
         opened_at=now,
@@ -186,13 +214,12 @@ def fleet_config(
 
 
 def _virtual(home: Home) -> dict[str, object]:
-    price = PRICE_STORY if home.in_story else PRICE
     return {
         "meter_no": home.meter_no,
         "customer_no": home.meter_no,
         "credit_authority": _authority(home).value,
         "layout": "vendor" if home.model == VENDOR else "standard",
-        "price_e4": int(price.replace(".", "")),
+        "price_e4": int(home.price.replace(".", "")),
         "load": {"power_w": home.power_w},
         "baud": BAUD,
         **(

@@ -20,6 +20,7 @@ class Kind(Enum):
 
     RECHARGE = "recharge"
     SWITCH = "switch"
+    TARIFF = "tariff"  # the tables of a version, into the set that takes over when it becomes effective
 
 
 class State(Enum):
@@ -83,7 +84,8 @@ class LifeViolated(Broken):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """One wish to one meter; amount and purchase number belong to a recharge, relay to a switch."""
+    """One wish to one meter; amount and purchase number belong to a recharge, relay to a switch, and a
+    version to a tariff."""
 
     meter_id: int
     instruction_id: UUID
@@ -96,6 +98,8 @@ class Instruction:
     purchase_no: int | None = None
     recharge_id: UUID | None = None
     relay_closed: bool | None = None
+    tariff_id: int | None = None
+    version_no: int | None = None
     reason: str = ""  # why a switch is wanted: the supply reason's name
     tries: int = 0
     lease_until: datetime | None = None
@@ -108,8 +112,9 @@ class Instruction:
             self.amount_minor is not None and self.purchase_no is not None and self.recharge_id is not None
         )
         switch = self.relay_closed is not None
-        assert recharge != switch, "an instruction is a recharge or a switch"
-        assert (self.kind is Kind.RECHARGE) == recharge
+        tariff = self.tariff_id is not None and self.version_no is not None
+        belongs = {Kind.RECHARGE: recharge, Kind.SWITCH: switch, Kind.TARIFF: tariff}
+        assert sum(belongs.values()) == 1 and belongs[self.kind], "an instruction is of one kind"
 
 
 def after(state: State, event: Event) -> State:

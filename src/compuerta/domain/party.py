@@ -123,7 +123,7 @@ class Account:
     supply_point: str  # how people call the place: "302", "stall 14"
     currency: str
     zone: str
-    price_per_kwh: str
+    tariff_id: int | None  # that it was opened under; None for accounts that buy nothing
     meter_id: int | None
     pay_token: UUID
     period: Period

@@ -5,8 +5,8 @@ They are read at the meter and at the provider, never through the platform's own
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -14,9 +14,15 @@ from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter
 from compuerta.domain.payment import Attempt
-from compuerta.domain.tariff import FlatTariff, bill_minor
+from compuerta.domain.tariff.bill import bill
+from compuerta.domain.tariff.components import Terms
+from compuerta.domain.tariff.packing import unpacked
+from compuerta.domain.tariff.rating import extend
+from compuerta.domain.tariff.schedule import Schedule
+from compuerta.domain.tariff.tally import Span, opened
 from compuerta.drivers.abilities import Relay
 from compuerta.services.store_port import (
+    BillOpening,
     Case,
     Charge,
     Hold,
@@ -33,6 +39,14 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BilledBy:
+    """The versions and terms that an account is billed by."""
+
+    schedule: Schedule
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """What the database holds at one instant."""
 
@@ -44,11 +58,13 @@ class Books:
     recharges: tuple[Recharge, ...] = ()
     instants: tuple[RechargeInstant, ...] = ()
     charges: tuple[Charge, ...] = ()
+    bills: tuple[BillOpening, ...] = ()
     instructions: tuple[Instruction, ...] = ()
     holdings: tuple[Holdings, ...] = ()
     snapshots: tuple[MeterSnapshot, ...] = ()
     holds: tuple[Hold, ...] = ()
     cases: tuple[Case, ...] = ()
+    billed_by: Mapping[int, BilledBy] = field(default_factory=dict)  # by account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +154,15 @@ class View:
         """Return what the meter has measured and no charge has told of yet."""
         holdings = self.holdings[account.account_id]
         used_wh = max(fact.energy_wh - (holdings.register_wh or 0), 0)
-        tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
-        billed_wh = holdings.billed_wh
-        return bill_minor(billed_wh + used_wh, tariff=tariff) - bill_minor(billed_wh, tariff=tariff)
+        by = self.books.billed_by[account.account_id]
+        schedule, terms = by.schedule, by.terms
+        start = holdings.register_at or account.period.start
+        tally = unpacked(holdings.tally) if holdings.tally else opened(schedule=schedule, at=start)
+        use = Span(start=start, end=self.now, energy_wh=used_wh)
+        moved = extend(tally, use, schedule=schedule, terms=terms)
+        closed_minor = sum(ended.total_minor for _, ended in moved.closed)
+        after = bill(moved.tally, schedule=schedule, terms=terms)
+        return closed_minor + after.total_minor - bill(tally, schedule=schedule, terms=terms).total_minor
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:

@@ -10,15 +10,16 @@ from datetime import datetime, timedelta
 
 from compuerta.domain import alert
 from compuerta.domain.energy import Delta, judge_delta
-from compuerta.domain.ledger import DELIVERED, REVENUE_ENERGY, Posting, PostingKind, transfer
+from compuerta.domain.ledger import Posting
 from compuerta.domain.money import minor_digits
-from compuerta.domain.naming import derived, named
+from compuerta.domain.naming import named
 from compuerta.domain.party import CreditAuthority
-from compuerta.domain.tariff import FlatTariff, bill_minor
+from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import MeterState, Relay
-from compuerta.services import booking, converging
+from compuerta.services import booking, charging, converging
 from compuerta.services.store_port import (
     AccountView,
+    BillOpening,
     Case,
     Charge,
     Holdings,
@@ -54,6 +55,7 @@ class _Batch:
     snapshots: dict[int, MeterSnapshot] = field(default_factory=dict)
     holdings: dict[int, Holdings] = field(default_factory=dict)
     postings: list[Posting] = field(default_factory=list)
+    bills: list[BillOpening] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
@@ -81,6 +83,7 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     tx.save_snapshots(list(batch.snapshots.values()))
     tx.save_holdings(list(batch.holdings.values()))
     booking.book(tx, batch.postings)
+    tx.put_bills(batch.bills)
     tx.put_charges(batch.charges)
     tx.put_cases(batch.cases)
     tx.put_warnings(batch.warnings)
@@ -110,6 +113,7 @@ def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: d
             relay=state.relay,
             purchase_no=state.purchase_no,
             power_w=state.power_w,
+            rates_wh=state.rates_wh,
         )
     )
     if state.relay is Relay.CLOSED:
@@ -141,7 +145,12 @@ def _bill(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetim
     register_wh = report.state.energy_wh
     assert register_wh is not None
     if holdings.register_wh is None:
-        batch.holdings[account_id] = replace(holdings, register_wh=register_wh, register_at=report.at)
+        batch.holdings[account_id] = replace(
+            holdings,
+            register_wh=register_wh,
+            register_at=report.at,
+            register_rates_wh=report.state.rates_wh,
+        )
         return
     last_at = holdings.register_at or view.account.period.start
     elapsed_s = int((report.at - last_at).total_seconds()) + 1
@@ -152,10 +161,8 @@ def _bill(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetim
         return  # the case is open; a person decides where billing goes on
     if verdict is not Delta.PLAUSIBLE:
         _hold(batch, report, view, verdict, holdings)
-    elif register_wh > holdings.register_wh:
-        _charge(batch, report, view, holdings, now=now)
     else:
-        batch.holdings[account_id] = replace(holdings, register_at=report.at)
+        _charge(batch, report, view, holdings, now=now)
 
 
 def _hold(batch: _Batch, report: MeterReport, view: AccountView, verdict: Delta, holdings: Holdings) -> None:
@@ -175,40 +182,42 @@ def _hold(batch: _Batch, report: MeterReport, view: AccountView, verdict: Delta,
 def _charge(
     batch: _Batch, report: MeterReport, view: AccountView, holdings: Holdings, *, now: datetime
 ) -> None:
+    """Charge the use since the register was billed last: one charge in each bill that it reaches into."""
     assert report.state.energy_wh is not None and holdings.register_wh is not None
-    account = view.account
-    tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
-    to_wh = holdings.billed_wh + report.state.energy_wh - holdings.register_wh
-    charge = Charge(
-        account_id=account.account_id,
-        charge_id=named("charge", account.account_id, to_wh),
+    if view.schedule is None:
+        return
+    use = charging.Use(
         meter_id=report.meter_id,
-        read_at=report.at,
-        from_wh=holdings.billed_wh,
-        to_wh=to_wh,
-        bill_before_minor=bill_minor(holdings.billed_wh, tariff=tariff),
-        bill_after_minor=bill_minor(to_wh, tariff=tariff),
-        price_per_kwh=account.price_per_kwh,
+        span=Span(
+            start=holdings.register_at or view.account.period.start,
+            end=report.at,
+            energy_wh=report.state.energy_wh - holdings.register_wh,
+            rates_wh=_rates_used(holdings, report),
+        ),
     )
-    batch.charges.append(charge)
-    batch.holdings[account.account_id] = replace(
-        holdings, register_wh=report.state.energy_wh, register_at=report.at, billed_wh=to_wh
+    charged = charging.charge(view, holdings, use, now=now)
+    batch.bills += charged.bills
+    batch.charges += charged.charges
+    batch.postings += charged.postings
+    account_id = view.account.account_id
+    batch.holdings[account_id] = replace(
+        charged.holdings,
+        register_wh=report.state.energy_wh,
+        register_at=report.at,
+        register_rates_wh=report.state.rates_wh,
     )
-    amount_minor = charge.bill_after_minor - charge.bill_before_minor
-    was = batch.balances_minor.get(account.account_id, view.holdings.delivered_minor)
-    batch.balances_minor[account.account_id] = was - amount_minor
-    if amount_minor:
-        batch.postings.append(
-            Posting(
-                account_id=account.account_id,
-                posting_id=derived(charge.charge_id, PostingKind.CHARGE.value),
-                kind=PostingKind.CHARGE,
-                currency=account.currency,
-                lines=transfer(debit=DELIVERED, credit=REVENUE_ENERGY, amount_minor=amount_minor),
-                booked_at=now,
-                cause_id=charge.charge_id,
-            )
-        )
+    was = batch.balances_minor.get(account_id, view.holdings.delivered_minor)
+    batch.balances_minor[account_id] = was - charged.amount_minor
+
+
+def _rates_used(holdings: Holdings, report: MeterReport) -> tuple[int, ...] | None:
+    """Return the use by the meter's own rates, where both readings tell them and they add up."""
+    before, after = holdings.register_rates_wh, report.state.rates_wh
+    if before is None or after is None or len(before) != len(after):
+        return None
+    used = tuple(then - was for was, then in zip(before, after, strict=True))
+    whole_wh = (report.state.energy_wh or 0) - (holdings.register_wh or 0)
+    return used if min(used) >= 0 and sum(used) == whole_wh else None
 
 
 def _warn(batch: _Batch, before: MeterSnapshot, report: MeterReport, view: AccountView) -> None:

@@ -20,10 +20,13 @@ from compuerta.domain.naming import derived
 from compuerta.domain.party import Account, CreditAuthority, Meter
 from compuerta.domain.payment import payment_id
 from compuerta.domain.supply import Reason
-from compuerta.domain.tariff import FlatTariff, bill_minor
+from compuerta.domain.tariff.bill import bill
+from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
+from compuerta.services import charging
 from compuerta.services.facts import Books, MeterFact, ProviderFact, Purchase, View, World, grouped
 from compuerta.services.store_port import (
+    Holdings,
     HoldKind,
     Instant,
     Payment,
@@ -183,34 +186,63 @@ def _m3(view: View) -> Iterator[str | None]:
 
 
 def _m4(view: View) -> Iterator[str | None]:
-    """M4 The charges of an account add up to the bill of its energy, to the last minor unit."""
+    """M4 The charges of a bill add up to it, to the last minor unit, and each is booked as it is."""
     charges = grouped(view.books.charges, lambda each: each.account_id)
     for account_id, held in view.holdings.items():
-        account = view.account[account_id]
-        tariff = FlatTariff(price_per_kwh=account.price_per_kwh, currency=account.currency)
-        at_wh = charged_minor = 0
-        for charge in sorted(charges[account_id], key=lambda each: each.from_wh):
+        at_wh, open_bill, billed_minor = 0, None, 0
+        for charge in sorted(
+            charges[account_id], key=lambda each: (each.bill_start, each.to_wh, each.read_at)
+        ):
             amount_minor = charge.bill_after_minor - charge.bill_before_minor
+            before_minor = billed_minor if charge.bill_start == open_bill else 0
             booked = [
                 liability_minor(each, code=DELIVERED)
                 for each in view.postings_of[charge.charge_id]
                 if each.kind is PostingKind.CHARGE
             ]
-            fine = charge.from_wh == at_wh and booked == ([-amount_minor] if amount_minor else [])
+            fine = charge.from_wh == at_wh and sum(booked) == -amount_minor
             yield _unless(
-                fine,
-                f"account {account_id}: charge from {charge.from_wh} Wh after {at_wh} Wh, booked {booked}",
+                fine and charge.bill_before_minor == before_minor,
+                f"account {account_id}: charge from {charge.from_wh} Wh after {at_wh} Wh, "
+                f"{charge.bill_before_minor} after {before_minor}, booked {booked}",
             )
-            at_wh, charged_minor = charge.to_wh, charged_minor + amount_minor
-        bill = bill_minor(at_wh, tariff=tariff)
-        fine = held.billed_wh == at_wh and charged_minor == bill
-        yield _unless(
-            fine, f"account {account_id}: charges are {charged_minor}, the bill of {at_wh} Wh is {bill}"
+            at_wh, open_bill, billed_minor = charge.to_wh, charge.bill_start, charge.bill_after_minor
+        if held.tally:
+            yield _unless(
+                held.billed_wh == at_wh and _open_minor(view, held, open_bill, billed_minor),
+                f"account {account_id}: {at_wh} Wh are charged, {billed_minor} in the last bill, "
+                f"and its tally says otherwise",
+            )
+
+
+def _open_minor(view: View, held: Holdings, open_bill: datetime | None, billed_minor: int) -> bool:
+    """Whether the open bill, made of the tally, is what was charged in it."""
+    by, tally = view.books.billed_by[held.account_id], unpacked(held.tally)
+    made = bill(tally, schedule=by.schedule, terms=by.terms)
+    return made.total_minor == (billed_minor if tally.bill_start == open_bill else 0)
+
+
+def _m4_made_again(view: View) -> Iterator[str | None]:
+    """M4 Every bill, made again from its opening and its uses, gives the same charges; energy is whole."""
+    charges = grouped(view.books.charges, lambda each: (each.account_id, each.bill_start))
+    for opening in view.books.bills:
+        by = view.books.billed_by[opening.account_id]
+        own = sorted(
+            charges[opening.account_id, opening.bill_start], key=lambda each: (each.to_wh, each.read_at)
         )
+        again = charging.made_again(unpacked(opening.tally), own, schedule=by.schedule, terms=by.terms)
+        for charge, (before, after) in zip(own, again, strict=True):
+            made = before.total_minor, after.total_minor
+            yield _unless(
+                made == (charge.bill_before_minor, charge.bill_after_minor),
+                f"charge {charge.charge_id}: {charge.bill_before_minor} to {charge.bill_after_minor}, "
+                f"made again {made}",
+            )
 
 
 def _m4_settled(view: View) -> Iterator[str | None]:
     """M4 What the meter measured is what was billed, down to the register's step."""
+    yield from _m4_made_again(view)
     for account, meter, fact in view.metered():
         held = view.holdings[account.account_id]
         if fact.ran_backwards or held.billing_held:

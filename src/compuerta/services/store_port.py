@@ -13,16 +13,26 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from compuerta.domain.errors import Broken, Unreachable
+from compuerta.domain.errors import Broken, Refused, Unreachable
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Outcome, Posting
 from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, RoadKind
 from compuerta.domain.payment import Attempt
+from compuerta.domain.tariff.components import Terms
+from compuerta.domain.tariff.schedule import Schedule, Version, VersionKey
 from compuerta.drivers.abilities import Relay
 
 
 class Conflict(Unreachable):
     """Another transaction was faster with the same key; the same batch will find its work when run again."""
+
+
+class NameTaken(Refused):
+    """There is another of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a {name!r} already; choose another name")
+        self.name = name
 
 
 class ConstraintBroken(Broken):
@@ -34,6 +44,14 @@ class PaymentVerdict(Enum):
 
     CREDITED = "credited"
     SUSPENDED = "suspended"  # the money is here, and a case says why it is not credited
+
+
+class Basis(Enum):
+    """What a charge rests on."""
+
+    READ = "read"  # a reading, or readings of each rate: nothing had to be supposed
+    SPREAD = "spread"  # use between readings that lie apart, spread evenly over hours of different prices
+    DAYS = "days"  # days that passed, without a reading
 
 
 class Instant(Enum):
@@ -109,7 +127,66 @@ class Charge:
     to_wh: int
     bill_before_minor: int
     bill_after_minor: int
-    price_per_kwh: str
+    bill_start: datetime
+    from_at: datetime  # the use is of [from_at, read_at), which may begin in an earlier bill
+    version: VersionKey  # in force at the end
+    basis: Basis
+    rates_wh: tuple[int, ...] | None = None  # by the meter's own registers of rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillOpening:
+    """Where a bill began: with the uses of its charges it can be made again, line by line (promise T3)."""
+
+    account_id: int
+    bill_start: datetime
+    tally: tuple[int, ...]  # before the use that reached into this bill; packed
+
+
+class VersionState(Enum):
+    """Where a version of a tariff stands."""
+
+    DRAFT = "draft"
+    PROPOSED = "proposed"  # never changed any more; a second person decides
+    APPROVED = "approved"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffEntry:
+    """A line of versions under one name; `generation` grows with every decision."""
+
+    tariff_id: int
+    organisation_id: int
+    name: str
+    currency: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffVersion:
+    """A version as it is kept, with who wrote, proposed and decided it."""
+
+    version: Version
+    state: VersionState
+    fingerprint: str
+    drafted_by: str
+    drafted_at: datetime
+    proposed_by: str | None = None
+    proposed_at: datetime | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A tariff that an account changes to, with what of its contract the tariff asks for."""
+
+    account_id: int
+    starts_at: datetime
+    tariff_id: int
+    terms: Terms = field(default_factory=Terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +200,7 @@ class Reading:
     relay: Relay | None
     purchase_no: int | None
     power_w: int | None
+    rates_wh: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +232,8 @@ class Holdings:
     register_at: datetime | None = None  # when it was read; None = it was given when the account was opened
     billed_wh: int = 0  # energy billed since the account began
     billing_held: bool = False  # a reading is in doubt: nothing is charged, nobody is cut
+    register_rates_wh: tuple[int, ...] | None = None  # the registers by rate, with `register_wh`
+    tally: tuple[int, ...] = ()  # the open bill, packed; empty before the first reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +245,8 @@ class AccountView:
     meter: Meter | None
     snapshot: MeterSnapshot | None
     holds: frozenset[HoldKind]
+    schedule: Schedule | None = None  # by what it is billed; None for accounts that buy nothing
+    terms: Terms = field(default_factory=Terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,11 +359,12 @@ class AccountOpening:
     kind: AccountKind
     name: str
     supply_point: str
-    price_per_kwh: str
+    tariff_id: int | None  # None for accounts that buy nothing
     meter_id: int | None
     pay_token: UUID
     opened_at: datetime
     register_wh: int | None = None
+    terms: Terms = field(default_factory=Terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,6 +389,7 @@ class Claim:
     zone: str
     may_close: bool  # no hold forbids closing the relay (promise S3)
     wanted_closed: bool | None  # what supply should be now; None = nobody has decided yet
+    version: Version | None = None  # what a tariff instruction sets
 
 
 Key = tuple[str, str]  # (provider, reference or transaction number)
@@ -325,6 +409,26 @@ class Transaction(Protocol):
     def endpoints(self) -> list[Endpoint]: ...
     def meters(self) -> list[Meter]: ...
     def account_by_token(self, pay_token: UUID) -> int | None: ...
+
+    # tariffs
+    def add_tariff(self, *, organisation_id: int, name: str, currency: str, at: datetime) -> int:
+        """Begin a line of versions; raises `NameTaken` where the organisation has one of this name."""
+        ...
+
+    def tariff(self, tariff_id: int) -> TariffEntry | None: ...
+    def versions(self, tariff_ids: Iterable[int]) -> list[TariffVersion]:
+        """Return all versions of these tariffs, by tariff and number, locked until the transaction ends."""
+        ...
+
+    def put_version(self, version: TariffVersion) -> None: ...
+    def save_version(self, version: TariffVersion) -> None:
+        """Write a draft anew, propose it, or decide on it; a decision makes a new generation."""
+        ...
+
+    def assign(self, assignment: Assignment) -> None: ...
+    def accounts_on(self, tariff_id: int, *, now: datetime) -> list[int]:
+        """Return the open accounts that this tariff bills, or will."""
+        ...
 
     # accounts and money
     def lock_accounts(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
@@ -364,6 +468,7 @@ class Transaction(Protocol):
         """Return recharges of these accounts, credited by the given instant, that have no CLOSED yet."""
         ...
 
+    def put_bills(self, bills: Sequence[BillOpening]) -> None: ...
     def put_charges(self, charges: Sequence[Charge]) -> None: ...
     def save_holdings(self, holdings: Sequence[Holdings]) -> None:
         """Write all of the holdings but the two amounts, which only `book` moves."""

@@ -1,6 +1,6 @@
 """Looking: the books in memory and the facts of the town, for the promises' checks."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.services import promises
@@ -32,7 +32,7 @@ class Inspector:
     def look(self, *, settled: bool = False) -> None:
         """Check everything; raises `PromiseBroken`."""
         town = self._town
-        books = books_of(town.database.store)
+        books = books_of(town.database.store, now=town.stage.now())
         verdicts = promises.check(
             books, facts_of(town), now=town.stage.now(), settled=settled, before=self._before
         )
@@ -66,7 +66,7 @@ class Inspector:
             _raise_if(promises.broken(promises.check_passing(passing)))
 
 
-def books_of(store: MemoryStore) -> Books:
+def books_of(store: MemoryStore, *, now: datetime) -> Books:
     """Return a copy of what the database in memory holds."""
     tables = store.tables
     return Books(
@@ -83,6 +83,8 @@ def books_of(store: MemoryStore) -> Books:
         snapshots=tuple(tables.snapshots.values()),
         holds=tuple(tables.holds.values()),
         cases=tuple(tables.cases.values()),
+        bills=tuple(tables.bills.values()),
+        billed_by=store.billed_by(now=now),
     )
 
 

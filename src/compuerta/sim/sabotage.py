@@ -15,15 +15,15 @@ from typing import Any
 from compuerta.adapters.memory import MemoryTransaction
 from compuerta.domain import instruction as life
 from compuerta.domain import ledger
-from compuerta.domain import tariff as rating
 from compuerta.domain.energy import Delta
 from compuerta.domain.instruction import Event, Instruction, State
 from compuerta.domain.ledger import Line
 from compuerta.domain.payment import PaymentNotice
+from compuerta.domain.tariff.tally import Tally, opened
 from compuerta.drivers import dlt645 as driver
 from compuerta.drivers.abilities import Order, RechargeOrder
-from compuerta.services import converging, deliver, observe, vend
-from compuerta.services.store_port import Claim, Key, Payment, Store
+from compuerta.services import charging, converging, deliver, observe, vend
+from compuerta.services.store_port import AccountView, Claim, Holdings, Key, Payment, Store
 from compuerta.wire.dlt645 import frame as framing
 from compuerta.wire.dlt645 import session
 from compuerta.wire.dlt645.frame import Deframer, Frame
@@ -84,16 +84,11 @@ def _no_sum_zero() -> Sequence[Change]:
 
 
 def _no_bill_difference() -> Sequence[Change]:
-    bill = rating.bill_minor
-    befores: list[int] = []
+    def forgetful(view: AccountView, holdings: Holdings) -> Tally:
+        assert view.schedule is not None
+        return opened(schedule=view.schedule, at=holdings.register_at or view.account.period.start)
 
-    def each_for_itself(energy_wh: int, *, tariff: rating.FlatTariff) -> int:
-        if not befores:
-            befores.append(energy_wh)
-            return 0
-        return bill(energy_wh - befores.pop(), tariff=tariff)
-
-    return [(observe, "bill_minor", each_for_itself)]
+    return [(charging, "tally_of", forgetful)]
 
 
 # The wire.

@@ -1,7 +1,7 @@
 """The town: a handful of meters of every kind, with the books, the roles and the people around them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -13,11 +13,14 @@ from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import Model, RechargeLayout
+from compuerta.services import tariffing
 from compuerta.services.dispatching import Equipment
 from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.store_port import AccountOpening, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.tariffing import Founders
 from compuerta.sim.door import Door, Worker
 from compuerta.sim.gateway import Gateway
 from compuerta.sim.mortal import Database, Mortal
@@ -167,6 +170,7 @@ def _register(
 ) -> list[int]:
     organisation_id = tx.add_organisation("Casa Compuerta")
     site_id = tx.add_site(organisation_id=organisation_id, name="Patio", zone=ZONE, currency=CURRENCY)
+    tariffs = {price_e4: _tariff(tx, organisation_id, price_e4) for price_e4 in PRICES_E4}
     account_ids = []
     for number, (kind, meter_no) in enumerate(zip(kinds, houses, strict=True), start=1):
         endpoint_id = _endpoint_id(number, kind)
@@ -190,11 +194,10 @@ def _register(
                 road=kind.road,
             )
         )
-        price_e4 = PRICES_E4[number % len(PRICES_E4)]
-        account_ids.append(
-            tx.add_account(_opening(site_id, str(number), price_e4, meter_id=meter_id, chance=chance))
-        )
-    suspense_id = tx.add_account(_opening(site_id, "suspense", 0, meter_id=None, chance=chance))
+        home = _opening(site_id, str(number), meter_id=meter_id, chance=chance)
+        tariff_id = tariffs[PRICES_E4[number % len(PRICES_E4)]]
+        account_ids.append(tx.add_account(replace(home, tariff_id=tariff_id)))
+    suspense_id = tx.add_account(_opening(site_id, "suspense", meter_id=None, chance=chance))
     for name in ("wechat", "till"):
         tx.add_provider_account(
             ProviderAccount(
@@ -204,16 +207,26 @@ def _register(
     return account_ids
 
 
-def _opening(
-    site_id: int, name: str, price_e4: int, *, meter_id: int | None, chance: Random, at: datetime = START
-) -> AccountOpening:
+def _tariff(tx: MemoryTransaction, organisation_id: int, price_e4: int) -> int:
     whole, rest = divmod(price_e4, 10_000)
+    return tariffing.found(
+        tx,
+        flat_tariff(f"{whole}.{rest:04d}", currency=CURRENCY),
+        organisation_id=organisation_id,
+        founders=Founders(drafted_by="manager", approved_by="owner"),
+        now=START,
+    )
+
+
+def _opening(
+    site_id: int, name: str, *, meter_id: int | None, chance: Random, at: datetime = START
+) -> AccountOpening:
     return AccountOpening(
         site_id=site_id,
         kind=AccountKind.SUSPENSE if meter_id is None else AccountKind.CUSTOMER,
         name=f"flat {name}",
         supply_point=name,
-        price_per_kwh=f"{whole}.{rest:04d}",
+        tariff_id=None,
         meter_id=meter_id,
         pay_token=UUID(int=chance.getrandbits(128)),
         opened_at=at,

@@ -1,5 +1,6 @@
 """What meters say becomes charges and warnings; what cannot be believed is held, with a case."""
 
+from fractions import Fraction
 from itertools import accumulate
 
 import pytest
@@ -20,7 +21,7 @@ from tests.unit.services.town import (
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.ledger import PostingKind
-from compuerta.domain.tariff import FlatTariff, bill_minor
+from compuerta.domain.tariff.flat import price_fraction
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import holding, observe
 from compuerta.services.acting import Actor
@@ -78,7 +79,7 @@ def test_charges_over_any_split_of_readings_add_up_to_the_bill(price: str, steps
     for number, energy_wh in enumerate(accumulate(steps_wh), start=1):
         told(store, home, at=NOON + number * HOUR, energy_wh=energy_wh)
 
-    bill = bill_minor(sum(steps_wh), tariff=FlatTariff(price_per_kwh=price, currency="CNY"))
+    bill = int(price_fraction(price) * sum(steps_wh) / 10 + Fraction(1, 2))
     charges = [charge.bill_after_minor - charge.bill_before_minor for charge in store.tables.charges.values()]
     assert sum(charges) == bill
     assert all(charge >= 0 for charge in charges)

@@ -9,12 +9,16 @@ from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import UNDELIVERED, Line, Posting, PostingKind, cash, transfer
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.payment import Attempt, PaymentNotice
+from compuerta.domain.tariff.components import Tariff
+from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
-from compuerta.services import deliver, observe, ordering, vend
+from compuerta.services import deliver, observe, ordering, tariffing, vend
 from compuerta.services.payment_ports import Capabilities
 from compuerta.services.store_port import (
     AccountOpening,
     AccountView,
+    Basis,
+    BillOpening,
     Charge,
     Claim,
     Endpoint,
@@ -26,7 +30,9 @@ from compuerta.services.store_port import (
     ProviderAccount,
     Recharge,
     Store,
+    Transaction,
 )
+from compuerta.services.tariffing import Founders
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)  # in Shanghai
 SECOND = timedelta(seconds=1)
@@ -60,6 +66,7 @@ class Town:
     organisation_id: int
     site_id: int
     suspense_id: int
+    tariff_id: int
     homes: tuple[Home, ...]
 
 
@@ -101,6 +108,7 @@ def a_town(
                 suspense_account_id=suspense_id,
             )
         )
+        tariff_id = a_tariff(tx, organisation_id, flat_tariff(price_per_kwh, currency="CNY"))
         homes = []
         for number, authority in enumerate(authorities, start=1):
             meter_id = tx.add_meter(a_meter_entry(organisation_id, number=number, authority=authority))
@@ -108,11 +116,22 @@ def a_town(
                 site_id,
                 name=f"flat {number}",
                 meter_id=meter_id,
-                price_per_kwh=price_per_kwh,
+                tariff_id=tariff_id,
                 register_wh=register_wh,
             )
             homes.append(Home(meter_id=meter_id, account_id=tx.add_account(opening)))
-    return Town(organisation_id=organisation_id, site_id=site_id, suspense_id=suspense_id, homes=tuple(homes))
+    return Town(
+        organisation_id=organisation_id,
+        site_id=site_id,
+        suspense_id=suspense_id,
+        tariff_id=tariff_id,
+        homes=tuple(homes),
+    )
+
+
+def a_tariff(tx: Transaction, organisation_id: int, tariff: Tariff) -> int:
+    founders = Founders(drafted_by="manager", approved_by="owner")
+    return tariffing.found(tx, tariff, organisation_id=organisation_id, founders=founders, now=NOON)
 
 
 def a_meter_entry(organisation_id: int, *, number: int, authority: CreditAuthority = METER) -> MeterEntry:
@@ -133,7 +152,7 @@ def an_opening(
     name: str,
     meter_id: int | None,
     kind: AccountKind = AccountKind.CUSTOMER,
-    price_per_kwh: str = "0.5300",
+    tariff_id: int | None = None,
     register_wh: int | None = 0,
 ) -> AccountOpening:
     return AccountOpening(
@@ -141,7 +160,7 @@ def an_opening(
         kind=kind,
         name=name,
         supply_point=name,
-        price_per_kwh=price_per_kwh,
+        tariff_id=tariff_id,
         meter_id=meter_id,
         pay_token=an_id(f"token of {name}"),
         opened_at=NOON,
@@ -258,8 +277,15 @@ def a_charge(home: Home, *, from_wh: int = 0, to_wh: int = 1_000) -> Charge:
         to_wh=to_wh,
         bill_before_minor=0,
         bill_after_minor=53,
-        price_per_kwh="0.5300",
+        bill_start=NOON,
+        from_at=NOON,
+        version=(1, 1),
+        basis=Basis.READ,
     )
+
+
+def a_bill(home: Home) -> BillOpening:
+    return BillOpening(account_id=home.account_id, bill_start=NOON, tally=(1, 2, 3))
 
 
 def a_delivery(home: Home, *, purchase_no: int = 1, created_at: datetime = NOON) -> Instruction:

@@ -1,19 +1,19 @@
 """The books as PostgreSQL holds them at one instant, for the promises' checks."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
-from compuerta.adapters.postgres import rows
+from compuerta.adapters.postgres import rows, tariffs
 from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.store import OPTIONS, PostgresStore
 from compuerta.adapters.postgres.transaction import PostgresTransaction
 from compuerta.domain.party import Account, AccountKind, Period
 from compuerta.services.promises import Books
 from compuerta.services.store_port import (
+    BillOpening,
     Case,
-    Charge,
     Hold,
-    Holdings,
     HoldKind,
     Instant,
     Recharge,
@@ -27,7 +27,7 @@ _ONE_INSTANT = OPTIONS + r" -c default_transaction_isolation=repeatable\ read"
 
 _ACCOUNTS = """
 select a.account_id, a.organisation_id, a.site_id, a.kind, a.name, p.name as supply_point, z.currency,
-    z.zone, a.price_per_kwh::text as price_per_kwh, i.meter_id, p.pay_token, a.opened_at, a.closed_at
+    z.zone, a.tariff_id, i.meter_id, p.pay_token, a.opened_at, a.closed_at
 from account a
 join supply_point p using (supply_point_id)
 join site z on z.site_id = a.site_id
@@ -35,13 +35,14 @@ left join installation i on i.account_id = a.account_id and i.ended_at is null
 order by a.account_id
 """
 _HOLDINGS = """
-select account_id, undelivered_minor, delivered_minor, register_wh, register_at, billed_wh, billing_held
+select account_id, undelivered_minor, delivered_minor, register_wh, register_at, billed_wh, billing_held,
+    register_rates_wh, tally
 from account_state order by account_id
 """
 _CHARGES = """
 select account_id, charge_id, meter_id, read_at, from_wh, to_wh, bill_before_minor, bill_after_minor,
-    price_per_kwh::text as price_per_kwh
-from charge order by account_id, from_wh
+    bill_start, from_at, rates_wh, tariff_id, version_no, basis
+from charge where bill_start is not null order by account_id, from_wh
 """
 _HOLDS = """
 select meter_id, hold_id, kind, owner, note, started_at as start, ended_at as "end"
@@ -50,17 +51,17 @@ from supply_hold order by meter_id, hold_id
 _CASES = "select account_id, case_id, kind, detail, opened_at from case_file order by account_id, case_id"
 
 
-def load(url: str) -> Books:
+def load(url: str, *, now: datetime) -> Books:
     """Read everything that the promises speak of; raises `Unreachable` while the database is away."""
     store = PostgresStore(url, options=_ONE_INSTANT)
     try:
         with store.transaction() as tx:
-            return _books(tx)
+            return _books(tx, now=now)
     finally:
         store.shut()
 
 
-def _books(tx: PostgresTransaction) -> Books:
+def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
     def all_of(statement: str, build: Callable[[Row], Record]) -> tuple[Record, ...]:
         return tuple(build(row) for row in tx.query(statement, {}))
 
@@ -74,11 +75,16 @@ def _books(tx: PostgresTransaction) -> Books:
             "select * from recharge order by account_id, recharge_id", lambda row: Recharge(**row)
         ),
         instants=all_of("select * from recharge_instant order by account_id, recharge_id, at", _instant),
-        charges=all_of(_CHARGES, lambda row: Charge(**row)),
+        charges=all_of(_CHARGES, tariffs.to_charge),
+        bills=all_of(
+            "select account_id, bill_start, opening as tally from bill order by account_id, bill_start",
+            lambda row: BillOpening(**{**row, "tally": tuple(row["tally"])}),
+        ),
+        billed_by=tx.billed_by(now=now),
         instructions=all_of(
             "select * from instruction order by meter_id, instruction_id", rows.to_instruction
         ),
-        holdings=all_of(_HOLDINGS, lambda row: Holdings(**row)),
+        holdings=all_of(_HOLDINGS, rows.to_holdings),
         snapshots=all_of("select * from meter_state order by meter_id", rows.to_snapshot),
         holds=all_of(_HOLDS, lambda row: Hold(**{**row, "kind": HoldKind(row["kind"])})),
         cases=all_of(_CASES, lambda row: Case(**row)),

@@ -13,7 +13,9 @@ from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.ledger import Line, Posting, PostingKind
 from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, Period, RoadKind
 from compuerta.domain.payment import Attempt, AttemptState
+from compuerta.domain.tariff.components import Terms
 from compuerta.drivers.abilities import Relay
+from compuerta.services.facts import BilledBy
 from compuerta.services.store_port import (
     AccountView,
     Holdings,
@@ -84,19 +86,32 @@ def to_meter(row: Row) -> Meter:
     )
 
 
-def to_view(row: Row) -> AccountView:
+def to_view(row: Row, billed_by: BilledBy | None) -> AccountView:
     """Build an account's view from the row of the locking query: columns are prefixed by their part."""
     account = _part(row, _ACCOUNT)
     period = Period(start=row["a_opened_at"], end=row["a_closed_at"])
     account["kind"] = AccountKind(account["kind"])
-    account["price_per_kwh"] = str(account["price_per_kwh"])
     has_meter = row["m_meter_id"] is not None
     return AccountView(
         account=Account(**account, period=period, meter_id=row["m_meter_id"]),
-        holdings=Holdings(**_part(row, _HOLDINGS)),
+        holdings=to_holdings(_part(row, _HOLDINGS)),
+        schedule=None if billed_by is None else billed_by.schedule,
+        terms=Terms() if billed_by is None else billed_by.terms,
         meter=to_meter(_part(row, _METER)) if has_meter else None,
         snapshot=to_snapshot(_part(row, _SNAPSHOT)) if has_meter else None,
         holds=frozenset(HoldKind(kind) for kind in row["holds"]),
+    )
+
+
+def to_holdings(row: Row) -> Holdings:
+    """Build what an account has from its row."""
+    rates_wh = row["register_rates_wh"]
+    return Holdings(
+        **{
+            **row,
+            "tally": tuple(row["tally"]),
+            "register_rates_wh": None if rates_wh is None else tuple(rates_wh),
+        }
     )
 
 

@@ -18,11 +18,13 @@ VIEW_ACCOUNTS = """
 select
     a.account_id as a_account_id, a.organisation_id as a_organisation_id, a.site_id as a_site_id,
     a.kind as a_kind, a.name as a_name, p.name as a_supply_point, z.currency as a_currency, z.zone as a_zone,
-    a.price_per_kwh as a_price_per_kwh, p.pay_token as a_pay_token,
+    a.tariff_id as a_tariff_id, p.pay_token as a_pay_token,
     a.opened_at as a_opened_at, a.closed_at as a_closed_at,
+    a.persons, a.contracted_w, a.reassigned, g.generation,
     l.account_id as s_account_id, l.undelivered_minor as s_undelivered_minor,
     l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.register_at as s_register_at,
     l.billed_wh as s_billed_wh, l.billing_held as s_billing_held,
+    l.register_rates_wh as s_register_rates_wh, l.tally as s_tally,
     m.meter_id as m_meter_id, m.organisation_id as m_organisation_id, m.meter_no as m_meter_no,
     m.model as m_model, m.credit_authority as m_credit_authority, m.customer_no as m_customer_no,
     m.endpoint_id as m_endpoint_id, m.road as m_road,
@@ -40,6 +42,7 @@ from account_state l
 join account a on a.account_id = l.account_id
 join supply_point p on p.supply_point_id = a.supply_point_id
 join site z on z.site_id = a.site_id
+left join tariff g on g.tariff_id = a.tariff_id
 -- At most one by its index; the limit makes the planner look it up instead of reading all that there are.
 left join lateral (
     select meter_id from installation where account_id = l.account_id and ended_at is null limit 1

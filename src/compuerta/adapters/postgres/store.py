@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from compuerta.adapters.postgres.hints import CHANNEL
 from compuerta.adapters.postgres.transaction import Connection, PostgresTransaction
 from compuerta.domain.errors import Refused, Unreachable
+from compuerta.services.schedules import Schedules
 from compuerta.services.store_port import Conflict, ConstraintBroken
 
 # Nothing that a use case does takes long; a statement that does is waiting for somebody who died.
@@ -70,6 +71,7 @@ class PostgresStore:
     def __init__(self, url: str, *, options: str = f"{OPTIONS} {_BY_KEY}") -> None:
         self._url = url
         self._options = options
+        self._schedules = Schedules()
         self._connection: Connection | None = None
 
     @contextmanager
@@ -77,7 +79,7 @@ class PostgresStore:
         """Begin a transaction; see `store_port.Store`."""
         try:
             connection = self._connected()
-            transaction = PostgresTransaction(connection)
+            transaction = PostgresTransaction(connection, self._schedules)
             with connection.pipeline():
                 with connection.transaction():
                     yield transaction

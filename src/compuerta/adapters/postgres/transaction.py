@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 
-from compuerta.adapters.postgres import rows, statements
+from compuerta.adapters.postgres import rows, statements, tariffs
 from compuerta.adapters.postgres.rows import Row
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Event, Instruction, State
@@ -20,13 +20,17 @@ from compuerta.domain.ledger import Outcome, Posting, judge_all
 from compuerta.domain.money import minor_digits
 from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
 from compuerta.domain.payment import Attempt
+from compuerta.services.facts import BilledBy
+from compuerta.services.schedules import Schedules
 from compuerta.services.store_port import (
     ALARM_OTHERS,
     ALARMS_PER_KIND_MAX,
     AccountOpening,
     AccountView,
     Alarm,
+    Assignment,
     AuditEntry,
+    BillOpening,
     Case,
     Charge,
     Claim,
@@ -39,11 +43,14 @@ from compuerta.services.store_port import (
     Key,
     MeterEntry,
     MeterSnapshot,
+    NameTaken,
     Payment,
     ProviderAccount,
     Reading,
     Recharge,
     RechargeInstant,
+    TariffEntry,
+    TariffVersion,
     Warned,
 )
 
@@ -64,8 +71,9 @@ class _Write:
 class PostgresTransaction:
     """This will run one use case's statements on a connection that is inside a transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, schedules: Schedules) -> None:
         self._connection = connection
+        self._schedules = schedules
         self._waiting: dict[str, _Write] = {}
         self.made_work = False  # something is due for a gateway once this commits
 
@@ -107,11 +115,12 @@ class PostgresTransaction:
         )  # fmt: skip
         account_id = self._one(
             """insert into account
-                (organisation_id, site_id, supply_point_id, kind, name, price_per_kwh, opened_at)
-            select organisation_id, site_id, %s, %s, %s, %s, %s from site where site_id = %s
+                (organisation_id, site_id, supply_point_id, kind, name, tariff_id, persons, contracted_w,
+                opened_at)
+            select organisation_id, site_id, %s, %s, %s, %s, %s, %s, %s from site where site_id = %s
             returning account_id""",
-            supply_point_id, opening.kind.value, opening.name, opening.price_per_kwh, opening.opened_at,
-            opening.site_id,
+            supply_point_id, opening.kind.value, opening.name, opening.tariff_id, opening.terms.persons,
+            opening.terms.contracted_w, opening.opened_at, opening.site_id,
         )  # fmt: skip
         self._run(
             "insert into account_state (account_id, register_wh) values (%s, %s)",
@@ -146,6 +155,47 @@ class PostgresTransaction:
         )
         return found[0]["account_id"] if found else None
 
+    # tariffs -------------------------------------------------------------------------------------------
+
+    def add_tariff(self, *, organisation_id: int, name: str, currency: str, at: datetime) -> int:
+        new = self._all(
+            """insert into tariff (organisation_id, name, currency, created_at) values (%s, %s, %s, %s)
+            on conflict do nothing returning tariff_id""",
+            organisation_id, name, currency, at,
+        )  # fmt: skip
+        if not new:
+            raise NameTaken(name)
+        tariff_id: int = new[0]["tariff_id"]
+        return tariff_id
+
+    def tariff(self, tariff_id: int) -> TariffEntry | None:
+        return tariffs.tariff(self, tariff_id)
+
+    def versions(self, tariff_ids: Iterable[int]) -> list[TariffVersion]:
+        return tariffs.versions(self, tariff_ids)
+
+    def put_version(self, version: TariffVersion) -> None:
+        self._insert("tariff_version", [tariffs.version_columns(version)])
+        self._count_decision(version)
+
+    def save_version(self, version: TariffVersion) -> None:
+        row = tariffs.version_columns(version)
+        key = ("tariff_id", "version_no")
+        self._update("tariff_version", [row], key=key, changed=tuple(row.keys() - set(key)))
+        self._count_decision(version)
+
+    def _count_decision(self, version: TariffVersion) -> None:
+        if version.decided_by is not None:
+            tariff_id = version.version.tariff_id
+            self._run("update tariff set generation = generation + 1 where tariff_id = %s", tariff_id)
+
+    def assign(self, assignment: Assignment) -> None:
+        self._insert("tariff_assignment", [tariffs.assignment_columns(assignment)])
+        self._run("update account set reassigned = true where account_id = %s", assignment.account_id)
+
+    def accounts_on(self, tariff_id: int, *, now: datetime) -> list[int]:
+        return tariffs.accounts_on(self, tariff_id, now=now)
+
     # accounts and money --------------------------------------------------------------------------------
 
     def lock_accounts(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
@@ -156,8 +206,23 @@ class PostgresTransaction:
         self.flush()
         self._connection.execute(statements.LOCK_ACCOUNTS, values)
         self._connection.execute(statements.LOCK_METERS, values)
-        found = self.query(statements.VIEW_ACCOUNTS, values)
-        return {row["a_account_id"]: rows.to_view(row) for row in found}
+        return self.look_at(ids, now=now)
+
+    def look_at(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
+        """Return what is known of accounts, without a lock: for screens and checks."""
+        found = self.query(statements.VIEW_ACCOUNTS, {"ids": sorted(set(account_ids)), "now": now})
+        by = tariffs.billed_by(self, found, schedules=self._schedules, now=now)
+        return {row["a_account_id"]: rows.to_view(row, by.get(row["a_account_id"])) for row in found}
+
+    def billed_by(self, *, now: datetime) -> dict[int, BilledBy]:
+        """Return by what every account is billed, without a lock."""
+        ids = [row["account_id"] for row in self._all("select account_id from account")]
+        views = self.look_at(ids, now=now)
+        return {
+            account_id: BilledBy(schedule=view.schedule, terms=view.terms)
+            for account_id, view in views.items()
+            if view.schedule is not None
+        }
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
         found = self._all(
@@ -301,16 +366,21 @@ class PostgresTransaction:
         )  # fmt: skip
         return [(row["account_id"], row["recharge_id"]) for row in found]
 
+    def put_bills(self, bills: Sequence[BillOpening]) -> None:
+        self._insert("bill", [rows.columns(each, tally="opening") for each in bills])
+
     def put_charges(self, charges: Sequence[Charge]) -> None:
-        self._insert("charge", [rows.columns(charge) for charge in charges])
+        self._insert("charge", [tariffs.charge_columns(charge) for charge in charges])
 
     def save_holdings(self, holdings: Sequence[Holdings]) -> None:
         self._update(
             "account_state",
             [rows.columns(each) for each in holdings],
             key=("account_id",),
-            changed=("register_wh", "register_at", "billed_wh", "billing_held"),
-        )
+            changed=(
+                "register_wh", "register_at", "register_rates_wh", "billed_wh", "billing_held", "tally",
+            ),
+        )  # fmt: skip
 
     # instructions --------------------------------------------------------------------------------------
 

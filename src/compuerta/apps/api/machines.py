@@ -60,7 +60,8 @@ class Account(BaseModel):
     site: str
     currency: str
     zone: str
-    price_per_kwh: str
+    tariff_id: int
+    tariff: str
     balance_minor: int
     undelivered_minor: int
     billed_wh: int

@@ -19,11 +19,12 @@ ONE_METER = METER + " and m.meter_no = %(meter_no)s"
 
 ACCOUNT = """
 select a.account_id, a.name, p.name as supply_point, z.name as site, z.currency, z.zone,
-    a.price_per_kwh::text as price_per_kwh, h.delivered_minor as balance_minor, h.undelivered_minor,
+    a.tariff_id, g.name as tariff, h.delivered_minor as balance_minor, h.undelivered_minor,
     h.billed_wh, h.billing_held, m.meter_no, a.opened_at, a.closed_at
 from account a
 join supply_point p using (supply_point_id)
 join site z on z.site_id = a.site_id
+join tariff g on g.tariff_id = a.tariff_id
 join account_state h on h.account_id = a.account_id
 left join installation i on i.account_id = a.account_id and i.ended_at is null
 left join meter m on m.meter_id = i.meter_id

@@ -1,9 +1,6 @@
-"""Amounts as people type them, and what they buy."""
-
-from decimal import Decimal
+"""Amounts as people type them."""
 
 from compuerta.domain.money import AmountMalformed, minor_digits, parse_minor
-from compuerta.domain.tariff import price_fraction
 
 QUICK_MAJOR = (20, 50, 100, 200)
 
@@ -23,9 +20,3 @@ def typed(text: str, *, currency: str) -> int:
 def quick_minor(currency: str) -> list[int]:
     """Return the amounts of the quick buttons."""
     return [major * 10 ** minor_digits(currency) for major in QUICK_MAJOR]
-
-
-def energy_wh(amount_minor: int, *, price_per_kwh: Decimal, currency: str) -> int | None:
-    """Return the energy that an amount buys, rounded down; None where it costs nothing."""
-    price_minor = price_fraction(str(price_per_kwh)) * 10 ** minor_digits(currency)
-    return int(1000 * amount_minor / price_minor) if price_minor else None

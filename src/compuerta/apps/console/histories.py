@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from compuerta.apps.console.reads import HISTORY_ROWS_MAX, READINGS_DRAWN_MAX, STOPWATCHES_MAX, rows
@@ -57,7 +56,7 @@ class ChargeRow:
     read_at: datetime
     from_wh: int
     to_wh: int
-    price_per_kwh: Decimal
+    tariff: str
     bill_before_minor: int
     bill_after_minor: int
     amount_minor: int
@@ -72,8 +71,10 @@ def charges(account_id: int) -> list[ChargeRow]:
     """Return an account's last charges, the newest first."""
     return rows(
         ChargeRow,
-        """select read_at, from_wh, to_wh, price_per_kwh, bill_before_minor, bill_after_minor, amount_minor
-        from charge where account_id = %(account_id)s order by to_wh desc limit %(limit)s""",
+        """select c.read_at, c.from_wh, c.to_wh, coalesce(t.name, c.price_per_kwh::text) as tariff,
+            c.bill_before_minor, c.bill_after_minor, c.amount_minor
+        from charge c left join tariff t using (tariff_id)
+        where c.account_id = %(account_id)s order by c.read_at desc, c.to_wh desc limit %(limit)s""",
         {"account_id": account_id, "limit": HISTORY_ROWS_MAX},
     )
 
@@ -152,7 +153,6 @@ class PayPlace:
     site: str
     place: str
     currency: str
-    price_per_kwh: Decimal
     opened_at: datetime
     balance_minor: int
     undelivered_minor: int
@@ -166,7 +166,7 @@ def pay_place(pay_token: UUID) -> PayPlace | None:
     found = rows(
         PayPlace,
         """select a.account_id, a.organisation_id, o.name as organisation, z.name as site, p.name as place,
-            z.currency, a.price_per_kwh, a.opened_at,
+            z.currency, a.opened_at,
             case when m.credit_authority = 'meter' then coalesce(t.balance_minor, s.delivered_minor)
                 else s.delivered_minor end as balance_minor,
             s.undelivered_minor, t.relay, t.wanted_reason, t.heard_at

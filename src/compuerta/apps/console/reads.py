@@ -7,7 +7,6 @@ The resident's page is the exception: who knows a supply point's token sees that
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -44,7 +43,6 @@ class MeterRow:
     site: str | None
     zone: str
     currency: str | None
-    price_per_kwh: Decimal | None
     pay_token: UUID | None
     opened_at: datetime | None
     balance_minor: int | None
@@ -93,7 +91,7 @@ _METERS = """
 select
     m.meter_id, m.meter_no, m.model, m.road, m.credit_authority,
     a.account_id, a.name as account_name, p.name as place, z.name as site, coalesce(z.zone, 'UTC') as zone,
-    z.currency, a.price_per_kwh, p.pay_token, a.opened_at,
+    z.currency, p.pay_token, a.opened_at,
     case when m.credit_authority = 'meter' then coalesce(t.balance_minor, s.delivered_minor)
         else s.delivered_minor end as balance_minor,
     coalesce(s.undelivered_minor, 0) as undelivered_minor,

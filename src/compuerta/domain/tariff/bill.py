@@ -12,7 +12,7 @@ from enum import Enum
 from fractions import Fraction
 
 from compuerta.domain.money import minor_digits
-from compuerta.domain.tariff.civil import day_of, day_start_us, from_us, window_of
+from compuerta.domain.tariff.civil import day_of, day_start_us, from_us, table_of, window_of
 from compuerta.domain.tariff.components import (
     Account,
     Demand,
@@ -38,6 +38,7 @@ from compuerta.domain.tariff.tally import (
     Tally,
     bounds_of,
     cycle_of,
+    peaks_of,
     steps_count,
     steps_window,
 )
@@ -343,15 +344,10 @@ class _Maker:
     def _demand(self, component: Demand) -> None:
         demands = self._tariff.demands
         first = sum(len(each.periods) for each in demands[: demands.index(component)])
-        for at, period in enumerate(component.periods, start=first):
-            peak_w = Fraction(self._segment.peaks_wh[at] * _HOUR_MIN, component.interval_min)
-            past = [
-                peaks[at]
-                for peaks in self._tally.past_peaks_wh[: component.ratchet_months]
-                if at < len(peaks)
-            ]
-            floor_wh = max(past, default=0) * component.ratchet_share
-            billed_w = max(peak_w, floor_wh * _HOUR_MIN / component.interval_min)
+        peaks_wh = peaks_of(self._tally)[first : first + len(component.periods)]
+        floors_wh = self._floors_wh(component, first)
+        for period, peak_wh, floor_wh in zip(component.periods, peaks_wh, floors_wh, strict=True):
+            billed_w = max(Fraction(peak_wh), floor_wh) * _HOUR_MIN / component.interval_min
             bounds = period.ladder.bounds
             for step, price in enumerate(period.ladder.prices):
                 lower = bounds[step - 1] if step else 0
@@ -359,6 +355,33 @@ class _Maker:
                 if inside > 0:
                     line = self._put(component.name, Account.DEMAND, Unit.W, quantity=inside, price=price)
                     self._lines[-1] = replace(line, period=period.name, step=step if bounds else None)
+
+    def _floors_wh(self, component: Demand, first: int) -> list[Fraction]:
+        """Return what each period's peak is taken for at least: a share of those of the cycles before."""
+        count = len(component.periods)
+        past_wh = [
+            peaks_wh[first : first + count]
+            for peaks_wh in self._tally.past_peaks_wh[: component.ratchet_months]
+        ]
+        held = self._held_by(component) if past_wh else set()
+        # A period that has the cycle to itself is a season's: its power is compared with all of the past's.
+        alone = len(held) == 1
+        highest_wh = [
+            max(
+                (peaks_wh[was] for peaks_wh in past_wh for was in range(len(peaks_wh)) if alone or was == at),
+                default=0,
+            )
+            for at in range(count)
+        ]
+        return [
+            component.ratchet_share * (peak_wh if at in held else 0) for at, peak_wh in enumerate(highest_wh)
+        ]
+
+    def _held_by(self, component: Demand) -> set[int]:
+        """Return the periods that the calendar has in this cycle; no other is billed for its past."""
+        cycle = cycle_of(self._tariff, self._tally.bill_start_us, schedule=self._schedule)
+        days = (cycle.first + _ONE_DAY * at for at in range(cycle.count))
+        return {slot.period for day in days for slot in table_of(component.calendar, day).slots}
 
     # Money on money.
 

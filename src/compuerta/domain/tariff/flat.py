@@ -1,16 +1,24 @@
-"""What use costs: in this edition one price per kWh.
+"""The simplest tariff: one price for every kWh, at every hour."""
 
-The price is a decimal string with its own exponent ("0.5300" yuan per kWh), never a float. A bill is rounded
-once, half up, on the whole period; a charge is the difference of two bills (promise M4), so that however
-often a meter is read, the charges add up to the bill to the last minor unit.
-"""
-
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import minor_digits
+from compuerta.domain.tariff.components import (
+    Calendar,
+    DayTable,
+    Energy,
+    Ladder,
+    MonthDay,
+    Period,
+    Season,
+    Slot,
+    Steps,
+    Tariff,
+)
+
+WEEKDAYS = 7
 
 
 class PriceMalformed(Refused):
@@ -23,16 +31,29 @@ class PriceMalformed(Refused):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlatTariff:
-    """One price for every kWh."""
+def flat_tariff(price_per_kwh: str, *, currency: str, name: str = "") -> Tariff:
+    """Return the tariff of one price; refuses what a meter's price field cannot hold (XXXX.XXXX)."""
+    price = price_fraction(price_per_kwh)
+    minor_digits(currency)
+    return Tariff(
+        name=name or f"Flat {price_per_kwh}",
+        currency=currency,
+        components=(
+            Energy(
+                name="Energy",
+                calendar=ALWAYS,
+                periods=(Period(name="all day", ladder=Ladder(bounds=(), prices=(price,))),),
+                steps=Steps(),
+            ),
+        ),
+    )
 
-    price_per_kwh: str  # major units, at most four decimals (DL/T 645: XXXX.XXXX)
-    currency: str
 
-    def __post_init__(self) -> None:
-        price_fraction(self.price_per_kwh)
-        minor_digits(self.currency)
+# The calendar of who has none: period 0 at every minute of every day.
+ALWAYS = Calendar(
+    day_tables=(DayTable(name="every day", slots=(Slot(start_min=0, period=0),)),),
+    seasons=(Season(name="all year", start=MonthDay(month=1, day=1), days=(0,) * WEEKDAYS),),
+)
 
 
 def price_fraction(price_per_kwh: str) -> Fraction:
@@ -44,10 +65,3 @@ def price_fraction(price_per_kwh: str) -> Fraction:
     if not price.is_finite() or not 0 <= price < 10_000 or price != round(price, 4):
         raise PriceMalformed(price_per_kwh)
     return Fraction(price)
-
-
-def bill_minor(energy_wh: int, *, tariff: FlatTariff) -> int:
-    """Return what an amount of energy since the start of the account costs, rounded half up once."""
-    assert energy_wh >= 0, "a register that ran backwards is held before it is billed"
-    exact = price_fraction(tariff.price_per_kwh) * 10 ** minor_digits(tariff.currency) * energy_wh / 1000
-    return int(exact + Fraction(1, 2))

@@ -1,7 +1,7 @@
 """Which version of which tariff an account is billed by, and what its calendars say at the account's site."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -89,13 +89,32 @@ class Schedule:
             start_us = until_us
 
 
-def in_force(versions: tuple[Version, ...], *, zone: str) -> Schedule:
+def in_force(versions: Sequence[Version], *, zone: str) -> Schedule:
     """Return the schedule of one tariff's versions at a site."""
+    tariff_id = versions[0].tariff_id
+    return joined([(None, tariff_id)], {tariff_id: tuple(versions)}, zone=zone)
+
+
+def joined(
+    assignments: Sequence[tuple[datetime | None, int]],
+    versions: Mapping[int, tuple[Version, ...]],
+    *,
+    zone: str,
+) -> Schedule:
+    """Return the schedule of an account that was given one tariff after the other.
+
+    `assignments` are (instant from which, tariff id), rising; the first begins with the account (None).
+    """
     place = zone_of(zone)
-    rising = sorted(versions, key=lambda version: version.effective_from)
-    return Schedule(
-        zone=zone,
-        versions=tuple(
-            (from_us(civil_us(version.effective_from, zone=place)), version) for version in rising
-        ),
-    )
+    entries: list[tuple[datetime, Version]] = []
+    for at, (start, tariff_id) in enumerate(assignments):
+        end = assignments[at + 1][0] if at + 1 < len(assignments) else None
+        rising = sorted(
+            ((from_us(civil_us(each.effective_from, zone=place)), each) for each in versions[tariff_id]),
+            key=lambda entry: entry[0],
+        )
+        if start is not None:
+            earlier = [entry for entry in rising if entry[0] <= start] or rising[:1]
+            rising = [(start, earlier[-1][1]), *(entry for entry in rising if entry[0] > start)]
+        entries += [entry for entry in rising if end is None or entry[0] < end]
+    return Schedule(zone=zone, versions=tuple(entries))

@@ -118,6 +118,16 @@ def steps_window(tariff: Tariff, instant_us: int, *, schedule: Schedule) -> Days
     return window_of(day, window=steps.window, cycle_day=tariff.cycle_day, year_start=steps.year_start)
 
 
+def peaks_of(tally: Tally) -> tuple[int, ...]:
+    """Return the highest intervals of the bill so far, by the last version's demands and their periods.
+
+    An earlier version's count where it measured by as many periods: a new price forgets no peak.
+    """
+    last = tally.segments[-1].peaks_wh
+    alike = [segment.peaks_wh for segment in tally.segments if len(segment.peaks_wh) == len(last)]
+    return tuple(max(peaks_wh) for peaks_wh in zip(*alike, strict=True))
+
+
 def opened(*, schedule: Schedule, at: datetime) -> Tally:
     """Return the tally of an account that begins at an instant."""
     at_us = to_us(at)
@@ -510,4 +520,4 @@ def _free_window_us(tariff: Tariff, at_us: int, schedule: Schedule) -> tuple[int
 
 def _past(ended: Tally, tariff: Tariff) -> tuple[tuple[int, ...], ...]:
     kept = max((demand.ratchet_months for demand in tariff.demands), default=0)
-    return (ended.segments[-1].peaks_wh, *ended.past_peaks_wh)[:kept]
+    return (peaks_of(ended), *ended.past_peaks_wh)[:kept]

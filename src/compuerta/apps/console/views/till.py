@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from compuerta.apps import wiring
-from compuerta.apps.console import amounts, figures, histories, people, reads, screens, work
+from compuerta.apps.console import amounts, figures, histories, people, pricing, reads, screens, work
 from compuerta.apps.console.histories import AttemptRow
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
@@ -133,19 +133,19 @@ def _form(
 
 
 def _quoted(request: HttpRequest, meter: MeterRow) -> dict[str, object]:
-    assert meter.currency is not None and meter.price_per_kwh is not None
+    assert meter.currency is not None and meter.account_id is not None
     try:
         amount_minor = amounts.typed(request.GET.get("amount", ""), currency=meter.currency)
     except Refused:
         return {}
-    bought_wh = amounts.energy_wh(amount_minor, price_per_kwh=meter.price_per_kwh, currency=meter.currency)
+    priced = pricing.priced(meter.account_id, amount_minor, now=wiring.now())
     try:
         tendered_minor = amounts.typed(request.GET.get("tendered", ""), currency=meter.currency)
     except Refused:
-        return {"amount_minor": amount_minor, "bought_wh": bought_wh}
+        return {"amount_minor": amount_minor, "priced": priced}
     return {
         "amount_minor": amount_minor,
-        "bought_wh": bought_wh,
+        "priced": priced,
         "change_minor": tendered_minor - amount_minor,
         "missing_minor": amount_minor - tendered_minor,
     }
@@ -154,7 +154,7 @@ def _quoted(request: HttpRequest, meter: MeterRow) -> dict[str, object]:
 def _receipt(request: HttpRequest, person: Person, meter_id: int, attempt_id: UUID) -> dict[str, object]:
     _require_cashier(person)
     meter = _customer(person, meter_id)
-    assert meter.account_id is not None and meter.price_per_kwh is not None and meter.currency is not None
+    assert meter.account_id is not None and meter.currency is not None
     attempt = histories.attempt(meter.account_id, attempt_id)
     if attempt is None:
         raise Http404
@@ -169,9 +169,7 @@ def _receipt(request: HttpRequest, person: Person, meter_id: int, attempt_id: UU
         "cashier": act.who if act else "",
         "tendered_minor": tendered_minor,
         "change_minor": None if tendered_minor is None else tendered_minor - attempt.amount_minor,
-        "bought_wh": amounts.energy_wh(
-            attempt.amount_minor, price_per_kwh=meter.price_per_kwh, currency=meter.currency
-        ),
+        "priced": pricing.priced(meter.account_id, attempt.amount_minor, now=wiring.now()),
     }
 
 

@@ -1,0 +1,102 @@
+"""A tally as a row of integers, and back: what the database keeps of an open bill (bigint[]).
+
+The head is of fixed length, so that a bulk run can read a million of them as columns. Energy is counted in
+1/`denominator` Wh; that is 1 wherever no bound is prorated.
+"""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import islice
+from math import lcm
+from typing import Final
+
+from compuerta.domain.errors import Broken
+from compuerta.domain.tariff.tally import Amount, Segment, Tally
+
+FORMAT: Final = 1
+HEAD: Final = (
+    "format", "opened_us", "bill_start_us", "until_us", "accrued_us", "window_start_us", "free_start_us",
+    "free_used_wh", "interval_start_us", "interval_wh", "carry_numerator", "carry_denominator",
+    "year_numerator", "year_denominator", "denominator", "totals", "segments", "past_peaks",
+)  # fmt: skip
+SEGMENT_HEAD: Final = ("tariff_id", "version_no", "start_us", "cells", "peaks", "opening")
+
+
+class TallyUnreadable(Broken):
+    """Integers that are no tally."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(f"a kept tally has format {found}; this program reads format {FORMAT}")
+        self.found = found
+
+
+def packed(tally: Tally) -> tuple[int, ...]:
+    """Return the integers of a tally: head, totals, segments (head, cells, opening, peaks), past peaks."""
+    amounts: list[Amount] = [*tally.totals]
+    for segment in tally.segments:
+        amounts += [*segment.cells, *segment.opening]
+    denominator = lcm(*(Fraction(amount).denominator for amount in amounts))
+
+    def whole(parts: Iterable[Amount]) -> list[int]:
+        return [int(part * denominator) for part in parts]
+
+    ints = [
+        FORMAT, tally.opened_us, tally.bill_start_us, tally.until_us, tally.accrued_us,
+        tally.window_start_us, tally.free_start_us, int(tally.free_used_wh), tally.interval_start_us,
+        tally.interval_wh, *tally.carry.as_integer_ratio(), *tally.year_exact.as_integer_ratio(),
+        denominator, len(tally.totals), len(tally.segments), len(tally.past_peaks_wh), *whole(tally.totals),
+    ]  # fmt: skip
+    for segment in tally.segments:
+        ints += [*segment.version, segment.start_us, len(segment.cells), len(segment.peaks_wh)]
+        ints += [len(segment.opening), *whole(segment.cells), *whole(segment.opening), *segment.peaks_wh]
+    for peaks in tally.past_peaks_wh:
+        ints += [len(peaks), *peaks]
+    return tuple(ints)
+
+
+def unpacked(ints: Sequence[int]) -> Tally:
+    """Return the tally that `packed` has made these of."""
+    if not ints or ints[0] != FORMAT:
+        raise TallyUnreadable(ints[0] if ints else 0)
+    head = dict(zip(HEAD, ints, strict=False))
+    rest = iter(ints[len(HEAD) :])
+    denominator = head["denominator"]
+
+    def take(count: int) -> tuple[int, ...]:
+        return tuple(islice(rest, count))
+
+    def amounts(count: int) -> tuple[Amount, ...]:
+        return tuple(_amount(part, denominator) for part in take(count))
+
+    totals = amounts(head["totals"])
+    segments = []
+    for _ in range(head["segments"]):
+        tariff_id, version_no, start_us, cells, peaks, opening = take(len(SEGMENT_HEAD))
+        segments.append(
+            Segment(
+                version=(tariff_id, version_no),
+                start_us=start_us,
+                cells=amounts(cells),
+                opening=amounts(opening),
+                peaks_wh=take(peaks),
+            )
+        )
+    return Tally(
+        **{name: head[name] for name in _PLAIN},
+        segments=tuple(segments),
+        totals=totals,
+        past_peaks_wh=tuple(take(next(rest)) for _ in range(head["past_peaks"])),
+        carry=Fraction(head["carry_numerator"], head["carry_denominator"]),
+        year_exact=Fraction(head["year_numerator"], head["year_denominator"]),
+    )
+
+
+_PLAIN: Final = HEAD[1:10]
+
+
+def _amount(part: int, denominator: int) -> Amount:
+    return part if denominator == 1 else _whole(Fraction(part, denominator))
+
+
+def _whole(amount: Fraction) -> Amount:
+    return amount.numerator if amount.denominator == 1 else amount

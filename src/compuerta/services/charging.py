@@ -1,0 +1,220 @@
+"""Charging: a use becomes charges and postings, one of each in every bill that the use reaches into.
+
+A charge is round(bill up to now) - round(bill up to before) (promise M4), so that however often a meter is
+read, the charges of a bill add up to it. What is kept of a charge are the use and the two bills' totals; its
+lines are made again from the bill's opening and its uses, whenever somebody asks (T3), and so are proved.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from compuerta.domain.errors import Broken
+from compuerta.domain.ledger import DELIVERED, Line, Posting, PostingKind
+from compuerta.domain.naming import derived, named
+from compuerta.domain.tariff.bill import Bill, bill
+from compuerta.domain.tariff.civil import from_us, to_us
+from compuerta.domain.tariff.components import Terms
+from compuerta.domain.tariff.packing import packed, unpacked
+from compuerta.domain.tariff.rating import extend
+from compuerta.domain.tariff.schedule import Schedule
+from compuerta.domain.tariff.tally import Span, Tally, count_days, cut_at_cycle, opened
+from compuerta.services.store_port import AccountView, Basis, BillOpening, Charge, Holdings
+
+# Two readings nearer than this are one look at the meter, whatever price began between them.
+NEAR = timedelta(minutes=15)
+# Ten years of monthly bills; a use that is longer is no use.
+BILLS_PER_USE_MAX = 121
+
+
+class UseTooLong(Broken):
+    """A use over more bills than any silence can last."""
+
+    def __init__(self, span: Span) -> None:
+        super().__init__(f"a use from {span.start.isoformat()} to {span.end.isoformat()} has no end")
+        self.span = span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What a meter has measured between two readings."""
+
+    meter_id: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charged:
+    """What a use has led to; nothing is written yet."""
+
+    holdings: Holdings  # with the tally and the energy billed
+    bills: list[BillOpening]
+    charges: list[Charge]
+    postings: list[Posting]
+
+    @property
+    def amount_minor(self) -> int:
+        """What the charges come to."""
+        return sum(each.bill_after_minor - each.bill_before_minor for each in self.charges)
+
+
+def charge(view: AccountView, holdings: Holdings, use: Use, *, now: datetime) -> Charged:
+    """Return what a use comes to; `holdings` are those of this moment, after earlier uses of the batch.
+
+    A use that reaches over the end of a bill is cut there first, so that each bill can be made again from its
+    own charges alone.
+    """
+    schedule = view.schedule
+    assert schedule is not None, "an account that buys nothing is not charged"
+    made = _Made(view, holdings, use.meter_id, now)
+    for _ in range(BILLS_PER_USE_MAX):
+        head, tail = cut_at_cycle(use.span, made.tally, schedule=schedule)
+        made.extend(head, basis=_basis(schedule, head))
+        if tail is None:
+            return made.charged()
+        use = replace(use, span=tail)
+    raise UseTooLong(use.span)
+
+
+def charge_days(
+    view: AccountView, holdings: Holdings, meter_id: int, *, until: datetime, now: datetime
+) -> Charged:
+    """Return what the days until an instant come to, where no use is known yet: standing charges."""
+    assert view.schedule is not None and holdings.tally
+    made = _Made(view, holdings, meter_id, now)
+    made.count_days(until)
+    return made.charged()
+
+
+def tally_of(view: AccountView, holdings: Holdings) -> Tally:
+    """Return an account's tally: the kept one, or that of its beginning."""
+    assert view.schedule is not None
+    if holdings.tally:
+        return unpacked(holdings.tally)
+    return opened(schedule=view.schedule, at=view.account.period.start)
+
+
+def made_again(
+    opening: Tally, charges: Iterable[Charge], *, schedule: Schedule, terms: Terms
+) -> Iterator[tuple[Bill, Bill]]:
+    """Make a bill again from its opening and its charges, in order: before and after each of them."""
+    tally, before = opening, bill(opening, schedule=schedule, terms=terms)
+    for each in charges:
+        if each.basis is Basis.DAYS:
+            tally = count_days(tally, each.read_at, schedule=schedule)
+            after = bill(tally, schedule=schedule, terms=terms)
+        else:
+            energy_wh = each.to_wh - each.from_wh
+            span = Span(start=each.from_at, end=each.read_at, energy_wh=energy_wh, rates_wh=each.rates_wh)
+            moved = extend(tally, span, schedule=schedule, terms=terms)
+            tally = moved.tally
+            after = moved.closed[0][1] if moved.closed else bill(tally, schedule=schedule, terms=terms)
+        yield before, after
+        before = after
+
+
+class _Made:
+    """The charges of one use while they are being made."""
+
+    def __init__(self, view: AccountView, holdings: Holdings, meter_id: int, now: datetime) -> None:
+        assert view.schedule is not None
+        self._view = view
+        self._schedule = view.schedule
+        self._holdings = holdings
+        self._meter_id = meter_id
+        self._now = now
+        self.tally = tally_of(view, holdings)
+        self._bill = bill(self.tally, schedule=self._schedule, terms=view.terms)
+        self._charged = Charged(holdings=holdings, bills=[], charges=[], postings=[])
+        self._billed_wh = holdings.billed_wh
+        if not holdings.tally:
+            self._open()
+
+    def extend(self, span: Span, *, basis: Basis) -> None:
+        moved = extend(self.tally, span, schedule=self._schedule, terms=self._view.terms)
+        at = self.tally
+        self.tally = moved.tally
+        if moved.closed:
+            _, ended = moved.closed[0]
+            self._put(at, span, basis, ended)
+            self._bill = bill(self.tally, schedule=self._schedule, terms=self._view.terms)
+            self._open()
+        else:
+            self._put(at, span, basis, bill(self.tally, schedule=self._schedule, terms=self._view.terms))
+
+    def count_days(self, until: datetime) -> None:
+        at = self.tally
+        self.tally = count_days(at, until, schedule=self._schedule)
+        span = Span(start=at.until, end=from_us(self.tally.accrued_us), energy_wh=0)
+        self._put(at, span, Basis.DAYS, bill(self.tally, schedule=self._schedule, terms=self._view.terms))
+
+    def charged(self) -> Charged:
+        holdings = replace(self._holdings, tally=packed(self.tally), billed_wh=self._billed_wh)
+        return replace(self._charged, holdings=holdings)
+
+    def _open(self) -> None:
+        self._charged.bills.append(
+            BillOpening(
+                account_id=self._view.account.account_id,
+                bill_start=self.tally.bill_start,
+                tally=packed(self.tally),
+            )
+        )
+
+    def _put(self, at: Tally, span: Span, basis: Basis, after: Bill) -> None:
+        """Put a charge, and its posting; what moves neither energy nor money leaves nothing."""
+        before, self._bill = self._bill, after
+        lines = _lines(before, after)
+        if not (span.energy_wh or lines):
+            return
+        account = self._view.account
+        to_wh = self._billed_wh + span.energy_wh
+        made = Charge(
+            account_id=account.account_id,
+            charge_id=named(
+                "charge", account.account_id, span.end.isoformat(), at.bill_start_us, basis.value
+            ),
+            meter_id=self._meter_id,
+            read_at=span.end,
+            from_wh=self._billed_wh,
+            to_wh=to_wh,
+            bill_before_minor=before.total_minor,
+            bill_after_minor=after.total_minor,
+            bill_start=at.bill_start,
+            from_at=span.start,
+            version=self._schedule.version_at(to_us(span.end) - 1).key,
+            basis=basis,
+            rates_wh=span.rates_wh,
+        )
+        self._billed_wh = to_wh
+        self._charged.charges.append(made)
+        if lines:
+            self._charged.postings.append(self._posting(made, lines))
+
+    def _posting(self, made: Charge, lines: tuple[Line, ...]) -> Posting:
+        return Posting(
+            account_id=made.account_id,
+            posting_id=derived(made.charge_id, PostingKind.CHARGE.value),
+            kind=PostingKind.CHARGE,
+            currency=self._view.account.currency,
+            lines=lines,
+            booked_at=self._now,
+            cause_id=made.charge_id,
+        )
+
+
+def _lines(before: Bill, after: Bill) -> tuple[Line, ...]:
+    """Return a charge's lines: what the account pays, and to which accounts it goes."""
+    was, now = before.by_account(), after.by_account()
+    moves = {code: now.get(code, 0) - was.get(code, 0) for code in [*was, *(set(now) - set(was))]}
+    paid = Line(code=DELIVERED, amount_minor=after.total_minor - before.total_minor)
+    earned = [Line(code=code.value, amount_minor=-minor) for code, minor in moves.items()]
+    return tuple(line for line in (paid, *sorted(earned, key=lambda each: each.code)) if line.amount_minor)
+
+
+def _basis(schedule: Schedule, span: Span) -> Basis:
+    """Tell whether something had to be supposed: when, within a long silence, the energy was used."""
+    if span.rates_wh is not None or span.end - span.start <= NEAR:
+        return Basis.READ
+    pieces = schedule.pieces(to_us(span.start), to_us(span.end))
+    return Basis.SPREAD if len({(piece.version.key, piece.period) for piece in pieces}) > 1 else Basis.READ
