@@ -192,7 +192,6 @@ def _charge(
             start=holdings.register_at or view.account.period.start,
             end=report.at,
             energy_wh=report.state.energy_wh - holdings.register_wh,
-            rates_wh=_rates_used(holdings, report),
         ),
     )
     charged = charging.charge(view, holdings, use, now=now)
@@ -208,16 +207,6 @@ def _charge(
     )
     was = batch.balances_minor.get(account_id, view.holdings.delivered_minor)
     batch.balances_minor[account_id] = was - charged.amount_minor
-
-
-def _rates_used(holdings: Holdings, report: MeterReport) -> tuple[int, ...] | None:
-    """Return the use by the meter's own rates, where both readings tell them and they add up."""
-    before, after = holdings.register_rates_wh, report.state.rates_wh
-    if before is None or after is None or len(before) != len(after):
-        return None
-    used = tuple(then - was for was, then in zip(before, after, strict=True))
-    whole_wh = (report.state.energy_wh or 0) - (holdings.register_wh or 0)
-    return used if min(used) >= 0 and sum(used) == whole_wh else None
 
 
 def _warn(batch: _Batch, before: MeterSnapshot, report: MeterReport, view: AccountView) -> None:
