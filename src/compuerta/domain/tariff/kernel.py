@@ -181,11 +181,12 @@ def _require_agreement(blocks: Energies, runs: Runs, ladders: Ladders, opening_w
 
 
 def _require_energies(blocks: Energies, bits: Energies) -> None:
-    for lane in np.flatnonzero(bits < 0).tolist():
-        block, meter = divmod(lane, METERS_PER_BLOCK)
-        energies = blocks[block, :, meter]
+    meter = int(np.argmin(bits))
+    if bits[meter] < 0:
+        block, place = divmod(meter, METERS_PER_BLOCK)
+        energies = blocks[block, :, place]
         interval = int(np.argmax(energies < 0))
-        raise EnergyNegative(meter=lane, interval=interval, energy_wh=int(energies[interval]))
+        raise EnergyNegative(meter=meter, interval=interval, energy_wh=int(energies[interval]))
 
 
 def _fit(bits: Energies, opening: Int64s, runs: Runs, *, limit_wh: int) -> NDArray[np.bool_]:
