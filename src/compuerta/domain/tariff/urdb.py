@@ -3,7 +3,7 @@
 Published rates are full of dirt. What has one meaning is normalised: a bound of 0, or beyond any account's
 use, is no bound; the last tier's bound is none; period numbers may be 1.0; one period needs no schedule. What
 has two meanings, or costs money that is not rated here, is refused with the field named. Numbers become exact
-decimals by the digits that they were written with: 0.0421641 is that, whatever a float makes of it.
+decimals by the digits that they were written with: 0.0421641 is that, whatever a reader of JSON made of it.
 
 A month of a rate is a calendar month, its hours are the wall clock's, and it knows no holidays.
 """
@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby, pairwise
+from numbers import Rational, Real
 from typing import TypeVar
 
 from compuerta.domain.errors import Refused
@@ -53,7 +54,7 @@ UNBOUNDED_FROM = 10**12
 PERIODS_MAX = 64
 TIERS_MAX = 32
 NAME_CHARACTERS_MAX = 120
-LOOKBACK_MONTHS_MAX = 24
+LOOKBACK_MONTHS = range(25)
 HOUR_MIN = 60
 DAY_HOURS = 24
 YEARS = range(1970, 2200)
@@ -250,8 +251,8 @@ def _interval(rate: Mapping[str, object]) -> int:
 
 
 def _ratchet(rate: Mapping[str, object]) -> tuple[int, Fraction]:
-    share = _number(rate.get("lookbackpercent") or 0, "lookbackpercent")
-    months = _whole(rate.get("lookbackrange") or 0, "lookbackrange", range(LOOKBACK_MONTHS_MAX + 1))
+    share = _amount(rate.get("lookbackpercent"), "lookbackpercent")
+    months = _whole(_amount(rate.get("lookbackrange"), "lookbackrange"), "lookbackrange", LOOKBACK_MONTHS)
     if not share:
         return 0, Fraction(0)  # months without a share look back on nothing
     if not 0 < share <= 1:
@@ -273,7 +274,7 @@ def _fixed(rate: Mapping[str, object]) -> Iterator[Fixed]:
 
 def _minimums(rate: Mapping[str, object]) -> Iterator[Minimum]:
     charge = _charge(rate, "mincharge", "minchargeunits", _MINIMUM_PER, old="minmonthlycharge")
-    annual = _number(rate.get("annualmincharge") or 0, "annualmincharge")
+    annual = _amount(rate.get("annualmincharge"), "annualmincharge")
     if charge:
         amount, per = charge
         yield Minimum(name="Minimum charge", amount=amount, per=Window.CYCLE if per is Window.MONTH else per)
@@ -289,8 +290,8 @@ def _charge(
     rate: Mapping[str, object], field: str, unit: str, per: Mapping[str, Window], *, old: str
 ) -> tuple[Fraction, Window] | None:
     """Return an amount and for how long it is, by its new name or its old one; None = there is none."""
-    amount = _number(rate.get(field) or 0, field)
-    monthly = _number(rate.get(old) or 0, old)
+    amount = _amount(rate.get(field), field)
+    monthly = _amount(rate.get(old), old)
     if amount and monthly and (amount, rate.get(unit)) != (monthly, "$/month"):
         raise UrdbMalformed(field=old, reason=f"differs from {field}: leave one of them out")
     if amount:
@@ -304,7 +305,9 @@ def _charge(
 def _structure(rate: Mapping[str, object], field: str, units: Mapping[str, Scale]) -> list[list[_Tier]]:
     return [
         _tiers(tiers, f"{field}[{at}]", units)
-        for at, tiers in enumerate(_list(rate.get(field) or [], field, most=PERIODS_MAX))
+        for at, tiers in enumerate(
+            _list([] if rate.get(field) is None else rate[field], field, most=PERIODS_MAX)
+        )
     ]
 
 
@@ -335,12 +338,12 @@ def _tier(given: object, field: str, units: Mapping[str, Scale]) -> _Tier:
         raise UrdbMalformed(field=field, reason="write a tier with its rate")
     if given.get("rate") is None:
         raise UrdbMalformed(field=f"{field}.rate", reason="is missing; write 0 where nothing is charged")
-    bound = _number(given.get("max") or 0, f"{field}.max")
+    bound = _amount(given.get("max"), f"{field}.max")
     if bound < 0:
         raise UrdbMalformed(field=f"{field}.max", reason="is below nothing")
     return _Tier(
         bound=bound if 0 < bound < UNBOUNDED_FROM else None,
-        price=_number(given["rate"], f"{field}.rate") + _number(given.get("adj") or 0, f"{field}.adj"),
+        price=_number(given["rate"], f"{field}.rate") + _amount(given.get("adj"), f"{field}.adj"),
         scale=_unit(given.get("unit"), f"{field}.unit", units),
     )
 
@@ -427,15 +430,19 @@ def _slots(hours: Sequence[int]) -> tuple[Slot, ...]:
 
 def _number(given: object, field: str) -> Fraction:
     """Return a number by the digits that it is written with."""
-    if isinstance(given, Fraction):
-        return given
-    if isinstance(given, bool) or not isinstance(given, int | float | str | Decimal):
+    if isinstance(given, Rational) and not isinstance(given, bool):
+        return Fraction(given)
+    if isinstance(given, bool) or not isinstance(given, Real | Decimal | str):
         raise UrdbMalformed(field=field, reason="write a number")
-    # A float keeps any decimal of 15 digits; what is beyond came from arithmetic: 0.1 + 0.2 is 0.3.
-    digits = f"{given:.15g}" if isinstance(given, float) else str(given)
+    # What JSON makes of a decimal keeps 15 digits; further ones came from arithmetic: 0.1 + 0.2 is 0.3.
+    digits = f"{given:.15g}" if isinstance(given, Real) else str(given)
     if not _NUMBER.fullmatch(digits):
         raise UrdbMalformed(field=field, reason="write a number such as 0.0421641")
     return Fraction(digits)
+
+
+def _amount(given: object, field: str) -> Fraction:
+    return Fraction(0) if given is None else _number(given, field)
 
 
 def _whole(given: object, field: str, among: range) -> int:
@@ -509,7 +516,7 @@ def _by_the_month(rate: Mapping[str, object]) -> dict[str, object]:
     ):
         factor = months.get(str(rate.get(unit)))
         if factor is not None:
-            turned[field] = _number(rate.get(field) or 0, field) * factor
+            turned[field] = _amount(rate.get(field), field) * factor
             turned[unit] = "$/month"
     return turned
 
