@@ -4,34 +4,26 @@ Each exchange takes a second. The rule behind all tests: until the switch the me
 the switch on it deducts as the tariff says, and whatever breaks off in between leaves it whole.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
-from tests.scenario.meter_bench import CUSTOMER_NO, ESAM, METER_NO
+from tests.scenario.loading_bench import EXCHANGES_MAX, REMOTE, STANDARD, THURSDAY, Bench, a_bench
 
-from compuerta.adapters.models import load_models
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.document import tariff_from
 from compuerta.domain.tariff.fitting import Loading, MeterTables, fit
 from compuerta.drivers import dlt645 as driver
-from compuerta.drivers.abilities import Ending, Order, ReadOrder, Result, TariffOrder, TariffPart
+from compuerta.drivers.abilities import Ending, TariffOrder, TariffPart
 from compuerta.drivers.loading import NEVER
-from compuerta.virtual.meter import ConstantLoad, MeterSetup, VirtualMeter
-from compuerta.virtual.meter.clock import civil_from_ms, ms_from_civil
+from compuerta.drivers.model import Model
+from compuerta.virtual.meter.clock import ms_from_civil
 from compuerta.virtual.meter.tariff import Pair
 from compuerta.wire import dlt645
 from compuerta.wire.dlt645 import WriteRegister
 
-MODELS = load_models(Path(__file__).parents[2] / "models")
-STANDARD, REMOTE = MODELS["dlt645-standard-4g"], MODELS["dlt645-remote-rs485"]
-THURSDAY = datetime(2027, 4, 29, 12, 0)  # noqa: DTZ001 a meter's clock
 SWITCH = datetime(2027, 5, 4)  # noqa: DTZ001 a Tuesday
-SECOND_MS = 1_000
-EXCHANGES_MAX = 400
 
 WEEKEND = {
     "name": "Weekends are cheap, steps by the year",
@@ -62,89 +54,8 @@ WEEKEND = {
 }
 
 
-@dataclass
-class Bench:
-    """A meter, the world's time, and a road that loses what a test tells it to lose."""
-
-    meter: VirtualMeter
-    model: driver.Model = STANDARD
-    now_ms: int = 0
-    requests: list[dlt645.Request] = field(default_factory=list)
-
-    @property
-    def civil(self) -> datetime:
-        return civil_from_ms(self.meter.core.civil_ms).replace(microsecond=0)
-
-    def carry_out(self, order: Order, *, unheard: int = -1, unanswered: int = -1) -> Result:
-        """Play a conversation; the exchange of one of these numbers is lost, and silence ends it."""
-        self.requests = []
-        conversation = driver.converse(
-            order,
-            model=self.model,
-            meter=driver.MeterIdentity(meter_no=METER_NO),
-            mac=ESAM,
-            chance=Random(1).randbytes,
-        )
-        reply: driver.Reply | None = None
-        for exchange in range(EXCHANGES_MAX):
-            try:
-                request = next(conversation) if reply is None else conversation.send(reply)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            self.requests.append(request)
-            self.now_ms += SECOND_MS
-            lost = exchange == unanswered
-            reply = dlt645.Silent(request=request)
-            if exchange != unheard:
-                answer = self._hear(request)
-                reply = reply if lost else answer
-        raise AssertionError("a conversation without an end")
-
-    def _hear(self, request: dlt645.Request) -> driver.Reply:
-        sent = dlt645.encode(request.to_frame(METER_NO))
-        heard = self.meter.receive(sent, now_ms=self.now_ms)
-        [frame] = dlt645.Deframer().receive(heard, now_ms=self.now_ms)
-        return dlt645.parse_answer(frame)
-
-    def wait_until(self, civil: datetime) -> None:
-        self.now_ms += ms_from_civil(civil) - self.meter.core.civil_ms
-        self.meter.advance(to_ms=self.now_ms)
-
-    @property
-    def writes(self) -> list[WriteRegister]:
-        return [request for request in self.requests if isinstance(request, WriteRegister)]
-
-    @property
-    def exchanges(self) -> int:
-        return len(self.requests)
-
-    def balance_minor(self) -> int:
-        balance_minor = self.meter.core.balance_minor
-        assert balance_minor is not None
-        return balance_minor
-
-    def rates_wh(self) -> tuple[int, ...]:
-        rates_wh = self.carry_out(ReadOrder()).state.rates_wh
-        assert rates_wh is not None
-        return rates_wh
-
-
-def a_bench(*, start: datetime = THURSDAY, model: driver.Model = STANDARD, **changes: object) -> Bench:
-    setup = MeterSetup(
-        meter_no=METER_NO,
-        credit_authority=model.credit_authority,
-        customer_no=CUSTOMER_NO,
-        balance_minor=100_000,
-        load=ConstantLoad(power_w=1_000),
-        civil_offset_ms=ms_from_civil(start),
-    )
-    meter = VirtualMeter(replace(setup, **changes), now_ms=0, esam=ESAM, chance=Random(1))
-    return Bench(meter=meter, model=model)
-
-
 def the_tables(
-    tariff: Tariff | None = None, *, model: driver.Model = STANDARD, at: datetime = SWITCH
+    tariff: Tariff | None = None, *, model: Model = STANDARD, at: datetime = SWITCH
 ) -> MeterTables:
     assert model.tariff is not None
     tables = fit(tariff or tariff_from(WEEKEND), profile=model.tariff, loading=Loading(at=at))
@@ -288,6 +199,7 @@ def test_what_breaks_off_and_is_never_repeated_leaves_the_old_tariff_whole() -> 
         assert before_minor - bench.balance_minor() == 12 * 50, exchange
 
 
+@pytest.mark.slow
 def test_an_older_orders_switch_does_not_start_a_set_that_is_being_written() -> None:
     bench = a_bench(start=SWITCH - timedelta(hours=1))
     bench.carry_out(an_order(bench, tables=the_tables(flat("0.70"))))
@@ -365,10 +277,10 @@ def test_a_meter_that_deducts_by_itself_wants_the_right_keys() -> None:
 
     @dataclass
     class Locked(Bench):
-        def _hear(self, request: dlt645.Request) -> driver.Reply:
+        def hear(self, request: dlt645.Request) -> driver.Reply:
             if isinstance(request, WriteRegister) and request.password_level == 0x99:
                 request = replace(request, value=request.value[:-1] + b"\x00")
-            return Bench._hear(self, request)
+            return Bench.hear(self, request)
 
     result = Locked(meter=bench.meter).carry_out(an_order(bench))
 
@@ -395,9 +307,9 @@ def test_what_a_meter_will_not_have_is_named(di: int, name: str) -> None:
     class Choosy(Bench):
         answers_yes: bool = False
 
-        def _hear(self, request: dlt645.Request) -> driver.Reply:
+        def hear(self, request: dlt645.Request) -> driver.Reply:
             if not _is_write(request, di):
-                return Bench._hear(self, request)
+                return Bench.hear(self, request)
             if self.answers_yes:
                 return dlt645.Acknowledged(function=dlt645.Function.WRITE)
             return dlt645.ErrorAnswer(function=dlt645.Function.WRITE, err=frozenset({dlt645.ErrBit.OTHER}))
@@ -503,5 +415,5 @@ def set_holidays(bench: Bench, holidays: dict[int, tuple[date, int]]) -> None:
         digits = f"{on:%y%m%d}{table_no:02}"
         values[0x04030000 + number] = bytes.fromhex(digits)[::-1]
     for di, value in values.items():
-        answer = bench._hear(WriteRegister(di=di, password_level=2, password="000000", value=value))
+        answer = bench.hear(WriteRegister(di=di, password_level=2, password="000000", value=value))
         assert isinstance(answer, dlt645.Acknowledged)

@@ -1,7 +1,7 @@
 """Conversations with a meter that says what a test wants: every refusal has a name, and none is a credit."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -523,45 +523,6 @@ def test_a_read_tells_debt_as_a_negative_balance_and_keeps_the_flags() -> None:
     assert result.state.energy_wh == 1_230
     assert result.state.power_w == -2
     assert "cover_open" in result.state.flags
-
-
-@pytest.mark.parametrize(
-    ("rates_wh", "told"),
-    [
-        ((0, 1_000, 230, 0), (0, 1_000, 230, 0)),
-        ((0, 1_000, 220, 0), None),  # cut off one by one: only the total is a fact
-        (None, None),
-    ],
-)
-def test_energy_is_told_by_rate_where_the_rates_add_up(
-    rates_wh: tuple[int, ...] | None, told: tuple[int, ...] | None
-) -> None:
-    result = play(ReadOrder(), Meter(rates_wh=rates_wh))
-
-    assert result.state.energy_wh == 1_230
-    assert result.state.rates_wh == told
-
-
-@pytest.mark.parametrize(
-    ("off", "reason"),
-    [(timedelta(0), ""), (timedelta(minutes=2), ""), (timedelta(minutes=-2, seconds=-1), "clock_set")],
-)
-def test_a_read_that_knows_the_time_sets_a_clock_that_is_off(off: timedelta, reason: str) -> None:
-    meter = Meter(clock=NOON + off)
-
-    result = play(ReadOrder(now=NOON), meter)
-
-    assert (result.ending, result.reason) == (Ending.DONE, reason)
-    assert result.state.clock == (NOON if reason else NOON + off)
-
-
-def test_a_clock_that_stays_wrong_does_not_spoil_the_reading() -> None:
-    meter = Meter(clock=NOON + timedelta(hours=1), is_stuck=True)
-
-    result = play(ReadOrder(now=NOON), meter)
-
-    assert (result.ending, result.reason) == (Ending.DONE, "clock_not_set")
-    assert result.state.energy_wh == 1_230
 
 
 def test_a_meter_without_money_is_not_asked_for_any() -> None:

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from compuerta.adapters import models
 from compuerta.adapters.yaml_files import FileRefused
 from compuerta.domain.party import CreditAuthority
+from compuerta.domain.tariff.fitting import PriceProfile
 from compuerta.drivers.model import Quantity, RechargeLayout, RelayStyle, RoadTiming
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -48,6 +49,13 @@ def test_the_words_of_a_file_become_types() -> None:
     assert model.roads["4g"] == RoadTiming(first_byte_ms=3000, gap_ms=500, tries_max=3)
     assert model.registers[Quantity.PURCHASE_NO] == 0x078102FF
     assert model.alarm_levels == 2
+    assert model.tariff is not None
+    assert (model.tariff.zones_max, model.tariff.has_weekend) == (14, True)
+    assert model.tariff.prices == PriceProfile(bounds_max=6, settlements_max=4)
+
+
+def test_a_model_without_limits_takes_no_tariff() -> None:
+    assert models.load_models(MODELS)["dlt645-vendor-rs485"].tariff is None
 
 
 def test_the_blueprint_fits_the_schema_and_is_no_model(tmp_path: Path) -> None:
@@ -79,6 +87,12 @@ def test_the_blueprint_fits_the_schema_and_is_no_model(tmp_path: Path) -> None:
             {"levels: 2, second_trips: false": "levels: 1, second_trips: true"},
             r":\d+: alarms\.second_trips: there is no",
         ),
+        ({"zones_max: 14": "zones_max: 15"}, r":\d+: tariff\.zones_max: 15 is greater than the maximum"),
+        ({"rates_max: 8": "rates_max: 47"}, r":\d+: tariff\.rates_max: 47 is greater than the maximum"),
+        (
+            {"  prices: { bounds_max: 6, settlements_max: 4 }\n": ""},
+            r":\d+: tariff: a meter that holds money deducts by prices",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_file_line_and_field(
@@ -97,6 +111,10 @@ def test_a_wrong_file_is_refused_with_file_line_and_field(
     [
         ({'  power: "02030000"\n': '  balance: "00900200"\n'}, "registers.balance: the platform holds"),
         ({"levels: 0": "levels: 1"}, "alarms.levels: a meter without money"),
+        (
+            {"weekend: true": "weekend: true\n  prices: { bounds_max: 6, settlements_max: 4 }"},
+            "tariff.prices: a meter without money",
+        ),
     ],
 )
 def test_a_meter_without_money_has_no_words_for_it(

@@ -369,9 +369,8 @@ class _Prices:
     def tables(self, loading: Loading) -> PriceTables:
         """Return the tables; they mean something only where there are no misfits."""
         bounds = sorted({bound for period in self._periods for bound in period.ladder.bounds})
-        settlements: tuple[MonthDay, ...] = ()
         if bounds:
-            settlements = self._check_window()
+            self._check_window()
             self._check_counting()
             self._check_change(loading)
         # Each period's prices over the bounds of all: what is one step for it may be two for another.
@@ -394,7 +393,7 @@ class _Prices:
             rate_prices_e4=tuple(by_rate.get(rate, usual_e4) for rate in range(1, max(self._rates) + 1)),
             bounds_wh=self._bounds_wh(bounds, loading),
             step_prices_e4=step_prices_e4,
-            settlements=settlements,
+            settlements=_settlements_held(self._tariff, profile=self._profile),
         )
 
     def _price_e4(self, price: Fraction, *, period: int, step: int) -> int:
@@ -429,19 +428,16 @@ class _Prices:
             self._miss("steps.bounds_kwh", f"{len(bounds)} bounds: the meter has {profile.bounds_max}")
         return bounds_wh
 
-    def _check_window(self) -> tuple[MonthDay, ...]:
-        """Return the days on which the steps begin anew."""
+    def _check_window(self) -> None:
         settlements = _settlements_of(self._tariff)
+        most, day_max = self._profile.settlements_max, self._profile.settlement_day_max
         if settlements is None:
             self._miss("steps.window", "a meter's steps begin anew by the month, or on days of the year")
-            return ()
-        most, day_max = self._profile.settlements_max, self._profile.settlement_day_max
-        if len(settlements) > most:
+        elif len(settlements) > most:
             reason = f"the steps begin anew on {len(settlements)} days a year: the meter has {most}"
             self._miss("steps.window", reason)
-        if any(settlement.day > day_max for settlement in settlements):
+        elif any(settlement.day > day_max for settlement in settlements):
             self._miss("steps.year_start", f"a meter's steps begin anew on day {day_max} at the latest")
-        return settlements
 
     def _check_counting(self) -> None:
         steps = self._steps
@@ -462,15 +458,18 @@ class _Prices:
         before, policy = loading.before, self._steps.on_change
         if before is None:
             return
-        settlements, old = _settlements_of(self._tariff), _settlements_of(before)
-        ends = _begins_window(loading.at, old)
-        begins = _begins_window(loading.at, settlements)
+        held = _settlements_held(self._tariff, profile=self._profile)
+        old_held = _settlements_held(before, profile=self._profile)
+        begins = _begins_window(loading.at, held)
+        meter_ends = _begins_window(loading.at, old_held)
         # A meter begins anew when it goes from months to days of the year, or back, at whatever moment.
-        meter_resets = ends or bool(settlements) is not bool(old)
-        tariff_resets = ends or policy is not ChangePolicy.CONTINUE
+        meter_resets = meter_ends or bool(held) is not bool(old_held)
+        tariff_ends = _begins_window(loading.at, _settlements_of(before))
+        tariff_resets = tariff_ends or policy is not ChangePolicy.CONTINUE
         prorates = ChangePolicy.PRORATE in (policy, before.energy.steps.on_change)
+        begin_together = meter_ends and tariff_ends and begins
         is_clear = meter_resets or not begins
-        if meter_resets is not tariff_resets or not is_clear or (prorates and not (ends and begins)):
+        if meter_resets is not tariff_resets or not is_clear or (prorates and not begin_together):
             does = "begins the steps anew" if meter_resets else "goes on with the steps"
             reason = f"a meter {does} at {loading.at:%m-%d %H:%M}: change where a window of both begins"
             self._miss("steps.on_change", reason)
@@ -505,6 +504,13 @@ def _settlements_of(tariff: Tariff) -> tuple[MonthDay, ...] | None:
             return (tariff.energy.steps.year_start,)
         case Window.DAY:
             return None
+
+
+def _settlements_held(tariff: Tariff, *, profile: PriceProfile) -> tuple[MonthDay, ...]:
+    """Return what a meter is given of them: without steps it may be less than the window says."""
+    settlements = _settlements_of(tariff) or ()
+    fits = all(settlement.day <= profile.settlement_day_max for settlement in settlements)
+    return settlements if fits and len(settlements) <= profile.settlements_max else ()
 
 
 def _begins_window(at: datetime, settlements: tuple[MonthDay, ...] | None) -> bool:

@@ -2,97 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from random import Random
 
 import pytest
+from tests.unit.domain.tariff.fitting_bench import (
+    ALL_YEAR,
+    DAY_AND_NIGHT,
+    METER,
+    NEW_YEAR,
+    PRICES,
+    TWO_PERIODS,
+    a_calendar,
+    a_tariff,
+    energy,
+    fitted,
+    loading,
+    places,
+    steps,
+)
 
 from compuerta.domain.tariff.civil import table_of
-from compuerta.domain.tariff.components import MonthDay, Tariff, Terms
-from compuerta.domain.tariff.document import tariff_from
+from compuerta.domain.tariff.components import MonthDay, Tariff
 from compuerta.domain.tariff.fitting import (
     Holiday,
-    Loading,
-    MeterProfile,
     MeterTables,
-    PriceProfile,
     RateSlot,
     Unfit,
     Zone,
     fit,
 )
-
-PRICES = PriceProfile(bounds_max=6, settlements_max=4)
-METER = MeterProfile(
-    zones_max=14,
-    day_tables_max=8,
-    slots_max=14,
-    rates_max=8,
-    holidays_max=254,
-    has_weekend=True,
-    prices=PRICES,
-)
-NEW_YEAR = datetime(2027, 1, 1)  # noqa: DTZ001 the site's wall clock; a Friday
-ALL_YEAR = {"name": "all year", "from": "01-01"}
-TWO_PERIODS = [
-    {"name": "peak", "role": "peak", "prices": ["0.60"]},
-    {"name": "valley", "role": "valley", "prices": ["0.30"]},
-]
-DAY_AND_NIGHT = ["00:00 valley", "06:00 peak", "22:00 valley"]
-
-
-def a_tariff(
-    *,
-    others: tuple[Mapping[str, object], ...] = (),
-    top: Mapping[str, object] | None = None,
-    **energy: object,
-) -> Tariff:
-    """A tariff of one price, except for what a test gives its energy component, beside it, or on top."""
-    component = {
-        "kind": "energy",
-        "name": "Energy",
-        "periods": [{"name": "flat", "prices": ["0.53"]}],
-    } | energy
-    return tariff_from({"name": "A", "currency": "CNY", "components": [component, *others]} | dict(top or {}))
-
-
-def a_calendar(**seasons: object) -> dict[str, object]:
-    return {
-        "periods": TWO_PERIODS,
-        "day_tables": {"work": DAY_AND_NIGHT, "rest": ["00:00 valley"]},
-        "seasons": [ALL_YEAR | {"every day": "work"} | seasons],
-    }
-
-
-def steps(bounds: int = 1, **changes: object) -> dict[str, object]:
-    """So many bounds, each with a price 0.10 above the one before."""
-    return {
-        "periods": [{"name": "flat", "prices": [f"{0.5 + 0.1 * step:.2f}" for step in range(bounds + 1)]}],
-        "steps": {"bounds_kwh": [str(100 * at) for at in range(1, bounds + 1)]} | changes,
-    }
-
-
-def loading(at: datetime = NEW_YEAR, **changes: object) -> Loading:
-    return replace(Loading(at=at), **changes)
-
-
-def fitted(tariff: Tariff, *, profile: MeterProfile = METER, **changes: object) -> MeterTables:
-    tables = fit(tariff, profile=profile, loading=loading(**changes))
-    assert isinstance(tables, MeterTables), tables
-    return tables
-
-
-def places(tariff: Tariff, *, profile: MeterProfile = METER, **changes: object) -> list[str]:
-    """Where a tariff does not fit."""
-    unfit = fit(tariff, profile=profile, loading=loading(**changes))
-    assert isinstance(unfit, Unfit), unfit
-    assert all(misfit.reason for misfit in unfit.misfits)
-    return [misfit.place for misfit in unfit.misfits]
-
-
-def energy(name: str) -> list[str]:
-    return [f"components[0].{name}"]
-
 
 # What fits, and how it is laid out.
 
@@ -539,73 +478,3 @@ def test_a_meter_without_rest_days_takes_only_seven_days_that_are_alike() -> Non
 
     fitted(a_tariff(**a_calendar()), profile=without)
     assert places(a_tariff(**weekend), profile=without) == energy("seasons")
-
-
-# The moment of the change.
-
-
-MONTHLY = a_tariff(**steps(window="month"))
-ANNUAL = a_tariff(**steps(window="year"))
-MAY = datetime(2027, 5, 1)  # noqa: DTZ001 the site's wall clock
-MID_MAY = datetime(2027, 5, 15)  # noqa: DTZ001
-
-
-def on_change(policy: str, *, window: str = "month") -> Tariff:
-    return a_tariff(**steps(window=window, on_change=policy))
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "at", "fits"),
-    [
-        (MONTHLY, on_change("continue"), MID_MAY, True),
-        (MONTHLY, on_change("reset"), MID_MAY, False),
-        (MONTHLY, on_change("prorate"), MID_MAY, False),
-        (MONTHLY, on_change("reset"), MAY, True),
-        (MONTHLY, on_change("prorate"), MAY, True),
-        (on_change("prorate"), MONTHLY, MID_MAY, False),  # the end of its reign lowers its bounds afterwards
-        (MONTHLY, ANNUAL, MAY, True),  # the month ends for both; the meter settles as it turns annual
-        (MONTHLY, ANNUAL, MID_MAY, False),  # the meter settles where the tariff goes on
-        (MONTHLY, on_change("reset", window="year"), MID_MAY, True),
-        (ANNUAL, MONTHLY, MAY, False),
-        (ANNUAL, on_change("continue", window="year"), MAY, True),
-        (ANNUAL, on_change("reset", window="year"), MAY, False),
-        (ANNUAL, on_change("reset", window="year"), NEW_YEAR, True),
-        (ANNUAL, a_tariff(**steps(window="year", year_start="05-01")), MAY, False),  # two meanings in a meter
-        (MONTHLY, a_tariff(), MID_MAY, True),
-        (MONTHLY, on_change("continue"), MAY + timedelta(hours=6), True),
-        (MONTHLY, on_change("reset"), MAY + timedelta(hours=6), False),
-    ],
-)
-def test_steps_do_at_the_change_what_the_tariff_says(
-    before: Tariff, after: Tariff, at: datetime, fits: bool
-) -> None:
-    if fits:
-        fitted(after, at=at, before=before)
-    else:
-        assert places(after, at=at, before=before) == energy("steps.on_change")
-
-
-def test_a_change_inside_a_holiday_does_not_fit() -> None:
-    tariff = a_tariff(**a_calendar(holidays={"national": "rest"}), holidays={"national": ["2027-05-01"]})
-
-    assert places(tariff, at=MAY + timedelta(minutes=1)) == energy("holidays")
-    assert places(a_tariff(), at=MAY + timedelta(minutes=1), before=tariff) == energy("holidays")
-    fitted(tariff, at=MAY)
-
-
-@pytest.mark.parametrize(("day", "fits"), [(1, True), (2, False), (3, True)])  # Saturday, Sunday, Monday
-def test_rest_days_change_next_to_a_working_day(day: int, fits: bool) -> None:
-    weekend = a_tariff(**a_calendar(**{"every day": ""}, weekdays="work", saturday="rest", sunday="rest"))
-
-    outcome = fit(weekend, profile=METER, loading=loading(MAY.replace(day=day), before=a_tariff()))
-
-    assert isinstance(outcome, MeterTables) is fits
-
-
-def test_a_large_household_gets_its_own_bounds() -> None:
-    tariff = a_tariff(**steps(household={"persons": 5, "extra_kwh": "100"}))
-
-    small, large = (fitted(tariff, terms=Terms(persons=persons)).prices for persons in (4, 5))
-
-    assert small is not None and large is not None
-    assert (small.bounds_wh, large.bounds_wh) == ((100_000,), (200_000,))
