@@ -1,10 +1,14 @@
 """The kernel against a slow reference that looks at every watt-hour's step, interval by interval."""
 
+import csv
+import gzip
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +26,7 @@ pytestmark = pytest.mark.slow
 
 UNBOUNDED = kernel.UNBOUNDED_WH
 SOURCES = Path(kernel.__file__).parents[3]
+VECTORS = Path(__file__).parents[4] / "../shared/vectors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +173,65 @@ def a_part(scene: Scene, intervals: slice, *, opening_wh: Int64s) -> Scene:
         step_windows=scene.step_windows[intervals],
         opening_wh=opening_wh,
     )
+
+
+def loads_of(interval_minutes: int) -> dict[str, list[int]]:
+    with gzip.open(VECTORS / f"tariff_loads_{interval_minutes}min.csv.gz", "rt", encoding="ascii") as lines:
+        names, *rows = csv.reader(lines)
+    return {name: [int(row[at]) for row in rows] for at, name in enumerate(names)}
+
+
+def bound_wh(tier: dict[str, object]) -> int:
+    """Read a tier's upper bound, of which rate files say in several ways that there is none."""
+    most_kwh = Fraction(str(tier.get("max", 0)))
+    return UNBOUNDED if most_kwh == 0 or most_kwh > 10**30 else int(most_kwh * 1_000)
+
+
+def charge_e12(month: list[list[int]], ladders: list[list[dict[str, object]]]) -> Fraction:
+    """Price a month's cells exactly, in 1e-12 of the currency, by prices per kWh."""
+    return sum(
+        (
+            energy_wh * 10**9 * (Fraction(str(tier["rate"])) + Fraction(str(tier.get("adj", 0))))
+            for steps, tiers in zip(month, ladders, strict=True)
+            for energy_wh, tier in zip(
+                steps, tiers, strict=False
+            )  # a shorter ladder's further steps are empty
+        ),
+        start=Fraction(0),
+    )
+
+
+@pytest.mark.outside
+def test_the_exact_charges_of_every_chronological_vector_come_out_of_its_cells() -> None:
+    cases = json.loads((VECTORS / "tariff_cases.json").read_text("utf-8"))["cases"]
+    chronological = [case for case in cases if case["tier_mode"] == "chronological"]
+    loads = {minutes: loads_of(minutes) for minutes in (15, 30, 60)}
+    assert len(chronological) >= 20
+
+    for case in chronological:
+        rate, minutes = case["rate"], case["interval_minutes"]
+        energies = loads[minutes][case["load"]]
+        begin = datetime(case["calendar_year"], 1, 1, tzinfo=UTC)
+        times = [begin + timedelta(minutes=minutes * number) for number in range(len(energies))]
+        schedules = (rate["energyweekdayschedule"], rate["energyweekendschedule"])
+        ladders = rate["energyratestructure"]
+        most = max(len(tiers) for tiers in ladders)
+        scene = a_scene(
+            [energies],
+            periods=[schedules[time.weekday() >= 5][time.month - 1][time.hour] for time in times],
+            windows=[time.month - 1 for time in times],
+            bounds_wh=[
+                ([bound_wh(tier) for tier in tiers[:-1]] + [UNBOUNDED] * most)[: most - 1]
+                for tiers in ladders
+            ],
+        )
+        if case["tier_accumulation"] == "year":
+            scene = replace(scene, step_windows=[0] * len(times))
+
+        months = cells_of(scene).of(0).tolist()
+
+        charges = [charge_e12(month, ladders) for month in months]
+        assert charges == [Fraction(exact) for exact in case["expected"]["energy_exact_e12"]], case["id"]
 
 
 def test_a_lower_step_includes_its_bound() -> None:
