@@ -46,7 +46,7 @@ def rate(
         moved = extend(tally, span, schedule=schedule, terms=terms)
         bills += [ended for _, ended in moved.closed]
         tally = moved.tally
-    if tally.until_us > tally.bill_start_us:
+    if tally.until_us > tally.bill_start_us or any(tally.segments[-1].cells):
         bills.append(bill(tally, schedule=schedule, terms=terms))
     return bills
 

@@ -374,9 +374,12 @@ class _Hand:
         kept = self.tally()
         totals = self._totals_under(version, at_us)
         before = () if first else kept.segments
+        segment = _segment(version, at_us, totals)
+        if before and len(before[-1].peaks_wh) == len(segment.peaks_wh):
+            segment = replace(segment, peaks_wh=before[-1].peaks_wh)  # a peak is the cycle's, at the last price
         self._tally = replace(
             kept,
-            segments=(*before, _segment(version, at_us, totals)),
+            segments=(*before, segment),
             totals=totals,
             interval_start_us=at_us,
             interval_wh=0,
