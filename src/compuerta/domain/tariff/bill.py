@@ -174,6 +174,17 @@ def rounded(amount: Fraction, mode: RoundingMode) -> int:
             return round(amount)
 
 
+def days_quantity(component: Fixed, first: date, end: date, *, cycle_day: int) -> Fraction:
+    """Return how much of a fixed amount the local days [first, end) are: of a longer window, a part each."""
+    quantity, day = Fraction(0), first
+    while day < end:
+        window = window_of(day, window=component.per, cycle_day=cycle_day, year_start=_JANUARY)
+        until = min(window.end, end)
+        quantity += Fraction((until - day).days, window.count)
+        day = until
+    return quantity
+
+
 class _Maker:
     """Makes the lines of one segment, component by component."""
 
@@ -308,15 +319,7 @@ class _Maker:
     # Time.
 
     def _fixed(self, component: Fixed) -> None:
-        quantity = Fraction(0)
-        day, end = self._days()
-        while day < end:
-            window = window_of(
-                day, window=component.per, cycle_day=self._tariff.cycle_day, year_start=_JANUARY
-            )
-            until = min(window.end, end)
-            quantity += Fraction((until - day).days, window.count)
-            day = until
+        quantity = days_quantity(component, *self._days(), cycle_day=self._tariff.cycle_day)
         if quantity:
             unit = Unit(component.per.value)
             self._put(component.name, component.account, unit, quantity=quantity, price=component.amount)
