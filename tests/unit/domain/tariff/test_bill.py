@@ -12,6 +12,7 @@ from tests.unit.domain.tariff.parts import a_calendar, a_schedule, a_span, a_tar
 from compuerta.domain.tariff.bill import Bill, Unit, bill, rounded
 from compuerta.domain.tariff.components import (
     Account,
+    Allocation,
     Allowance,
     Component,
     Demand,
@@ -233,6 +234,18 @@ def test_free_energy_is_on_the_bill_and_costs_nothing() -> None:
 
     assert (paid.quantity, paid.exact) == (500, 100)
     assert (gift.name, gift.quantity, gift.exact) == ("Free", 1_000, 0)
+
+
+@pytest.mark.parametrize(("counts", "paid_wh"), [(False, [10_000, 5_000]), (True, [6_000, 9_000])])
+def test_free_energy_moves_proportional_steps_where_it_counts(counts: bool, paid_wh: list[int]) -> None:
+    free = Allowance(name="Free", energy_wh=10_000, counts_in_steps=counts)
+    steps = Steps(allocation=Allocation.PROPORTIONAL)
+    energy = an_energy(("1", "2"), bounds_wh=[10_000], steps=steps)
+
+    # 15 kWh are paid for: 10 and 5 of them, or in the proportion of 10 and 15 that all 25 have.
+    found = the_bill(energy, free, energy_wh=25_000)
+
+    assert [line.quantity for line in found.lines if line.price] == paid_wh
 
 
 @pytest.mark.parametrize(("base", "short"), [((), 1_000), (("Energy",), 1_500)])
