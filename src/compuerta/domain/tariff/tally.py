@@ -256,6 +256,20 @@ def _cycle_end_us(tally: Tally, schedule: Schedule) -> int:
     return day_start_us(cycle_of(tariff, tally.bill_start_us, schedule=schedule).end, zone=schedule.zone)
 
 
+def next_boundary_us(tally: Tally, *, schedule: Schedule) -> int:
+    """Return the next instant at which a version, a bill or a window ends: until then only periods change."""
+    version = schedule.by_key[tally.segments[-1].version]
+    tariff, zone = version.tariff, schedule.zone
+    window = steps_window(tariff, tally.until_us, schedule=schedule)
+    ends_us = [
+        _cycle_end_us(tally, schedule),
+        day_start_us(window.end, zone=zone),
+        _free_window_us(tariff, tally.until_us, schedule)[1],
+    ]
+    _, replaced_us = schedule.reign_of(version)
+    return min(ends_us if replaced_us is None else [*ends_us, replaced_us])
+
+
 def add_here(tally: Tally, energy_wh: Amount, *, schedule: Schedule, terms: Terms = NO_TERMS) -> Tally:
     """Return the tally with energy used at the very instant that it has arrived at."""
     hand = _Hand(tally, schedule, terms)
