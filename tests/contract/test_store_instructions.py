@@ -322,7 +322,7 @@ def test_a_hold_that_is_over_forbids_nothing(store: Store) -> None:
 def due_meters(store: Store, *homes: Home, after_s: int = 0, limit: int = 10) -> list[int]:
     with store.transaction() as tx:
         meter_ids = [home.meter_id for home in homes]
-        return tx.due_meters(meter_ids, now=NOON + after_s * SECOND, limit=limit)
+        return list(tx.due_meters(meter_ids, now=NOON + after_s * SECOND, limit=limit))
 
 
 def test_meters_with_something_due_are_told_the_longest_waiting_first(store: Store) -> None:

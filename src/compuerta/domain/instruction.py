@@ -85,7 +85,7 @@ class LifeViolated(Broken):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
     """One wish to one meter; amount and purchase number belong to a recharge, relay to a switch, and a
-    version to a tariff."""
+    version with its instant to a tariff."""
 
     meter_id: int
     instruction_id: UUID
@@ -100,6 +100,7 @@ class Instruction:
     relay_closed: bool | None = None
     tariff_id: int | None = None
     version_no: int | None = None
+    effective_at: datetime | None = None  # when the meter is to take the tariff over
     reason: str = ""  # why a switch is wanted: the supply reason's name
     tries: int = 0
     lease_until: datetime | None = None
@@ -112,7 +113,7 @@ class Instruction:
             self.amount_minor is not None and self.purchase_no is not None and self.recharge_id is not None
         )
         switch = self.relay_closed is not None
-        tariff = self.tariff_id is not None and self.version_no is not None
+        tariff = self.tariff_id is not None and self.version_no is not None and self.effective_at is not None
         belongs = {Kind.RECHARGE: recharge, Kind.SWITCH: switch, Kind.TARIFF: tariff}
         assert sum(belongs.values()) == 1 and belongs[self.kind], "an instruction is of one kind"
 

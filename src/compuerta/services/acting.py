@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from compuerta.domain.errors import Refused
 from compuerta.domain.party import Account
 from compuerta.services.store_port import AuditEntry
 
@@ -27,17 +28,36 @@ class Act:
     after: str = ""
 
 
+class ReasonMissing(Refused):
+    """A person acted without saying why."""
+
+    def __init__(self) -> None:
+        super().__init__("say why: whoever looks at this later needs to know")
+
+
+def require_reason(actor: Actor) -> None:
+    """Refuse an act whose reason nobody gave."""
+    if not actor.why.strip():
+        raise ReasonMissing
+
+
 def entry(account: Account, actor: Actor, act: Act, *, now: datetime) -> AuditEntry:
     """Return the audit row of an act on an account."""
+    subject = f"account {account.account_id}"
+    return entry_about(subject, actor, act, organisation_id=account.organisation_id, now=now)
+
+
+def entry_about(subject: str, actor: Actor, act: Act, *, organisation_id: int, now: datetime) -> AuditEntry:
+    """Return the audit row of an act on anything of an organisation."""
     return AuditEntry(
-        organisation_id=account.organisation_id,
+        organisation_id=organisation_id,
         audit_id=act.act_id,
         at=now,
         who=actor.who,
         what=act.what,
         why=actor.why,
         origin=actor.origin,
-        subject=f"account {account.account_id}",
+        subject=subject,
         before=act.before,
         after=act.after,
     )

@@ -124,33 +124,38 @@ class _Made:
         self._meter_id = meter_id
         self._now = now
         self.tally = tally_of(view, holdings)
-        self._bill = bill(self.tally, schedule=self._schedule, terms=view.terms)
+        self._bill = self._bill_now()
         self._charged = Charged(holdings=holdings, bills=[], charges=[], postings=[])
         self._billed_wh = holdings.billed_wh
         if not holdings.tally:
             self._open()
 
     def extend(self, span: Span, *, basis: Basis) -> None:
-        moved = extend(self.tally, span, schedule=self._schedule, terms=self._view.terms)
+        terms = self._view.terms_at(self.tally.bill_start)
+        moved = extend(self.tally, span, schedule=self._schedule, terms=terms)
         at = self.tally
         self.tally = moved.tally
         if moved.closed:
             _, ended = moved.closed[0]
             self._put(at, span, basis, ended)
-            self._bill = bill(self.tally, schedule=self._schedule, terms=self._view.terms)
+            self._bill = self._bill_now()
             self._open()
         else:
-            self._put(at, span, basis, bill(self.tally, schedule=self._schedule, terms=self._view.terms))
+            self._put(at, span, basis, self._bill_now())
 
     def count_days(self, until: datetime) -> None:
         at = self.tally
         self.tally = count_days(at, until, schedule=self._schedule)
         span = Span(start=at.until, end=from_us(self.tally.accrued_us), energy_wh=0)
-        self._put(at, span, Basis.DAYS, bill(self.tally, schedule=self._schedule, terms=self._view.terms))
+        self._put(at, span, Basis.DAYS, self._bill_now())
 
     def charged(self) -> Charged:
         holdings = replace(self._holdings, tally=packed(self.tally), billed_wh=self._billed_wh)
         return replace(self._charged, holdings=holdings)
+
+    def _bill_now(self) -> Bill:
+        terms = self._view.terms_at(self.tally.bill_start)
+        return bill(self.tally, schedule=self._schedule, terms=terms)
 
     def _open(self) -> None:
         self._charged.bills.append(

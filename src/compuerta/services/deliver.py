@@ -22,7 +22,8 @@ from compuerta.drivers.abilities import (
     Result,
     SwitchOrder,
 )
-from compuerta.services import booking, observe
+from compuerta.drivers.model import Model
+from compuerta.services import booking, observe, rollout
 from compuerta.services.store_port import Case, Claim, Instant, RechargeInstant, Store, Transaction
 
 
@@ -67,11 +68,29 @@ def claim(store: Store, meter_ids: Iterable[int], *, now: datetime, owner: str) 
     """Lease the oldest due instruction of each of these meters; at most one per meter is ever in flight."""
     with store.transaction() as tx:
         claims = tx.claim(meter_ids, now=now, owner=owner)
-        tx.save_instructions([_replaced(each.instruction, now=now) for each in claims if _is_aged(each)])
-    return [each for each in claims if not _is_aged(each)]
+        aged = [each for each in claims if _is_aged(each, now=now)]
+        tx.save_instructions([_replaced(each.instruction, now=now) for each in aged])
+        wanted = [each for each in claims if each not in aged]
+        return [_in_time(tx, each, now=now) for each in wanted]
 
 
-def _is_aged(claim: Claim) -> bool:
+def _in_time(tx: Transaction, claim: Claim, *, now: datetime) -> Claim:
+    """Return a claim that can still be kept: a tariff that is late is put off, and told of."""
+    if claim.instruction.kind is not Kind.TARIFF or not rollout.is_late(claim, now=now):
+        return claim
+    told = rollout.lateness(claim, now=now)
+    if told is not None:
+        case, alarm = told
+        tx.put_cases([case])
+        tx.put_alarms([alarm])
+    late = rollout.put_off(claim, now=now)
+    tx.save_instructions([late])
+    return replace(claim, instruction=late)
+
+
+def _is_aged(claim: Claim, *, now: datetime) -> bool:
+    if claim.instruction.kind is Kind.TARIFF:
+        return rollout.is_aged(claim, now=now)
     # A cut of a gateway that died, or that a meter only said yes to, is claimed again; who has paid meanwhile
     # is not cut for it (promises S1, S4).
     closed = claim.instruction.relay_closed
@@ -88,15 +107,17 @@ def _replaced(instruction: Instruction, *, now: datetime) -> Instruction:
     )
 
 
-def due(store: Store, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
-    """Return which of these meters have something due, the longest waiting first."""
+def due(store: Store, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
+    """Return what is due for which of these meters, the longest waiting first, tariffs last."""
     with store.transaction() as tx:
         return tx.due_meters(among, now=now, limit=limit)
 
 
-def order_for(claim: Claim, *, now: datetime) -> Order:
-    """Turn a claimed instruction into the order that its driver understands."""
+def order_for(claim: Claim, *, model: Model, now: datetime) -> Order | Result:
+    """Turn a claimed instruction into the order that its driver understands, or into why there is none."""
     instruction = claim.instruction
+    if instruction.kind is Kind.TARIFF:
+        return rollout.order_for(claim, model=model, now=now)
     if instruction.kind is Kind.RECHARGE:
         assert instruction.amount_minor is not None and instruction.purchase_no is not None
         return RechargeOrder(
@@ -152,6 +173,11 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
     if denied and instruction.kind is Kind.RECHARGE:
         # Somebody's money: a case is opened, and it stays open and is tried again until the meter has it.
         event = Event.MISSED
+    answer, due_at = result.reason or result.ending.value, None
+    if instruction.kind is Kind.TARIFF:
+        step = rollout.step_after(conclusion.claim, result, event=event, now=now)
+        event, answer, due_at = step.event, step.answer, step.due_at
+        denied = event is Event.DENIED
     state = life.after(instruction.state, event)
     open_still = state in life.OPEN
     retry = life.retry_at(created_at=instruction.created_at, tries=instruction.tries, now=now)
@@ -161,11 +187,11 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
         replace(
             instruction,
             state=state,
-            due_at=retry if open_still else instruction.due_at,
+            due_at=(due_at or retry) if open_still else instruction.due_at,
             lease_until=None,
             lease_owner="",
             ended_at=None if open_still else now,
-            last_answer=result.reason or result.ending.value,
+            last_answer=answer,
         )
     )
     batch.reports.append(

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from compuerta.domain.instruction import LEASE, Instruction
+from compuerta.domain.instruction import LEASE, Instruction, Kind
 from compuerta.domain.party import Meter
 from compuerta.domain.supply import Reason
 from compuerta.drivers.abilities import Ending, MeterState, Order, ReadOrder, Result
-from compuerta.drivers.dlt645 import Chance, MeterIdentity, converse
+from compuerta.drivers.dlt645 import Chance, Conversation, MeterIdentity, converse
 from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.mac import MacProvider
 from compuerta.drivers.model import Model
@@ -114,7 +114,7 @@ class Dispatcher:
         return self._job(
             _key(claim),
             claim.meter,
-            deliver.order_for(claim, now=now),
+            deliver.order_for(claim, model=self._equipment.models[claim.meter.model], now=now),
             priority=_priority(claim.instruction),
             deadline_ms=now_ms + left // _MILLISECOND,
             repeated=claim.instruction.tries > 1,
@@ -161,24 +161,28 @@ class Dispatcher:
         self,
         key: str,
         meter: Meter,
-        order: Order,
+        order: Order | Result,
         *,
         priority: Priority,
         deadline_ms: int,
         repeated: bool = False,
     ) -> Job:
         model = self._equipment.models[meter.model]
-        return Job(
-            key=key,
-            meter_no=meter.meter_no,
-            conversation=converse(
+        if isinstance(order, Result):
+            conversation = _ended(order)
+        else:
+            conversation = converse(
                 order,
                 model=model,
                 meter=MeterIdentity(meter_no=meter.meter_no),
                 mac=self._equipment.mac,
                 chance=self._equipment.chance,
                 repeated=repeated,
-            ),
+            )
+        return Job(
+            key=key,
+            meter_no=meter.meter_no,
+            conversation=conversation,
             priority=priority,
             timing=model.roads[meter.road.value],
             deadline_ms=deadline_ms,
@@ -192,27 +196,36 @@ def write(store: Store, batch: Batch, *, now: datetime, owner: str) -> Written:
         observe.take_readings(store, batch.reports, now=now)
     if batch.heard:
         deliver.wake(store, sorted(batch.heard), now=now)
-    due = deliver.due(store, batch.free, now=now, limit=DUE_MAX) if batch.free else []
+    due = deliver.due(store, batch.free, now=now, limit=DUE_MAX) if batch.free else {}
     chosen = _chosen(batch, due)
     claims = deliver.claim(store, chosen, now=now, owner=owner) if chosen else []
     return Written(outcomes=outcomes, claims=claims)
 
 
-def _chosen(batch: Batch, due: Iterable[int]) -> list[int]:
+def _chosen(batch: Batch, due: Mapping[int, Kind]) -> list[int]:
     in_hand = Counter(batch.in_hand)
     chosen = []
-    for meter_id in due:
+    for meter_id, kind in due.items():
         line = batch.free[meter_id]
-        if in_hand[line] < CLAIMS_PER_LINE_MAX:
+        # Loading a tariff takes half a minute: it begins on an idle line, and leaves room for recharges.
+        if in_hand[line] < (1 if kind is Kind.TARIFF else CLAIMS_PER_LINE_MAX):
             in_hand[line] += 1
             chosen.append(meter_id)
     return chosen
 
 
 def _priority(instruction: Instruction) -> Priority:
+    if instruction.kind is Kind.TARIFF:
+        return Priority.POLL  # between two of its exchanges whoever has paid goes first
     # Only danger goes before money: a cut for want of credit must not make somebody wait who has paid.
     is_danger = instruction.reason == Reason.SAFETY_HOLD.value
     return Priority.SAFETY if is_danger else Priority.RECHARGE
+
+
+def _ended(result: Result) -> Conversation:
+    """Return the conversation that ends before it begins."""
+    return result
+    yield  # a generator, as conversations are
 
 
 def _key(claim: Claim) -> str:

@@ -18,7 +18,7 @@ from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.domain.tariff.rating import extend
-from compuerta.domain.tariff.schedule import Schedule
+from compuerta.domain.tariff.schedule import Agreed, Schedule, terms_at
 from compuerta.domain.tariff.tally import Span, opened
 from compuerta.drivers.abilities import Relay
 from compuerta.services.store_port import (
@@ -43,7 +43,11 @@ class BilledBy:
     """The versions and terms that an account is billed by."""
 
     schedule: Schedule
-    terms: Terms
+    agreed: Agreed
+
+    def terms_at(self, instant: datetime) -> Terms:
+        """Return the terms that hold at an instant; those of a bill are those of its beginning."""
+        return terms_at(self.agreed, instant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +159,10 @@ class View:
         holdings = self.holdings[account.account_id]
         used_wh = max(fact.energy_wh - (holdings.register_wh or 0), 0)
         by = self.books.billed_by[account.account_id]
-        schedule, terms = by.schedule, by.terms
+        schedule = by.schedule
         start = holdings.register_at or account.period.start
         tally = unpacked(holdings.tally) if holdings.tally else opened(schedule=schedule, at=start)
+        terms = by.terms_at(tally.bill_start)
         use = Span(start=start, end=self.now, energy_wh=used_wh)
         moved = extend(tally, use, schedule=schedule, terms=terms)
         closed_minor = sum(ended.total_minor for _, ended in moved.closed)

@@ -9,15 +9,8 @@ from uuid import UUID
 
 from compuerta.domain.errors import Refused
 from compuerta.services import converging
-from compuerta.services.acting import Act, Actor, entry
+from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.store_port import AccountView, Hold, HoldKind, Store, Transaction
-
-
-class ReasonMissing(Refused):
-    """A person switched without saying why."""
-
-    def __init__(self) -> None:
-        super().__init__("say why: whoever looks at this account later needs to know")
 
 
 class EndBeforeStart(Refused):
@@ -45,8 +38,7 @@ def place_hold(
     now: datetime,
 ) -> None:
     """Put a hold on an account's meter and converge supply; the reason is not optional."""
-    if not actor.why.strip():
-        raise ReasonMissing
+    require_reason(actor)
     if end is not None and end <= now:
         raise EndBeforeStart(now, end)
     with store.transaction() as tx:
@@ -72,8 +64,7 @@ def lift_holds(
     store: Store, account_id: int, *, kind: HoldKind, actor: Actor, audit_id: UUID, now: datetime
 ) -> int:
     """End all holds of a kind on an account's meter and converge supply; returns how many there were."""
-    if not actor.why.strip():
-        raise ReasonMissing
+    require_reason(actor)
     with store.transaction() as tx:
         view = _view(tx, account_id, now=now)
         assert view.meter is not None
@@ -95,8 +86,7 @@ def sweep(store: Store, *, since: datetime, until: datetime) -> None:
 
 def release_billing(store: Store, account_id: int, *, actor: Actor, audit_id: UUID, now: datetime) -> None:
     """Go on billing from the register as it stands; what ran in doubt is not charged by this."""
-    if not actor.why.strip():
-        raise ReasonMissing
+    require_reason(actor)
     with store.transaction() as tx:
         view = _view(tx, account_id, now=now)
         assert view.snapshot is not None

@@ -41,6 +41,7 @@ __all__ = [
 ON_ITS_WAY = 2 * life.LEASE
 # A hold ends by the clock of the process that lifted it; clocks that are kept by NTP are nearer than this.
 CLOCKS_APART_MAX = timedelta(seconds=5)
+TAKEOVER_SEEN = timedelta(minutes=15)  # so soon after the instant a meter was looked at once more
 REGISTER_STEP_WH = 10  # DL/T 645 registers count 0.01 kWh
 BROKEN_SHOWN_MAX = 20  # a broken promise is broken once; more lines help nobody
 _FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
@@ -218,7 +219,7 @@ def _m4(view: View) -> Iterator[str | None]:
 def _open_minor(view: View, held: Holdings, open_bill: datetime | None, billed_minor: int) -> bool:
     """Whether the open bill, made of the tally, is what was charged in it."""
     by, tally = view.books.billed_by[held.account_id], unpacked(held.tally)
-    made = bill(tally, schedule=by.schedule, terms=by.terms)
+    made = bill(tally, schedule=by.schedule, terms=by.terms_at(tally.bill_start))
     return made.total_minor == (billed_minor if tally.bill_start == open_bill else 0)
 
 
@@ -230,7 +231,8 @@ def _m4_made_again(view: View) -> Iterator[str | None]:
         own = sorted(
             charges[opening.account_id, opening.bill_start], key=lambda each: (each.to_wh, each.read_at)
         )
-        again = charging.made_again(unpacked(opening.tally), own, schedule=by.schedule, terms=by.terms)
+        terms = by.terms_at(opening.bill_start)
+        again = charging.made_again(unpacked(opening.tally), own, schedule=by.schedule, terms=terms)
         for charge, (before, after) in zip(own, again, strict=True):
             made = before.total_minor, after.total_minor
             yield _unless(
@@ -387,7 +389,9 @@ def _d3_settled(view: View) -> Iterator[str | None]:
     """D3 Nothing is undelivered, nothing waits, and what we believe of a relay is so."""
     for _, meter, fact in view.metered():
         for each in view.instructions_of[meter.meter_id]:
-            waits = each.state in life.OPEN and not fact.relay_stuck
+            # A tariff is open until its meter was seen to run by it, which may be next year.
+            is_early = each.effective_at is not None and view.now < each.effective_at + TAKEOVER_SEEN
+            waits = each.state in life.OPEN and not fact.relay_stuck and not is_early
             yield _unless(
                 not waits,
                 f"meter {meter.meter_no}: {each.kind.value} still {each.state.value}: {each.last_answer}",
@@ -463,7 +467,7 @@ def _s4(view: View) -> Iterator[str | None]:
         if each.kind is Kind.RECHARGE:
             fine = each.state is not State.SUPERSEDED
             yield _unless(fine, f"purchase {each.purchase_no} of meter {each.meter_id} was superseded")
-        elif each.state is State.WAITING:
+        elif each.kind is Kind.SWITCH and each.state is State.WAITING:
             wanted = view.snapshot[each.meter_id].wanted_closed
             fine = each.relay_closed == wanted
             yield _unless(

@@ -14,12 +14,12 @@ from typing import Protocol
 from uuid import UUID
 
 from compuerta.domain.errors import Broken, Refused, Unreachable
-from compuerta.domain.instruction import Instruction
+from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting
 from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, RoadKind
 from compuerta.domain.payment import Attempt
 from compuerta.domain.tariff.components import Terms
-from compuerta.domain.tariff.schedule import Schedule, Version, VersionKey
+from compuerta.domain.tariff.schedule import Agreed, Schedule, Version, VersionKey, terms_at
 from compuerta.drivers.abilities import Relay
 
 
@@ -246,7 +246,11 @@ class AccountView:
     snapshot: MeterSnapshot | None
     holds: frozenset[HoldKind]
     schedule: Schedule | None = None  # by what it is billed; None for accounts that buy nothing
-    terms: Terms = field(default_factory=Terms)
+    agreed: Agreed = ()  # the terms up to now
+
+    def terms_at(self, instant: datetime) -> Terms:
+        """Return the terms that hold at an instant; those of a bill are those of its beginning."""
+        return terms_at(self.agreed, instant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,7 +393,8 @@ class Claim:
     zone: str
     may_close: bool  # no hold forbids closing the relay (promise S3)
     wanted_closed: bool | None  # what supply should be now; None = nobody has decided yet
-    version: Version | None = None  # what a tariff instruction sets
+    schedule: Schedule | None = None  # by what its account is billed; only with a tariff
+    terms: Terms = field(default_factory=Terms)
 
 
 Key = tuple[str, str]  # (provider, reference or transaction number)
@@ -415,7 +420,10 @@ class Transaction(Protocol):
         """Begin a line of versions; raises `NameTaken` where the organisation has one of this name."""
         ...
 
-    def tariff(self, tariff_id: int) -> TariffEntry | None: ...
+    def tariff(self, tariff_id: int) -> TariffEntry | None:
+        """Return a line of versions, locked until the transaction ends: decisions on it follow each other."""
+        ...
+
     def versions(self, tariff_ids: Iterable[int]) -> list[TariffVersion]:
         """Return all versions of these tariffs, by tariff and number, locked until the transaction ends."""
         ...
@@ -433,6 +441,14 @@ class Transaction(Protocol):
     # accounts and money
     def lock_accounts(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
         """Lock accounts with their meters, in id order, and return what is known of them."""
+        ...
+
+    def look_at(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
+        """Return what is known of accounts, without a lock: for screens, and for what is checked again."""
+        ...
+
+    def silent_accounts(self, *, silent_since: datetime, after: int, limit: int) -> list[int]:
+        """Return open accounts with an open bill and no reading since an instant, by id from after one on."""
         ...
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
@@ -485,12 +501,22 @@ class Transaction(Protocol):
         """Return the switches of these meters that are open, or were refused since an instant."""
         ...
 
-    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
-        """Return those of these meters that have something due, the longest waiting first; locks nothing."""
+    def loadings(self, meter_ids: Iterable[int]) -> list[Instruction]:
+        """Return all tariff instructions of these meters, open and ended, by meter and effective instant."""
+        ...
+
+    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
+        """Return what is due for which of these meters, the longest waiting first, tariffs last.
+
+        Locks nothing.
+        """
         ...
 
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
-        """Lease the oldest due instruction of each meter that has none in flight."""
+        """Lease the oldest due instruction of each meter that has none in flight.
+
+        A tariff comes after all else, and never before one that is effective earlier.
+        """
         ...
 
     def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:

@@ -21,7 +21,8 @@ from compuerta.domain.ledger import Line
 from compuerta.domain.payment import PaymentNotice
 from compuerta.domain.tariff.tally import Tally, opened
 from compuerta.drivers import dlt645 as driver
-from compuerta.drivers.abilities import Order, RechargeOrder
+from compuerta.drivers.abilities import Order, RechargeOrder, Result
+from compuerta.drivers.model import Model
 from compuerta.services import charging, converging, deliver, observe, vend
 from compuerta.services.store_port import AccountView, Claim, Holdings, Key, Payment, Store
 from compuerta.wire.dlt645 import frame as framing
@@ -206,8 +207,8 @@ def _no_superseding() -> Sequence[Change]:
 def _no_hold_in_recharge() -> Sequence[Change]:
     order_for = deliver.order_for
 
-    def closing(claim: Claim, *, now: datetime) -> Order:
-        order = order_for(claim, now=now)
+    def closing(claim: Claim, *, model: Model, now: datetime) -> Order | Result:
+        order = order_for(claim, model=model, now=now)
         return replace(order, close=True) if isinstance(order, RechargeOrder) else order
 
     return [(deliver, "order_for", closing)]

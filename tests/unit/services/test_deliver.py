@@ -8,6 +8,7 @@ from tests.unit.services.town import (
     NOON,
     PLATFORM,
     SECOND,
+    VENDOR,
     Home,
     a_town,
     concluded,
@@ -54,7 +55,7 @@ def test_a_recharge_becomes_an_order_for_the_driver() -> None:
     store = MemoryStore()
     home = a_paid_home(store)
 
-    order = deliver.order_for(taken(store, home, now=NOON), now=NOON)
+    order = deliver.order_for(taken(store, home, now=NOON), model=VENDOR, now=NOON)
 
     assert order == RechargeOrder(amount_minor=5_000, purchase_no=1, customer_no="000000000001", close=True)
 
@@ -64,7 +65,7 @@ def test_a_switch_becomes_an_order_in_the_civil_time_of_the_site() -> None:
     home = a_town(store, authorities=(PLATFORM,)).homes[0]
     told(store, home, at=NOON, relay=Relay.CLOSED, energy_wh=0)
 
-    order = deliver.order_for(taken(store, home, now=NOON), now=NOON)
+    order = deliver.order_for(taken(store, home, now=NOON), model=VENDOR, now=NOON)
 
     assert isinstance(order, SwitchOrder)
     assert order.relay is Relay.OPEN

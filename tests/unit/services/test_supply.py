@@ -7,6 +7,7 @@ from tests.unit.services.town import (
     NOON,
     PLATFORM,
     SECOND,
+    VENDOR,
     Home,
     a_town,
     an_id,
@@ -20,7 +21,7 @@ from tests.unit.services.town import (
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.drivers.abilities import Ending, MeterState, RechargeOrder, Relay
-from compuerta.services import deliver, holding
+from compuerta.services import acting, deliver, holding
 from compuerta.services.acting import Actor
 from compuerta.services.store_port import HoldKind
 
@@ -206,7 +207,7 @@ def test_a_recharge_of_a_meter_under_a_hold_does_not_close_its_relay() -> None:
     hold(store, home)
     paid(store, home, now=NOON + 2 * SECOND)
 
-    order = deliver.order_for(taken(store, home, now=NOON + 2 * SECOND), now=NOON + 2 * SECOND)
+    order = deliver.order_for(taken(store, home, now=NOON + 2 * SECOND), model=VENDOR, now=NOON + 2 * SECOND)
 
     assert isinstance(order, RechargeOrder)
     assert order.close is False
@@ -285,15 +286,15 @@ def test_a_hold_without_a_reason_is_refused(why: str) -> None:
     silent = Actor(who="ana", why=why, origin="console")
     audit_id = an_id("audit")
 
-    with pytest.raises(holding.ReasonMissing):
+    with pytest.raises(acting.ReasonMissing):
         holding.place_hold(
             store, home.account_id, kind=HoldKind.SAFETY, actor=silent, hold_id=audit_id, now=NOON
         )
-    with pytest.raises(holding.ReasonMissing):
+    with pytest.raises(acting.ReasonMissing):
         holding.lift_holds(
             store, home.account_id, kind=HoldKind.SAFETY, actor=silent, audit_id=audit_id, now=NOON
         )
-    with pytest.raises(holding.ReasonMissing):
+    with pytest.raises(acting.ReasonMissing):
         holding.release_billing(store, home.account_id, actor=silent, audit_id=audit_id, now=NOON)
 
     assert (store.tables.holds, store.tables.audit, switches(store)) == ({}, [], [])

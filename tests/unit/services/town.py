@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid5
 
+from compuerta.adapters.models import load_models
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import UNDELIVERED, Line, Posting, PostingKind, cash, transfer
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
@@ -40,6 +42,9 @@ HOUR = timedelta(hours=1)
 WECHAT = "wechat"
 METER = CreditAuthority.METER
 PLATFORM = CreditAuthority.PLATFORM
+MODELS = load_models(Path("models"))
+VENDOR = MODELS["dlt645-vendor-rs485"]
+STANDARD = MODELS["dlt645-standard-4g"]
 CAPABILITIES = Capabilities(
     currencies=frozenset({"CNY"}),
     notices=True,

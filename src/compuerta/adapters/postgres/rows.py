@@ -5,7 +5,7 @@ Batches travel as one JSON parameter that PostgreSQL unfolds by the table's own 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -13,7 +13,6 @@ from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.ledger import Line, Posting, PostingKind
 from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, Period, RoadKind
 from compuerta.domain.payment import Attempt, AttemptState
-from compuerta.domain.tariff.components import Terms
 from compuerta.drivers.abilities import Relay
 from compuerta.services.facts import BilledBy
 from compuerta.services.store_port import (
@@ -26,6 +25,14 @@ from compuerta.services.store_port import (
 )
 
 Row = Mapping[str, Any]
+
+
+class Asked(Protocol):
+    """What can be asked for rows: a transaction."""
+
+    def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Run one statement with named values."""
+        ...
 
 
 def packed(rows: Iterable[Row]) -> str:
@@ -96,7 +103,7 @@ def to_view(row: Row, billed_by: BilledBy | None) -> AccountView:
         account=Account(**account, period=period, meter_id=row["m_meter_id"]),
         holdings=to_holdings(_part(row, _HOLDINGS)),
         schedule=None if billed_by is None else billed_by.schedule,
-        terms=Terms() if billed_by is None else billed_by.terms,
+        agreed=() if billed_by is None else billed_by.agreed,
         meter=to_meter(_part(row, _METER)) if has_meter else None,
         snapshot=to_snapshot(_part(row, _SNAPSHOT)) if has_meter else None,
         holds=frozenset(HoldKind(kind) for kind in row["holds"]),

@@ -76,29 +76,30 @@ with new as (
 select posting_id from new
 """
 
-# What a meter has to do next: what is in flight, or else the oldest that is due.
+# What a meter has to do next: what is in flight, or else the oldest that is due; a tariff after all else.
 # A later recharge never overtakes an earlier one that waits for its next try: purchase numbers go up by one.
+# Nor does a later tariff: a meter has one spare set, and the later one would be written over the earlier.
 _DUE = """
 with due as (
-    select distinct on (i.meter_id) i.meter_id, i.instruction_id, i.created_at, i.lease_until
+    select distinct on (i.meter_id) i.meter_id, i.instruction_id, i.kind, i.created_at, i.lease_until
     from instruction i
     where i.meter_id = any(%(ids)s) and i.ended_at is null
         and (i.state = 'in_flight' or i.due_at <= %(now)s)
         and not exists (
             select from instruction earlier
             where earlier.meter_id = i.meter_id and earlier.ended_at is null
-                and earlier.purchase_no < i.purchase_no
+                and (earlier.purchase_no < i.purchase_no or earlier.effective_at < i.effective_at)
         )
-    order by i.meter_id, i.state <> 'in_flight', i.created_at, i.instruction_id
+    order by i.meter_id, i.state <> 'in_flight', i.kind = 'tariff', i.created_at, i.instruction_id
 )
 """
 
 DUE_METERS = (
     _DUE
     + """
-select meter_id from due
+select meter_id, kind from due
 where lease_until is null or lease_until <= %(now)s
-order by created_at, meter_id limit %(limit)s
+order by kind = 'tariff', created_at, meter_id limit %(limit)s
 """
 )
 
@@ -134,4 +135,40 @@ join installation i on i.meter_id = m.meter_id and i.ended_at is null
 join account a on a.account_id = i.account_id
 join site z on z.site_id = a.site_id
 where m.meter_id = any(%(ids)s)
+"""
+
+# Repeats of one subject are counted; a flood of new subjects is counted as one.
+PUT_ALARM = """
+insert into alarm as a (kind, subject, detail, first_at, last_at)
+select %s, case
+    when exists (select from alarm where kind = %s and subject = %s)
+        or (select count(*) from alarm where kind = %s) < %s then %s
+    else %s
+end, %s, %s, %s
+on conflict (kind, subject) do update
+set times = a.times + 1, last_at = excluded.last_at, detail = excluded.detail
+"""
+
+# Credited by an instant at which the relay was seen closed, and not yet known to be lit.
+RECHARGES_UNLIT = """
+select r.account_id, r.recharge_id
+from unnest(%s::bigint[], %s::timestamptz[]) as seen (account_id, at)
+join account_state s on s.account_id = seen.account_id and s.awaits_closing
+join recharge_instant r
+    on r.account_id = seen.account_id and r.instant = 'credited' and r.at <= seen.at
+where not exists (
+    select from recharge_instant c
+    where c.account_id = r.account_id and c.recharge_id = r.recharge_id and c.instant = 'closed'
+)
+"""
+
+# Providers are asked about those that have waited longest.
+CLAIM_ATTEMPTS = """
+with due as (
+    select account_id, attempt_id from attempt where ask_at <= %s
+    order by ask_at, reference limit %s for update skip locked
+)
+update attempt a set ask_at = %s from due
+where a.account_id = due.account_id and a.attempt_id = due.attempt_id
+returning a.*
 """

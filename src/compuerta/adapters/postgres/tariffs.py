@@ -1,26 +1,17 @@
 """Tariffs in PostgreSQL: versions as documents, and by what an account is billed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from compuerta.adapters.postgres import rows
-from compuerta.adapters.postgres.rows import Row
+from compuerta.adapters.postgres.rows import Asked, Row
 from compuerta.domain.tariff import document
 from compuerta.domain.tariff.components import Terms
-from compuerta.domain.tariff.schedule import Version
+from compuerta.domain.tariff.schedule import Agreed, Version
 from compuerta.services.facts import BilledBy
 from compuerta.services.schedules import Billing, Schedules
 from compuerta.services.store_port import Assignment, Basis, Charge, TariffEntry, TariffVersion, VersionState
-
-
-class Asked(Protocol):
-    """What can be asked for rows: a transaction."""
-
-    def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
-        """Run one statement with named values."""
-        ...
-
 
 _KEPT = (
     "fingerprint", "drafted_by", "drafted_at", "proposed_by", "proposed_at", "decided_by", "decided_at",
@@ -29,9 +20,10 @@ _KEPT = (
 
 
 def tariff(tx: Asked, tariff_id: int) -> TariffEntry | None:
-    """Return a line of versions by its id."""
+    """Return a line of versions by its id, locked."""
     found = tx.query(
-        "select tariff_id, organisation_id, name, currency, generation from tariff where tariff_id = %(id)s",
+        """select tariff_id, organisation_id, name, currency, generation from tariff
+        where tariff_id = %(id)s for update""",
         {"id": tariff_id},
     )
     return TariffEntry(**found[0]) if found else None
@@ -121,6 +113,18 @@ def accounts_on(tx: Asked, tariff_id: int, *, now: datetime) -> list[int]:
     return [row["account_id"] for row in found]
 
 
+def silent_accounts(tx: Asked, *, silent_since: datetime, after: int, limit: int) -> list[int]:
+    """Return open accounts with an open bill and no reading since an instant."""
+    found = tx.query(
+        """select s.account_id from account_state s join account a using (account_id)
+        where s.account_id > %(after)s and s.register_at < %(since)s and s.tally <> '{}'
+            and a.closed_at is null
+        order by s.account_id limit %(limit)s""",
+        {"after": after, "since": silent_since, "limit": limit},
+    )
+    return [row["account_id"] for row in found]
+
+
 def billed_by(tx: Asked, views: Sequence[Row], *, schedules: Schedules, now: datetime) -> dict[int, BilledBy]:
     """Return by what each account of these view rows is billed; accounts that buy nothing have none."""
     assigned = _assigned(tx, views)
@@ -132,11 +136,12 @@ def billed_by(tx: Asked, views: Sequence[Row], *, schedules: Schedules, now: dat
         for row in views
         if row["a_tariff_id"] is not None
     }
+    views_of = {row["a_account_id"]: row for row in views}
     made = schedules.of(billings.values(), read=lambda tariff_ids: versions(tx, tariff_ids))
     return {
         account_id: BilledBy(
             schedule=made[billing],
-            terms=[terms for start, _, terms in assigned[account_id] if start is None or start <= now][-1],
+            agreed=_agreed(views_of[account_id], assigned[account_id], now=now),
         )
         for account_id, billing in billings.items()
     }
@@ -161,6 +166,12 @@ def _assigned(tx: Asked, views: Sequence[Row]) -> dict[int, list[_Assigned]]:
             each = (row["starts_at"], (row["tariff_id"], row["generation"]), _terms(row))
             rows_of[row["account_id"]].append(each)
     return rows_of
+
+
+def _agreed(view: Row, assigned: Sequence[_Assigned], *, now: datetime) -> Agreed:
+    opened_at: datetime = view["a_opened_at"]
+    since = [(start or opened_at, terms) for start, _, terms in assigned]
+    return tuple((start, terms) for at, (start, terms) in enumerate(since) if not at or start <= now)
 
 
 def _terms(row: Row) -> Terms:

@@ -12,10 +12,9 @@ from uuid import UUID
 
 import psycopg
 
-from compuerta.adapters.postgres import rows, statements, tariffs
+from compuerta.adapters.postgres import outbox, rows, statements, tariffs
 from compuerta.adapters.postgres.rows import Row
-from compuerta.domain import instruction as life
-from compuerta.domain.instruction import Event, Instruction, State
+from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting, judge_all
 from compuerta.domain.money import minor_digits
 from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
@@ -55,9 +54,6 @@ from compuerta.services.store_port import (
 )
 
 Connection = psycopg.Connection[dict[str, Any]]
-
-# Which holds close the way to power; the other kinds open it.
-_FORBIDDING = [HoldKind.SAFETY.value, HoldKind.ADMINISTRATOR.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,16 +172,17 @@ class PostgresTransaction:
 
     def put_version(self, version: TariffVersion) -> None:
         self._insert("tariff_version", [tariffs.version_columns(version)])
-        self._count_decision(version)
+        self._note_decision(version)
 
     def save_version(self, version: TariffVersion) -> None:
         row = tariffs.version_columns(version)
         key = ("tariff_id", "version_no")
         self._update("tariff_version", [row], key=key, changed=tuple(row.keys() - set(key)))
-        self._count_decision(version)
+        self._note_decision(version)
 
-    def _count_decision(self, version: TariffVersion) -> None:
+    def _note_decision(self, version: TariffVersion) -> None:
         if version.decided_by is not None:
+            self._schedules = Schedules()  # a decision may be undone: what is learned from it is not kept
             tariff_id = version.version.tariff_id
             self._run("update tariff set generation = generation + 1 where tariff_id = %s", tariff_id)
 
@@ -209,7 +206,6 @@ class PostgresTransaction:
         return self.look_at(ids, now=now)
 
     def look_at(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
-        """Return what is known of accounts, without a lock: for screens and checks."""
         found = self.query(statements.VIEW_ACCOUNTS, {"ids": sorted(set(account_ids)), "now": now})
         by = tariffs.billed_by(self, found, schedules=self._schedules, now=now)
         return {row["a_account_id"]: rows.to_view(row, by.get(row["a_account_id"])) for row in found}
@@ -217,12 +213,11 @@ class PostgresTransaction:
     def billed_by(self, *, now: datetime) -> dict[int, BilledBy]:
         """Return by what every account is billed, without a lock."""
         ids = [row["account_id"] for row in self._all("select account_id from account")]
-        views = self.look_at(ids, now=now)
-        return {
-            account_id: BilledBy(schedule=view.schedule, terms=view.terms)
-            for account_id, view in views.items()
-            if view.schedule is not None
-        }
+        found = self.query(statements.VIEW_ACCOUNTS, {"ids": ids, "now": now})
+        return tariffs.billed_by(self, found, schedules=self._schedules, now=now)
+
+    def silent_accounts(self, *, silent_since: datetime, after: int, limit: int) -> list[int]:
+        return tariffs.silent_accounts(self, silent_since=silent_since, after=after, limit=limit)
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
         found = self._all(
@@ -272,13 +267,7 @@ class PostgresTransaction:
 
     def claim_attempts(self, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
         found = self._all(
-            """with due as (
-                select account_id, attempt_id from attempt where ask_at <= %s
-                order by ask_at, reference limit %s for update skip locked
-            )
-            update attempt a set ask_at = %s from due
-            where a.account_id = due.account_id and a.attempt_id = due.attempt_id
-            returning a.*""",
+            statements.CLAIM_ATTEMPTS,
             now, limit, until,
         )  # fmt: skip
         return sorted((rows.to_attempt(row) for row in found), key=lambda each: each.reference)
@@ -353,15 +342,7 @@ class PostgresTransaction:
         if not seen_closed:
             return []
         found = self._all(
-            """select r.account_id, r.recharge_id
-            from unnest(%s::bigint[], %s::timestamptz[]) as seen (account_id, at)
-            join account_state s on s.account_id = seen.account_id and s.awaits_closing
-            join recharge_instant r
-                on r.account_id = seen.account_id and r.instant = 'credited' and r.at <= seen.at
-            where not exists (
-                select from recharge_instant c
-                where c.account_id = r.account_id and c.recharge_id = r.recharge_id and c.instant = 'closed'
-            )""",
+            statements.RECHARGES_UNLIT,
             list(seen_closed), list(seen_closed.values()),
         )  # fmt: skip
         return [(row["account_id"], row["recharge_id"]) for row in found]
@@ -407,48 +388,37 @@ class PostgresTransaction:
             "instruction",
             [rows.columns(each) for each in instructions],
             key=("meter_id", "instruction_id"),
-            changed=("state", "due_at", "tries", "lease_until", "lease_owner", "ended_at", "last_answer"),
+            changed=(
+                "state",
+                "due_at",
+                "effective_at",
+                "tries",
+                "lease_until",
+                "lease_owner",
+                "ended_at",
+                "last_answer",
+            ),
         )
 
     def instructions(self, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]:
-        wanted = sorted(set(keys))
-        found = self._all(
-            """select i.* from instruction i
-            join unnest(%s::bigint[], %s::uuid[]) as k (meter_id, instruction_id)
-                using (meter_id, instruction_id)
-            order by i.meter_id, i.instruction_id for update of i""",
-            [meter_id for meter_id, _ in wanted], [instruction_id for _, instruction_id in wanted],
-        )  # fmt: skip
-        return {row["instruction_id"]: rows.to_instruction(row) for row in found}
+        return outbox.instructions(self, keys)
 
     def switches(self, meter_ids: Iterable[int], *, refused_since: datetime) -> list[Instruction]:
-        found = self._all(
-            """select * from instruction
-            where meter_id = any(%s) and kind = 'switch'
-                and (ended_at is null or (state = 'refused' and ended_at >= %s))
-            order by meter_id, created_at for update""",
-            sorted(set(meter_ids)), refused_since,
-        )  # fmt: skip
-        return [rows.to_instruction(row) for row in found]
+        return outbox.switches(self, meter_ids, refused_since=refused_since)
 
-    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
-        values = {"ids": sorted(set(among)), "now": now, "limit": limit}
-        return [row["meter_id"] for row in self.query(statements.DUE_METERS, values)]
+    def loadings(self, meter_ids: Iterable[int]) -> list[Instruction]:
+        return outbox.loadings(self, meter_ids)
+
+    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
+        return outbox.due_meters(self, among, now=now, limit=limit)
 
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
-        until = now + life.LEASE
-        values = {"ids": sorted(set(meter_ids)), "now": now, "owner": owner, "until": until}
-        claimed = sorted(
-            (rows.to_instruction(row) for row in self.query(statements.CLAIM, values)),
-            key=lambda each: each.meter_id,
-        )
-        if not claimed:
+        leased = outbox.lease(self, meter_ids, now=now, owner=owner)
+        if not leased:
             return []
-        assert life.after(State.WAITING, Event.CLAIMED) is State.IN_FLIGHT
-        ids = [each.meter_id for each in claimed]
-        facts = self.query(statements.CLAIMED, {"ids": ids, "now": now, "forbidding": _FORBIDDING})
-        by_meter = {row["meter_id"]: row for row in facts}
-        return [_claim(each, by_meter[each.meter_id]) for each in claimed if each.meter_id in by_meter]
+        with_tariff = [each.account_id for each in leased if each.kind is Kind.TARIFF]
+        views = self.look_at(with_tariff, now=now) if with_tariff else {}
+        return outbox.claims(self, leased, views, now=now)
 
     def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:
         self._run(
@@ -510,14 +480,7 @@ class PostgresTransaction:
     def put_alarms(self, alarms: Sequence[Alarm]) -> None:
         for alarm in alarms:
             self._run(
-                """insert into alarm as a (kind, subject, detail, first_at, last_at)
-                select %s, case
-                    when exists (select from alarm where kind = %s and subject = %s)
-                        or (select count(*) from alarm where kind = %s) < %s then %s
-                    else %s
-                end, %s, %s, %s
-                on conflict (kind, subject) do update
-                set times = a.times + 1, last_at = excluded.last_at, detail = excluded.detail""",
+                statements.PUT_ALARM,
                 alarm.kind, alarm.kind, alarm.subject, alarm.kind, ALARMS_PER_KIND_MAX, alarm.subject,
                 ALARM_OTHERS, alarm.detail, alarm.at, alarm.at,
             )  # fmt: skip
@@ -632,14 +595,3 @@ def _referred(kind: str) -> str:
 def _split(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
     pairs = sorted(set(keys))
     return [provider for provider, _ in pairs], [reference for _, reference in pairs]
-
-
-def _claim(instruction: Instruction, facts: dict[str, Any]) -> Claim:
-    zone, forbidden, wanted = facts.pop("zone"), facts.pop("forbidden"), facts.pop("wanted_closed")
-    return Claim(
-        instruction=instruction,
-        meter=rows.to_meter(facts),
-        zone=zone,
-        may_close=not forbidden,
-        wanted_closed=wanted,
-    )

@@ -25,7 +25,7 @@ def priced(account_id: int, amount_minor: int, *, now: datetime) -> Priced | Non
     if view is None or view.schedule is None:
         return None
     tally = charging.tally_of(view, view.holdings)
-    bought = energy_for(amount_minor, tally=tally, schedule=view.schedule, terms=view.terms, at=now)
+    bought = energy_for(amount_minor, tally=tally, schedule=view.schedule, terms=view.terms_at(now), at=now)
     tariff = view.schedule.version_at(to_us(now)).tariff
     periods = tariff.energy.periods
     at = view.schedule.period_at(to_us(now))

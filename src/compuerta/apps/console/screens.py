@@ -20,7 +20,7 @@ from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
 from compuerta.domain.money import AmountMalformed
-from compuerta.services import holding, ordering
+from compuerta.services import acting, ordering
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         paying.TooManyOrders: gettext_lazy(
             "Many orders were opened here and none was paid. Please wait some minutes."
         ),
-        holding.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
+        acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )
 

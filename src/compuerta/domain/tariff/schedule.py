@@ -7,9 +7,11 @@ from datetime import datetime
 
 from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.civil import Almanac, Run, civil_us, from_us, to_us
-from compuerta.domain.tariff.components import Tariff
+from compuerta.domain.tariff.components import Tariff, Terms
 
 VersionKey = tuple[int, int]  # (tariff id, version number)
+# (instant from which, terms), rising: what a contract says changes only where a bill begins.
+Agreed = tuple[tuple[datetime, Terms], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,11 @@ class Schedule:
         start_us = self._starts_us[at] if at else None
         return start_us, self._starts_us[at + 1] if at + 1 < len(self._starts_us) else None
 
+    def entries(self) -> Iterator[tuple[datetime, Version]]:
+        """Yield the versions with the UTC instants from which they hold, rising."""
+        for start_us, version in zip(self._starts_us, self._versions, strict=True):
+            yield from_us(start_us), version
+
     def period_at(self, instant_us: int) -> int:
         """Return the energy period at an instant."""
         return self._almanacs[self.version_at(instant_us).key][0].run_at(instant_us).period
@@ -87,6 +94,15 @@ class Schedule:
                 until_us = min(until_us, self._starts_us[at + 1])
             yield Piece(start_us, until_us, version, run.period)
             start_us = until_us
+
+
+def terms_at(agreed: Agreed, instant: datetime) -> Terms:
+    """Return the terms that hold at an instant; the first hold also before theirs."""
+    found = agreed[0][1] if agreed else Terms()
+    for start, terms in agreed:
+        if start <= instant:
+            found = terms
+    return found
 
 
 def in_force(versions: Sequence[Version], *, zone: str) -> Schedule:

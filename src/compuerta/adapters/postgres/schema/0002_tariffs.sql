@@ -171,19 +171,21 @@ alter table account
 alter table instruction
     add tariff_id bigint,
     add version_no integer,
+    add effective_at timestamptz, -- when the meter is to take the tariff over
     drop constraint instruction_kind_check,
     add constraint instruction_kind_check check (kind in ('recharge', 'switch', 'tariff')),
     drop constraint instruction_is_whole,
     add constraint instruction_is_whole check (
         case kind
             when 'recharge' then num_nulls(amount_minor, purchase_no, recharge_id) = 0
-                and num_nulls(relay_closed, tariff_id, version_no) = 3
+                and num_nulls(relay_closed, tariff_id, version_no, effective_at) = 4
             when 'switch' then relay_closed is not null
-                and num_nulls(amount_minor, purchase_no, recharge_id, tariff_id, version_no) = 5
-            when 'tariff' then num_nulls(tariff_id, version_no) = 0
+                and num_nulls(amount_minor, purchase_no, recharge_id, tariff_id, version_no, effective_at) = 6
+            when 'tariff' then num_nulls(tariff_id, version_no, effective_at) = 0
                 and num_nulls(amount_minor, purchase_no, recharge_id, relay_closed) = 4
         end
     );
+create index instruction_of_tariff_and_meter on instruction (meter_id, effective_at) where kind = 'tariff';
 create index instruction_of_tariff on instruction (tariff_id, version_no) where kind = 'tariff';
 
 do $$

@@ -1,18 +1,14 @@
-"""The database in memory: the simulator's, and the one that tests of services use.
+"""One use case on the tables in memory: the store port's transaction."""
 
-It keeps the same constraints as PostgreSQL, by hand: what a CHECK or a unique index refuses there is refused
-here. A transaction that is left by an exception is undone whole, as after a crash.
-"""
-
-import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from compuerta.adapters.memory import outbox, tariffs
+from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain import instruction as life
-from compuerta.domain.instruction import Event, Instruction, Kind, State
+from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.ledger import (
     DELIVERED,
     UNDELIVERED,
@@ -24,10 +20,7 @@ from compuerta.domain.ledger import (
 )
 from compuerta.domain.party import Account, AccountKind, Meter, Period, Site
 from compuerta.domain.payment import Attempt
-from compuerta.domain.tariff.components import Terms
-from compuerta.domain.tariff.schedule import VersionKey
-from compuerta.services.facts import BilledBy
-from compuerta.services.schedules import Billing, Schedules
+from compuerta.services.schedules import Schedules
 from compuerta.services.store_port import (
     ALARM_OTHERS,
     ALARMS_PER_KIND_MAX,
@@ -40,8 +33,6 @@ from compuerta.services.store_port import (
     Case,
     Charge,
     Claim,
-    Conflict,
-    ConstraintBroken,
     Endpoint,
     Hold,
     Holdings,
@@ -51,7 +42,6 @@ from compuerta.services.store_port import (
     Key,
     MeterEntry,
     MeterSnapshot,
-    NameTaken,
     Payment,
     ProviderAccount,
     Reading,
@@ -59,78 +49,10 @@ from compuerta.services.store_port import (
     RechargeInstant,
     TariffEntry,
     TariffVersion,
-    VersionState,
     Warned,
 )
 
 _FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
-
-
-@dataclass(slots=True)
-class Tables:
-    """All rows, by key; checkers read them."""
-
-    organisations: dict[int, str] = field(default_factory=dict)
-    sites: dict[int, Site] = field(default_factory=dict)
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
-    meters: dict[int, Meter] = field(default_factory=dict)
-    accounts: dict[int, Account] = field(default_factory=dict)
-    account_of_meter: dict[int, int] = field(default_factory=dict)
-    provider_accounts: dict[str, ProviderAccount] = field(default_factory=dict)
-    holdings: dict[int, Holdings] = field(default_factory=dict)
-    terms: dict[int, Terms] = field(default_factory=dict)  # as the account was opened
-    tariffs: dict[int, TariffEntry] = field(default_factory=dict)
-    versions: dict[VersionKey, TariffVersion] = field(default_factory=dict)
-    assignments: dict[tuple[int, datetime], Assignment] = field(default_factory=dict)
-    bills: dict[tuple[int, datetime], BillOpening] = field(default_factory=dict)
-    attempts: dict[UUID, Attempt] = field(default_factory=dict)
-    orders: dict[Key, UUID] = field(default_factory=dict)
-    payments: dict[Key, Payment] = field(default_factory=dict)
-    postings: dict[UUID, Posting] = field(default_factory=dict)
-    recharges: dict[UUID, Recharge] = field(default_factory=dict)
-    instants: dict[tuple[UUID, Instant], RechargeInstant] = field(default_factory=dict)
-    charges: dict[UUID, Charge] = field(default_factory=dict)
-    snapshots: dict[int, MeterSnapshot] = field(default_factory=dict)
-    instructions: dict[UUID, Instruction] = field(default_factory=dict)
-    readings: dict[tuple[int, datetime], Reading] = field(default_factory=dict)
-    holds: dict[UUID, Hold] = field(default_factory=dict)
-    cases: dict[UUID, Case] = field(default_factory=dict)
-    alarms: dict[tuple[str, str], tuple[Alarm, int]] = field(default_factory=dict)
-    warnings: list[Warned] = field(default_factory=list)
-    inbound: list[Inbound] = field(default_factory=list)
-    audit: list[AuditEntry] = field(default_factory=list)
-    taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
-    beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway
-
-
-class MemoryStore:
-    """This will hold a whole database in this process."""
-
-    def __init__(self) -> None:
-        self.tables = Tables()
-        self._schedules = Schedules()
-
-    @contextmanager
-    def transaction(self) -> Iterator["MemoryTransaction"]:
-        """Begin a transaction; see `store_port.Store`."""
-        # Rows are frozen, so copying the dictionaries is copying the database.
-        before = Tables(**{name: copy.copy(getattr(self.tables, name)) for name in Tables.__slots__})
-        try:
-            yield MemoryTransaction(self.tables, self._schedules)
-        except BaseException:
-            self.tables = before
-            raise
-
-    def billed_by(self, *, now: datetime) -> dict[int, BilledBy]:
-        """Return by what every account is billed."""
-        transaction = MemoryTransaction(self.tables, self._schedules)
-        views = transaction.lock_accounts(self.tables.accounts, now=now)
-        return {
-            account_id: BilledBy(schedule=view.schedule, terms=view.terms)
-            for account_id, view in views.items()
-            if view.schedule is not None
-        }
 
 
 class MemoryTransaction:
@@ -153,13 +75,13 @@ class MemoryTransaction:
         return site_id
 
     def add_endpoint(self, endpoint: Endpoint) -> None:
-        self._take("endpoint_pkey", endpoint.endpoint_id)
-        self._take("endpoint_road_address_key", endpoint.road, endpoint.address)
+        self._tables.take("endpoint_pkey", endpoint.endpoint_id)
+        self._tables.take("endpoint_road_address_key", endpoint.road, endpoint.address)
         self._tables.endpoints[endpoint.endpoint_id] = endpoint
 
     def add_meter(self, entry: MeterEntry) -> int:
-        _require(entry.endpoint_id in self._tables.endpoints, "meter_endpoint_id_fkey")
-        self._take("meter_meter_no_key", entry.meter_no)
+        require(entry.endpoint_id in self._tables.endpoints, "meter_endpoint_id_fkey")
+        self._tables.take("meter_meter_no_key", entry.meter_no)
         meter_id = len(self._tables.meters) + 1
         self._tables.meters[meter_id] = Meter(
             meter_id=meter_id,
@@ -175,7 +97,7 @@ class MemoryTransaction:
         return meter_id
 
     def add_account(self, opening: AccountOpening) -> int:
-        self._take("supply_point_pay_token_key", opening.pay_token)
+        self._tables.take("supply_point_pay_token_key", opening.pay_token)
         account_id = len(self._tables.accounts) + 1
         site = self._tables.sites[opening.site_id]
         self._tables.accounts[account_id] = Account(
@@ -193,17 +115,17 @@ class MemoryTransaction:
             period=Period(start=opening.opened_at),
         )
         self._tables.holdings[account_id] = Holdings(account_id=account_id, register_wh=opening.register_wh)
-        _require(
+        require(
             (opening.kind is AccountKind.CUSTOMER) == (opening.tariff_id is not None), "account_has_a_tariff"
         )
         self._tables.terms[account_id] = opening.terms
         if opening.meter_id is not None:
-            self._take("installation_of_meter", opening.meter_id)
+            self._tables.take("installation_of_meter", opening.meter_id)
             self._tables.account_of_meter[opening.meter_id] = account_id
         return account_id
 
     def add_provider_account(self, account: ProviderAccount) -> None:
-        self._take("provider_account_pkey", account.provider)
+        self._tables.take("provider_account_pkey", account.provider)
         self._tables.provider_accounts[account.provider] = account
 
     def provider_account(self, provider: str) -> ProviderAccount | None:
@@ -224,16 +146,7 @@ class MemoryTransaction:
     # tariffs -------------------------------------------------------------------------------------------
 
     def add_tariff(self, *, organisation_id: int, name: str, currency: str, at: datetime) -> int:
-        if any(
-            (each.organisation_id, each.name) == (organisation_id, name)
-            for each in self._tables.tariffs.values()
-        ):
-            raise NameTaken(name)
-        tariff_id = len(self._tables.tariffs) + 1
-        self._tables.tariffs[tariff_id] = TariffEntry(
-            tariff_id=tariff_id, organisation_id=organisation_id, name=name, currency=currency
-        )
-        return tariff_id
+        return tariffs.add(self._tables, organisation_id=organisation_id, name=name, currency=currency)
 
     def tariff(self, tariff_id: int) -> TariffEntry | None:
         return self._tables.tariffs.get(tariff_id)
@@ -243,67 +156,46 @@ class MemoryTransaction:
         return [each for key, each in sorted(self._tables.versions.items()) if key[0] in wanted]
 
     def put_version(self, version: TariffVersion) -> None:
-        _require(version.version.tariff_id in self._tables.tariffs, "tariff_version_tariff_id_fkey")
-        self._take("tariff_version_pkey", *version.version.key)
+        require(version.version.tariff_id in self._tables.tariffs, "tariff_version_tariff_id_fkey")
+        self._tables.take("tariff_version_pkey", *version.version.key)
         self._write_version(version)
 
     def save_version(self, version: TariffVersion) -> None:
-        kept = self._tables.versions[version.version.key]
-        if kept.state is not VersionState.DRAFT:
-            same = (kept.version, kept.fingerprint, kept.drafted_by, kept.proposed_by) == (
-                version.version, version.fingerprint, version.drafted_by, version.proposed_by
-            )  # fmt: skip
-            _require(same and kept.state is VersionState.PROPOSED, "tariff_version_is_kept")
+        tariffs.refuse_change(self._tables, version)
         self._write_version(version)
 
     def _write_version(self, version: TariffVersion) -> None:
-        decided = version.state in (VersionState.APPROVED, VersionState.WITHDRAWN)
-        _require(decided == (version.decided_by is not None), "tariff_version_is_decided_by_somebody")
-        tariff_id = version.version.tariff_id
-        if version.state is VersionState.APPROVED:
-            others = (version.proposed_by, version.drafted_by)
-            _require(version.decided_by not in others, "tariff_version_has_two_persons")
-            self._take("tariff_version_approved", tariff_id, version.version.effective_from)
-        self._tables.versions[version.version.key] = version
-        if decided:
-            entry = self._tables.tariffs[tariff_id]
-            self._tables.tariffs[tariff_id] = replace(entry, generation=entry.generation + 1)
+        tariffs.write(self._tables, version)
+        if version.decided_by is not None:
+            self._schedules = Schedules()  # a decision may be undone: what is learned from it is not kept
 
     def assign(self, assignment: Assignment) -> None:
-        self._take("tariff_assignment_pkey", assignment.account_id, assignment.starts_at)
+        self._tables.take("tariff_assignment_pkey", assignment.account_id, assignment.starts_at)
         self._tables.assignments[assignment.account_id, assignment.starts_at] = assignment
 
     def accounts_on(self, tariff_id: int, *, now: datetime) -> list[int]:
-        found = []
-        for account in self._tables.accounts.values():
-            rows = self._assignments_of(account.account_id)
-            ends = [each.starts_at for each in rows[1:]]
-            uses = any(
-                each.tariff_id == tariff_id and (at == len(ends) or ends[at] > now)
-                for at, each in enumerate(rows)
-            )
-            if account.period.end is None and uses:
-                found.append(account.account_id)
-        return sorted(found)
-
-    def _assignments_of(self, account_id: int) -> list[Assignment]:
-        account = self._tables.accounts[account_id]
-        if account.tariff_id is None:
-            return []
-        first = Assignment(
-            account_id=account_id,
-            starts_at=account.period.start,
-            tariff_id=account.tariff_id,
-            terms=self._tables.terms[account_id],
-        )
-        later = [each for key, each in sorted(self._tables.assignments.items()) if key[0] == account_id]
-        return [first, *later]
+        return tariffs.accounts_on(self._tables, tariff_id, now=now)
 
     # accounts and money --------------------------------------------------------------------------------
 
     def lock_accounts(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
         known = sorted(set(account_ids) & self._tables.accounts.keys())
         return {account_id: self._view(account_id, now=now) for account_id in known}
+
+    def look_at(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
+        return self.lock_accounts(account_ids, now=now)
+
+    def silent_accounts(self, *, silent_since: datetime, after: int, limit: int) -> list[int]:
+        silent = [
+            account_id
+            for account_id, each in self._tables.holdings.items()
+            if account_id > after
+            and each.tally
+            and each.register_at is not None
+            and each.register_at < silent_since
+            and self._tables.accounts[account_id].period.end is None
+        ]
+        return sorted(silent)[:limit]
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
         installed = self._tables.account_of_meter
@@ -320,7 +212,7 @@ class MemoryTransaction:
         key = (attempt.provider, attempt.reference)
         if key in self._tables.orders or attempt.attempt_id in self._tables.attempts:
             return False
-        _require(attempt.amount_minor > 0, "attempt_amount_minor_check")
+        require(attempt.amount_minor > 0, "attempt_amount_minor_check")
         self._tables.orders[key] = attempt.attempt_id
         self._tables.attempts[attempt.attempt_id] = attempt
         return True
@@ -345,23 +237,23 @@ class MemoryTransaction:
 
     def put_payments(self, payments: Sequence[Payment]) -> None:
         for payment in payments:
-            _require(payment.amount_minor > 0, "payment_amount_minor_check")
-            self._take("payment_reference_pkey", payment.provider, payment.transaction_no)
-            self._take("payment_pkey", payment.account_id, payment.payment_id)
+            require(payment.amount_minor > 0, "payment_amount_minor_check")
+            self._tables.take("payment_reference_pkey", payment.provider, payment.transaction_no)
+            self._tables.take("payment_pkey", payment.account_id, payment.payment_id)
             self._tables.payments[payment.provider, payment.transaction_no] = payment
 
     def book(self, postings: Sequence[Posting]) -> list[Outcome]:
         judged = judge_all(postings, known=self._tables.postings)
         for posting, outcome in judged:
             if outcome is Outcome.CREATED:
-                _require(
+                require(
                     (posting.kind is PostingKind.REVERSAL) == bool(posting.reverses), "posting_reversal_names"
                 )
                 if posting.reverses:
-                    self._take("posting_reversed_once", posting.account_id, posting.reverses)
-                    _require(posting.reverses in self._tables.postings, "posting_account_id_reverses_fkey")
+                    self._tables.take("posting_reversed_once", posting.account_id, posting.reverses)
+                    require(posting.reverses in self._tables.postings, "posting_account_id_reverses_fkey")
                 else:
-                    self._take("posting_once", posting.account_id, posting.cause_id, posting.kind)
+                    self._tables.take("posting_once", posting.account_id, posting.cause_id, posting.kind)
                 self._tables.postings[posting.posting_id] = posting
                 self._move(posting)
         return [outcome for _, outcome in judged]
@@ -372,16 +264,16 @@ class MemoryTransaction:
                 recharge.credit_minor + recharge.fixed_minor + recharge.debt_minor
                 + recharge.fee_minor + recharge.tax_minor + recharge.change_minor
             )  # fmt: skip
-            _require(parts == recharge.paid_minor, "recharge_is_divided_whole")
-            self._take("recharge_pkey", recharge.account_id, recharge.recharge_id)
-            self._take("recharge_account_id_payment_id_key", recharge.account_id, recharge.payment_id)
+            require(parts == recharge.paid_minor, "recharge_is_divided_whole")
+            self._tables.take("recharge_pkey", recharge.account_id, recharge.recharge_id)
+            self._tables.take("recharge_account_id_payment_id_key", recharge.account_id, recharge.payment_id)
             paid = ("payment_pkey", recharge.account_id, recharge.payment_id)
-            _require(paid in self._tables.taken, "recharge_account_id_payment_id_fkey")
+            require(paid in self._tables.taken, "recharge_account_id_payment_id_fkey")
             self._tables.recharges[recharge.recharge_id] = recharge
 
     def put_instants(self, instants: Sequence[RechargeInstant]) -> None:
         for each in instants:
-            _require(
+            require(
                 each.recharge_id in self._tables.recharges, "recharge_instant_account_id_recharge_id_fkey"
             )
             self._tables.instants.setdefault((each.recharge_id, each.instant), each)
@@ -398,16 +290,16 @@ class MemoryTransaction:
 
     def put_bills(self, bills: Sequence[BillOpening]) -> None:
         for each in bills:
-            self._take("bill_pkey", each.account_id, each.bill_start)
+            self._tables.take("bill_pkey", each.account_id, each.bill_start)
             self._tables.bills[each.account_id, each.bill_start] = each
 
     def put_charges(self, charges: Sequence[Charge]) -> None:
         for charge in charges:
-            _require(charge.to_wh >= charge.from_wh, "charge_goes_forward")
-            _require((charge.account_id, charge.bill_start) in self._tables.bills, "charge_of_a_bill")
-            self._take("charge_pkey", charge.account_id, charge.charge_id)
+            require(charge.to_wh >= charge.from_wh, "charge_goes_forward")
+            require((charge.account_id, charge.bill_start) in self._tables.bills, "charge_of_a_bill")
+            self._tables.take("charge_pkey", charge.account_id, charge.charge_id)
             if charge.to_wh > charge.from_wh:
-                self._take("charge_of_energy_once", charge.account_id, charge.from_wh)
+                self._tables.take("charge_of_energy_once", charge.account_id, charge.from_wh)
             self._tables.charges[charge.charge_id] = charge
 
     def save_holdings(self, holdings: Sequence[Holdings]) -> None:
@@ -420,17 +312,11 @@ class MemoryTransaction:
     # instructions --------------------------------------------------------------------------------------
 
     def put_instructions(self, instructions: Sequence[Instruction]) -> None:
-        for each in instructions:
-            self._take("instruction_pkey", each.meter_id, each.instruction_id)
-            if each.kind is Kind.RECHARGE:
-                self._take("instruction_purchase_no_once", each.meter_id, each.purchase_no)
-                self._take("instruction_delivers_once", each.meter_id, each.recharge_id)
-                self._give_purchase_no(each.meter_id, each.purchase_no or 0)
-            self._write_instruction(each)
+        outbox.put(self._tables, instructions)
 
     def save_instructions(self, instructions: Sequence[Instruction]) -> None:
         for each in instructions:
-            self._write_instruction(each)
+            outbox.write(self._tables, each)
 
     def instructions(self, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]:
         known = self._tables.instructions
@@ -451,40 +337,28 @@ class MemoryTransaction:
             )
         ]
 
-    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> list[int]:
-        oldest = {}
-        for meter_id in among:
-            due = self._due(meter_id, now=now)
-            if due is not None and (due.lease_until is None or due.lease_until <= now):
-                oldest[meter_id] = due.created_at
-        return sorted(oldest, key=lambda meter_id: (oldest[meter_id], meter_id))[:limit]
+    def loadings(self, meter_ids: Iterable[int]) -> list[Instruction]:
+        return outbox.loadings(self._tables, meter_ids)
+
+    def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
+        return outbox.due_meters(self._tables, among, now=now, limit=limit)
 
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
-        claims = []
-        for meter_id in sorted(set(meter_ids)):
-            due = self._due(meter_id, now=now)
-            if due is None or (due.lease_until is not None and due.lease_until > now):
-                continue
-            leased = replace(
-                due,
-                state=life.after(due.state, Event.CLAIMED),
-                tries=due.tries + 1,
-                lease_owner=owner,
-                lease_until=now + life.LEASE,
-            )
-            self._tables.instructions[leased.instruction_id] = leased
-            account = self._tables.accounts[self._tables.account_of_meter[meter_id]]
-            may_close = not (_FORBIDDING & self._holds(meter_id, now=now))
-            claims.append(
-                Claim(
-                    instruction=leased,
-                    meter=self._tables.meters[meter_id],
-                    zone=account.zone,
-                    may_close=may_close,
-                    wanted_closed=self._tables.snapshots[meter_id].wanted_closed,
-                )
-            )
-        return claims
+        leased = outbox.lease(self._tables, meter_ids, now=now, owner=owner)
+        return [self._claim(each, now=now) for each in leased]
+
+    def _claim(self, leased: Instruction, *, now: datetime) -> Claim:
+        view = self._view(self._tables.account_of_meter[leased.meter_id], now=now)
+        assert view.meter is not None and view.snapshot is not None
+        return Claim(
+            instruction=leased,
+            meter=view.meter,
+            zone=view.account.zone,
+            may_close=not (_FORBIDDING & view.holds),
+            wanted_closed=view.snapshot.wanted_closed,
+            schedule=view.schedule if leased.kind is Kind.TARIFF else None,
+            terms=view.terms_at(leased.effective_at or now),
+        )
 
     def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:
         living = self._living(owners_silent_since)
@@ -503,7 +377,7 @@ class MemoryTransaction:
 
     def put_readings(self, readings: Sequence[Reading]) -> None:
         for each in readings:
-            _require(each.energy_wh is None or each.energy_wh >= 0, "reading_energy_wh_check")
+            require(each.energy_wh is None or each.energy_wh >= 0, "reading_energy_wh_check")
             self._tables.readings.setdefault((each.meter_id, each.at), each)
 
     def save_snapshots(self, snapshots: Sequence[MeterSnapshot]) -> None:
@@ -512,8 +386,8 @@ class MemoryTransaction:
             self._tables.snapshots[each.meter_id] = replace(each, purchase_no_last=last)
 
     def put_hold(self, hold: Hold) -> None:
-        _require(hold.note != "", "supply_hold_note_check")
-        self._take("supply_hold_pkey", hold.meter_id, hold.hold_id)
+        require(hold.note != "", "supply_hold_note_check")
+        self._tables.take("supply_hold_pkey", hold.meter_id, hold.hold_id)
         self._tables.holds[hold.hold_id] = hold
 
     def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
@@ -558,12 +432,12 @@ class MemoryTransaction:
 
     def put_inbound(self, messages: Sequence[Inbound]) -> None:
         for each in messages:
-            self._take("inbound_message_pkey", each.inbound_id)
+            self._tables.take("inbound_message_pkey", each.inbound_id)
             self._tables.inbound.append(each)
 
     def put_audit(self, entries: Sequence[AuditEntry]) -> None:
         for each in entries:
-            self._take("audit_pkey", each.organisation_id, each.audit_id)
+            self._tables.take("audit_pkey", each.organisation_id, each.audit_id)
             self._tables.audit.append(each)
 
     def put_beat(self, *, role: str, instance: str, started_at: datetime, at: datetime) -> None:
@@ -589,20 +463,10 @@ class MemoryTransaction:
     def _view(self, account_id: int, *, now: datetime) -> AccountView:
         account = self._tables.accounts[account_id]
         meter_id = account.meter_id
-        rows = self._assignments_of(account_id)
-        tariffs = self._tables.tariffs
-        billing = Billing(
-            zone=account.zone,
-            assignments=tuple(
-                (each.starts_at if at else None, each.tariff_id, tariffs[each.tariff_id].generation)
-                for at, each in enumerate(rows)
-            ),
-        )
-        schedule = self._schedules.of([billing], read=self.versions)[billing] if rows else None
-        terms = [each.terms for each in rows if each.starts_at <= now] or [Terms()]
+        schedule, agreed = tariffs.billed_by(self, self._tables, account, schedules=self._schedules, now=now)
         return AccountView(
             schedule=schedule,
-            terms=terms[-1],
+            agreed=agreed,
             account=account,
             holdings=self._tables.holdings[account_id],
             meter=None if meter_id is None else self._tables.meters[meter_id],
@@ -624,60 +488,11 @@ class MemoryTransaction:
             undelivered_minor=holdings.undelivered_minor + liability_minor(posting, code=UNDELIVERED),
             delivered_minor=holdings.delivered_minor + liability_minor(posting, code=DELIVERED),
         )
-        _require(moved.undelivered_minor >= 0, "undelivered_minor >= 0")
+        require(moved.undelivered_minor >= 0, "undelivered_minor >= 0")
         self._tables.holdings[posting.account_id] = moved
-
-    def _take(self, index: str, *key: object) -> None:
-        if (index, *key) in self._tables.taken:
-            raise Conflict(f"{index}: {key} exists")
-        self._tables.taken.add((index, *key))
-
-    def _write_instruction(self, each: Instruction) -> None:
-        superseded_recharge = each.kind is Kind.RECHARGE and each.state is State.SUPERSEDED
-        _require(not superseded_recharge, "recharge_is_never_superseded")
-        _require((each.ended_at is None) == (each.state in life.OPEN), "instruction_ends_once")
-        in_flight = each.state is State.IN_FLIGHT
-        _require(in_flight == (each.lease_until is not None), "instruction_is_leased")
-        if in_flight and any(
-            other.meter_id == each.meter_id
-            and other.state is State.IN_FLIGHT
-            and other.instruction_id != each.instruction_id
-            for other in self._tables.instructions.values()
-        ):
-            raise Conflict(f"instruction_in_flight: {each.meter_id} exists")
-        self._tables.instructions[each.instruction_id] = each
-
-    def _give_purchase_no(self, meter_id: int, purchase_no: int) -> None:
-        snapshot = self._tables.snapshots[meter_id]
-        self._tables.snapshots[meter_id] = replace(
-            snapshot, purchase_no_last=max(snapshot.purchase_no_last, purchase_no)
-        )
-
-    def _due(self, meter_id: int, *, now: datetime) -> Instruction | None:
-        waiting = [
-            each
-            for each in self._tables.instructions.values()
-            if each.meter_id == meter_id and each.state in life.OPEN
-        ]
-        first_no = min((each.purchase_no for each in waiting if each.purchase_no is not None), default=None)
-        due = [
-            each
-            for each in waiting
-            # A later recharge never overtakes an earlier one that waits for its next try.
-            if each.purchase_no in (None, first_no) and (each.state is State.IN_FLIGHT or each.due_at <= now)
-        ]
-        order = sorted(
-            due, key=lambda each: (each.state is not State.IN_FLIGHT, each.created_at, each.instruction_id)
-        )
-        return order[0] if order else None
 
 
 def _added(table: dict[int, str], row: str) -> int:
     key = len(table) + 1
     table[key] = row
     return key
-
-
-def _require(holds: bool, constraint: str) -> None:
-    if not holds:
-        raise ConstraintBroken(constraint)

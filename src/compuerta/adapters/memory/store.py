@@ -1,0 +1,39 @@
+"""The store in memory: transactions that are undone by copying back, and a look at what bills everybody."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from compuerta.adapters.memory.tables import Tables
+from compuerta.adapters.memory.transaction import MemoryTransaction
+from compuerta.services.facts import BilledBy
+from compuerta.services.schedules import Schedules
+
+
+class MemoryStore:
+    """This will hold a whole database in this process."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self._schedules = Schedules()
+
+    @contextmanager
+    def transaction(self) -> Iterator[MemoryTransaction]:
+        """Begin a transaction; see `store_port.Store`."""
+        # Rows are frozen, so copying the dictionaries is copying the database.
+        before = Tables(**{name: copy.copy(getattr(self.tables, name)) for name in Tables.__slots__})
+        try:
+            yield MemoryTransaction(self.tables, self._schedules)
+        except BaseException:
+            self.tables = before
+            raise
+
+    def billed_by(self, *, now: datetime) -> dict[int, BilledBy]:
+        """Return by what every account is billed."""
+        views = MemoryTransaction(self.tables, self._schedules).look_at(self.tables.accounts, now=now)
+        return {
+            account_id: BilledBy(schedule=view.schedule, agreed=view.agreed)
+            for account_id, view in views.items()
+            if view.schedule is not None
+        }

@@ -1,0 +1,87 @@
+"""The rows in memory, and the constraints that every table shares."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from compuerta.domain.instruction import Instruction
+from compuerta.domain.ledger import Posting
+from compuerta.domain.party import Account, Meter, Site
+from compuerta.domain.payment import Attempt
+from compuerta.domain.tariff.components import Terms
+from compuerta.domain.tariff.schedule import VersionKey
+from compuerta.services.store_port import (
+    Alarm,
+    Assignment,
+    AuditEntry,
+    BillOpening,
+    Case,
+    Charge,
+    Conflict,
+    ConstraintBroken,
+    Endpoint,
+    Hold,
+    Holdings,
+    Inbound,
+    Instant,
+    Key,
+    MeterSnapshot,
+    Payment,
+    ProviderAccount,
+    Reading,
+    Recharge,
+    RechargeInstant,
+    TariffEntry,
+    TariffVersion,
+    Warned,
+)
+
+
+@dataclass(slots=True)
+class Tables:
+    """All rows, by key; checkers read them."""
+
+    organisations: dict[int, str] = field(default_factory=dict)
+    sites: dict[int, Site] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    meters: dict[int, Meter] = field(default_factory=dict)
+    accounts: dict[int, Account] = field(default_factory=dict)
+    account_of_meter: dict[int, int] = field(default_factory=dict)
+    provider_accounts: dict[str, ProviderAccount] = field(default_factory=dict)
+    holdings: dict[int, Holdings] = field(default_factory=dict)
+    terms: dict[int, Terms] = field(default_factory=dict)  # as the account was opened
+    tariffs: dict[int, TariffEntry] = field(default_factory=dict)
+    versions: dict[VersionKey, TariffVersion] = field(default_factory=dict)
+    assignments: dict[tuple[int, datetime], Assignment] = field(default_factory=dict)
+    bills: dict[tuple[int, datetime], BillOpening] = field(default_factory=dict)
+    attempts: dict[UUID, Attempt] = field(default_factory=dict)
+    orders: dict[Key, UUID] = field(default_factory=dict)
+    payments: dict[Key, Payment] = field(default_factory=dict)
+    postings: dict[UUID, Posting] = field(default_factory=dict)
+    recharges: dict[UUID, Recharge] = field(default_factory=dict)
+    instants: dict[tuple[UUID, Instant], RechargeInstant] = field(default_factory=dict)
+    charges: dict[UUID, Charge] = field(default_factory=dict)
+    snapshots: dict[int, MeterSnapshot] = field(default_factory=dict)
+    instructions: dict[UUID, Instruction] = field(default_factory=dict)
+    readings: dict[tuple[int, datetime], Reading] = field(default_factory=dict)
+    holds: dict[UUID, Hold] = field(default_factory=dict)
+    cases: dict[UUID, Case] = field(default_factory=dict)
+    alarms: dict[tuple[str, str], tuple[Alarm, int]] = field(default_factory=dict)
+    warnings: list[Warned] = field(default_factory=list)
+    inbound: list[Inbound] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
+    taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
+    beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway
+
+    def take(self, index: str, *key: object) -> None:
+        """Enter a key into a unique index; raises `Conflict` where it is there."""
+        if (index, *key) in self.taken:
+            raise Conflict(f"{index}: {key} exists")
+        self.taken.add((index, *key))
+
+
+def require(holds: bool, constraint: str) -> None:
+    """Refuse what a constraint of the database would refuse."""
+    if not holds:
+        raise ConstraintBroken(constraint)

@@ -1,0 +1,89 @@
+"""The outbox in PostgreSQL: which instructions are there, what is due, and who carries it out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from compuerta.adapters.postgres import rows, statements
+from compuerta.adapters.postgres.rows import Asked, Row
+from compuerta.domain import instruction as life
+from compuerta.domain.instruction import Instruction, Kind
+from compuerta.services.store_port import AccountView, Claim, HoldKind
+
+# Which holds close the way to power; the other kinds open it.
+_FORBIDDING = [HoldKind.SAFETY.value, HoldKind.ADMINISTRATOR.value]
+
+
+def instructions(tx: Asked, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]:
+    """Return instructions by their ids, locked."""
+    wanted = sorted(set(keys))
+    found = tx.query(
+        """select i.* from instruction i
+        join unnest(%(meters)s::bigint[], %(ids)s::uuid[]) as k (meter_id, instruction_id)
+            using (meter_id, instruction_id)
+        order by i.meter_id, i.instruction_id for update of i""",
+        {"meters": [meter_id for meter_id, _ in wanted], "ids": [each for _, each in wanted]},
+    )
+    return {row["instruction_id"]: rows.to_instruction(row) for row in found}
+
+
+def switches(tx: Asked, meter_ids: Iterable[int], *, refused_since: datetime) -> list[Instruction]:
+    """Return the switches of meters that are open, or were refused since an instant, locked."""
+    found = tx.query(
+        """select * from instruction
+        where meter_id = any(%(ids)s) and kind = 'switch'
+            and (ended_at is null or (state = 'refused' and ended_at >= %(since)s))
+        order by meter_id, created_at for update""",
+        {"ids": sorted(set(meter_ids)), "since": refused_since},
+    )
+    return [rows.to_instruction(row) for row in found]
+
+
+def loadings(tx: Asked, meter_ids: Iterable[int]) -> list[Instruction]:
+    """Return all tariff instructions of meters, locked."""
+    found = tx.query(
+        """select * from instruction where meter_id = any(%(ids)s) and kind = 'tariff'
+        order by meter_id, effective_at, created_at for update""",
+        {"ids": sorted(set(meter_ids))},
+    )
+    return [rows.to_instruction(row) for row in found]
+
+
+def due_meters(tx: Asked, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
+    """Return what is due for which meters, the longest waiting first, tariffs last."""
+    values = {"ids": sorted(set(among)), "now": now, "limit": limit}
+    return {row["meter_id"]: Kind(row["kind"]) for row in tx.query(statements.DUE_METERS, values)}
+
+
+def lease(tx: Asked, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Instruction]:
+    """Lease the first due instruction of each meter that has none in flight."""
+    values = {"ids": sorted(set(meter_ids)), "now": now, "owner": owner, "until": now + life.LEASE}
+    leased = [rows.to_instruction(row) for row in tx.query(statements.CLAIM, values)]
+    return sorted(leased, key=lambda each: each.meter_id)
+
+
+def claims(
+    tx: Asked, leased: Sequence[Instruction], views: dict[int, AccountView], *, now: datetime
+) -> list[Claim]:
+    """Return what the drivers of leased instructions need; `views` are of the accounts with tariffs."""
+    ids = [each.meter_id for each in leased]
+    facts = tx.query(statements.CLAIMED, {"ids": ids, "now": now, "forbidding": _FORBIDDING})
+    by_meter = {row["meter_id"]: row for row in facts}
+    return [_claim(each, by_meter[each.meter_id], views) for each in leased if each.meter_id in by_meter]
+
+
+def _claim(instruction: Instruction, found: Row, views: dict[int, AccountView]) -> Claim:
+    facts = dict(found)
+    zone, forbidden, wanted = facts.pop("zone"), facts.pop("forbidden"), facts.pop("wanted_closed")
+    claim = Claim(
+        instruction=instruction,
+        meter=rows.to_meter(facts),
+        zone=zone,
+        may_close=not forbidden,
+        wanted_closed=wanted,
+    )
+    if instruction.effective_at is None:
+        return claim
+    view = views[instruction.account_id]
+    return replace(claim, schedule=view.schedule, terms=view.terms_at(instruction.effective_at))
