@@ -8,6 +8,7 @@ import pytest
 from tests.unit.services.town import (
     HOUR,
     METER,
+    MODELS,
     NOON,
     PLATFORM,
     SECOND,
@@ -23,9 +24,9 @@ from tests.unit.services.town import (
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.drivers.abilities import Ending, MeterState, Relay
-from compuerta.services import holding, vend
+from compuerta.services import holding, tariffing, vend
 from compuerta.services.acting import Actor
-from compuerta.services.store_port import HoldKind, Inbound
+from compuerta.services.store_port import Assignment, HoldKind, Inbound
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -41,7 +42,8 @@ def connection(postgres_url: str) -> Iterator[Connection]:
 def lived_in(postgres_url: str, connection: Connection) -> Connection:
     """The owner's connection to a database in which a recharge went its whole way."""
     store = PostgresStore(postgres_url)
-    mine, platforms = a_town(store, authorities=(METER, PLATFORM)).homes
+    town = a_town(store, authorities=(METER, PLATFORM))
+    mine, platforms = town.homes
     for number, home in enumerate((mine, platforms), start=1):
         ordered(store, home, reference=f"order{number}", amount_minor=6_000)
     notices = [
@@ -59,5 +61,11 @@ def lived_in(postgres_url: str, connection: Connection) -> Connection:
     holding.place_hold(
         store, mine.account_id, kind=HoldKind.SAFETY, actor=ana, hold_id=an_id("hold"), now=NOON + HOUR
     )
+    line = Assignment(account_id=platforms.account_id, starts_at=NOON + 2 * HOUR, tariff_id=town.tariff_id)
+    tariffing.assign(store, line, actor=ana, act_id=an_id("assign"), models=MODELS, now=NOON + HOUR)
     store.shut()
+    connection.execute(
+        "insert into load_day (meter_id, starts_at, minutes, wh) values (%s, %s, 60, '{1, 2, 3}')",
+        (platforms.meter_id, NOON),
+    )
     return connection

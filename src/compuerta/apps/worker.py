@@ -18,7 +18,7 @@ from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import holding, ordering, vend
+from compuerta.services import holding, ordering, standing, vend
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import OrderAnswer, OrderState, PaymentProvider
 from compuerta.services.store_port import Store
@@ -30,10 +30,11 @@ ROUND_S = 0.25
 ATTEMPTS_PER_ROUND_MAX = 50
 ANSWER_S_MAX = 5.0
 SWEEP_S = 2.0
+STAND_S = 600.0  # a site's day ends at its own hour
 
 
 class Worker:
-    """This will follow attempts until their end is known, and supply where a hold has ended."""
+    """This will follow attempts until their end is known, supply where a hold has ended, and days."""
 
     def __init__(self, given: Settings) -> None:
         self._desk = Desk(wiring.database_url(given))
@@ -45,6 +46,7 @@ class Worker:
             group.create_task(self._ask_on(client))
             group.create_task(beat_on(self._desk, "worker"))
             group.create_task(self._sweep_on())
+            group.create_task(self._stand_on())
 
     async def _ask_on(self, client: httpx.AsyncClient) -> None:
         while True:
@@ -108,6 +110,19 @@ class Worker:
                 log.warning("worker.database.away", error=str(error))
             else:
                 since = until
+
+    async def _stand_on(self) -> None:
+        """Charge the days of silent accounts; each day of a site is charged once, however often one looks."""
+        while True:
+            after: int | None = 0
+            try:
+                while after is not None:
+                    after = await self._desk.run(
+                        partial(standing.charge_silent, after=after, now=wiring.now())
+                    )
+            except Unreachable as error:
+                log.warning("worker.database.away", error=str(error))
+            await asyncio.sleep(STAND_S)
 
 
 def _accept(store: Store, *, notices: Sequence[PaymentNotice]) -> None:

@@ -27,6 +27,14 @@ class AccountWithoutMeter(Refused):
         super().__init__(f"account {account_id} has no meter")
 
 
+class RegisterUnknown(Refused):
+    """Nobody has read the register, or said what it shows."""
+
+    def __init__(self, account_id: int) -> None:
+        super().__init__(f"account {account_id}: say what the register shows, in Wh, 0 or more")
+        self.account_id = account_id
+
+
 def place_hold(
     store: Store,
     account_id: int,
@@ -84,14 +92,38 @@ def sweep(store: Store, *, since: datetime, until: datetime) -> None:
         converging.converge(tx, sorted(accounts.values()), now=until)
 
 
-def release_billing(store: Store, account_id: int, *, actor: Actor, audit_id: UUID, now: datetime) -> None:
-    """Go on billing from the register as it stands; what ran in doubt is not charged by this."""
+def release_billing(
+    store: Store,
+    account_id: int,
+    *,
+    actor: Actor,
+    audit_id: UUID,
+    now: datetime,
+    register_wh: int | None = None,
+) -> None:
+    """Go on billing from a register value that somebody states, or from the last one read.
+
+    What ran in doubt is not charged by this; days that passed meanwhile count as they do for anybody.
+    """
     require_reason(actor)
     with store.transaction() as tx:
         view = _view(tx, account_id, now=now)
         assert view.snapshot is not None
-        register_wh = view.snapshot.energy_wh
-        tx.save_holdings([replace(view.holdings, register_wh=register_wh, billing_held=False)])
+        register_at = now
+        if register_wh is None:
+            register_wh = view.snapshot.energy_wh
+            # Not the later instant: another process's clock may be behind ours, and its next reading too.
+            register_at = min(view.snapshot.read_at or now, now)
+        if register_wh is None or register_wh < 0:
+            raise RegisterUnknown(account_id)
+        resumed = replace(
+            view.holdings,
+            register_wh=register_wh,
+            register_at=register_at,
+            register_rates_wh=None,
+            billing_held=False,
+        )
+        tx.save_holdings([resumed])
         act = Act(
             act_id=audit_id,
             what="release billing",

@@ -13,7 +13,7 @@ from compuerta.domain.energy import Delta, judge_delta
 from compuerta.domain.ledger import Posting
 from compuerta.domain.money import minor_digits
 from compuerta.domain.naming import named
-from compuerta.domain.party import CreditAuthority
+from compuerta.domain.party import Account, CreditAuthority
 from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import booking, charging, converging
@@ -219,12 +219,16 @@ def _warn(batch: _Batch, before: MeterSnapshot, report: MeterReport, view: Accou
     if was is None or is_now is None:
         return
     batch.warned_at[account_id] = is_now
-    levels = [level * 10 ** minor_digits(view.account.currency) for level in alert.LEVELS_MAJOR]
-    level = alert.crossed(levels, before_minor=was, after_minor=is_now)
-    if level is not None:
-        batch.warnings.append(
-            Warned(account_id=account_id, level_minor=level, balance_minor=is_now, at=report.at)
-        )
+    batch.warnings += warnings(view.account, before_minor=was, after_minor=is_now, at=report.at)
+
+
+def warnings(account: Account, *, before_minor: int, after_minor: int, at: datetime) -> list[Warned]:
+    """Return the warning that a falling balance leads to, if it fell through a level."""
+    levels = [level * 10 ** minor_digits(account.currency) for level in alert.LEVELS_MAJOR]
+    level = alert.crossed(levels, before_minor=before_minor, after_minor=after_minor)
+    if level is None:
+        return []
+    return [Warned(account_id=account.account_id, level_minor=level, balance_minor=after_minor, at=at)]
 
 
 def _keep_closings(tx: Transaction, batch: _Batch) -> None:

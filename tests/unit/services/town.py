@@ -86,6 +86,8 @@ def a_town(
     authorities: Sequence[CreditAuthority] = (METER,),
     price_per_kwh: str = "0.5300",
     register_wh: int | None = 0,
+    model: str = "dlt645-vendor-rs485",
+    tariff: Tariff | None = None,
 ) -> Town:
     """Build one home per credit authority, and a provider account with its suspense."""
     with store.transaction() as tx:
@@ -113,10 +115,11 @@ def a_town(
                 suspense_account_id=suspense_id,
             )
         )
-        tariff_id = a_tariff(tx, organisation_id, flat_tariff(price_per_kwh, currency="CNY"))
+        tariff_id = a_tariff(tx, organisation_id, tariff or flat_tariff(price_per_kwh, currency="CNY"))
         homes = []
         for number, authority in enumerate(authorities, start=1):
-            meter_id = tx.add_meter(a_meter_entry(organisation_id, number=number, authority=authority))
+            entry = a_meter_entry(organisation_id, number=number, authority=authority)
+            meter_id = tx.add_meter(replace(entry, model=model))
             opening = an_opening(
                 site_id,
                 name=f"flat {number}",
