@@ -14,7 +14,7 @@ FOLDERS = {"es": "es", "zh-hans": "zh_Hans"}
 WORD = re.compile(r"""\{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
 BLOCK = re.compile(r"\{%\s*blocktranslate([^%]*)%\}(.*?)\{%\s*endblocktranslate\s*%\}", re.S)
 PLURAL = re.compile(r"\{%\s*plural\s*%\}")
-CALLS = {"_", "gettext", "gettext_lazy", "ngettext"}
+CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext"}
 
 
 @cache

@@ -1,7 +1,6 @@
 """What pages compute by themselves: stopwatches, charts, typed amounts; no browser needed."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -97,8 +96,3 @@ def test_an_amount_is_read_as_people_type_it(text: str, minor: int) -> None:
 def test_an_amount_that_could_mean_two_things_is_refused(text: str) -> None:
     with pytest.raises(AmountMalformed):
         amounts.typed(text, currency="CNY")
-
-
-def test_what_an_amount_buys_is_rounded_down_and_free_energy_has_no_end() -> None:
-    assert amounts.energy_wh(5000, price_per_kwh=Decimal("0.5300"), currency="CNY") == 94_339
-    assert amounts.energy_wh(5000, price_per_kwh=Decimal("0"), currency="CNY") is None

@@ -53,6 +53,8 @@ def stopwatch_of(account_id: int, *, provider: str, reference: str) -> Stopwatch
 class ChargeRow:
     """What use has cost, with all that explains it (promise T3)."""
 
+    charge_id: UUID
+    is_explained: bool  # charges from before there were tariffs had one price, and no lines
     read_at: datetime
     from_wh: int
     to_wh: int
@@ -71,7 +73,8 @@ def charges(account_id: int) -> list[ChargeRow]:
     """Return an account's last charges, the newest first."""
     return rows(
         ChargeRow,
-        """select c.read_at, c.from_wh, c.to_wh, coalesce(t.name, c.price_per_kwh::text) as tariff,
+        """select c.charge_id, c.bill_start is not null as is_explained, c.read_at, c.from_wh, c.to_wh,
+            coalesce(t.name, c.price_per_kwh::text) as tariff,
             c.bill_before_minor, c.bill_after_minor, c.amount_minor
         from charge c left join tariff t using (tariff_id)
         where c.account_id = %(account_id)s order by c.read_at desc, c.to_wh desc limit %(limit)s""",

@@ -48,6 +48,8 @@ class ConsoleUser(models.Model):
         permissions = (
             ("sell_recharge", "May sell recharges at the till"),
             ("switch_supply", "May switch supply by hand"),
+            ("draft_tariff", "May draft and propose tariffs"),
+            ("approve_tariff", "May approve tariffs that others proposed"),
         )
 
     def __str__(self) -> str:

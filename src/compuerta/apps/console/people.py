@@ -30,6 +30,8 @@ _CHECKS = BoundedSemaphore(2)
 CHECK_S_MAX = 5.0
 SELL = "console.sell_recharge"
 SWITCH = "console.switch_supply"
+DRAFT = "console.draft_tariff"
+APPROVE = "console.approve_tariff"
 
 Arguments = ParamSpec("Arguments")
 
@@ -43,6 +45,8 @@ class Person:
     organisation_name: str
     may_sell: bool
     may_switch: bool
+    may_draft: bool
+    may_approve: bool
     operates: bool  # runs the whole installation, and so sees what belongs to no organisation
 
 
@@ -76,7 +80,7 @@ def may_administer(request: HttpRequest) -> bool:
 def add_person(
     name: str, *, password: str, organisation_id: int, language: str = "en", rights: tuple[str, ...] = ()
 ) -> None:
-    """Add somebody who may sign in and work for an organisation; `rights` are SELL and SWITCH."""
+    """Add somebody who may sign in and work for an organisation; `rights` are those named above."""
     with transaction.atomic():
         user = User.objects.create_user(name, password=password, is_staff=True)
         ConsoleUser.objects.create(user=user, organisation_id=organisation_id, language=language)
@@ -121,5 +125,7 @@ def _person(request: HttpRequest) -> Person:
         organisation_name=work.organisation.name,
         may_sell=user.has_perm(SELL),
         may_switch=user.has_perm(SWITCH),
+        may_draft=user.has_perm(DRAFT),
+        may_approve=user.has_perm(APPROVE),
         operates=user.is_superuser,
     )

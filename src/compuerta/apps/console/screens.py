@@ -15,12 +15,15 @@ from django.views import defaults
 from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
-from compuerta.apps.console import paying, selling
+from compuerta.apps.console import paying, selling, tariff_words
 from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
 from compuerta.domain.money import AmountMalformed
-from compuerta.services import acting, ordering
+from compuerta.domain.tariff.checking import TariffFaulty
+from compuerta.services import acting, ordering, tariffing
+from compuerta.services.rollout import MetersMisfit
+from compuerta.services.store_port import NameTaken
 
 log = structlog.get_logger()
 
@@ -42,6 +45,14 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         paying.TooManyOrders: gettext_lazy(
             "Many orders were opened here and none was paid. Please wait some minutes."
         ),
+        tariffing.OwnRequest: gettext_lazy("A second person approves: never who wrote or proposed it."),
+        tariffing.VersionDecided: gettext_lazy(
+            "This version is decided, and cannot be changed. Draft another."
+        ),
+        tariffing.VersionNotProposed: gettext_lazy("Nobody has proposed this version."),
+        tariffing.CurrencyDiffers: gettext_lazy("The tariff has another currency than its accounts."),
+        MetersMisfit: gettext_lazy("Some meters cannot deduct by it. Look at them, or set them by hand."),
+        NameTaken: gettext_lazy("There is a tariff of this name already."),
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )
@@ -65,6 +76,8 @@ def told(error: CompuertaError) -> str:
     """Say in the reader's language what went wrong and what to do."""
     if isinstance(error, Unreachable):
         return _("The system does not answer just now. Nothing was changed. Try again.")
+    if isinstance(error, TariffFaulty):
+        return "; ".join(tariff_words.fault_told(fault.reason) for fault in error.faults)
     found = _TOLD.get(type(error))
     return str(error) if found is None else str(found)
 

@@ -128,6 +128,7 @@ UNFOLD: dict[str, Any] = {
                         "link": reverse_lazy("till"),
                         "permission": "compuerta.apps.console.people.may_sell",
                     },
+                    {"title": _("Tariffs"), "icon": "price_change", "link": reverse_lazy("tariffs")},
                     {"title": _("QR stickers"), "icon": "qr_code_2", "link": reverse_lazy("stickers")},
                     {
                         "title": _("People"),
