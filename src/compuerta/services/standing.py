@@ -63,6 +63,7 @@ def _days_of(view: AccountView, *, now: datetime) -> Charged | None:
     zone = zone_of(view.account.zone)
     today = from_us(day_start_us(day_of(to_us(now), zone=zone), zone=zone))
     tally = unpacked(view.holdings.tally)
-    if max(tally.until, from_us(tally.accrued_us)) >= today:
+    if max(tally.until, from_us(tally.accrued_us)) > today:
         return None
-    return charging.charge_days(view, view.holdings, view.meter.meter_id, until=today, now=now)
+    # A day falls due when it begins, as it does for whoever is read in it.
+    return charging.charge_days(view, view.holdings, view.meter.meter_id, until=now, now=now)
