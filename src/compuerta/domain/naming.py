@@ -2,12 +2,12 @@
 
 from uuid import UUID, uuid5
 
-_NAMESPACE = UUID("6c7c2f1e-5a4b-5d0e-9a57-0c0f6b1d2e3a")
+NAMESPACE = UUID("6c7c2f1e-5a4b-5d0e-9a57-0c0f6b1d2e3a")
 
 
 def named(kind: str, *facts: object) -> UUID:
     """Name the one thing of its kind that these facts tell apart."""
-    return uuid5(_NAMESPACE, ":".join([kind, *map(str, facts)]))
+    return uuid5(NAMESPACE, ":".join([kind, *map(str, facts)]))
 
 
 def derived(parent: UUID, kind: str) -> UUID:

@@ -77,15 +77,32 @@ class PostgresStore:
     @contextmanager
     def transaction(self) -> Iterator[PostgresTransaction]:
         """Begin a transaction; see `store_port.Store`."""
-        try:
+        with self._translated():
             connection = self._connected()
-            transaction = PostgresTransaction(connection, self._schedules)
-            with connection.pipeline():
-                with connection.transaction():
-                    yield transaction
-                    transaction.flush()
-                if transaction.made_work:
-                    connection.execute(f"notify {CHANNEL}")
+            with connection.pipeline(), self._begun(connection) as transaction:
+                yield transaction
+
+    @contextmanager
+    def copying(self) -> Iterator[tuple[PostgresTransaction, Connection]]:
+        """Begin a transaction in which rows can be copied: that is not possible in a pipeline."""
+        with self._translated():
+            connection = self._connected()
+            with self._begun(connection) as transaction:
+                yield transaction, connection
+
+    @contextmanager
+    def _begun(self, connection: Connection) -> Iterator[PostgresTransaction]:
+        transaction = PostgresTransaction(connection, self._schedules)
+        with connection.transaction():
+            yield transaction
+            transaction.flush()
+        if transaction.made_work:
+            connection.execute(f"notify {CHANNEL}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except _CONFLICTS as error:
             raise Conflict(str(error)) from error
         except (psycopg.IntegrityError, psycopg.DataError) as error:

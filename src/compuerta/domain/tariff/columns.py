@@ -194,7 +194,7 @@ class _Compiler:
 
     def __init__(self, tariff: Tariff, *, days: int, like: Tally, schedule: Schedule) -> None:
         self._tariff = tariff
-        self._minor = 10 ** minor_digits(tariff.currency)
+        self._minor: int = 10 ** minor_digits(tariff.currency)
         self._first = day_of(like.segments[0].start_us, zone=schedule.zone)
         self._days = days
         self._cycle = cycle_of(tariff, like.bill_start_us, schedule=schedule)

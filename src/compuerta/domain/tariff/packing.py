@@ -5,6 +5,7 @@ The head is of fixed length, so that a bulk run can read a million of them as co
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from math import lcm
@@ -100,3 +101,61 @@ def _amount(part: int, denominator: int) -> Amount:
 
 def _whole(amount: Fraction) -> Amount:
     return amount.numerator if amount.denominator == 1 else amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Where the numbers of a plain tally are: one version, whole Wh, no demand."""
+
+    totals: int
+    cells: int
+
+    @property
+    def length(self) -> int:
+        """How many integers it has."""
+        return len(HEAD) + len(SEGMENT_HEAD) + 2 * self.totals + self.cells
+
+    @property
+    def totals_at(self) -> "slice[int, int, None]":
+        """The steps' running totals."""
+        return slice(len(HEAD), len(HEAD) + self.totals)
+
+    @property
+    def segment_at(self) -> "slice[int, int, None]":
+        """The head of the one segment."""
+        return slice(self.totals_at.stop, self.totals_at.stop + len(SEGMENT_HEAD))
+
+    @property
+    def cells_at(self) -> "slice[int, int, None]":
+        """The cells."""
+        return slice(self.segment_at.stop, self.segment_at.stop + self.cells)
+
+    @property
+    def opening_at(self) -> "slice[int, int, None]":
+        """The running totals with which the segment began."""
+        return slice(self.cells_at.stop, self.cells_at.stop + self.totals)
+
+    @property
+    def heads(self) -> dict[int, int]:
+        """The numbers that make a tally of this shape, by place."""
+        at = HEAD.index
+        segment = self.segment_at.start + SEGMENT_HEAD.index("cells")
+        plain = {at("format"): FORMAT, at("denominator"): 1, at("segments"): 1, at("past_peaks"): 0}
+        return {
+            **plain,
+            at("totals"): self.totals,
+            segment: self.cells,
+            segment + 1: 0,
+            segment + 2: self.totals,
+        }
+
+
+def shape_of(ints: Sequence[int]) -> Shape | None:
+    """Return the shape of a packed tally; None = it is not a plain one."""
+    if len(ints) < len(HEAD) + len(SEGMENT_HEAD):
+        return None
+    totals = int(ints[HEAD.index("totals")])
+    shape = Shape(totals=totals, cells=len(ints) - len(HEAD) - len(SEGMENT_HEAD) - 2 * totals)
+    if totals < 1 or shape.cells < 1:
+        return None
+    return shape if all(ints[at] == wanted for at, wanted in shape.heads.items()) else None
