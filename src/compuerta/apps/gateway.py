@@ -196,7 +196,8 @@ class Gateway:
                 log.warning("gateway.database.away", error=str(error))
 
     async def _learn(self) -> None:
-        endpoints, meters = await self._desk.run(_registered)
+        endpoints, meters, zones = await self._desk.run(_registered)
+        self._dispatcher.follow(zones)
         self._registry.fill(endpoints, [meter for meter in meters if self._can_speak_to(meter)])
         for endpoint in endpoints:
             if endpoint.road is RoadKind.RS485 and endpoint.endpoint_id not in self._buses:
@@ -273,6 +274,6 @@ def _alarm(registration: str, times: int) -> Alarm:
     return Alarm(kind="registration_unknown", subject=registration, detail=detail, at=wiring.now())
 
 
-def _registered(store: PostgresStore) -> tuple[list[Endpoint], list[Meter]]:
+def _registered(store: PostgresStore) -> tuple[list[Endpoint], list[Meter], dict[int, str]]:
     with store.transaction() as tx:
-        return tx.endpoints(), tx.meters()
+        return tx.endpoints(), tx.meters(), tx.zones()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from compuerta.domain.instruction import LEASE, Instruction, Kind
-from compuerta.domain.party import Meter
+from compuerta.domain.party import Meter, zone_of
 from compuerta.domain.supply import Reason
 from compuerta.drivers.abilities import Ending, MeterState, Order, ReadOrder, Result
 from compuerta.drivers.dlt645 import Chance, Conversation, MeterIdentity, converse
@@ -67,6 +67,7 @@ class Dispatcher:
 
     def __init__(self, equipment: Equipment) -> None:
         self._equipment = equipment
+        self._zones: Mapping[int, str] = {}
         self._claims: dict[str, Claim] = {}  # by the job's key
         self._polls: dict[str, tuple[int, datetime]] = {}  # the meter, and when it was asked
         self._polls_begun = 0
@@ -75,6 +76,10 @@ class Dispatcher:
         self._reports: list[MeterReport] = []
         self._silent: set[int] = set()  # meters that were asked in vain
         self._heard: set[int] = set()
+
+    def follow(self, zones: Mapping[int, str]) -> None:
+        """Take the zones of the meters' sites: meters know none, and reading them sets their clocks."""
+        self._zones = zones
 
     def is_busy(self, meter_id: int) -> bool:
         """Tell whether a meter has something in hand."""
@@ -126,7 +131,10 @@ class Dispatcher:
         key = f"poll:{self._polls_begun}"
         self._polls[key] = (meter.meter_id, now)
         deadline_ms = now_ms + POLL_MAX // _MILLISECOND
-        return self._job(key, meter, ReadOrder(), priority=Priority.POLL, deadline_ms=deadline_ms)
+        zone = self._zones.get(meter.meter_id)
+        civil = None if zone is None else now.astimezone(zone_of(zone)).replace(tzinfo=None)
+        order = ReadOrder(now=civil)
+        return self._job(key, meter, order, priority=Priority.POLL, deadline_ms=deadline_ms)
 
     def give_up(self, claim: Claim, *, reason: str, at: datetime) -> None:
         """End a claim that no line could take; it is due again like any that met silence."""

@@ -77,6 +77,8 @@ class Gateway:
     def _open(self, road: Road) -> None:
         known = self._database.store.tables.meters.values()
         meters = [meter for meter in known if meter.endpoint_id == road.name]
+        with self._database.store.transaction() as tx:
+            self._memory.dispatcher.follow(tx.zones())
         end = _End(road=road, line=Line(road.name, byte_us=road.byte_us), meters=meters)
         self._memory.ends[road.name] = end
         road.attach(self.body.name, self.body.guarded(lambda data: self._hear(end, data)))

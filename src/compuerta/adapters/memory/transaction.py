@@ -137,6 +137,13 @@ class MemoryTransaction:
     def meters(self) -> list[Meter]:
         return [meter for _, meter in sorted(self._tables.meters.items())]
 
+    def zones(self) -> dict[int, str]:
+        accounts = self._tables.accounts
+        return {
+            meter_id: accounts[account_id].zone
+            for meter_id, account_id in self._tables.account_of_meter.items()
+        }
+
     def account_by_token(self, pay_token: UUID) -> int | None:
         for account in self._tables.accounts.values():
             if account.pay_token == pay_token and account.period.end is None:

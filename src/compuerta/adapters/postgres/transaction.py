@@ -143,6 +143,13 @@ class PostgresTransaction:
     def meters(self) -> list[Meter]:
         return [rows.to_meter(row) for row in self._all("select * from meter order by meter_id")]
 
+    def zones(self) -> dict[int, str]:
+        found = self._all(
+            """select i.meter_id, z.zone from installation i
+            join account a using (account_id) join site z using (site_id) where i.ended_at is null"""
+        )
+        return {row["meter_id"]: row["zone"] for row in found}
+
     def account_by_token(self, pay_token: UUID) -> int | None:
         found = self._all(
             """select a.account_id from account a join supply_point p using (supply_point_id)
