@@ -18,10 +18,10 @@ from compuerta.domain.tariff.components import (
     Demand,
     Energy,
     Fixed,
-    Ladder,
     Minimum,
     MonthDay,
     Percent,
+    Period,
     PerKwh,
     Rounding,
     RoundingMode,
@@ -198,6 +198,7 @@ class _Maker:
         self._version = schedule.by_key[self._segment.version]
         self._tariff = self._version.tariff
         self._minor = 10 ** minor_digits(self._tariff.currency)
+        self._minor_per_wh = Fraction(self._minor, WH_PER_KWH)
         self._lines: list[Line] = []
 
     def lines(self, *, before: tuple[Line, ...], closing: bool) -> list[Line]:
@@ -223,21 +224,29 @@ class _Maker:
     def _put(
         self, name: str, account: Account, unit: Unit, *, quantity: Fraction | int, price: Fraction
     ) -> Line:
-        quantity = Fraction(quantity)
-        sign = -1 if account is Account.SUBSIDY else 1
-        per = {Unit.WH: Fraction(self._minor, WH_PER_KWH), Unit.W: Fraction(self._minor, W_PER_KW)}
-        factor = Fraction(1) if unit is Unit.MINOR else per.get(unit, Fraction(self._minor))
+        exact = quantity * price * self._factor(unit)
         line = Line(
             version=self._version.key,
             name=name,
             account=account,
             unit=unit,
-            quantity=quantity,
+            quantity=Fraction(quantity),
             price=price,
-            exact=sign * quantity * price * factor,
+            exact=-exact if account is Account.SUBSIDY else exact,
         )
         self._lines.append(line)
         return line
+
+    def _factor(self, unit: Unit) -> Fraction | int:
+        match unit:
+            case Unit.WH:
+                return self._minor_per_wh
+            case Unit.W:
+                return Fraction(self._minor, W_PER_KW)
+            case Unit.MINOR:
+                return 1
+            case _:
+                return self._minor
 
     # Energy.
 
@@ -257,29 +266,34 @@ class _Maker:
         for at, period in enumerate(energy.periods):
             row = cells[at * (count + 1) : (at + 1) * (count + 1)]
             steps = row[:-1] if count > 1 else self._steps_at_last(at, bounds[at])
-            ladder = Ladder(bounds=period.ladder.bounds, prices=period.ladder.prices)
             for step, quantity in enumerate(steps):
                 if quantity:
-                    self._energy_line(energy.name, period.name, ladder, bounds[at], step, quantity)
+                    self._energy_line(energy.name, period, bounds[at], step, quantity)
             allowance = self._tariff.allowance
             if row[-1] and allowance is not None:
                 free = self._put(allowance.name, Account.ENERGY, Unit.WH, quantity=row[-1], price=Fraction(0))
                 self._lines[-1] = replace(free, period=period.name)
 
     def _energy_line(
-        self, name: str, period: str, ladder: Ladder, bounds: Sequence[Amount], step: int, quantity: Amount
+        self, name: str, period: Period, bounds: Sequence[Amount], step: int, quantity: Amount
     ) -> None:
-        line = self._put(name, Account.ENERGY, Unit.WH, quantity=quantity, price=ladder.prices[step])
-        if bounds:
-            self._lines[-1] = replace(
-                line,
-                period=period,
-                step=step,
-                from_wh=bounds[step - 1] if step else 0,
+        price = period.ladder.prices[step]
+        stepped = bool(bounds)
+        self._lines.append(
+            Line(
+                version=self._version.key,
+                name=name,
+                account=Account.ENERGY,
+                unit=Unit.WH,
+                quantity=Fraction(quantity),
+                price=price,
+                exact=quantity * price * self._minor_per_wh,
+                period=period.name,
+                step=step if stepped else None,
+                from_wh=(bounds[step - 1] if step else 0) if stepped else None,
                 to_wh=bounds[step] if step < len(bounds) else None,
             )
-        else:
-            self._lines[-1] = replace(line, period=period)
+        )
 
     def _steps_at_last(self, at: int, bounds: Sequence[Amount]) -> list[Amount]:
         """Return a period's energy by step where that is decided by the whole cycle: slab, proportional."""

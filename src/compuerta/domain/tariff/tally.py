@@ -152,9 +152,12 @@ def bounds_of(
     """Return each period's bounds as they hold for this account in this window, in Wh."""
     tariff = version.tariff
     steps = tariff.energy.steps
-    factor = _scale(steps.scale, terms, window) * _share(version, schedule, window, opened_us)
     large = 0 < steps.household_persons <= (terms.persons or 0)
     extra_wh = steps.household_extra_wh if large else 0
+    shared = steps.prorate_moves or steps.on_change is ChangePolicy.PRORATE
+    if not (extra_wh or shared) and steps.scale is Scale.NONE:
+        return tuple(period.ladder.bounds for period in tariff.energy.periods)
+    factor = _scale(steps.scale, terms, window) * _share(version, schedule, window, opened_us)
     return tuple(
         tuple(_whole((bound + extra_wh) * factor) for bound in period.ladder.bounds)
         for period in tariff.energy.periods
