@@ -197,7 +197,7 @@ class _Maker:
         self._terms = terms
         self._version = schedule.by_key[self._segment.version]
         self._tariff = self._version.tariff
-        self._minor = 10 ** minor_digits(self._tariff.currency)
+        self._minor: int = 10 ** minor_digits(self._tariff.currency)
         self._minor_per_wh = Fraction(self._minor, WH_PER_KWH)
         self._lines: list[Line] = []
 
