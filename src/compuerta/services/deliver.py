@@ -168,38 +168,28 @@ def _is_ours(current: Instruction, claimed: Instruction) -> bool:
 
 def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> None:
     result = conclusion.result
-    event = _EVENTS[result.ending]
-    denied = event is Event.DENIED
-    if denied and instruction.kind is Kind.RECHARGE:
-        # Somebody's money: a case is opened, and it stays open and is tried again until the meter has it.
-        event = Event.MISSED
-    answer, due_at = result.reason or result.ending.value, None
-    if instruction.kind is Kind.TARIFF:
-        step = rollout.step_after(conclusion.claim, result, event=event, now=now)
-        event, answer, due_at = step.event, step.answer, step.due_at
-        denied = event is Event.DENIED
-    state = life.after(instruction.state, event)
+    denied = _EVENTS[result.ending] is Event.DENIED
+    step = _step(instruction, conclusion, now=now)
+    state = life.after(instruction.state, step.event)
     open_still = state in life.OPEN
     retry = life.retry_at(created_at=instruction.created_at, tries=instruction.tries, now=now)
-    if denied:
-        retry = now + life.RETRY_MAX
     batch.saved.append(
         replace(
             instruction,
             state=state,
-            due_at=(due_at or retry) if open_still else instruction.due_at,
+            due_at=(step.due_at or retry) if open_still else instruction.due_at,
             lease_until=None,
             lease_owner="",
             ended_at=None if open_still else now,
-            last_answer=answer,
+            last_answer=step.answer,
         )
     )
     batch.reports.append(
         observe.MeterReport(meter_id=instruction.meter_id, at=conclusion.at, state=result.state)
     )
-    if instruction.kind is Kind.RECHARGE and event is Event.CONFIRMED:
+    if instruction.kind is Kind.RECHARGE and step.event is Event.CONFIRMED:
         _deliver(batch, instruction, conclusion, now=now)
-    if denied:
+    if denied and step.answer != rollout.LATE:  # a late tariff has a case of its own
         batch.cases.append(
             Case(
                 account_id=instruction.account_id,
@@ -209,6 +199,19 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
                 opened_at=now,
             )
         )
+
+
+def _step(instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> rollout.Step:
+    """Return what a conversation's end means for its instruction."""
+    result = conclusion.result
+    step = rollout.Step(event=_EVENTS[result.ending], answer=result.reason or result.ending.value)
+    match instruction.kind:
+        case Kind.TARIFF:
+            return rollout.step_after(conclusion.claim, result, step=step, now=now)
+        case Kind.RECHARGE if step.event is Event.DENIED:
+            # Somebody's money: a case is opened, and it stays open and is tried again until the meter has it.
+            return replace(step, event=Event.MISSED, due_at=now + life.RETRY_MAX)
+    return step
 
 
 def _deliver(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> None:

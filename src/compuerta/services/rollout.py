@@ -305,18 +305,17 @@ def _parts(claim: Claim) -> frozenset[TariffPart]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What a conversation's end means for a tariff instruction; `due_at` None = as for any other."""
+    """What a conversation's end means for an instruction; `due_at` None = after the usual pause."""
 
     event: Event
     answer: str
     due_at: datetime | None = None
 
 
-def step_after(claim: Claim, result: Result, *, event: Event, now: datetime) -> Step:
-    """Return what the end of a conversation about a tariff means."""
+def step_after(claim: Claim, result: Result, *, step: Step, now: datetime) -> Step:
+    """Return what the end of a conversation about a tariff means; `step` is what it would mean elsewhere."""
     instruction = claim.instruction
     assert instruction.effective_at is not None
-    answer = result.reason or result.ending.value
     confirm_at = max(instruction.effective_at, now) + CONFIRM_AFTER
     match result.ending, result.reason:
         case Ending.DONE, _ if _parts(claim) == {TariffPart.HOLIDAYS}:
@@ -329,8 +328,8 @@ def step_after(claim: Claim, result: Result, *, event: Event, now: datetime) -> 
         case Ending.REFUSED, "switch_time_passed":
             return Step(event=Event.MISSED, answer=LATE, due_at=now)
         case ((Ending.SILENT | Ending.BUSY), _) if instruction.last_answer in _LOADED:
-            return Step(event=event, answer=instruction.last_answer)  # silence unloads nothing
-    return Step(event=event, answer=answer)
+            return replace(step, answer=instruction.last_answer)  # silence unloads nothing
+    return step
 
 
 def _key(instruction: Instruction) -> VersionKey:

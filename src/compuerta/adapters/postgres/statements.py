@@ -172,3 +172,13 @@ update attempt a set ask_at = %s from due
 where a.account_id = due.account_id and a.attempt_id = due.attempt_id
 returning a.*
 """
+
+# Only who holds an end can lose it.
+PUT_ENDS = """
+insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
+select endpoint_id, alive, %s, %s
+from unnest(%s::text[], %s::boolean[]) as e (endpoint_id, alive)
+on conflict (endpoint_id) do update
+set alive = excluded.alive, gateway = excluded.gateway, changed_at = excluded.changed_at
+where excluded.alive or endpoint_state.gateway = excluded.gateway
+"""

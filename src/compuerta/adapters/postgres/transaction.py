@@ -512,12 +512,7 @@ class PostgresTransaction:
     def put_ends(self, alive: Mapping[str, bool], *, gateway: str, at: datetime) -> None:
         if alive:
             self._run(
-                """insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
-                select endpoint_id, alive, %s, %s
-                from unnest(%s::text[], %s::boolean[]) as e (endpoint_id, alive)
-                on conflict (endpoint_id) do update
-                set alive = excluded.alive, gateway = excluded.gateway, changed_at = excluded.changed_at
-                where excluded.alive or endpoint_state.gateway = excluded.gateway""",
+                statements.PUT_ENDS,
                 gateway, at, list(alive), list(alive.values()),
             )  # fmt: skip
 

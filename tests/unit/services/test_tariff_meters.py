@@ -1,0 +1,268 @@
+"""Approval and assignment tell the meters that deduct by themselves, or are refused with the reasons."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.unit.services.tariffs import (
+    ANA,
+    DAY,
+    DECEMBER,
+    DECEMBER_AT,
+    FLAT,
+    SILENT,
+    STANDARD,
+    STANDING,
+    VENDOR,
+    a_town_of,
+    another_tariff,
+    approve,
+    approved,
+    assign,
+    drafted,
+    loadings,
+    proposed,
+    state,
+    stepped,
+)
+from tests.unit.services.town import (
+    HOUR,
+    METER,
+    MODELS,
+    NOON,
+    PLATFORM,
+    a_tariff,
+    the_view,
+    told,
+)
+
+from compuerta.adapters.memory import MemoryStore
+from compuerta.domain.errors import Refused
+from compuerta.domain.instruction import State
+from compuerta.domain.tariff.checking import TariffFaulty
+from compuerta.domain.tariff.civil import to_us
+from compuerta.domain.tariff.components import Tariff, Terms
+from compuerta.domain.tariff.flat import flat_tariff
+from compuerta.services import rollout, tariffing
+from compuerta.services.acting import Actor, ReasonMissing
+from compuerta.services.rollout import MetersMisfit, Stand
+from compuerta.services.store_port import VersionState
+from compuerta.services.tariffing import (
+    AccountNotBilled,
+    CurrencyDiffers,
+    PastIsRated,
+    TariffNotApproved,
+    TariffUnknown,
+    TermsMidBill,
+)
+
+# Meters.
+
+
+def test_approval_tells_the_meters_that_deduct_by_themselves_and_no_other() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, METER, PLATFORM, METER)
+
+    key = approved(store, town)
+
+    assert [
+        (each.meter_id, each.account_id, (each.tariff_id, each.version_no), each.effective_at, each.state)
+        for each in loadings(store)
+    ] == [
+        (home.meter_id, home.account_id, key, DECEMBER_AT, State.WAITING)
+        for home in (town.homes[0], town.homes[2])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "tariff", "reason"),
+    [
+        (STANDARD, STANDING, "a meter deducts for use only, not for time"),
+        (VENDOR, FLAT, "meters of this model take no tables: its prices are set by hand"),
+        ("unknown", FLAT, "meters of this model take no tables: its prices are set by hand"),
+    ],
+)
+def test_a_version_that_meters_cannot_hold_is_refused_with_the_reasons(
+    model: str, tariff: Tariff, reason: str
+) -> None:
+    store = MemoryStore()
+    key = proposed(store, a_town_of(store, METER, PLATFORM, model=model), tariff)
+
+    with pytest.raises(MetersMisfit) as caught:
+        approve(store, key)
+
+    (misfit,) = caught.value.meters
+    assert (misfit.meter_no, misfit.model) == ("000000000001", model)
+    assert [each.reason for each in misfit.misfits] == [reason]
+    assert state(store, key) is VersionState.PROPOSED
+    assert loadings(store) == []
+
+
+def test_meters_that_cannot_hold_it_may_be_set_by_hand_and_have_a_case() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, model=VENDOR)
+    key = proposed(store, town)
+
+    approve(store, key, by_hand=True)
+
+    (case,) = store.tables.cases.values()
+    assert (case.kind, case.account_id) == ("tariff_by_hand", town.homes[0].account_id)
+    assert "set version 2 of tariff 1 in meter 000000000001" in case.detail
+    assert loadings(store) == []
+    found = rollout.rollout(store, key, models=MODELS, now=NOON)
+    assert [each.meter_no for each in found.at(Stand.MISFIT)] == ["000000000001"]
+
+
+def test_the_platform_rates_what_its_meters_could_not_hold() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, PLATFORM, PLATFORM)
+
+    key = approved(store, town, STANDING)
+
+    found = rollout.rollout(store, key, models=MODELS, now=NOON)
+    assert (found.by_platform, found.meters) == (2, ())
+
+
+def test_whether_meters_could_hold_a_version_is_told_before_anybody_decides() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, METER, METER, PLATFORM)
+    fine, standing = drafted(store, town), drafted(store, town, STANDING)
+
+    by_model = [
+        rollout.fits(store, store.tables.versions[key].version, models=MODELS, now=NOON)
+        for key in (fine, standing)
+    ]
+
+    assert [(each.model, each.meters, len(each.misfits)) for found in by_model for each in found] == [
+        (STANDARD, 2, 0),
+        (STANDARD, 2, 1),
+    ]
+
+
+def test_an_account_that_leaves_before_is_not_told() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, METER, METER)
+    other = another_tariff(store, town, FLAT)
+    assign(store, town, at=DECEMBER_AT - DAY, tariff_id=other)
+    was = len(loadings(store))
+
+    approved(store, town, flat_tariff("0.70", currency="CNY"))
+
+    assert [each.meter_id for each in loadings(store)[was:]] == [town.homes[1].meter_id]
+
+
+# Assignments.
+
+
+def test_an_account_goes_over_to_another_tariff_and_its_meter_too() -> None:
+    store = MemoryStore()
+    town = a_town_of(store)
+    other = another_tariff(store, town, FLAT)
+
+    assign(store, town, at=DECEMBER_AT, tariff_id=other)
+
+    view = the_view(store, town.homes[0].account_id)
+    assert view.schedule is not None
+    assert [view.schedule.version_at(to_us(at)).tariff_id for at in (DECEMBER_AT - HOUR, DECEMBER_AT)] == [
+        town.tariff_id,
+        other,
+    ]
+    assert [(each.tariff_id, each.effective_at) for each in loadings(store)] == [(other, DECEMBER_AT)]
+    (act,) = store.tables.audit
+    assert (act.what, act.subject) == ("assign tariff", f"account {town.homes[0].account_id}")
+
+
+def test_later_versions_of_the_tariff_are_told_to_the_meter_too() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, METER, METER)
+    other = replace(town, tariff_id=another_tariff(store, town, FLAT))
+    approved(store, other, flat_tariff("0.70", currency="CNY"), at=DECEMBER + 31 * DAY)
+
+    assign(store, town, at=DECEMBER_AT, tariff_id=other.tariff_id)
+
+    assert [(each.version_no, each.effective_at) for each in loadings(store)] == [
+        (1, DECEMBER_AT),
+        (2, DECEMBER_AT + 31 * DAY),
+    ]
+
+
+def test_what_is_rated_is_not_rated_again() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, PLATFORM)
+    other = another_tariff(store, town, FLAT)
+    told(store, town.homes[0], at=NOON + HOUR, energy_wh=100)
+
+    with pytest.raises(PastIsRated):
+        assign(store, town, at=NOON + HOUR - timedelta(seconds=1), tariff_id=other)
+    assign(store, town, at=NOON + HOUR, tariff_id=other)
+
+    assert len(store.tables.assignments) == 1
+
+
+def test_terms_change_where_a_bill_begins_and_the_bill_before_keeps_its_own() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, PLATFORM)
+    five = Terms(persons=5)
+
+    with pytest.raises(TermsMidBill) as caught:
+        assign(store, town, at=DECEMBER_AT - HOUR, tariff_id=town.tariff_id, terms=five)
+    assign(store, town, at=DECEMBER_AT, tariff_id=town.tariff_id, terms=five)
+
+    assert "2026-11-30T16:00:00+00:00" in str(caught.value)
+    view = the_view(store, town.homes[0].account_id, now=DECEMBER_AT)
+    assert (view.terms_at(DECEMBER_AT - HOUR), view.terms_at(DECEMBER_AT)) == (Terms(), five)
+
+
+def test_what_cannot_be_assigned_is_refused_and_nothing_is_saved() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, PLATFORM)
+    with store.transaction() as tx:
+        stranger = tx.add_organisation("Other house")
+        theirs = a_tariff(tx, stranger, FLAT)
+        euro = a_tariff(tx, town.organisation_id, replace(FLAT, name="Euro", currency="EUR"))
+    unapproved = tariffing.begin(
+        store,
+        stepped(),
+        organisation_id=town.organisation_id,
+        effective_from=DECEMBER,
+        actor=ANA,
+        now=NOON,
+    )[0]
+    mine = town.tariff_id
+    refusals: list[tuple[type[Refused], int, int | None, Actor]] = [
+        (TariffUnknown, 99, None, ANA),
+        (TariffUnknown, theirs, None, ANA),
+        (TariffNotApproved, unapproved, None, ANA),
+        (CurrencyDiffers, euro, None, ANA),
+        (AccountNotBilled, mine, 99, ANA),
+        (AccountNotBilled, mine, town.suspense_id, ANA),
+        (ReasonMissing, mine, None, SILENT),
+    ]
+
+    for refusal, tariff_id, account_id, actor in refusals:
+        with pytest.raises(refusal):
+            assign(store, town, at=DECEMBER_AT, tariff_id=tariff_id, account_id=account_id, actor=actor)
+
+    assert store.tables.assignments == {}
+
+
+def test_a_tariff_whose_steps_mean_something_else_is_not_assigned() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, PLATFORM, tariff=stepped())
+    other = another_tariff(store, town, stepped(window="year"))
+
+    with pytest.raises(TariffFaulty):
+        assign(store, town, at=DECEMBER_AT, tariff_id=other)
+
+    assert store.tables.assignments == {}
+
+
+def test_a_meter_that_cannot_hold_the_other_tariff_keeps_its_account_where_it_is() -> None:
+    store = MemoryStore()
+    town = a_town_of(store)
+    other = another_tariff(store, town, STANDING)
+
+    with pytest.raises(MetersMisfit):
+        assign(store, town, at=DECEMBER_AT, tariff_id=other)
+
+    assert store.tables.assignments == {}
