@@ -149,6 +149,12 @@ def found(tx: Transaction, tariff: Tariff, *, organisation_id: int, founders: Fo
     return tariff_id
 
 
+def version(store: Store, key: VersionKey) -> TariffVersion:
+    """Return a version as it is kept; raises `TariffUnknown`."""
+    with store.transaction() as tx:
+        return _version(tx, key)
+
+
 # Drafts.
 
 
