@@ -10,9 +10,11 @@ const language = () => document.documentElement.lang;
 const told = (date, how) => new Intl.DateTimeFormat(language(), { timeZone: "UTC", ...how }).format(date);
 const dayOfYear = (season) => (Date.UTC(2023, season.month - 1, season.day) - Date.UTC(2023, 0, 1)) / 86_400_000;
 
+// Called inside a loop of the page, `this` has the loop's names too: no property may be named like one of them.
+
 // Painting: a stroke begins at one cell of a day and covers all up to where the pointer is now.
 const painting = {
-  brush: 0, grid: 30, table: 0, looked: null, cursor: null, stroke: null,
+  brush: 0, grid: 30, chosen: 0, looked: null, cursor: null, stroke: null,
 
   segments(table, from, until) {
     const slots = table.slots, length = until - from;
@@ -33,7 +35,7 @@ const painting = {
     if (event.button) return;
     const strip = event.currentTarget;
     strip.setPointerCapture(event.pointerId);
-    this.table = index;
+    this.chosen = index;
     this.stroke = { index, start: this.minuteAt(strip, event), before: this.energy.tables[index].slots };
     this.draw(event);
   },
@@ -65,7 +67,7 @@ const painting = {
       } else this.cursor = { index, minute: next, from: next, until: next + this.grid };
     } else return;
     event.preventDefault();
-    this.table = index;
+    this.chosen = index;
   },
   // What the strip says under the pointer: the stretch, and what it is now.
   readout(index) {
@@ -109,7 +111,7 @@ const yearly = {
   },
   choose(event) {
     const day = this.pointAt(event);
-    if (day) this.table = day.table;
+    if (day) this.chosen = day.table;
   },
   sortedSeasons() { return [...this.energy.seasons].sort((a, b) => dayOfYear(a) - dayOfYear(b)); },
   // The parts of the year's strip; the last season comes round into January.
@@ -220,9 +222,9 @@ const parts = {
     else delete period.bounds_kwh;
   },
   addTable() {
-    const like = this.energy.tables[this.table];
+    const like = this.energy.tables[this.chosen];
     this.energy.tables.push({ name: this.fresh(this.words.kind_of_day, this.energy.tables), slots: like.slots.map((slot) => ({ ...slot })) });
-    this.table = this.energy.tables.length - 1;
+    this.chosen = this.energy.tables.length - 1;
   },
   tableUsed(index) { return this.energy.seasons.some((season) => season.days.includes(index) || season.holidays.some((each) => each.table === index)); },
   removeTable(index) {
@@ -232,7 +234,7 @@ const parts = {
       season.holidays.forEach((each) => { each.table = without(each.table); });
     });
     this.energy.tables.splice(index, 1);
-    this.table = 0;
+    this.chosen = 0;
   },
   get others() { return this.model.components.map((component, index) => ({ component, index })).filter(({ component }) => component !== this.energy); },
   addComponent(kind) {
@@ -301,7 +303,7 @@ const keeping = {
     this.text = text;
     this.model = Tariff.opened(JSON.parse(text));
     this.brush = Math.min(this.brush, this.energy.periods.length - 1);
-    this.table = Math.min(this.table, this.energy.tables.length - 1);
+    this.chosen = Math.min(this.chosen, this.energy.tables.length - 1);
     this.check();
   },
   async ask(address, values) {
