@@ -84,6 +84,7 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         holds=tuple(tables.holds.values()),
         cases=tuple(tables.cases.values()),
         bills=tuple(tables.bills.values()),
+        load_days=tuple(tables.load_days.values()),
         billed_by=store.billed_by(now=now),
     )
 

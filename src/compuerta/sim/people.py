@@ -1,6 +1,6 @@
 """The people of a town: residents who pay and use, a cashier, an administrator, and a moody provider."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,8 +8,10 @@ from uuid import UUID
 from compuerta.adapters.payments.http import RoadDown, converse_with
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, AttemptState
+from compuerta.domain.tariff.components import Tariff
 from compuerta.drivers.abilities import Relay
-from compuerta.services import holding, ordering, vend
+from compuerta.drivers.model import Model
+from compuerta.services import holding, ordering, tariffing, vend
 from compuerta.services.acting import Actor
 from compuerta.services.ordering import Order
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
@@ -26,6 +28,8 @@ EXPIRES_IN = timedelta(minutes=8)
 AGAIN_MS = 5_000
 TRIES_MAX = 300  # a cashier goes on until the sale is in the books; the calm is shorter than this
 ADMINISTRATOR = Actor(who="administrator", why="works on the riser", origin="console")
+MANAGER = Actor(who="manager", why="new prices of the utility", origin="console")
+OWNER = Actor(who="owner", why="as agreed", origin="console")
 
 
 class Provider:
@@ -293,6 +297,34 @@ class Administrator:
 
         if door.body.alive:
             door.body.live(step)
+
+
+class Manager:
+    """Writes new versions of tariffs, and has the owner approve them; whatever fails is left as it stands."""
+
+    def __init__(self, *, stage: Stage, door: Door, models: Mapping[str, Model]) -> None:
+        self._stage = stage
+        self._door = door
+        self._models = models
+
+    def renew(self, tariff_id: int, tariff: Tariff, *, effective_from: datetime) -> None:
+        """Draft, propose and approve a version that holds from a moment of the wall clock."""
+        if self._door.body.alive:
+            self._door.body.live(lambda: self._renew(tariff_id, tariff, effective_from))
+
+    def _renew(self, tariff_id: int, tariff: Tariff, effective_from: datetime) -> None:
+        store, now = self._door.body, self._door.now()
+        act_ids = [UUID(int=self._stage.chance.getrandbits(128)) for _ in range(2)]
+        try:
+            key = tariffing.draft(
+                store, tariff, tariff_id=tariff_id, effective_from=effective_from, actor=MANAGER, now=now
+            )
+            tariffing.propose(store, key, actor=MANAGER, act_id=act_ids[0], now=now)
+            tariffing.approve(store, key, actor=OWNER, act_id=act_ids[1], models=self._models, now=now)
+        except (Unreachable, Refused) as reason:
+            self._stage.note("manager", "cannot renew", tariff_id, reason)
+        else:
+            self._stage.note("manager", "renews", *key, effective_from.time())
 
 
 def a_stranger_order(reference: str, *, amount_minor: int, now: datetime) -> Attempt:

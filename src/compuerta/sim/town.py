@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -13,6 +13,7 @@ from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import Model, RechargeLayout
@@ -21,20 +22,21 @@ from compuerta.services.dispatching import Equipment
 from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.store_port import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.services.tariffing import Founders
+from compuerta.sim import tariffs
 from compuerta.sim.door import Door, Worker
 from compuerta.sim.gateway import Gateway
 from compuerta.sim.mortal import Database, Mortal
-from compuerta.sim.people import Administrator, Cashier, Provider, Resident
+from compuerta.sim.people import Administrator, Cashier, Manager, Provider, Resident
 from compuerta.sim.roads import House, Road
 from compuerta.sim.stage import START, Stage
+from compuerta.sim.tariffs import CURRENCY
 from compuerta.virtual.meter import DIRECT_CLOSE, MeterSetup
 from compuerta.virtual.wechat.keys import cheap_keys
 from compuerta.virtual.wechat.world import Terms, WechatWorld
 
 MODELS = Path(__file__).parents[3] / "models"
 ZONE, ZONE_OFFSET_MS = "Asia/Shanghai", 8 * 3_600_000
-CURRENCY = "CNY"
-PRICES_E4 = (5_300, 6_177, 4_983, 10_000)  # 0.0001 of the major unit per kWh; some do not divide
+START_CIVIL = (START + timedelta(milliseconds=ZONE_OFFSET_MS)).replace(tzinfo=None)
 METERS_MIN, METERS_MAX = 4, 6
 BUS_BYTE_US = 4_583  # 11 bits at 2,400 baud
 BUS_DELAY_MS, MOBILE_DELAY_MS = 5, 90
@@ -51,6 +53,11 @@ class Kind:
     authority: CreditAuthority = CreditAuthority.METER
     layout: RechargeLayout = RechargeLayout.STANDARD
     run_feature_word: int = DIRECT_CLOSE
+
+    @property
+    def deducts_by_steps(self) -> bool:
+        """Whether its meters can be given tables."""
+        return self.authority is CreditAuthority.METER and self.layout is RechargeLayout.STANDARD
 
 
 KINDS = (
@@ -78,7 +85,9 @@ class Town:
     residents: list[Resident]
     cashier: Cashier
     administrator: Administrator
+    manager: Manager
     account_ids: list[int]
+    tariffs: dict[int, Tariff]  # those that get a new version
 
     def bodies(self) -> list[Mortal]:
         """Return every process of the platform."""
@@ -117,8 +126,16 @@ def a_town(stage: Stage) -> Town:
         ],
         cashier=Cashier(stage=stage, door=doors[1]),
         administrator=Administrator(stage=stage, door=doors[1]),
+        manager=Manager(stage=stage, door=doors[1], models=models()),
         account_ids=account_ids,
+        tariffs=_renewable(database),
     )
+
+
+def _renewable(database: Database) -> dict[int, Tariff]:
+    rows = database.store.tables.versions.values()
+    every = {row.version.tariff_id: row.version.tariff for row in rows}
+    return {tariff_id: each for tariff_id, each in every.items() if not each.name.startswith("Flat")}
 
 
 @lru_cache(maxsize=1)
@@ -144,7 +161,8 @@ def _build(stage: Stage, kinds: list[Kind], esam: SoftEsam) -> tuple[dict[str, H
             credit_authority=kind.authority,
             layout=kind.layout,
             customer_no=_customer_no(number),
-            price_e4=PRICES_E4[number % len(PRICES_E4)],
+            price_e4=_price_e4(number),
+            tariff=tariffs.tables_of(_price_e4(number)) if kind.deducts_by_steps else None,
             run_feature_word=kind.run_feature_word,
             civil_offset_ms=ZONE_OFFSET_MS + 1000 * stage.between(-off_s, off_s),
         )
@@ -170,8 +188,8 @@ def _register(
 ) -> list[int]:
     organisation_id = tx.add_organisation("Casa Compuerta")
     site_id = tx.add_site(organisation_id=organisation_id, name="Patio", zone=ZONE, currency=CURRENCY)
-    tariffs = {price_e4: _tariff(tx, organisation_id, price_e4) for price_e4 in PRICES_E4}
     account_ids = []
+    known: dict[str, int] = {}
     for number, (kind, meter_no) in enumerate(zip(kinds, houses, strict=True), start=1):
         endpoint_id = _endpoint_id(number, kind)
         if endpoint_id not in {endpoint.endpoint_id for endpoint in tx.endpoints()}:
@@ -195,7 +213,7 @@ def _register(
             )
         )
         home = _opening(site_id, str(number), meter_id=meter_id, chance=chance)
-        tariff_id = tariffs[PRICES_E4[number % len(PRICES_E4)]]
+        tariff_id = _tariff(tx, organisation_id, kind, _price_e4(number), known=known)
         account_ids.append(tx.add_account(replace(home, tariff_id=tariff_id)))
     suspense_id = tx.add_account(_opening(site_id, "suspense", meter_id=None, chance=chance))
     for name in ("wechat", "till"):
@@ -207,15 +225,28 @@ def _register(
     return account_ids
 
 
-def _tariff(tx: MemoryTransaction, organisation_id: int, price_e4: int) -> int:
-    whole, rest = divmod(price_e4, 10_000)
-    return tariffing.found(
-        tx,
-        flat_tariff(f"{whole}.{rest:04d}", currency=CURRENCY),
-        organisation_id=organisation_id,
-        founders=Founders(drafted_by="manager", approved_by="owner"),
-        now=START,
+def _tariff(
+    tx: MemoryTransaction, organisation_id: int, kind: Kind, price_e4: int, *, known: dict[str, int]
+) -> int:
+    """Return the town's tariff for a kind of meter at a price; who has the same shares it."""
+    if kind.authority is CreditAuthority.PLATFORM:
+        tariff = tariffs.hourly(price_e4, start=START_CIVIL)
+    elif kind.deducts_by_steps:
+        tariff = tariffs.stepped(price_e4)
+    else:
+        whole, rest = divmod(price_e4, tariffs.PRICE_E4)
+        tariff = flat_tariff(f"{whole}.{rest:04d}", currency=CURRENCY)
+    if tariff.name in known:
+        return known[tariff.name]
+    founders = Founders(drafted_by="manager", approved_by="owner")
+    known[tariff.name] = tariffing.found(
+        tx, tariff, organisation_id=organisation_id, founders=founders, now=START
     )
+    return known[tariff.name]
+
+
+def _price_e4(number: int) -> int:
+    return tariffs.PRICES_E4[number % len(tariffs.PRICES_E4)]
 
 
 def _opening(

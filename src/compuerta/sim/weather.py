@@ -1,15 +1,19 @@
 """A run's script: what people do, what goes wrong, and the calm in which everything must come right."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 from compuerta.adapters.payments.http import converse_with
 from compuerta.domain.errors import Unreachable
+from compuerta.domain.tariff.components import Tariff
 from compuerta.services.store_port import HoldKind
 from compuerta.sim.faults import CALM
 from compuerta.sim.people import Resident, a_stranger_order
 from compuerta.sim.roads import House, Road
-from compuerta.sim.town import Town
+from compuerta.sim.stage import START_MS
+from compuerta.sim.tariffs import renewed
+from compuerta.sim.town import START_CIVIL, Town
 from compuerta.virtual.wechat.notices import Behaviour
 
 T = TypeVar("T")
@@ -21,6 +25,7 @@ HEARD_AGAIN_MS = 180_000  # from the calm: a restart, a dial, and a poll of ever
 # The provider's slowest repeats, the longest rhythm of asking, two polls: everything has had its turn.
 CALM_MS = 42 * 60_000
 PRESS_EVERY_MS = 45_000
+RENEWED_AHEAD_MIN = (6, 20)
 LOADS_W = (0, 200, 2_500, 9_000, 30_000, 60_000)  # accelerated: what a flat uses in a week
 AMOUNTS_MINOR = (100, 250, 500, 1_000, 1_999, 3_000)
 
@@ -60,6 +65,11 @@ def _plan_people(town: Town) -> None:
             stage.later(_some_time(town), lambda resident=resident: _recharge(town, resident))  # type: ignore[misc]
         if stage.chance.randrange(2) == 0:
             _plan_hold(town, account_id)
+    for tariff_id, tariff in town.tariffs.items():
+        stage.later(
+            _some_time(town) // 2,
+            lambda tariff_id=tariff_id, tariff=tariff: _renew(town, tariff_id, tariff),  # type: ignore[misc]
+        )
     for _ in range(stage.between(1, 4)):
         account_id = town.account_ids[stage.between(0, len(town.account_ids) - 1)]
         amount_minor = AMOUNTS_MINOR[stage.between(0, len(AMOUNTS_MINOR) - 1)]
@@ -69,6 +79,14 @@ def _plan_people(town: Town) -> None:
                 account_id, amount_minor=amount_minor
             ),
         )
+
+
+def _renew(town: Town, tariff_id: int, tariff: Tariff) -> None:
+    """Let a version begin some minutes from now; a meter's own money must not depend on when it has it."""
+    minutes = town.stage.between(*RENEWED_AHEAD_MIN)
+    civil = START_CIVIL + timedelta(milliseconds=town.stage.now_ms - START_MS)
+    effective_from = civil.replace(second=0, microsecond=0) + timedelta(minutes=minutes)
+    town.manager.renew(tariff_id, renewed(tariff), effective_from=effective_from)
 
 
 def _plan_hold(town: Town, account_id: int) -> None:
