@@ -373,6 +373,34 @@ def test_loadings_are_told_by_meter_and_instant_open_or_ended(store: Store) -> N
     assert found == [ended, later]
 
 
+def test_loadings_are_overdue_that_wait_and_whose_instant_has_passed(store: Store) -> None:
+    town = a_town(store, authorities=(METER,) * 5)
+    late, early, told_of, accepted, later = town.homes
+    loadings = [
+        a_loading(late, town, at=NOON + HOUR),
+        a_loading(early, town, at=NOON + 2 * HOUR + SECOND),
+        a_loading(told_of, town, at=NOON + HOUR),
+        a_loading(accepted, town, at=NOON + HOUR),
+        a_loading(later, town, at=NOON + 2 * HOUR),
+    ]
+    given(store, *loadings)
+    with store.transaction() as tx:
+        tx.save_instructions(
+            [
+                replace(loadings[2], last_answer="told"),
+                replace(loadings[3], state=State.ACCEPTED),
+                replace(loadings[4], last_answer="no_answer"),
+            ]
+        )
+
+    with store.transaction() as tx:
+        found = tx.overdue_loadings(now=NOON + 2 * HOUR, told=["told"], limit=10)
+        first = tx.overdue_loadings(now=NOON + 2 * HOUR, told=["told"], limit=1)
+
+    assert [each.meter_id for each in found] == [late.meter_id, later.meter_id]
+    assert [each.meter_id for each in first] == [late.meter_id]
+
+
 def test_an_effective_instant_can_be_put_off(store: Store) -> None:
     town = a_town(store)
     loading = a_loading(town.homes[0], town)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -81,6 +82,30 @@ def show(
         table.add_row(stand.value, str(len(meters)), "\n".join(told))
     console.print(table)
     console.print(f"The platform deducts for {stands.by_platform} accounts.")
+
+
+@commands.command()
+def send(
+    tariff: Annotated[int, typer.Argument(min=1, max=BIGINT_MAX, help="number of the tariff")],
+    version: Annotated[int, typer.Argument(min=1, max=BIGINT_MAX, help="number of the version")],
+    why: Annotated[str, typer.Option(help="for whoever looks at it later")],
+) -> None:
+    """Send an approved version to the meters that lack it: new ones, and those that refused it."""
+    from compuerta.apps import wiring
+    from compuerta.services import rollout
+    from compuerta.services.acting import Actor
+
+    actor = Actor(who=getpass.getuser(), why=why, origin="command line")
+    with _store() as store:
+        count = rollout.send_again(
+            store,
+            (tariff, version),
+            actor=actor,
+            act_id=uuid4(),
+            models=wiring.models(config.settings()),
+            now=wiring.now(),
+        )
+    Console().print(f"{count} meters are told")
 
 
 @commands.command()

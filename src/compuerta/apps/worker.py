@@ -18,7 +18,7 @@ from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import holding, ordering, standing, vend
+from compuerta.services import holding, ordering, rollout, standing, vend
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import OrderAnswer, OrderState, PaymentProvider
 from compuerta.services.store_port import Store
@@ -106,6 +106,7 @@ class Worker:
             until = wiring.now()
             try:
                 await self._desk.run(partial(holding.sweep, since=since, until=until))
+                await self._desk.run(partial(rollout.tell_overdue, now=until))
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
             else:

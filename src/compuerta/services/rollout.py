@@ -7,9 +7,11 @@ too late takes them as soon as it can, and a case says what it deducted by meanw
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
+from uuid import UUID
 
+from compuerta.domain import instruction as life
 from compuerta.domain.errors import Refused
 from compuerta.domain.instruction import Event, Instruction, Kind, State
 from compuerta.domain.naming import derived, named
@@ -20,6 +22,7 @@ from compuerta.domain.tariff.fitting import Loading, MeterTables, Misfit, Unfit,
 from compuerta.domain.tariff.schedule import Schedule, Version, VersionKey
 from compuerta.drivers.abilities import Ending, Result, TariffOrder, TariffPart
 from compuerta.drivers.model import Model
+from compuerta.services.acting import Act, Actor, entry_about, require_reason
 from compuerta.services.store_port import AccountView, Alarm, Case, Claim, Store, Transaction
 
 Models = Mapping[str, Model]
@@ -31,6 +34,7 @@ CONFIRM_AFTER = timedelta(minutes=3)
 REST_DAYS_AGAIN = timedelta(hours=1)  # they wait for days to pass, not for a road
 MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
+OVERDUE_MAX = 500  # told of in one go; the rest a moment later
 MISFITS_TOLD_MAX = 20  # meters of one model do not fit for the same reasons
 
 # What the last conversation brought, where the next one depends on it.
@@ -180,13 +184,54 @@ def send(tx: Transaction, goings: Iterable[Going], *, models: Models, by_hand: b
     tx.put_cases(cases)
 
 
+def send_again(
+    store: Store, key: VersionKey, *, actor: Actor, act_id: UUID, models: Models, now: datetime
+) -> int:
+    """Tell the meters that lack a version and that nothing is open for: new ones, and those that refused.
+
+    Returns how many there are.
+    """
+    require_reason(actor)
+    with store.transaction() as tx:
+        line = tx.tariff(key[0])
+        views = tx.look_at(tx.accounts_on(key[0], now=now), now=now).values()
+        meters = [view.meter.meter_id for view in views if view.meter and _deducts(view)]
+        has = {
+            each.meter_id
+            for each in tx.loadings(meters)
+            if _key(each) == key and (each.state in life.OPEN or each.state is State.DONE)
+        }
+        goings = [
+            Going(view=view, takeover=takeover, terms=view.terms_at(takeover.at))
+            for view in views
+            if view.meter and _deducts(view) and view.meter.meter_id not in has
+            for takeover in _current(view, key, now=now)
+        ]
+        if line is None or not goings:
+            return 0
+        send(tx, goings, models=models, by_hand=True, now=now)
+        act = Act(act_id=act_id, what="send tariff again", after=f"{len(goings)} meters")
+        subject = f"tariff {key[0]} version {key[1]}"
+        tx.put_audit([entry_about(subject, actor, act, organisation_id=line.organisation_id, now=now)])
+    return len(goings)
+
+
+def _current(view: AccountView, key: VersionKey, *, now: datetime) -> Iterator[Takeover]:
+    """Yield the takeover by which an account is, or will be, billed by a version."""
+    if view.schedule is not None and not _is_past(view.schedule, key, now=now):
+        known = takeovers(view.schedule, since=datetime.min.replace(tzinfo=UTC))
+        yield [each for each in known if each.version.key == key][-1]
+
+
 def _instruction(going: Going, *, now: datetime) -> Instruction:
     meter, takeover = going.view.meter, going.takeover
     assert meter is not None
     tariff_id, version_no = takeover.version.key
     return Instruction(
         meter_id=meter.meter_id,
-        instruction_id=named("tariff", meter.meter_id, tariff_id, version_no, takeover.at.isoformat()),
+        instruction_id=named(
+            "tariff", meter.meter_id, tariff_id, version_no, takeover.at.isoformat(), now.isoformat()
+        ),
         account_id=going.view.account.account_id,
         kind=Kind.TARIFF,
         created_at=now,
@@ -220,10 +265,13 @@ def _told(misfit: MeterMisfit) -> str:
 
 
 def is_aged(claim: Claim, *, now: datetime) -> bool:
-    """Tell whether nobody wants an instruction's version any more: the account is, or will be, past it."""
+    """Tell whether nobody wants an instruction's version any more: the account is past it, or left it out."""
     assert claim.schedule is not None
-    entries = list(claim.schedule.entries())
-    key = _key(claim.instruction)
+    return _is_past(claim.schedule, _key(claim.instruction), now=now)
+
+
+def _is_past(schedule: Schedule, key: VersionKey, *, now: datetime) -> bool:
+    entries = list(schedule.entries())
     for place, (_, version) in enumerate(entries):
         if version.key == key and (place + 1 == len(entries) or entries[place + 1][0] > now):
             return False
@@ -257,11 +305,32 @@ def lateness(claim: Claim, *, now: datetime) -> tuple[Case, Alarm] | None:
     """Return what is told of a late meter; nothing where it was late from the start, or was told of."""
     instruction, schedule = claim.instruction, claim.schedule
     assert instruction.effective_at is not None and schedule is not None
-    in_time = instruction.created_at + LEAD < instruction.effective_at
-    if not in_time or instruction.effective_at not in {start for start, _ in schedule.entries()}:
+    if instruction.effective_at not in {start for start, _ in schedule.entries()}:
         return None
+    return _told_late(instruction, claim.meter.meter_no, now=now)
+
+
+def tell_overdue(store: Store, *, now: datetime) -> None:
+    """Tell of meters whose takeover passed before they had their tables, also where no road reaches them."""
+    with store.transaction() as tx:
+        overdue = tx.overdue_loadings(now=now, told=[*_LOADED, LATE], limit=OVERDUE_MAX)
+        views = tx.look_at({each.account_id for each in overdue}, now=now)
+        told = [
+            _told_late(each, meter.meter_no, now=now)
+            for each in overdue
+            if (meter := views[each.account_id].meter) is not None
+        ]
+        tx.put_cases([case for case, _ in filter(None, told)])
+        tx.put_alarms([alarm for _, alarm in filter(None, told)])
+        tx.save_instructions([replace(each, last_answer=LATE) for each in overdue])
+
+
+def _told_late(instruction: Instruction, meter_no: str, *, now: datetime) -> tuple[Case, Alarm] | None:
+    assert instruction.effective_at is not None
+    if instruction.effective_at <= instruction.created_at + LEAD:
+        return None  # late from the start: whoever wanted it so knows
     detail = (
-        f"meter {claim.meter.meter_no} did not have version {instruction.version_no} of tariff "
+        f"meter {meter_no} did not have version {instruction.version_no} of tariff "
         f"{instruction.tariff_id} at {instruction.effective_at.isoformat()}: it deducts by the tariff before "
         f"until it takes over, and the books by the new one"
     )
@@ -272,7 +341,7 @@ def lateness(claim: Claim, *, now: datetime) -> tuple[Case, Alarm] | None:
         detail=detail,
         opened_at=now,
     )
-    return case, Alarm(kind="tariff_late", subject=claim.meter.meter_no, detail=detail, at=now)
+    return case, Alarm(kind="tariff_late", subject=meter_no, detail=detail, at=now)
 
 
 def order_for(claim: Claim, *, model: Model, now: datetime) -> TariffOrder | Result:

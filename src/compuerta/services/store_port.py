@@ -526,6 +526,10 @@ class Transaction(Protocol):
     def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:
         """End the leases whose owner gave no sign of life since an instant."""
         ...
+    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
+        """Return waiting tariff instructions whose instant has passed, but for those with these answers."""
+        ...
+
 
     def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
         """Make the waiting instructions of meters that were heard due at once."""

@@ -1,13 +1,16 @@
 """What a gateway has in hand: chosen by line, carried out once, and never lost to a database that is away."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.unit.services.tariffs import FLAT, approved
 from tests.unit.services.town import HOUR, METER, NOON, SECOND, Town, a_town, an_id, paid
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.models import load_models
 from compuerta.domain.errors import Unreachable
+from compuerta.domain.instruction import Kind
 from compuerta.domain.party import Meter
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
 from compuerta.drivers.line import Priority
@@ -61,6 +64,34 @@ def test_a_line_has_no_more_claims_than_it_can_carry_out_in_time() -> None:
 
     assert len(first) == CLAIMS_PER_LINE_MAX
     assert second == []
+
+
+def test_a_tariff_begins_on_an_idle_line_and_leaves_room_for_recharges() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    town = a_town(store, authorities=(METER,) * 4, model="dlt645-standard-4g")
+    approved(store, town, FLAT)
+
+    (tariff,) = written(store, dispatcher).claims
+    paid(store, town.homes[2])
+    (recharge,) = written(store, dispatcher).claims
+
+    assert (tariff.instruction.kind, recharge.instruction.kind) == (Kind.TARIFF, Kind.RECHARGE)
+    jobs = [dispatcher.job(claim, now=NOON, now_ms=0) for claim in (tariff, recharge)]
+    assert [job.priority for job in jobs] == [Priority.POLL, Priority.RECHARGE]
+
+
+def test_a_tariff_that_does_not_fit_any_more_is_refused_without_a_word_to_the_meter() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    town = a_town(store, model="dlt645-standard-4g")
+    approved(store, town, FLAT)
+    (claim,) = written(store, dispatcher).claims
+    other = replace(claim.meter, model="dlt645-vendor-rs485")
+
+    conversation = dispatcher.job(replace(claim, meter=other), now=NOON, now_ms=0).conversation
+
+    with pytest.raises(StopIteration) as ended:
+        next(conversation)
+    assert ended.value.value == Result(ending=Ending.REFUSED, reason="tariff_does_not_fit")
 
 
 def test_a_meter_is_free_again_when_its_evidence_is_written() -> None:

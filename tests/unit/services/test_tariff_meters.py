@@ -1,7 +1,7 @@
 """Approval and assignment tell the meters that deduct by themselves, or are refused with the reasons."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from tests.unit.services.tariffs import (
@@ -15,6 +15,7 @@ from tests.unit.services.tariffs import (
     STANDING,
     VENDOR,
     a_town_of,
+    acts,
     another_tariff,
     approve,
     approved,
@@ -32,6 +33,7 @@ from tests.unit.services.town import (
     NOON,
     PLATFORM,
     a_tariff,
+    an_id,
     the_view,
     told,
 )
@@ -43,6 +45,7 @@ from compuerta.domain.tariff.checking import TariffFaulty
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import Tariff, Terms
 from compuerta.domain.tariff.flat import flat_tariff
+from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.services import rollout, tariffing
 from compuerta.services.acting import Actor, ReasonMissing
 from compuerta.services.rollout import MetersMisfit, Stand
@@ -149,6 +152,67 @@ def test_an_account_that_leaves_before_is_not_told() -> None:
     approved(store, town, flat_tariff("0.70", currency="CNY"))
 
     assert [each.meter_id for each in loadings(store)[was:]] == [town.homes[1].meter_id]
+
+
+def test_a_meter_that_no_road_reaches_is_told_of_once() -> None:
+    store = MemoryStore()
+    town = a_town_of(store)
+    approved(store, town)
+    told_of = []
+
+    for at in (DECEMBER_AT - HOUR, DECEMBER_AT, DECEMBER_AT + HOUR):
+        rollout.tell_overdue(store, now=at)
+        told_of.append((len(store.tables.cases), [times for _, times in store.tables.alarms.values()]))
+
+    assert told_of == [(0, []), (1, [1]), (1, [1])]
+    (case,) = store.tables.cases.values()
+    assert (case.kind, case.account_id) == ("tariff_late", town.homes[0].account_id)
+
+
+def send_again(store: MemoryStore, key: VersionKey, *, now: datetime = NOON) -> int:
+    return rollout.send_again(store, key, actor=ANA, act_id=an_id(f"again {now}"), models=MODELS, now=now)
+
+
+def test_a_meter_that_refused_is_told_again_and_no_other() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, METER, METER, METER, PLATFORM)
+    key = approved(store, town)
+    waits, refused, done = loadings(store)
+    with store.transaction() as tx:
+        tx.save_instructions(
+            [
+                replace(refused, state=State.REFUSED, ended_at=NOON),
+                replace(done, state=State.DONE, ended_at=NOON),
+            ]
+        )
+
+    again = (send_again(store, key, now=NOON + HOUR), send_again(store, key, now=NOON + 2 * HOUR))
+
+    assert again == (1, 0)
+    assert [each.meter_id for each in loadings(store) if each.created_at > NOON] == [refused.meter_id]
+    found = rollout.rollout(store, key, models=MODELS, now=NOON + HOUR)
+    assert sorted(each.meter_id for each in found.at(Stand.WAITING)) == [waits.meter_id, refused.meter_id]
+    assert "send tariff again" in acts(store)
+
+
+def test_a_new_meter_gets_the_version_that_it_is_billed_by() -> None:
+    store = MemoryStore()
+    town = a_town_of(store)
+
+    count = send_again(store, (town.tariff_id, 1))
+
+    (loading,) = loadings(store)
+    assert (count, loading.version_no, loading.state) == (1, 1, State.WAITING)
+
+
+@pytest.mark.parametrize("number", [2, 9])
+def test_a_version_that_bills_nobody_is_not_sent(number: int) -> None:
+    store = MemoryStore()
+    town = a_town_of(store)
+    proposed(store, town)
+
+    assert send_again(store, (town.tariff_id, number)) == 0
+    assert loadings(store) == []
 
 
 # Assignments.

@@ -51,6 +51,20 @@ def loadings(tables: Tables, meter_ids: Iterable[int]) -> list[Instruction]:
     return [each for *_, each in sorted(found, key=lambda row: row[:3])]
 
 
+def overdue_loadings(tables: Tables, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
+    """Return waiting tariff instructions whose instant has passed, but for those with some answers."""
+    answers = set(told)
+    found = [
+        (each.effective_at, each.meter_id, each)
+        for each in tables.instructions.values()
+        if each.state is State.WAITING
+        and each.effective_at is not None
+        and each.effective_at <= now
+        and each.last_answer not in answers
+    ]
+    return [each for *_, each in sorted(found, key=lambda row: row[:2])[:limit]]
+
+
 def due_meters(tables: Tables, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
     """Return what is due for which meters, the longest waiting first, tariffs last."""
     found = []

@@ -353,6 +353,9 @@ class MemoryTransaction:
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         leased = outbox.lease(self._tables, meter_ids, now=now, owner=owner)
         return [self._claim(each, now=now) for each in leased]
+    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
+        return outbox.overdue_loadings(self._tables, now=now, told=told, limit=limit)
+
 
     def _claim(self, leased: Instruction, *, now: datetime) -> Claim:
         view = self._view(self._tables.account_of_meter[leased.meter_id], now=now)

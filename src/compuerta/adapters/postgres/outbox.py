@@ -50,6 +50,18 @@ def loadings(tx: Asked, meter_ids: Iterable[int]) -> list[Instruction]:
     return [rows.to_instruction(row) for row in found]
 
 
+def overdue_loadings(tx: Asked, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
+    """Return waiting tariff instructions whose instant has passed, but for some answers, locked."""
+    found = tx.query(
+        """select * from instruction
+        where kind = 'tariff' and state = 'waiting' and effective_at <= %(now)s
+            and last_answer <> all(%(told)s)
+        order by effective_at, meter_id limit %(limit)s for update skip locked""",
+        {"now": now, "told": list(told), "limit": limit},
+    )
+    return [rows.to_instruction(row) for row in found]
+
+
 def due_meters(tx: Asked, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
     """Return what is due for which meters, the longest waiting first, tariffs last."""
     values = {"ids": sorted(set(among)), "now": now, "limit": limit}

@@ -421,6 +421,9 @@ class PostgresTransaction:
 
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         leased = outbox.lease(self, meter_ids, now=now, owner=owner)
+    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
+        return outbox.overdue_loadings(self, now=now, told=told, limit=limit)
+
         if not leased:
             return []
         with_tariff = [each.account_id for each in leased if each.kind is Kind.TARIFF]
