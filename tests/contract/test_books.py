@@ -22,7 +22,7 @@ from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import promises, vend
-from compuerta.services.store_port import Store
+from compuerta.services.store_port import LoadDay, Store
 from compuerta.sim.looking import books_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -40,6 +40,7 @@ def a_history(store: Store) -> None:
     told(store, on_platform, at=NOON + 4 * SECOND, energy_wh=20, relay=Relay.CLOSED)
     with store.transaction() as tx:
         tx.put_hold(a_hold(on_platform))
+        tx.put_load_days([LoadDay(meter_id=in_meter.meter_id, starts_at=NOON, minutes=60, wh=(10, 0) * 12)])
     vend.accept_payments(store, [a_notice(transaction_no="t9", reference="nobody's")], now=NOON + 5 * SECOND)
 
 

@@ -4,7 +4,19 @@ from dataclasses import replace
 
 import pytest
 from tests.contract.conftest import Shelf
-from tests.unit.services.town import NOON, SECOND, Home, Town, a_delivery, a_town, an_id, the_view
+from tests.unit.services.town import (
+    HOUR,
+    NOON,
+    PLATFORM,
+    SECOND,
+    Home,
+    Town,
+    a_delivery,
+    a_town,
+    an_id,
+    an_opening,
+    the_view,
+)
 
 from compuerta.drivers.abilities import Relay
 from compuerta.services.store_port import (
@@ -16,6 +28,7 @@ from compuerta.services.store_port import (
     Conflict,
     ConstraintBroken,
     Inbound,
+    LoadDay,
     MeterSnapshot,
     Reading,
     Store,
@@ -265,3 +278,47 @@ def test_empty_batches_write_nothing(shelf: Shelf) -> None:
 
     tables = ("payment", "posting", "instruction", "reading", "case_file", "alarm", "audit")
     assert {table: shelf.count(table) for table in tables} == dict.fromkeys(tables, 0)
+
+
+def test_days_of_intervals_come_back_by_meter_and_time_and_are_kept_once(store: Store) -> None:
+    first, second = a_town(store, authorities=(PLATFORM, PLATFORM)).homes
+    days = [
+        LoadDay(meter_id=home.meter_id, starts_at=NOON + 24 * place * HOUR, minutes=60, wh=(10,) * 24)
+        for home in (first, second)
+        for place in range(3)
+    ]
+    with store.transaction() as tx:
+        tx.put_load_days(days[::-1])
+
+    with store.transaction() as tx:
+        found = tx.load_days([second.meter_id, first.meter_id], since=NOON, until=NOON + 48 * HOUR)
+        of_nobody = tx.load_days([], since=NOON, until=NOON + 48 * HOUR)
+
+    assert found == [day for day in days if day.starts_at < NOON + 48 * HOUR]
+    assert not of_nobody
+    with pytest.raises(Conflict), store.transaction() as tx:
+        tx.put_load_days(days[:1])
+
+
+def test_accounts_that_are_billed_by_intervals_are_told_in_order(store: Store) -> None:
+    town = a_town(store)
+    with store.transaction() as tx:
+        opened = [
+            tx.add_account(
+                an_opening(
+                    town.site_id,
+                    name=f"shop {place}",
+                    meter_id=None,
+                    tariff_id=town.tariff_id,
+                    by_intervals=True,
+                )
+            )
+            for place in range(3)
+        ]
+
+        assert tx.interval_accounts(after=0, limit=2) == opened[:2]
+        assert tx.interval_accounts(after=opened[1], limit=2) == opened[2:]
+        assert tx.lock_accounts(opened[:1], now=NOON)[opened[0]].by_intervals
+        assert not tx.lock_accounts([town.homes[0].account_id], now=NOON)[
+            town.homes[0].account_id
+        ].by_intervals

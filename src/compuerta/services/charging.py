@@ -5,7 +5,7 @@ read, the charges of a bill add up to it. What is kept of a charge are the use a
 lines are made again from the bill's opening and its uses, whenever somebody asks (T3), and so are proved.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,10 +19,12 @@ from compuerta.domain.tariff.packing import packed, unpacked
 from compuerta.domain.tariff.rating import extend
 from compuerta.domain.tariff.schedule import Schedule
 from compuerta.domain.tariff.tally import Span, Tally, count_days, cut_at_cycle, opened
-from compuerta.services.store_port import AccountView, Basis, BillOpening, Charge, Holdings
+from compuerta.services.store_port import AccountView, Basis, BillOpening, Charge, Holdings, LoadDay
 
 # Two readings nearer than this are one look at the meter, whatever price began between them.
 NEAR = timedelta(minutes=15)
+# A local day in which the clock is put back, by whatever zone's rule.
+LONGEST_DAY = timedelta(hours=26)
 # Ten years of monthly bills; a use that is longer is no use.
 BILLS_PER_USE_MAX = 121
 
@@ -69,11 +71,32 @@ def charge(view: AccountView, holdings: Holdings, use: Use, *, now: datetime) ->
     made = _Made(view, holdings, use.meter_id, now)
     for _ in range(BILLS_PER_USE_MAX):
         head, tail = cut_at_cycle(use.span, made.tally, schedule=schedule)
-        made.extend(head, basis=_basis(schedule, head))
+        made.extend([head], basis=_basis(schedule, head))
         if tail is None:
             return made.charged()
         use = replace(use, span=tail)
     raise UseTooLong(use.span)
+
+
+def charge_intervals(view: AccountView, meter_id: int, spans: Sequence[Span], *, now: datetime) -> Charged:
+    """Return what the intervals up to the end of the open bill come to: one charge, which ends the bill."""
+    made = _Made(view, view.holdings, meter_id, now)
+    made.extend(spans, basis=Basis.INTERVALS)
+    return made.charged()
+
+
+def intervals_of(days: Iterable[LoadDay], *, since: datetime, until: datetime) -> list[Span]:
+    """Return the intervals that begin in [since, until), in order: a use that began before is another's."""
+    spans = []
+    for day in days:
+        length = timedelta(minutes=day.minutes)
+        starts = (day.starts_at + length * place for place in range(len(day.wh)))
+        spans += [
+            Span(start=start, end=start + length, energy_wh=energy_wh)
+            for start, energy_wh in zip(starts, day.wh, strict=True)
+            if since <= start < until
+        ]
+    return spans
 
 
 def charge_days(
@@ -95,9 +118,17 @@ def tally_of(view: AccountView, holdings: Holdings) -> Tally:
 
 
 def made_again(
-    opening: Tally, charges: Iterable[Charge], *, schedule: Schedule, terms: Terms
+    opening: Tally,
+    charges: Iterable[Charge],
+    *,
+    schedule: Schedule,
+    terms: Terms,
+    days: Sequence[LoadDay] = (),
 ) -> Iterator[tuple[Bill, Bill]]:
-    """Make a bill again from its opening and its charges, in order: before and after each of them."""
+    """Make a bill again from its opening and its charges, in order: before and after each of them.
+
+    `days` are those of the meter, for charges that rest on intervals.
+    """
     tally, before = opening, bill(opening, schedule=schedule, terms=terms)
     for each in charges:
         if each.basis is Basis.DAYS:
@@ -106,8 +137,12 @@ def made_again(
         else:
             energy_wh = each.to_wh - each.from_wh
             span = Span(start=each.from_at, end=each.read_at, energy_wh=energy_wh, rates_wh=each.rates_wh)
-            moved = extend(tally, span, schedule=schedule, terms=terms)
-            tally = moved.tally
+            spans = [span]
+            if each.basis is Basis.INTERVALS:
+                spans = intervals_of(days, since=each.from_at, until=each.read_at)
+            for span in spans:
+                moved = extend(tally, span, schedule=schedule, terms=terms)
+                tally = moved.tally
             after = moved.closed[0][1] if moved.closed else bill(tally, schedule=schedule, terms=terms)
         yield before, after
         before = after
@@ -130,11 +165,13 @@ class _Made:
         if not holdings.tally:
             self._open()
 
-    def extend(self, span: Span, *, basis: Basis) -> None:
-        terms = self._view.terms_at(self.tally.bill_start)
-        moved = extend(self.tally, span, schedule=self._schedule, terms=terms)
-        at = self.tally
-        self.tally = moved.tally
+    def extend(self, spans: Sequence[Span], *, basis: Basis) -> None:
+        """Charge uses that follow each other, none of which reaches over the end of the bill, as one."""
+        terms, at = self._view.terms_at(self.tally.bill_start), self.tally
+        for each in spans:
+            moved = extend(self.tally, each, schedule=self._schedule, terms=terms)
+            self.tally = moved.tally
+        span = spans[0] if len(spans) == 1 else _whole(spans)
         if moved.closed:
             _, ended = moved.closed[0]
             self._put(at, span, basis, ended)
@@ -206,6 +243,10 @@ class _Made:
             booked_at=self._now,
             cause_id=made.charge_id,
         )
+
+
+def _whole(spans: Sequence[Span]) -> Span:
+    return Span(start=spans[0].start, end=spans[-1].end, energy_wh=sum(each.energy_wh for each in spans))
 
 
 def _lines(before: Bill, after: Bill) -> tuple[Line, ...]:

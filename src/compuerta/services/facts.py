@@ -28,6 +28,7 @@ from compuerta.services.store_port import (
     Hold,
     Holdings,
     HoldKind,
+    LoadDay,
     MeterSnapshot,
     Payment,
     Recharge,
@@ -63,6 +64,7 @@ class Books:
     instants: tuple[RechargeInstant, ...] = ()
     charges: tuple[Charge, ...] = ()
     bills: tuple[BillOpening, ...] = ()
+    load_days: tuple[LoadDay, ...] = ()
     instructions: tuple[Instruction, ...] = ()
     holdings: tuple[Holdings, ...] = ()
     snapshots: tuple[MeterSnapshot, ...] = ()

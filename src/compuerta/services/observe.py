@@ -118,7 +118,7 @@ def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: d
     )
     if state.relay is Relay.CLOSED:
         batch.seen_closed[view.account.account_id] = report.at
-    if state.energy_wh is not None:
+    if state.energy_wh is not None and not view.by_intervals:
         _bill(batch, report, view, now=now)
     _warn(batch, before, report, view)
 

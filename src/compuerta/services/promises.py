@@ -226,13 +226,17 @@ def _open_minor(view: View, held: Holdings, open_bill: datetime | None, billed_m
 def _m4_made_again(view: View) -> Iterator[str | None]:
     """M4 Every bill, made again from its opening and its uses, gives the same charges; energy is whole."""
     charges = grouped(view.books.charges, lambda each: (each.account_id, each.bill_start))
+    days = grouped(view.books.load_days, lambda each: each.meter_id)
     for opening in view.books.bills:
         by = view.books.billed_by[opening.account_id]
         own = sorted(
             charges[opening.account_id, opening.bill_start], key=lambda each: (each.to_wh, each.read_at)
         )
         terms = by.terms_at(opening.bill_start)
-        again = charging.made_again(unpacked(opening.tally), own, schedule=by.schedule, terms=terms)
+        measured = days[own[0].meter_id] if own else []
+        again = charging.made_again(
+            unpacked(opening.tally), own, schedule=by.schedule, terms=terms, days=measured
+        )
         for charge, (before, after) in zip(own, again, strict=True):
             made = before.total_minor, after.total_minor
             yield _unless(

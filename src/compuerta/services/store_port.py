@@ -52,6 +52,7 @@ class Basis(Enum):
     READ = "read"  # a reading, or readings of each rate: nothing had to be supposed
     SPREAD = "spread"  # use between readings that lie apart, spread evenly over hours of different prices
     DAYS = "days"  # days that passed, without a reading
+    INTERVALS = "intervals"  # what the meter has measured by intervals, day by day
 
 
 class Instant(Enum):
@@ -204,6 +205,16 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadDay:
+    """What a meter has measured by intervals on a local day, from its first instant on."""
+
+    meter_id: int
+    starts_at: datetime
+    minutes: int  # of each interval
+    wh: tuple[int, ...]  # of 23, 24 or 25 hours, as the day has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeterSnapshot:
     """The last that is known of a meter, and what is wanted of it."""
 
@@ -247,6 +258,7 @@ class AccountView:
     holds: frozenset[HoldKind]
     schedule: Schedule | None = None  # by what it is billed; None for accounts that buy nothing
     agreed: Agreed = ()  # the terms up to now
+    by_intervals: bool = False  # it is billed by load days, once a cycle, and not by registers
 
     def terms_at(self, instant: datetime) -> Terms:
         """Return the terms that hold at an instant; those of a bill are those of its beginning."""
@@ -369,6 +381,7 @@ class AccountOpening:
     opened_at: datetime
     register_wh: int | None = None
     terms: Terms = field(default_factory=Terms)
+    by_intervals: bool = False  # see AccountView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,6 +464,10 @@ class Transaction(Protocol):
         """Return what is known of accounts, without a lock: for screens, and for what is checked again."""
         ...
 
+    def interval_accounts(self, *, after: int, limit: int) -> list[int]:
+        """Return open accounts that are billed by intervals, by id from after one on."""
+        ...
+
     def silent_accounts(self, *, silent_since: datetime, after: int, limit: int) -> list[int]:
         """Return open accounts with an open bill and no reading since an instant, by id from after one on."""
         ...
@@ -509,6 +526,10 @@ class Transaction(Protocol):
         """Return all tariff instructions of these meters, open and ended, by meter and effective instant."""
         ...
 
+    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
+        """Return waiting tariff instructions whose instant has passed, but for those with these answers."""
+        ...
+
     def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
         """Return what is due for which of these meters, the longest waiting first, tariffs last.
 
@@ -526,10 +547,6 @@ class Transaction(Protocol):
     def end_leases(self, *, owners_silent_since: datetime, at: datetime) -> None:
         """End the leases whose owner gave no sign of life since an instant."""
         ...
-    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
-        """Return waiting tariff instructions whose instant has passed, but for those with these answers."""
-        ...
-
 
     def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
         """Make the waiting instructions of meters that were heard due at once."""
@@ -539,6 +556,11 @@ class Transaction(Protocol):
     def put_readings(self, readings: Sequence[Reading]) -> None: ...
     def save_snapshots(self, snapshots: Sequence[MeterSnapshot]) -> None:
         """Write what is known of meters; the purchase number given out last is not touched."""
+        ...
+
+    def put_load_days(self, days: Sequence[LoadDay]) -> None: ...
+    def load_days(self, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> list[LoadDay]:
+        """Return the days of these meters that begin in [since, until), by meter and time."""
         ...
 
     def put_hold(self, hold: Hold) -> None: ...

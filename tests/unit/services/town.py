@@ -162,6 +162,8 @@ def an_opening(
     kind: AccountKind = AccountKind.CUSTOMER,
     tariff_id: int | None = None,
     register_wh: int | None = 0,
+    opened_at: datetime = NOON,
+    by_intervals: bool = False,
 ) -> AccountOpening:
     return AccountOpening(
         site_id=site_id,
@@ -171,8 +173,9 @@ def an_opening(
         tariff_id=tariff_id,
         meter_id=meter_id,
         pay_token=an_id(f"token of {name}"),
-        opened_at=NOON,
+        opened_at=opened_at,
         register_wh=register_wh,
+        by_intervals=by_intervals,
     )
 
 

@@ -25,6 +25,7 @@ from compuerta.services.store_port import (
     Inbound,
     Instant,
     Key,
+    LoadDay,
     MeterSnapshot,
     Payment,
     ProviderAccount,
@@ -61,6 +62,8 @@ class Tables:
     recharges: dict[UUID, Recharge] = field(default_factory=dict)
     instants: dict[tuple[UUID, Instant], RechargeInstant] = field(default_factory=dict)
     charges: dict[UUID, Charge] = field(default_factory=dict)
+    load_days: dict[tuple[int, datetime], LoadDay] = field(default_factory=dict)
+    by_intervals: set[int] = field(default_factory=set)  # accounts
     snapshots: dict[int, MeterSnapshot] = field(default_factory=dict)
     instructions: dict[UUID, Instruction] = field(default_factory=dict)
     readings: dict[tuple[int, datetime], Reading] = field(default_factory=dict)

@@ -40,6 +40,7 @@ from compuerta.services.store_port import (
     Inbound,
     Instant,
     Key,
+    LoadDay,
     MeterEntry,
     MeterSnapshot,
     Payment,
@@ -119,6 +120,8 @@ class MemoryTransaction:
             (opening.kind is AccountKind.CUSTOMER) == (opening.tariff_id is not None), "account_has_a_tariff"
         )
         self._tables.terms[account_id] = opening.terms
+        if opening.by_intervals:
+            self._tables.by_intervals.add(account_id)
         if opening.meter_id is not None:
             self._tables.take("installation_of_meter", opening.meter_id)
             self._tables.account_of_meter[opening.meter_id] = account_id
@@ -203,6 +206,9 @@ class MemoryTransaction:
             and self._tables.accounts[account_id].period.end is None
         ]
         return sorted(silent)[:limit]
+
+    def interval_accounts(self, *, after: int, limit: int) -> list[int]:
+        return sorted(each for each in self._tables.by_intervals if each > after)[:limit]
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
         installed = self._tables.account_of_meter
@@ -347,15 +353,15 @@ class MemoryTransaction:
     def loadings(self, meter_ids: Iterable[int]) -> list[Instruction]:
         return outbox.loadings(self._tables, meter_ids)
 
+    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
+        return outbox.overdue_loadings(self._tables, now=now, told=told, limit=limit)
+
     def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
         return outbox.due_meters(self._tables, among, now=now, limit=limit)
 
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         leased = outbox.lease(self._tables, meter_ids, now=now, owner=owner)
         return [self._claim(each, now=now) for each in leased]
-    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
-        return outbox.overdue_loadings(self._tables, now=now, told=told, limit=limit)
-
 
     def _claim(self, leased: Instruction, *, now: datetime) -> Claim:
         view = self._view(self._tables.account_of_meter[leased.meter_id], now=now)
@@ -394,6 +400,19 @@ class MemoryTransaction:
         for each in snapshots:
             last = self._tables.snapshots[each.meter_id].purchase_no_last
             self._tables.snapshots[each.meter_id] = replace(each, purchase_no_last=last)
+
+    def put_load_days(self, days: Sequence[LoadDay]) -> None:
+        for day in days:
+            self._tables.take("load_day_pkey", day.meter_id, day.starts_at)
+            self._tables.load_days[day.meter_id, day.starts_at] = day
+
+    def load_days(self, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> list[LoadDay]:
+        wanted = set(meter_ids)
+        return [
+            day
+            for (meter_id, starts_at), day in sorted(self._tables.load_days.items())
+            if meter_id in wanted and since <= starts_at < until
+        ]
 
     def put_hold(self, hold: Hold) -> None:
         require(hold.note != "", "supply_hold_note_check")
@@ -477,6 +496,7 @@ class MemoryTransaction:
         return AccountView(
             schedule=schedule,
             agreed=agreed,
+            by_intervals=account_id in self._tables.by_intervals,
             account=account,
             holdings=self._tables.holdings[account_id],
             meter=None if meter_id is None else self._tables.meters[meter_id],

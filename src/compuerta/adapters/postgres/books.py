@@ -80,6 +80,7 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
             "select account_id, bill_start, opening as tally from bill order by account_id, bill_start",
             lambda row: BillOpening(**{**row, "tally": tuple(row["tally"])}),
         ),
+        load_days=all_of("select * from load_day order by meter_id, starts_at", rows.to_load_day),
         billed_by=tx.billed_by(now=now),
         instructions=all_of(
             "select * from instruction order by meter_id, instruction_id", rows.to_instruction

@@ -19,6 +19,7 @@ from compuerta.services.store_port import (
     AccountView,
     Holdings,
     HoldKind,
+    LoadDay,
     MeterSnapshot,
     Payment,
     PaymentVerdict,
@@ -104,6 +105,7 @@ def to_view(row: Row, billed_by: BilledBy | None) -> AccountView:
         holdings=to_holdings(_part(row, _HOLDINGS)),
         schedule=None if billed_by is None else billed_by.schedule,
         agreed=() if billed_by is None else billed_by.agreed,
+        by_intervals=row["billed_by"] == "intervals",
         meter=to_meter(_part(row, _METER)) if has_meter else None,
         snapshot=to_snapshot(_part(row, _SNAPSHOT)) if has_meter else None,
         holds=frozenset(HoldKind(kind) for kind in row["holds"]),
@@ -120,6 +122,11 @@ def to_holdings(row: Row) -> Holdings:
             "register_rates_wh": None if rates_wh is None else tuple(rates_wh),
         }
     )
+
+
+def to_load_day(row: Row) -> LoadDay:
+    """Build a day of intervals from its row."""
+    return LoadDay(**{**row, "wh": tuple(row["wh"])})
 
 
 def to_snapshot(row: Row) -> MeterSnapshot:

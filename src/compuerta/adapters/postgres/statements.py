@@ -20,7 +20,7 @@ select
     a.kind as a_kind, a.name as a_name, p.name as a_supply_point, z.currency as a_currency, z.zone as a_zone,
     a.tariff_id as a_tariff_id, p.pay_token as a_pay_token,
     a.opened_at as a_opened_at, a.closed_at as a_closed_at,
-    a.persons, a.contracted_w, a.reassigned, g.generation,
+    a.persons, a.contracted_w, a.reassigned, a.billed_by, g.generation,
     l.account_id as s_account_id, l.undelivered_minor as s_undelivered_minor,
     l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.register_at as s_register_at,
     l.billed_wh as s_billed_wh, l.billing_held as s_billing_held,
@@ -181,4 +181,11 @@ from unnest(%s::text[], %s::boolean[]) as e (endpoint_id, alive)
 on conflict (endpoint_id) do update
 set alive = excluded.alive, gateway = excluded.gateway, changed_at = excluded.changed_at
 where excluded.alive or endpoint_state.gateway = excluded.gateway
+"""
+
+LOSE_ENDS = """
+update endpoint_state e set alive = false, changed_at = %s
+where e.alive and not exists (
+    select from role_beat b where b.instance = e.gateway and b.beat_at > %s
+)
 """

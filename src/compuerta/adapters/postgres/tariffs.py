@@ -11,7 +11,15 @@ from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import Agreed, Version
 from compuerta.services.facts import BilledBy
 from compuerta.services.schedules import Billing, Schedules
-from compuerta.services.store_port import Assignment, Basis, Charge, TariffEntry, TariffVersion, VersionState
+from compuerta.services.store_port import (
+    Assignment,
+    Basis,
+    Charge,
+    LoadDay,
+    TariffEntry,
+    TariffVersion,
+    VersionState,
+)
 
 _KEPT = (
     "fingerprint", "drafted_by", "drafted_at", "proposed_by", "proposed_at", "decided_by", "decided_at",
@@ -111,6 +119,28 @@ def accounts_on(tx: Asked, tariff_id: int, *, now: datetime) -> list[int]:
         {"id": tariff_id, "now": now},
     )
     return [row["account_id"] for row in found]
+
+
+def interval_accounts(tx: Asked, *, after: int, limit: int) -> list[int]:
+    """Return open accounts that are billed by intervals."""
+    found = tx.query(
+        """select account_id from account
+        where billed_by = 'intervals' and closed_at is null and account_id > %(after)s
+        order by account_id limit %(limit)s""",
+        {"after": after, "limit": limit},
+    )
+    return [row["account_id"] for row in found]
+
+
+def load_days(tx: Asked, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> list[LoadDay]:
+    """Return the days of these meters that begin in [since, until), by meter and time."""
+    found = tx.query(
+        """select * from load_day
+        where meter_id = any(%(ids)s) and starts_at >= %(since)s and starts_at < %(until)s
+        order by meter_id, starts_at""",
+        {"ids": sorted(set(meter_ids)), "since": since, "until": until},
+    )
+    return [rows.to_load_day(row) for row in found]
 
 
 def silent_accounts(tx: Asked, *, silent_since: datetime, after: int, limit: int) -> list[int]:

@@ -40,6 +40,7 @@ from compuerta.services.store_port import (
     Inbound,
     Instant,
     Key,
+    LoadDay,
     MeterEntry,
     MeterSnapshot,
     NameTaken,
@@ -112,11 +113,12 @@ class PostgresTransaction:
         account_id = self._one(
             """insert into account
                 (organisation_id, site_id, supply_point_id, kind, name, tariff_id, persons, contracted_w,
-                opened_at)
-            select organisation_id, site_id, %s, %s, %s, %s, %s, %s, %s from site where site_id = %s
+                opened_at, billed_by)
+            select organisation_id, site_id, %s, %s, %s, %s, %s, %s, %s, %s from site where site_id = %s
             returning account_id""",
             supply_point_id, opening.kind.value, opening.name, opening.tariff_id, opening.terms.persons,
-            opening.terms.contracted_w, opening.opened_at, opening.site_id,
+            opening.terms.contracted_w, opening.opened_at,
+            "intervals" if opening.by_intervals else "register", opening.site_id,
         )  # fmt: skip
         self._run(
             "insert into account_state (account_id, register_wh) values (%s, %s)",
@@ -225,6 +227,9 @@ class PostgresTransaction:
 
     def silent_accounts(self, *, silent_since: datetime, after: int, limit: int) -> list[int]:
         return tariffs.silent_accounts(self, silent_since=silent_since, after=after, limit=limit)
+
+    def interval_accounts(self, *, after: int, limit: int) -> list[int]:
+        return tariffs.interval_accounts(self, after=after, limit=limit)
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
         found = self._all(
@@ -416,14 +421,14 @@ class PostgresTransaction:
     def loadings(self, meter_ids: Iterable[int]) -> list[Instruction]:
         return outbox.loadings(self, meter_ids)
 
+    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
+        return outbox.overdue_loadings(self, now=now, told=told, limit=limit)
+
     def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
         return outbox.due_meters(self, among, now=now, limit=limit)
 
     def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
         leased = outbox.lease(self, meter_ids, now=now, owner=owner)
-    def overdue_loadings(self, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
-        return outbox.overdue_loadings(self, now=now, told=told, limit=limit)
-
         if not leased:
             return []
         with_tariff = [each.account_id for each in leased if each.kind is Kind.TARIFF]
@@ -461,6 +466,12 @@ class PostgresTransaction:
                 "power_w", "flags", "read_at", "heard_at",
             ),
         )  # fmt: skip
+
+    def put_load_days(self, days: Sequence[LoadDay]) -> None:
+        self._insert("load_day", [rows.columns(each) for each in days])
+
+    def load_days(self, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> list[LoadDay]:
+        return tariffs.load_days(self, meter_ids, since=since, until=until)
 
     def put_hold(self, hold: Hold) -> None:
         self._insert("supply_hold", [rows.columns(hold, start="started_at", end="ended_at")])
@@ -514,19 +525,10 @@ class PostgresTransaction:
 
     def put_ends(self, alive: Mapping[str, bool], *, gateway: str, at: datetime) -> None:
         if alive:
-            self._run(
-                statements.PUT_ENDS,
-                gateway, at, list(alive), list(alive.values()),
-            )  # fmt: skip
+            self._run(statements.PUT_ENDS, gateway, at, list(alive), list(alive.values()))
 
     def lose_ends(self, *, gateways_silent_since: datetime, at: datetime) -> None:
-        self._run(
-            """update endpoint_state e set alive = false, changed_at = %s
-            where e.alive and not exists (
-                select from role_beat b where b.instance = e.gateway and b.beat_at > %s
-            )""",
-            at, gateways_silent_since,
-        )  # fmt: skip
+        self._run(statements.LOSE_ENDS, at, gateways_silent_since)
 
     # statements ----------------------------------------------------------------------------------------
 

@@ -254,6 +254,11 @@ def _part(span: Span, spread: Sequence[tuple[Piece, int]], *, start: datetime, e
     return Span(start=start, end=end, energy_wh=sum(wh for _, wh in spread), rates_wh=rates_wh)
 
 
+def cycle_end(tally: Tally, *, schedule: Schedule) -> datetime:
+    """Return when the open bill ends."""
+    return from_us(_cycle_end_us(tally, schedule))
+
+
 def _cycle_end_us(tally: Tally, schedule: Schedule) -> int:
     tariff = schedule.by_key[tally.segments[-1].version].tariff
     return day_start_us(cycle_of(tariff, tally.bill_start_us, schedule=schedule).end, zone=schedule.zone)

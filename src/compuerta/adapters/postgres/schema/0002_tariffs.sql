@@ -143,7 +143,7 @@ alter table charge
     add rates_wh bigint[],
     add tariff_id bigint,
     add version_no integer,
-    add basis text not null default 'read' check (basis in ('read', 'spread', 'days')),
+    add basis text not null default 'read' check (basis in ('read', 'spread', 'days', 'intervals')),
     drop constraint charge_check,
     drop constraint charge_check1,
     drop constraint charge_account_id_from_wh_key,
@@ -165,6 +165,7 @@ comment on table load_day is 'distributed: the use of a local day by intervals; 
 
 alter table account
     add billed_by text not null default 'register' check (billed_by in ('register', 'intervals'));
+create index account_billed_by_intervals on account (account_id) where billed_by = 'intervals';
 
 -- A tariff on its way into a meter --------------------------------------------------------------------
 
