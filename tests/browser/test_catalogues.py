@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from compuerta.apps.console import tariff_words
+
 CONSOLE = Path(__file__).resolve().parents[2] / "src" / "compuerta" / "apps" / "console"
 FOLDERS = {"es": "es", "zh-hans": "zh_Hans"}
 WORD = re.compile(r"""\{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
@@ -106,3 +108,46 @@ def test_the_rule_can_fail() -> None:
     assert untranslated_in("… Low balances …", language="es") == ["Low balances"]
     template = "{% translate 'one' %}{% blocktranslate %}two {{ n }}{% endblocktranslate %}"
     assert list(words_in_template(template)) == ["one", "two %(n)s"]
+
+
+def reasons_in(text: str) -> Iterator[str]:
+    """What `checking` says of a faulty tariff: the last of what is yielded, and what is called a reason."""
+    for node in ast.walk(ast.parse(text)):
+        told: ast.expr | None = None
+        match node:
+            case ast.Yield(value=ast.Tuple(elts=[*_, last])):
+                told = last
+            case (
+                ast.keyword(arg="reason", value=value)
+                | ast.Assign(targets=[ast.Name(id="reason")], value=value)
+            ):
+                told = value
+        choices = [told.body, told.orelse] if isinstance(told, ast.IfExp) else [told]
+        for choice in choices:
+            if isinstance(choice, ast.Constant | ast.JoinedStr):
+                parts = choice.values if isinstance(choice, ast.JoinedStr) else [choice]
+                yield "".join(
+                    str(part.value) if isinstance(part, ast.Constant) else "sample" for part in parts
+                )
+
+
+def is_known(reason: str) -> bool:
+    """Whether a reason can be said in other languages, by itself or of something that has a name."""
+    said = [reason, f"sample {reason}"]
+    return any(pattern.fullmatch(each) for _, pattern in tariff_words.REASON_PATTERNS for each in said)
+
+
+def test_every_fault_that_checking_finds_has_a_translation() -> None:
+    checking = CONSOLE.parents[1] / "domain" / "tariff" / "checking.py"
+
+    reasons = [each for each in reasons_in(checking.read_text()) if set(each.split()) != {"sample"}]
+
+    assert len(reasons) > 30
+    assert not [reason for reason in reasons if not is_known(reason)]
+
+
+def test_a_fault_of_unknown_words_is_seen() -> None:
+    assert not is_known("a reason that nobody translated")
+    assert list(reasons_in('def f():\n    yield ".place", f"write {most}, not less"')) == [
+        "write sample, not less"
+    ]

@@ -129,7 +129,7 @@ def person(
     from django.core.exceptions import ValidationError
     from django.db import DataError, IntegrityError
 
-    from compuerta.apps.console.people import SELL, SWITCH, add_person
+    from compuerta.apps.console.people import APPROVE, DRAFT, SELL, SWITCH, add_person
 
     try:
         validate_password(password)
@@ -139,7 +139,7 @@ def person(
                 password=password,
                 organisation_id=organisation,
                 language=language,
-                rights=(SELL, SWITCH),
+                rights=(SELL, SWITCH, DRAFT, APPROVE),
             )
     except ValidationError as error:
         raise PersonRefused(name, " ".join(error.messages)) from error

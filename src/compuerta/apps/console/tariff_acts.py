@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from compuerta.adapters.tariffs import load_tariffs
 from compuerta.apps import wiring
 from compuerta.apps.console import tariff_fits, tariff_reads, work
@@ -55,8 +57,15 @@ def library() -> list[Ready]:
 def draft_ready(key: str, organisation_id: int, *, actor: Actor) -> VersionKey:
     """Begin a tariff like one of the library, or of one price where the library has none of that name."""
     home = tariff_reads.home(organisation_id)
-    tariff = _library().get(key) or flat_tariff("1.00", currency=home.currency, name="Flat")
+    tariff = _library().get(key) or _one_price(home.currency)
     return _begin(tariff, organisation_id, actor=actor)
+
+
+def _one_price(currency: str) -> Tariff:
+    """Return the simplest tariff, in the words of who begins it: they come onto bills."""
+    flat = flat_tariff("1.00", currency=currency, name=_("One price"))
+    period = replace(flat.energy.periods[0], name=_("all day"))
+    return replace(flat, components=(replace(flat.energy, name=_("Energy"), periods=(period,)),))
 
 
 def draft_urdb(text: bytes, organisation_id: int, *, actor: Actor) -> VersionKey:

@@ -6,7 +6,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from compuerta.domain.tariff.components import (
@@ -24,6 +24,12 @@ from compuerta.domain.tariff.components import (
 from compuerta.domain.tariff.reading import word_of
 
 Choices = Sequence[tuple[str, str]]
+
+
+def gettext_noop(text: str) -> str:
+    """Mark a text to be collected for translation; Django's own cannot before it has its settings."""
+    return text
+
 
 # By the word of the document.
 WORDS: Mapping[str, Promise] = MappingProxyType(
@@ -151,7 +157,6 @@ _REASONS = (
     gettext_noop("is there twice: write another name"),
     gettext_noop("a tariff has only one of kind %(kind)s"),
     gettext_noop("write a day from 1 to %(last)s, which every month has"),
-    gettext_noop("write %(steps)s prices, one for each step; there are %(count)s"),
     gettext_noop("steps must rise: write more than the bound before, or than 0"),
     gettext_noop("is below nothing: write 0 or more"),
     gettext_noop("write at most %(most)s decimals"),
@@ -160,22 +165,48 @@ _REASONS = (
     gettext_noop("write a share from 0 to 100"),
     gettext_noop("write more than 0 kWh, or leave the allowance out"),
     gettext_noop("seasons must rise through the year: write a later day than the one before"),
-    gettext_noop("write a day that every year has, such as 06-01"),
-    gettext_noop("no season says what its days are: add it to the seasons' holidays"),
     gettext_noop("%(day)s is in another list with another day table: keep it in one"),
     gettext_noop("the day has a gap before this: begin at 00:00"),
     gettext_noop("overlaps the slot before it: write a later time"),
     gettext_noop("write both persons and extra_kwh above 0, or leave both out"),
     gettext_noop("write both months and percent above 0, or leave both out"),
-    gettext_noop("%(kind)s are counted when a bill is made: write month or cycle"),
     gettext_noop("slab steps price all energy alike: leave allocation out"),
     gettext_noop("write a part of an hour, such as 15, 30 or 60"),
     gettext_noop("begins inside an interval of %(minutes)s minutes: move it to an edge"),
     gettext_noop("power is measured once: write the same interval in all demand components"),
-    gettext_noop("%(name)s comes later or is this one: move it before"),
-    gettext_noop("%(name)s is no component on the bill"),
-    gettext_noop("nothing comes before it that it could be a part of: move it down"),
     gettext_noop("must stay %(currency)s: accounts are kept in it"),
+    gettext_noop("a bill that is paid cannot change with the next: write cycle for slab steps"),
+    gettext_noop("a running total means nothing in another window or scope: %(instead)s"),
+    gettext_noop("each period's running total needs the same periods: %(instead)s"),
+    gettext_noop("a subsidy is taken off the bill and cannot be included in prices"),
+    gettext_noop("begins on day %(first)s, and bills on day %(cycle)s: write cycle"),
+    gettext_noop("is beyond the day: write a time before 24:00"),
+    gettext_noop("%(name)s is no line of the bill"),
+    gettext_noop("%(name)s must come before this"),
+    gettext_noop("is not among the component's holidays: write its dates there"),
+    gettext_noop("name a day table for each of the seven weekdays"),
+    gettext_noop("name components of one account: what is told apart leaves that account"),
+    gettext_noop("name one of the component's day tables"),
+    gettext_noop("name one of the component's periods"),
+    gettext_noop("name the components whose own prices contain it: energy, per_kwh, fixed, demand"),
+    gettext_noop("no season says what its days are: add it there"),
+    gettext_noop("nothing comes before it that it could be taken of: move it down"),
+    gettext_noop("%(name)s contains %(other)s already: write one share for both"),
+    gettext_noop("%(name)s is there twice"),
+    gettext_noop("%(wanted)s; there are %(count)s"),
+    gettext_noop("write %(steps)s prices, one for each step"),
+    gettext_noop("slab and proportional steps are made with the bill: write cycle"),
+    gettext_noop("write a day that every year has%(latest)s, such as 06-01"),
+    gettext_noop("write a name"),
+    gettext_noop("write a number from 0 to %(most)s"),
+    gettext_noop("write an amount of 0 or more"),
+    gettext_noop("write at least one period"),
+    gettext_noop("write at least one season"),
+    gettext_noop("write cycle or year"),
+    gettext_noop("write numbers of 0 or more"),
+    gettext_noop("write one component of kind energy"),
+    gettext_noop("write reset or prorate"),
+    gettext_noop("write one of %(known)s"),
 )
 
 # What `fitting` says of a meter.
@@ -270,8 +301,8 @@ def _patterns(msgids: Sequence[str]) -> Sequence[tuple[str, re.Pattern[str]]]:
     return [(msgid, re.compile(values.sub(r"(?P<\1>.+)", re.escape(msgid)))) for msgid in msgids]
 
 
-_WORDY = frozenset({"window", "base", "kind"})
-_REASON_PATTERNS, _PHRASE_PATTERNS = _patterns((*_REASONS, *_MISFITS)), _patterns(_PHRASES)
+_WORDY = frozenset({"window", "base", "kind", "wanted", "instead"})
+REASON_PATTERNS, _PHRASE_PATTERNS = _patterns((*_REASONS, *_MISFITS)), _patterns(_PHRASES)
 
 
 def word(name: str) -> str:
@@ -320,12 +351,15 @@ def blanks() -> dict[str, dict[str, object]]:
         "demand": {"interval_minutes": 30, "periods": [{"name": word("peak"), "prices": ["1.00"]}]},
         "recovery": {"percent": "25"},
     }
-    return {kind: {"kind": kind, "name": word(kind).capitalize(), **made[kind]} for kind in COMPONENT_KINDS}
+    return {
+        kind: {"kind": kind, "name": word(kind)[:1].upper() + word(kind)[1:], **made[kind]}
+        for kind in COMPONENT_KINDS
+    }
 
 
 def fault_told(reason: str) -> str:
     """Return a fault's reason in the reader's language; one that has no translation as it is."""
-    return _said_again(reason, _REASON_PATTERNS)
+    return _said_again(reason, REASON_PATTERNS)
 
 
 def phrase(text: str) -> str:

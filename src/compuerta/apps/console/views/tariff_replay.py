@@ -5,7 +5,7 @@ the page fills while one looks at it, and nothing has to be kept between request
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urlencode
@@ -59,10 +59,11 @@ def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) 
     days = days if days in REPLAY_DAYS else REPLAY_DAYS[0]
     before, sums = Sums(**given, **money), Sums(**given, **money)
     billed = tariff_reads.billed_by(person.organisation_id, tariff_id, now=now)
+    trial = _trial(version, person.organisation_id, days=days, now=now)
     until = monotonic() + BATCH_S
     rows = []
     for account in billed[before.done :]:
-        replayed = _replayed(account, version, person, since=now - timedelta(days=days))
+        replayed = trial.replayed(account)
         sums = _added(sums, replayed)
         rows.append({"account": account, "replayed": replayed, **_bar(replayed)})
         if monotonic() > until:
@@ -81,24 +82,35 @@ def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) 
     return render(request, "console/_tariff_replay.html", context)
 
 
-def _replayed(account: BilledRow, version: VersionRow, person: Person, *, since: datetime) -> Replayed | None:
-    """Return an account's bills under both; None where too little was measured."""
-    spans = tariff_reads.spans(tariff_reads.use(account.meter_id, since=max(since, account.opened_at)))
-    if not spans:
-        return None
-    history = History(account_id=account.account_id, spans=spans, terms=account.terms)
-    old = _old(version.tariff_id, person.organisation_id, zone=account.zone)
-    new = in_force((_version(version),), zone=account.zone)
-    return next(replay([history], old=old, new=new, start=spans[0].start))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """What is tried against what, over which time; a schedule is compiled once for each zone."""
+
+    old: tuple[Version, ...]
+    new: Version
+    since: datetime
+    schedules: dict[str, tuple[Schedule, Schedule]] = field(default_factory=dict)
+
+    def replayed(self, account: BilledRow) -> Replayed | None:
+        """Return an account's bills under both; None where too little was measured."""
+        since = max(self.since, account.opened_at)
+        spans = tariff_reads.spans(tariff_reads.use(account.meter_id, since=since))
+        if not spans:
+            return None
+        if account.zone not in self.schedules:
+            zone = account.zone
+            self.schedules[zone] = in_force(self.old, zone=zone), in_force((self.new,), zone=zone)
+        old, new = self.schedules[account.zone]
+        history = History(account_id=account.account_id, spans=spans, terms=account.terms)
+        return next(replay([history], old=old, new=new, start=spans[0].start))
 
 
-def _old(tariff_id: int, organisation_id: int, *, zone: str) -> Schedule:
-    """Return by what the tariff's accounts were billed."""
+def _trial(version: VersionRow, organisation_id: int, *, days: int, now: datetime) -> _Trial:
     approved = ("in_force", "coming", "replaced")
-    rows = tariff_reads.versions(organisation_id, now=wiring.now())
-    return in_force(
-        tuple(_version(row) for row in rows if row.tariff_id == tariff_id and row.stands in approved),
-        zone=zone,
+    rows = tariff_reads.versions(organisation_id, now=now)
+    old = [row for row in rows if row.tariff_id == version.tariff_id and row.stands in approved]
+    return _Trial(
+        old=tuple(_version(row) for row in old), new=_version(version), since=now - timedelta(days=days)
     )
 
 
