@@ -151,16 +151,17 @@ def cells_of(blocks: Energies, *, runs: Runs, ladders: Ladders, opening_wh: Int6
     energy = np.zeros((len(blocks), windows, periods, bounds + 1, METERS_PER_BLOCK), np.int64)
     closing, bits = np.empty_like(opening), np.zeros(lanes, blocks.dtype)
     table = (runs.ends, runs.periods, runs.windows, runs.resets)
-    results = (energy, closing, bits)
+    unsigned = blocks.view(f"u{blocks.itemsize}")
+    results = (energy, closing, bits.view(unsigned.dtype))
     narrow = np.minimum(ladders.bounds_wh, _INT32_MAX).astype(np.int32)
-    _sort(blocks, np.arange(len(blocks)), table, (narrow, ladders.totals, opening), results)
+    _sort(unsigned, np.arange(len(blocks)), table, (narrow, ladders.totals, opening), results)
     _require_energies(blocks, bits)
     # What 32 bits may not have held is sorted again with 64, at half the speed.
     wide = np.flatnonzero(
         ~_fit(bits, opening, runs, limit_wh=_INT32_MAX).reshape(-1, METERS_PER_BLOCK).all(axis=1)
     )
     if wide.size:
-        _sort(blocks, wide, table, (ladders.bounds_wh, ladders.totals, opening), results)
+        _sort(unsigned, wide, table, (ladders.bounds_wh, ladders.totals, opening), results)
     fit = _fit(bits, opening, runs, limit_wh=UNBOUNDED_WH)
     if not fit.all():
         raise EnergyTooLarge(meter=int(np.argmin(fit)))
@@ -171,6 +172,7 @@ def _require_agreement(blocks: Energies, runs: Runs, ladders: Ladders, opening_w
     """Hold the shapes and numbers together: compiled code does not look where it reads and writes."""
     totals, meters = opening_wh.shape
     windows, periods, _ = ladders.bounds_wh.shape
+    assert blocks.dtype in (np.int16, np.int32, np.int64), "the sign's bit is free, for two to fit"
     assert blocks.shape == (_blocks_for(meters), runs.ends[-1], METERS_PER_BLOCK)
     assert len(ladders.totals) == periods
     assert 0 <= ladders.totals.min() <= ladders.totals.max() < totals
@@ -208,6 +210,10 @@ def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
 # Below is what numba compiles. Loops over METERS_PER_BLOCK have a length that the compiler knows, and each
 # becomes a handful of vector instructions; arrays are read by index, since a view counts references, which
 # costs more than a run. The width of totals and cells is that of the bounds given.
+#
+# Energies narrower than totals are added in pairs first, so that half as many are widened. For this they come
+# unsigned: two that are not negative fit where one fits with its sign. A negative one spoils the sum of its
+# pair; but it is seen, and refused afterwards.
 
 _Runs = tuple[Int64s, Int64s, Int64s, NDArray[np.bool_]]
 _Ladders = tuple[NDArray[np.int32] | Int64s, Int64s, Int64s]
@@ -234,6 +240,8 @@ def _sort_block(block: Energies, runs: _Runs, ladders: _Ladders, results: _Resul
     totals = opening.astype(bounds.dtype)
     before = np.empty(METERS_PER_BLOCK, bounds.dtype)
     seen = np.zeros(METERS_PER_BLOCK, block.dtype)
+    narrow, wide = block.dtype.type, bounds.dtype.type
+    in_pairs = block.itemsize < bounds.itemsize
     start = 0
     for run in range(len(ends)):
         window, period, total = windows[run], periods[run], totals_of[periods[run]]
@@ -243,10 +251,17 @@ def _sort_block(block: Energies, runs: _Runs, ladders: _Ladders, results: _Resul
             totals[:] = 0
         for meter in range(METERS_PER_BLOCK):
             before[meter] = totals[total, meter]
-        for interval in range(start, ends[run]):
+        length = ends[run] - start
+        pairs_start = start + (length % 2 if in_pairs else length)
+        for interval in range(start, pairs_start):
             for meter in range(METERS_PER_BLOCK):
-                totals[total, meter] += block[interval, meter]
+                totals[total, meter] += wide(block[interval, meter])
                 seen[meter] |= block[interval, meter]
+        for interval in range(pairs_start, ends[run], 2):
+            for meter in range(METERS_PER_BLOCK):
+                first, second = block[interval, meter], block[interval + 1, meter]
+                totals[total, meter] += wide(narrow(first + second))
+                seen[meter] |= first | second
         for step in range(last):
             bound = bounds[window, period, step]
             for meter in range(METERS_PER_BLOCK):

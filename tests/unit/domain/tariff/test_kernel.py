@@ -277,16 +277,28 @@ def test_steps_may_count_on_while_bills_change() -> None:
     assert cells.of(0).tolist() == [[[60, 0]], [[40, 20]], [[0, 60]]]
 
 
+# Nine in a run are one alone and four pairs.
+@pytest.mark.parametrize("interval", [0, 7, 8])
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])
-def test_a_negative_energy_is_refused_with_its_place(dtype: type) -> None:
-    energies = np.full((kernel.METERS_PER_BLOCK + 7, 10), 5)
-    energies[kernel.METERS_PER_BLOCK + 3, 8] = -1
+def test_a_negative_energy_is_refused_with_its_place(dtype: type, interval: int) -> None:
+    energies = np.full((kernel.METERS_PER_BLOCK + 7, 9), 5)
+    energies[kernel.METERS_PER_BLOCK + 3, interval] = -1
 
     with pytest.raises(kernel.EnergyNegative) as refusal:
         cells_of(a_scene(energies.tolist(), dtype=dtype))
 
     place = (refusal.value.meter, refusal.value.interval, refusal.value.energy_wh)
-    assert place == (kernel.METERS_PER_BLOCK + 3, 8, -1)
+    assert place == (kernel.METERS_PER_BLOCK + 3, interval, -1)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
+def test_the_largest_readings_add_up(dtype: type) -> None:
+    largest = int(np.iinfo(dtype).max)
+    scene = a_scene([[largest] * 5], bounds_wh=[[2 * largest - 1]], dtype=dtype)
+
+    cells = cells_of(scene)
+
+    assert cells.of(0).tolist() == [[[2 * largest - 1, 3 * largest + 1]]]
 
 
 def test_a_window_beyond_31_bits_is_exact() -> None:
