@@ -12,13 +12,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from compuerta.adapters.memory import MemoryTransaction
+from compuerta.adapters.memory import MemoryTransaction, Tables, outbox
 from compuerta.domain import instruction as life
 from compuerta.domain import ledger
 from compuerta.domain.energy import Delta
 from compuerta.domain.instruction import Event, Instruction, State
 from compuerta.domain.ledger import Line
 from compuerta.domain.payment import PaymentNotice
+from compuerta.domain.tariff.packing import unpacked
 from compuerta.domain.tariff.tally import Tally, opened
 from compuerta.drivers import dlt645 as driver
 from compuerta.drivers.abilities import Order, RechargeOrder, Result
@@ -61,10 +62,10 @@ def _no_dedupe() -> Sequence[Change]:
 
 
 def _no_unique_payment() -> Sequence[Change]:
-    def take_again(self: MemoryTransaction, index: str, *key: object) -> None:
-        self._tables.taken.add((index, *key))
+    def take_again(self: Tables, index: str, *key: object) -> None:
+        self.taken.add((index, *key))
 
-    return [*_no_dedupe(), (MemoryTransaction, "_take", take_again)]
+    return [*_no_dedupe(), (Tables, "take", take_again)]
 
 
 def _no_amount_check() -> Sequence[Change]:
@@ -87,7 +88,10 @@ def _no_sum_zero() -> Sequence[Change]:
 def _no_bill_difference() -> Sequence[Change]:
     def forgetful(view: AccountView, holdings: Holdings) -> Tally:
         assert view.schedule is not None
-        return opened(schedule=view.schedule, at=holdings.register_at or view.account.period.start)
+        begun = opened(schedule=view.schedule, at=holdings.register_at or view.account.period.start)
+        if not holdings.tally:
+            return begun
+        return replace(begun, bill_start_us=unpacked(holdings.tally).bill_start_us)  # of a bill that is known
 
     return [(charging, "tally_of", forgetful)]
 
@@ -167,15 +171,17 @@ def _no_outbox() -> Sequence[Change]:
 
 
 def _no_single_flight() -> Sequence[Change]:
-    def due(self: MemoryTransaction, meter_id: int, *, now: datetime) -> Instruction | None:
+    def due(tables: Tables, meter_id: int, *, now: datetime) -> Instruction | None:
         waiting = (
             each
-            for each in self._tables.instructions.values()
-            if each.meter_id == meter_id and each.state is State.WAITING and each.due_at <= now
+            for each in tables.instructions.values()
+            if each.meter_id == meter_id
+            and each.state in (State.WAITING, State.ACCEPTED)
+            and each.due_at <= now
         )
         return min(waiting, key=lambda each: (each.created_at, each.instruction_id), default=None)
 
-    return [(MemoryTransaction, "_due", due)]
+    return [(outbox, "_due", due)]
 
 
 def _no_fencing() -> Sequence[Change]:
@@ -263,6 +269,6 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "dark_before_money": _entry(
             "a held meter is told to trip before it is paid", "S3", _no_dark_before_money
         ),
-        "billing_hold": _entry("a register that runs backwards is not billed", "T2", _no_billing_hold),
+        "billing_hold": _entry("a register that runs backwards is not billed", "T2 Broken", _no_billing_hold),
     }
 )
