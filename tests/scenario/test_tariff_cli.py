@@ -128,6 +128,23 @@ def test_a_file_becomes_a_draft_that_is_listed_and_shown(tariff: Tariff, house: 
 
 @pytest.mark.postgres
 @pytest.mark.slow
+def test_a_meter_that_nobody_told_is_shown_and_told(tariff: Tariff, house: None) -> None:
+    before = tariff("show", "1", "1").out
+
+    sent = tariff("send", "1", "1", "--why", "installed today").out
+
+    after = tariff("show", "1", "1").out
+    counts = [
+        [line.split("│")[2].strip() for line in out.splitlines() if f"│ {stand}" in line]
+        for stand in ("untold", "waiting")
+        for out in (before, after)
+    ]
+    assert sent == "1 meters are told\n"
+    assert counts == [["1"], ["0"], ["0"], ["1"]]
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("show", "9", "1"), ("show", "1", "9")])
 def test_what_is_not_there_is_refused_in_one_line(
     tariff: Tariff, house: None, arguments: tuple[str, ...]

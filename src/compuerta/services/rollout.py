@@ -425,6 +425,7 @@ class Stand(Enum):
     WAITING = "waiting"
     REFUSED = "refused"
     MISFIT = "misfit"  # it cannot hold it: set by hand
+    UNTOLD = "untold"  # it came after the version, or was set when it was installed: see `send_again`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -452,7 +453,7 @@ class Rollout:
         return tuple(each for each in self.meters if each.stand is stand)
 
 
-_STANDS = {State.DONE: Stand.CONFIRMED, State.REFUSED: Stand.REFUSED}
+_STAND_OF = {State.DONE: Stand.CONFIRMED, State.REFUSED: Stand.REFUSED}
 
 
 def rollout(store: Store, key: VersionKey, *, models: Models, now: datetime) -> Rollout:
@@ -463,8 +464,7 @@ def rollout(store: Store, key: VersionKey, *, models: Models, now: datetime) -> 
         meter_ids = [view.meter.meter_id for view in metered if view.meter]
         known = {each.meter_id: each for each in tx.loadings(meter_ids) if _key(each) == key}
     fitter = Fitter(models)
-    stands = [_stand(view, known, key, fitter) for view in metered]
-    found = [each for each in stands if each is not None]
+    found = [stand for view in metered for stand in _stands(view, known, key, fitter, now)]
     return Rollout(
         meters=tuple(sorted(found, key=lambda each: (each.since or now, each.meter_no))),
         by_platform=len(views) - len(metered),
@@ -475,32 +475,33 @@ def _deducts(view: AccountView) -> bool:
     return view.meter is not None and view.meter.credit_authority is CreditAuthority.METER
 
 
-def _stand(
-    view: AccountView, known: Mapping[int, Instruction], key: VersionKey, fitter: Fitter
-) -> MeterStand | None:
-    assert view.meter is not None and view.schedule is not None
+def _stands(
+    view: AccountView, known: Mapping[int, Instruction], key: VersionKey, fitter: Fitter, now: datetime
+) -> Iterator[MeterStand]:
+    """Yield where a meter stands; nothing where the version is past for it, or never was for it."""
+    assert view.meter is not None
     told = MeterStand(
         meter_id=view.meter.meter_id,
         meter_no=view.meter.meter_no,
         account_id=view.account.account_id,
-        stand=Stand.WAITING,
+        stand=Stand.UNTOLD,
     )
     each = known.get(view.meter.meter_id)
-    if each is not None:
-        is_loaded = each.state is State.ACCEPTED and each.last_answer in _LOADED
-        stand = Stand.LOADED if is_loaded else _STANDS.get(each.state, Stand.WAITING)
-        reasons = tuple(filter(None, [each.last_answer]))
-        if each.state is State.SUPERSEDED:
-            return None
-        since = each.ended_at or each.created_at
-        return replace(told, stand=stand, reasons=reasons, since=since, effective_at=each.effective_at)
-    for takeover in takeovers(view.schedule, since=view.account.period.start):
-        if takeover.version.key == key:
+    if each is None:
+        for takeover in _current(view, key, now=now):
             misfit = fitter.misfit(Going(view=view, takeover=takeover, terms=view.terms_at(takeover.at)))
-            if misfit is not None:
-                told = replace(told, reasons=tuple(found.reason for found in misfit.misfits))
-                return replace(told, stand=Stand.MISFIT, effective_at=takeover.at)
-    return None
+            reasons = () if misfit is None else tuple(found.reason for found in misfit.misfits)
+            stand = Stand.MISFIT if misfit else Stand.UNTOLD
+            yield replace(told, stand=stand, reasons=reasons, effective_at=takeover.at)
+    elif each.state is not State.SUPERSEDED:
+        is_loaded = each.state is State.ACCEPTED and each.last_answer in _LOADED
+        yield replace(
+            told,
+            stand=Stand.LOADED if is_loaded else _STAND_OF.get(each.state, Stand.WAITING),
+            reasons=tuple(filter(None, [each.last_answer])),
+            since=each.ended_at or each.created_at,
+            effective_at=each.effective_at,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,10 +199,13 @@ def test_a_new_meter_gets_the_version_that_it_is_billed_by() -> None:
     store = MemoryStore()
     town = a_town_of(store)
 
+    before = rollout.rollout(store, (town.tariff_id, 1), models=MODELS, now=NOON)
     count = send_again(store, (town.tariff_id, 1))
 
     (loading,) = loadings(store)
     assert (count, loading.version_no, loading.state) == (1, 1, State.WAITING)
+    after = rollout.rollout(store, (town.tariff_id, 1), models=MODELS, now=NOON)
+    assert [len(found.at(Stand.UNTOLD)) for found in (before, after)] == [1, 0]
 
 
 @pytest.mark.parametrize("number", [2, 9])

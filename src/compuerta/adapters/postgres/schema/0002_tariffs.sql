@@ -187,6 +187,8 @@ alter table instruction
         end
     );
 create index instruction_of_tariff_and_meter on instruction (meter_id, effective_at) where kind = 'tariff';
+create index instruction_of_tariff_waits on instruction (effective_at)
+    where kind = 'tariff' and state = 'waiting';
 create index instruction_of_tariff on instruction (tariff_id, version_no) where kind = 'tariff';
 
 do $$
