@@ -33,8 +33,8 @@ from compuerta.virtual.meter import TariffTables, Zone
 
 CURRENCY = "CNY"
 PRICES_E4 = (5_300, 6_177, 4_983, 10_000)  # 0.0001 of the major unit per kWh; some do not divide
-BOUNDS_WH = (2_000, 9_000)
-ADD_ON_E4 = (0, 700, 2_450)
+BOUNDS_WH: tuple[int, ...] = (2_000, 9_000)
+ADD_ON_E4: tuple[int, ...] = (0, 700, 2_450)
 FAR_WH = 900_000  # a bound that nobody reaches in an hour
 PRICE_E4 = 10_000
 HOURS_EVERY = timedelta(minutes=20)
