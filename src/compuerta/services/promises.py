@@ -189,6 +189,10 @@ def _m3(view: View) -> Iterator[str | None]:
 def _m4(view: View) -> Iterator[str | None]:
     """M4 The charges of a bill add up to it, to the last minor unit, and each is booked as it is."""
     charges = grouped(view.books.charges, lambda each: each.account_id)
+    bills = {(each.account_id, each.bill_start) for each in view.books.bills}
+    for charge in view.books.charges:
+        known = (charge.account_id, charge.bill_start) in bills
+        yield _unless(known, f"charge {charge.charge_id} is of a bill that has no opening")
     for account_id, held in view.holdings.items():
         at_wh, open_bill, billed_minor = 0, None, 0
         for charge in sorted(

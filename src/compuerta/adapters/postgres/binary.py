@@ -12,13 +12,14 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 Int64s = NDArray[np.int64]
 
 # PostgreSQL counts its microseconds from 2000-01-01.
 EPOCH_US = 946_684_800_000_000
-_INT8_OID, _TEXT_OID = 20, 25
+_INT8_OID, _INT8_ARRAY_OID, _TEXT_OID = 20, 1016, 25
 _HEAD_BYTES, _DIMENSION_BYTES = 12, 8
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -50,8 +51,22 @@ class Int32Loader(Int64Loader):
     _item = ">i4"
 
 
-def read_arrays(cursor: psycopg.Cursor[Any]) -> None:
-    """Let a cursor give arrays as numpy's."""
+class Int64Dumper(Dumper):
+    """This will write an array as bigint[]. (It inherits, as psycopg asks for.)"""
+
+    format = Format.BINARY
+    oid = _INT8_ARRAY_OID
+
+    def dump(self, obj: Int64s) -> bytes:
+        """Turn an array of one dimension into PostgreSQL's bytes."""
+        items = np.empty(len(obj), [("bytes", ">i4"), ("item", ">i8")])
+        items["bytes"], items["item"] = 8, obj
+        return np.array([1, 0, _INT8_OID, len(obj), 1], ">i4").tobytes() + items.tobytes()
+
+
+def speak_arrays(cursor: psycopg.Cursor[Any]) -> None:
+    """Let a cursor take and give arrays as numpy's."""
+    cursor.adapters.register_dumper(np.ndarray, Int64Dumper)
     types = cursor.adapters.types
     for name in ("int8", "timestamptz"):
         cursor.adapters.register_loader(types[name].array_oid, Int64Loader)

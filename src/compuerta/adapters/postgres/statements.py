@@ -189,3 +189,9 @@ where e.alive and not exists (
     select from role_beat b where b.instance = e.gateway and b.beat_at > %s
 )
 """
+
+HOLD_EDGES = """
+select distinct meter_id from supply_hold
+where (started_at > %s and started_at <= %s) or (ended_at > %s and ended_at <= %s)
+order by meter_id
+"""

@@ -477,12 +477,7 @@ class PostgresTransaction:
         self._insert("supply_hold", [rows.columns(hold, start="started_at", end="ended_at")])
 
     def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
-        found = self._all(
-            """select distinct meter_id from supply_hold
-            where (started_at > %s and started_at <= %s) or (ended_at > %s and ended_at <= %s)
-            order by meter_id""",
-            since, until, since, until,
-        )  # fmt: skip
+        found = self._all(statements.HOLD_EDGES, since, until, since, until)
         return [row["meter_id"] for row in found]
 
     def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int:
