@@ -68,6 +68,34 @@ def _compare(town: Town, oracles: dict[int, dict[datetime, int]]) -> None:
             assert house.meter.core.balance_minor == left_minor, f"meter {house.number} at {town.now}"
 
 
+def test_readings_at_odd_instants_follow_the_meters_own_rates() -> None:
+    town = Town()
+    for house in town.houses:
+        town.pay(house)
+        town.assign(house)
+    for hours_ahead in (24, 12, 1, 0):
+        town.go_to(START - timedelta(hours=hours_ahead))
+        town.read()
+    town.go_to(START + timedelta(minutes=7))
+    town.read()  # the tables are seen to run
+
+    for number, (instant, _) in enumerate(hours()[:120]):
+        town.use(number)
+        town.go_to(max(town.now, instant + timedelta(minutes=41)))
+        if number % 7 == 0:
+            town.read()
+        town.go_to(instant + timedelta(hours=1))
+    town.read()
+
+    in_meters = [house for house in town.houses if house.meter.core.balance_minor is not None]
+    with town.store.transaction() as tx:
+        views = tx.lock_accounts([house.home.account_id for house in in_meters], now=town.now)
+    assert [house.meter.core.balance_minor for house in in_meters] == [
+        views[house.home.account_id].holdings.delivered_minor for house in in_meters
+    ]
+    assert any(charge.rates_wh for charge in town.store.tables.charges.values())
+
+
 def test_the_year_has_both_clock_changes_and_both_takeovers() -> None:
     days = [instant.astimezone(ZONE).date() for instant, _ in hours()]
     lengths = {days.count(day) for day in set(days)}

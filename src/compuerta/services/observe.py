@@ -4,16 +4,20 @@ Missing is not zero, and a register that runs backwards or jumps is not billed: 
 and a case says why (promise T2). A charge is round(bill up to now) - round(bill up to before) (M4).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from compuerta.domain import alert
 from compuerta.domain.energy import Delta, judge_delta
+from compuerta.domain.instruction import State
 from compuerta.domain.ledger import Posting
 from compuerta.domain.money import minor_digits
 from compuerta.domain.naming import named
 from compuerta.domain.party import Account, CreditAuthority
+from compuerta.domain.tariff.civil import to_us
+from compuerta.domain.tariff.fitting import rates_of
+from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import booking, charging, converging
@@ -62,6 +66,7 @@ class _Batch:
     balances_minor: dict[int, int] = field(default_factory=dict)  # after the charges of this batch
     warned_at: dict[int, int] = field(default_factory=dict)  # the balance that warnings have seen
     seen_closed: dict[int, datetime] = field(default_factory=dict)
+    runs_by: Mapping[int, VersionKey] = field(default_factory=dict)  # whose tables a meter was seen to run
 
 
 def take_readings(store: Store, reports: Sequence[MeterReport], *, now: datetime) -> None:
@@ -74,7 +79,7 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     """Take what meters said, inside somebody's transaction, and converge supply after it."""
     accounts = tx.accounts_of_meters({report.meter_id for report in reports})
     views = tx.lock_accounts(sorted(set(accounts.values())), now=now)
-    batch = _Batch()
+    batch = _Batch(runs_by=_runs_by(tx, reports, accounts, views))
     for report in sorted(reports, key=lambda each: (each.meter_id, each.at)):
         account_id = accounts.get(report.meter_id)
         if account_id is not None:
@@ -89,6 +94,51 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     tx.put_warnings(batch.warnings)
     _keep_closings(tx, batch)
     converging.converge(tx, sorted(set(accounts.values())), now=now)
+
+
+def _runs_by(
+    tx: Transaction,
+    reports: Sequence[MeterReport],
+    accounts: Mapping[int, int],
+    views: Mapping[int, AccountView],
+) -> dict[int, VersionKey]:
+    """Return by which version's tables meters run that tell their use by rate, where rates have prices."""
+    asked = set()
+    for report in reports:
+        view = views.get(accounts.get(report.meter_id, 0))
+        if report.state.rates_wh is not None and view is not None and view.schedule is not None:
+            periods = view.schedule.version_at(to_us(report.at)).tariff.energy.periods
+            asked |= {report.meter_id} if len(periods) > 1 else set()
+    loadings = tx.loadings(sorted(asked)) if asked else []
+    return {
+        each.meter_id: (each.tariff_id, each.version_no)
+        for each in loadings
+        if each.state is State.DONE and each.tariff_id is not None and each.version_no is not None
+    }
+
+
+def _rates_used(
+    batch: _Batch, report: MeterReport, view: AccountView, holdings: Holdings
+) -> tuple[int, ...] | None:
+    """Return the use by the tariff's periods as the meter's own registers tell it.
+
+    Only where the meter ran by the tables of the one version that bills all of this use, and the registers
+    of the rates add up to the total; else the use is spread evenly over time.
+    """
+    before, after = holdings.register_rates_wh, report.state.rates_wh
+    runs_by, schedule = batch.runs_by.get(report.meter_id), view.schedule
+    if before is None or after is None or len(before) != len(after) or schedule is None:
+        return None
+    start = holdings.register_at or view.account.period.start
+    version = schedule.version_at(to_us(report.at) - 1)
+    if not runs_by == version.key == schedule.version_at(to_us(start)).key:
+        return None
+    numbers = rates_of(version.tariff.energy.periods, rates_max=len(after))
+    if max(numbers) > len(after):
+        return None
+    used = tuple(after[number - 1] - before[number - 1] for number in numbers)
+    whole_wh = (report.state.energy_wh or 0) - (holdings.register_wh or 0)
+    return used if min(used) >= 0 and sum(used) == whole_wh else None
 
 
 def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetime) -> None:
@@ -192,6 +242,7 @@ def _charge(
             start=holdings.register_at or view.account.period.start,
             end=report.at,
             energy_wh=report.state.energy_wh - holdings.register_wh,
+            rates_wh=_rates_used(batch, report, view, holdings),
         ),
     )
     charged = charging.charge(view, holdings, use, now=now)

@@ -163,7 +163,7 @@ def fit(tariff: Tariff, *, profile: MeterProfile, loading: Loading) -> MeterTabl
     The tariff is one that `checking` has passed. With `profile.prices` None only the calendar must fit.
     """
     place = f"components[{tariff.components.index(tariff.energy)}]"
-    rates = _rates_of(tariff.energy.periods, rates_max=profile.rates_max)
+    rates = rates_of(tariff.energy.periods, rates_max=profile.rates_max)
     days = _Days(tariff.energy, rates=rates, profile=profile, place=place)
     days.arrange(loading)
     misfits = days.misfits
@@ -187,7 +187,7 @@ def fit(tariff: Tariff, *, profile: MeterProfile, loading: Loading) -> MeterTabl
     )
 
 
-def _rates_of(periods: Sequence[Period], *, rates_max: int) -> tuple[int, ...]:
+def rates_of(periods: Sequence[Period], *, rates_max: int) -> tuple[int, ...]:
     """Number the periods as meters do (1 sharp ... 4 valley), or in order where roles do not tell them."""
     by_role = tuple(_RATE_OF_ROLE[period.role] for period in periods)
     if len(set(by_role)) == len(by_role) and max(by_role) <= rates_max:
@@ -269,7 +269,7 @@ class _Days:
             self._miss("holidays", "the day of the change is a holiday: let it begin at 00:00")
         if before is None:
             return
-        rates = _rates_of(before.energy.periods, rates_max=self._profile.rates_max)
+        rates = rates_of(before.energy.periods, rates_max=self._profile.rates_max)
         rested = _rest_days_of(before.energy.calendar, rates=rates, profile=self._profile)
         changed = self.rest_days ^ (rested or frozenset())
         eve = at - _DAY if at.time() == _MIDNIGHT else at
