@@ -31,7 +31,8 @@ from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.tariff.civil import to_us
 from compuerta.drivers.abilities import Relay
 from compuerta.services import promises
-from compuerta.services.deducting import NONE, RELAYS, Registers
+from compuerta.services.charge_columns import NONE
+from compuerta.services.deducting import RELAYS, Registers
 
 TARGET_S = 20.0
 HOUR_US = 3_600_000_000

@@ -49,7 +49,8 @@ from compuerta.domain.tariff.components import (
 )
 from compuerta.drivers.abilities import MeterState
 from compuerta.services import observe, promises
-from compuerta.services.deducting import NONE, RELAYS, Registers
+from compuerta.services.charge_columns import NONE
+from compuerta.services.deducting import RELAYS, Registers
 from compuerta.services.store_port import Endpoint, Hold, HoldKind, Store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

@@ -25,8 +25,9 @@ from compuerta.domain.tariff.civil import from_us, to_us
 from compuerta.domain.tariff.columns import Bools, Int64s
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import converging, deducting, observe
-from compuerta.services.deducting import CODES, NONE, RELAYS, Charges, Registers, Standing, Terms, Warnings
-from compuerta.services.store_port import Basis, Conflict
+from compuerta.services.charge_columns import BASES, CODES, NONE, Charges, Standing, Terms, Warnings
+from compuerta.services.deducting import RELAYS, Registers
+from compuerta.services.store_port import Conflict
 
 # So many that a round trip is nothing, so few that locks are held for a second and a batch fits the cache.
 METERS_PER_BATCH = 20_000
@@ -339,8 +340,8 @@ def _copy_readings(cursor: Cursor, told: Registers) -> None:
 
 
 def _copy_charges(cursor: Cursor, charges: Charges, *, currency: str, now: datetime) -> None:
-    for basis, mask in ((Basis.READ, ~charges.is_spread), (Basis.SPREAD, charges.is_spread)):
-        some = charges.at(mask)
+    for basis in np.unique(charges.basis).tolist():
+        some = charges.at(charges.basis == basis)
         fields = [
             *(binary.bigints(name, getattr(some, name)) for name in _CHARGE_BIGINTS),
             binary.uuids("charge_id", some.charge_id),
@@ -349,7 +350,7 @@ def _copy_charges(cursor: Cursor, charges: Charges, *, currency: str, now: datet
             binary.instants("bill_start", some.bill_start_us),
             binary.bigints("tariff_id", some.version[:, 0]),
             binary.integers("version_no", some.version[:, 1]),
-            binary.text("basis", basis.value),
+            binary.text("basis", BASES[basis].value),
         ]
         copy_in(cursor, "charge", fields, rows=len(some.account_id))
     _copy_postings(cursor, charges, currency=currency, now=now)
