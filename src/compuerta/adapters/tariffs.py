@@ -14,6 +14,9 @@ from compuerta.domain.tariff.reading import TariffMalformed
 _LAST_PART = re.compile(r"(\.[^.\[]*|\[[0-9]+\]|^[^.\[]+)$")
 
 
+LIBRARY = Path(__file__).parents[3] / "tariffs"  # the ready ones that ship
+
+
 def load_tariffs(directory: Path) -> dict[str, Tariff]:
     """Return every tariff in `directory` by its file's name; refuses the first wrong file."""
     return {path.stem: load_tariff(path) for path in sorted(directory.glob("*.yaml"))}

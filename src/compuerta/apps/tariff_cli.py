@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 BIGINT_MAX = 2**63 - 1
 JSON_BYTES_MAX = 1_000_000  # a rate has ten thousand
-LIBRARY = Path(__file__).parents[3] / "tariffs"
 
 commands = typer.Typer(help="Look at tariffs, check a file, begin a draft from one.", no_args_is_help=True)
 
@@ -160,7 +159,7 @@ def import_file(
 @commands.command()
 def library() -> None:
     """List the ready tariffs."""
-    from compuerta.adapters.tariffs import load_tariffs
+    from compuerta.adapters.tariffs import LIBRARY, load_tariffs
 
     table = Table(Column("file", overflow="fold"), "name", "currency", "components")
     for name, tariff in load_tariffs(LIBRARY).items():

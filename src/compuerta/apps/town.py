@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from compuerta.adapters.tariffs import LIBRARY, load_tariff
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.services import tariffing
 from compuerta.services.store_port import (
@@ -38,6 +40,9 @@ STANDARD = "dlt645-standard-4g"
 VENDOR = "dlt645-vendor-rs485"
 REMOTE = "dlt645-remote-rs485"
 
+# What the platform deducts has steps and hours, so that there is something to open and look into.
+RESIDENTIAL = "china-residential-annual-steps"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
@@ -57,8 +62,13 @@ class Home:
 
     @property
     def price(self) -> str:
-        """What a kWh costs there."""
+        """What a kWh costs there, where the meter deducts it."""
         return PRICE_STORY if self.in_story else PRICE
+
+    @property
+    def tariff(self) -> str:
+        """The tariff of the library, or the price, that it is billed by."""
+        return RESIDENTIAL if self.model == REMOTE and not self.in_story else self.price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +77,7 @@ class _Place:
 
     organisation_id: int
     site_id: int
-    tariffs: Mapping[str, int]  # by price
+    tariffs: Mapping[str, int]  # by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +131,20 @@ def build(store: Store, homes: tuple[Home, ...], *, bus_paths: dict[str, str], n
             tx.add_endpoint(endpoint)
         _add_providers(tx, organisation_id=organisation_id, site_id=site_id, now=now)
         tariffs = {
-            price: tariffing.found(
-                tx,
-                flat_tariff(price, currency=CURRENCY),
-                organisation_id=organisation_id,
-                founders=FOUNDERS,
-                now=now,
+            name: tariffing.found(
+                tx, _tariff(name), organisation_id=organisation_id, founders=FOUNDERS, now=now
             )
-            for price in sorted({home.price for home in homes})
+            for name in sorted({home.tariff for home in homes})
         }
         place = _Place(organisation_id=organisation_id, site_id=site_id, tariffs=tariffs)
         entered = tuple(_moved_in(tx, home, place, now=now) for home in homes)
     return Town(organisation_id=organisation_id, homes=entered)
+
+
+def _tariff(name: str) -> Tariff:
+    if name == RESIDENTIAL:
+        return load_tariff(LIBRARY / f"{name}.yaml")
+    return flat_tariff(name, currency=CURRENCY)
 
 
 def _add_providers(tx: Transaction, *, organisation_id: int, site_id: int, now: datetime) -> None:
@@ -173,7 +185,7 @@ def _moved_in(tx: Transaction, home: Home, place: _Place, *, now: datetime) -> H
         kind=AccountKind.CUSTOMER,
         name=home.name,
         supply_point=home.supply_point,
-        tariff_id=place.tariffs[home.price],
+        tariff_id=place.tariffs[home.tariff],
         meter_id=tx.add_meter(entry),
         pay_token=home.pay_token,
         opened_at=now,
