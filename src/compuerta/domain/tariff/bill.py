@@ -257,7 +257,7 @@ class _Maker:
         latest_us = max(self._segment.start_us, self._tally.window_start_us if self._is_last else 0)
         window = steps_window(self._tariff, latest_us, schedule=self._schedule)
         bounds = bounds_of(
-            self._version,
+            self._segment,
             schedule=self._schedule,
             terms=self._terms,
             window=window,

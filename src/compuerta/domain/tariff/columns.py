@@ -146,7 +146,9 @@ def plan_of(like: Tally, *, schedule: Schedule, terms: Terms, carry_denominator:
     steps = tariff.energy.steps
     count = steps_count(tariff)
     window = steps_window(tariff, like.window_start_us, schedule=schedule)
-    bounds = bounds_of(version, schedule=schedule, terms=terms, window=window, opened_us=like.opened_us)
+    bounds = bounds_of(
+        like.segments[-1], schedule=schedule, terms=terms, window=window, opened_us=like.opened_us
+    )
     sorted_at_last = count == 1 and any(bounds)
     whole = all(isinstance(bound, int) for row in bounds for bound in row)
     if tariff.demands or len(like.segments) > 1 or sorted_at_last or not whole:

@@ -159,7 +159,7 @@ class _Counter:
         """Return where the price may change, counted from here; that it does not does no harm."""
         tally, steps = self._tally, self._tariff.energy.steps
         bounds = bounds_of(
-            self._version,
+            tally.segments[-1],
             schedule=self._schedule,
             terms=self._terms,
             window=steps_window(self._tariff, tally.until_us, schedule=self._schedule),

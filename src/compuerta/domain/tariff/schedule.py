@@ -64,11 +64,20 @@ class Schedule:
         """Return the version in force at an instant."""
         return self._versions[max(bisect_right(self._starts_us, instant_us) - 1, 0)]
 
-    def reign_of(self, version: Version) -> tuple[int | None, int | None]:
-        """Return from when until when a version holds; None = there is none before it, or after it."""
-        at = self._versions.index(version)
-        start_us = self._starts_us[at] if at else None
-        return start_us, self._starts_us[at + 1] if at + 1 < len(self._starts_us) else None
+    def reign_at(self, instant_us: int) -> tuple[int | None, int | None]:
+        """Return from when until when the version of an instant holds; None = none is before it, or after it.
+
+        An account that comes back to a tariff has the same version again, for another time; one that only
+        gets other terms goes on by it.
+        """
+        first = last = max(bisect_right(self._starts_us, instant_us) - 1, 0)
+        key = self._versions[first].key
+        while first and self._versions[first - 1].key == key:
+            first -= 1
+        while last + 1 < len(self._versions) and self._versions[last + 1].key == key:
+            last += 1
+        start_us = self._starts_us[first] if first else None
+        return start_us, self._starts_us[last + 1] if last + 1 < len(self._versions) else None
 
     def entries(self) -> Iterator[tuple[datetime, Version]]:
         """Yield the versions with the UTC instants from which they hold, rising."""

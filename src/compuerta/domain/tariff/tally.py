@@ -147,17 +147,17 @@ def opened(*, schedule: Schedule, at: datetime) -> Tally:
 
 
 def bounds_of(
-    version: Version, *, schedule: Schedule, terms: Terms, window: Days, opened_us: int
+    segment: Segment, *, schedule: Schedule, terms: Terms, window: Days, opened_us: int
 ) -> tuple[tuple[Amount, ...], ...]:
     """Return each period's bounds as they hold for this account in this window, in Wh."""
-    tariff = version.tariff
+    tariff = schedule.by_key[segment.version].tariff
     steps = tariff.energy.steps
     large = 0 < steps.household_persons <= (terms.persons or 0)
     extra_wh = steps.household_extra_wh if large else 0
     shared = steps.prorate_moves or steps.on_change is ChangePolicy.PRORATE
     if not (extra_wh or shared) and steps.scale is Scale.NONE:
         return tuple(period.ladder.bounds for period in tariff.energy.periods)
-    factor = _scale(steps.scale, terms, window) * _share(version, schedule, window, opened_us)
+    factor = _scale(steps.scale, terms, window) * _share(segment, schedule, window, opened_us)
     return tuple(
         tuple(_whole((bound + extra_wh) * factor) for bound in period.ladder.bounds)
         for period in tariff.energy.periods
@@ -182,14 +182,14 @@ def _scale(scale: Scale, terms: Terms, window: Days) -> Fraction:
             return Fraction((terms.contracted_w or 0) * window.count, WH_PER_KW)
 
 
-def _share(version: Version, schedule: Schedule, window: Days, opened_us: int) -> Fraction:
+def _share(segment: Segment, schedule: Schedule, window: Days, opened_us: int) -> Fraction:
     """Return the part of the window's days for which its bounds are granted."""
-    steps = version.tariff.energy.steps
+    steps = schedule.by_key[segment.version].tariff.energy.steps
     first, end = window.first, window.end
     if steps.prorate_moves:
         first = max(first, day_of(opened_us, zone=schedule.zone))
     if steps.on_change is ChangePolicy.PRORATE:
-        start_us, end_us = schedule.reign_of(version)
+        start_us, end_us = schedule.reign_at(segment.start_us)
         first = first if start_us is None else max(first, day_of(start_us, zone=schedule.zone))
         end = end if end_us is None else min(end, day_of(end_us, zone=schedule.zone))
     return Fraction(max((end - first).days, 0), window.count)
@@ -266,15 +266,15 @@ def _cycle_end_us(tally: Tally, schedule: Schedule) -> int:
 
 def next_boundary_us(tally: Tally, *, schedule: Schedule) -> int:
     """Return the next instant at which a version, a bill or a window ends: until then only periods change."""
-    version = schedule.by_key[tally.segments[-1].version]
-    tariff, zone = version.tariff, schedule.zone
+    segment = tally.segments[-1]
+    tariff, zone = schedule.by_key[segment.version].tariff, schedule.zone
     window = steps_window(tariff, tally.until_us, schedule=schedule)
     ends_us = [
         _cycle_end_us(tally, schedule),
         day_start_us(window.end, zone=zone),
         _free_window_us(tariff, tally.until_us, schedule)[1],
     ]
-    _, replaced_us = schedule.reign_of(version)
+    _, replaced_us = schedule.reign_at(segment.start_us)
     return min(ends_us if replaced_us is None else [*ends_us, replaced_us])
 
 
@@ -362,7 +362,7 @@ class _Hand:
         self._totals = list(tally.totals)
         window = steps_window(tariff, tally.until_us, schedule=schedule)
         self._bounds = bounds_of(
-            self._version, schedule=schedule, terms=self._terms, window=window, opened_us=tally.opened_us
+            segment, schedule=schedule, terms=self._terms, window=window, opened_us=tally.opened_us
         )
         self._window_end_us = day_start_us(window.end, zone=zone)
         self._cycle_end_us = day_start_us(

@@ -1,5 +1,6 @@
 """How use is sorted into cells."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -25,10 +26,11 @@ from compuerta.domain.tariff.components import (
     Scale,
     Scope,
     Steps,
+    Tariff,
     Terms,
     Window,
 )
-from compuerta.domain.tariff.schedule import Schedule
+from compuerta.domain.tariff.schedule import Schedule, Version, joined
 from compuerta.domain.tariff.tally import (
     NO_TERMS,
     Amount,
@@ -287,3 +289,37 @@ def test_energy_below_nothing_and_rates_that_do_not_add_up_are_not_rated() -> No
     for wrong in (a_span(MAY, MAY + HOUR, -1), a_span(MAY, MAY + HOUR, 5, (4,))):
         with pytest.raises(AssertionError):
             sorted_in(schedule, wrong)
+
+
+def given_one_after_the_other(*tariffs: Tariff, changes: Sequence[datetime]) -> Schedule:
+    """The schedule of an account that changes from tariff to tariff; the same tariff is one version."""
+    distinct = list(dict.fromkeys(tariffs))
+    versions = {
+        number: (
+            Version(tariff_id=number, version_no=1, effective_from=datetime(2000, 1, 1), tariff=tariff),  # noqa: DTZ001
+        )
+        for number, tariff in enumerate(distinct)
+    }
+    starts = zip((None, *changes), tariffs, strict=True)
+    return joined([(start, distinct.index(tariff)) for start, tariff in starts], versions, zone="UTC")
+
+
+def test_who_comes_back_to_a_tariff_has_its_bounds_again() -> None:
+    prorated = a_tariff(an_energy(TWO, bounds_wh=[100], steps=Steps(on_change=ChangePolicy.PRORATE)))
+    flat = a_tariff(an_energy(("3",)))
+    april, june = utc(2026, 4, 1), utc(2026, 6, 1)
+    schedule = given_one_after_the_other(prorated, flat, prorated, changes=[MAY, june])
+
+    tally = sorted_in(schedule, a_span(april, june, 30), a_span(june, june + DAY, 120), start=april)
+
+    assert cells(tally) == (100, 20, 0)
+
+
+def test_other_terms_of_the_same_version_share_no_bounds_anew() -> None:
+    yearly = Steps(on_change=ChangePolicy.PRORATE, window=Window.YEAR)
+    prorated = a_tariff(an_energy(TWO, bounds_wh=[365], steps=yearly))
+    schedule = given_one_after_the_other(prorated, prorated, changes=[MAY])
+
+    tally = sorted_in(schedule, a_span(MAY, MAY + DAY, 400), start=MAY - DAY)
+
+    assert cells(tally) == (365, 35, 0)
