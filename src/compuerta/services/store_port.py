@@ -129,7 +129,7 @@ class Charge:
     bill_before_minor: int
     bill_after_minor: int
     bill_start: datetime
-    from_at: datetime  # the use is of [from_at, read_at), which may begin in an earlier bill
+    from_at: datetime  # the use is of [from_at, read_at)
     version: VersionKey  # in force at the end
     basis: Basis
     rates_wh: tuple[int, ...] | None = None  # by the meter's own registers of rates
@@ -141,7 +141,7 @@ class BillOpening:
 
     account_id: int
     bill_start: datetime
-    tally: tuple[int, ...]  # before the use that reached into this bill; packed
+    tally: tuple[int, ...]  # before any use of this bill; packed
 
 
 class VersionState(Enum):
@@ -257,7 +257,7 @@ class AccountView:
     snapshot: MeterSnapshot | None
     holds: frozenset[HoldKind]
     schedule: Schedule | None = None  # by what it is billed; None for accounts that buy nothing
-    agreed: Agreed = ()  # the terms up to now
+    agreed: Agreed = ()  # the terms, those to come too
     by_intervals: bool = False  # it is billed by load days, once a cycle, and not by registers
 
     def terms_at(self, instant: datetime) -> Terms:

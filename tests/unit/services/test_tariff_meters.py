@@ -46,7 +46,8 @@ from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import Tariff, Terms
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.domain.tariff.schedule import VersionKey
-from compuerta.services import rollout, tariffing
+from compuerta.drivers.abilities import TariffOrder
+from compuerta.services import deliver, rollout, tariffing
 from compuerta.services.acting import Actor, ReasonMissing
 from compuerta.services.rollout import MetersMisfit, Stand
 from compuerta.services.store_port import VersionState
@@ -58,6 +59,14 @@ from compuerta.services.tariffing import (
     TariffUnknown,
     TermsMidBill,
 )
+
+
+def for_households(*, persons: int) -> Tariff:
+    """Two steps, of which the first is 100 kWh longer for so many persons or more."""
+    tariff = stepped()
+    steps = replace(tariff.energy.steps, household_persons=persons, household_extra_wh=100_000)
+    return replace(tariff, components=(replace(tariff.energy, steps=steps),))
+
 
 # Meters.
 
@@ -278,6 +287,18 @@ def test_terms_change_where_a_bill_begins_and_the_bill_before_keeps_its_own() ->
     assert "2026-11-30T16:00:00+00:00" in str(caught.value)
     view = the_view(store, town.homes[0].account_id, now=DECEMBER_AT)
     assert (view.terms_at(DECEMBER_AT - HOUR), view.terms_at(DECEMBER_AT)) == (Terms(), five)
+
+
+def test_a_meter_is_loaded_ahead_by_the_terms_that_its_account_will_have() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, tariff=for_households(persons=5))
+    assign(store, town, at=DECEMBER_AT, tariff_id=town.tariff_id, terms=Terms(persons=5))
+
+    (claim,) = deliver.claim(store, [town.homes[0].meter_id], now=NOON, owner="gateway")
+    order = deliver.order_for(claim, model=MODELS[STANDARD], now=NOON)
+
+    assert isinstance(order, TariffOrder) and order.tables.prices is not None
+    assert order.tables.prices.bounds_wh == (200_000,)
 
 
 def test_what_cannot_be_assigned_is_refused_and_nothing_is_saved() -> None:

@@ -75,7 +75,7 @@ def accounts_on(tables: Tables, tariff_id: int, *, now: datetime) -> list[int]:
 
 
 def billed_by(
-    tx: Versions, tables: Tables, account: Account, *, schedules: Schedules, now: datetime
+    tx: Versions, tables: Tables, account: Account, *, schedules: Schedules
 ) -> tuple[Schedule | None, Agreed]:
     """Return by what an account is billed; one that buys nothing has no schedule."""
     rows = _assignments_of(tables, account)
@@ -88,8 +88,8 @@ def billed_by(
             for at, each in enumerate(rows)
         ),
     )
-    agreed = tuple((each.starts_at, each.terms) for each in rows if each.starts_at <= now)
-    return schedules.of([billing], read=tx.versions)[billing], agreed or ((rows[0].starts_at, rows[0].terms),)
+    agreed = tuple((each.starts_at, each.terms) for each in rows)
+    return schedules.of([billing], read=tx.versions)[billing], agreed
 
 
 def _assignments_of(tables: Tables, account: Account) -> list[Assignment]:

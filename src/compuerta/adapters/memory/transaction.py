@@ -492,7 +492,7 @@ class MemoryTransaction:
     def _view(self, account_id: int, *, now: datetime) -> AccountView:
         account = self._tables.accounts[account_id]
         meter_id = account.meter_id
-        schedule, agreed = tariffs.billed_by(self, self._tables, account, schedules=self._schedules, now=now)
+        schedule, agreed = tariffs.billed_by(self, self._tables, account, schedules=self._schedules)
         return AccountView(
             schedule=schedule,
             agreed=agreed,

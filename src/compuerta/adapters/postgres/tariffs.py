@@ -155,7 +155,7 @@ def silent_accounts(tx: Asked, *, silent_since: datetime, after: int, limit: int
     return [row["account_id"] for row in found]
 
 
-def billed_by(tx: Asked, views: Sequence[Row], *, schedules: Schedules, now: datetime) -> dict[int, BilledBy]:
+def billed_by(tx: Asked, views: Sequence[Row], *, schedules: Schedules) -> dict[int, BilledBy]:
     """Return by what each account of these view rows is billed; accounts that buy nothing have none."""
     assigned = _assigned(tx, views)
     billings = {
@@ -171,7 +171,7 @@ def billed_by(tx: Asked, views: Sequence[Row], *, schedules: Schedules, now: dat
     return {
         account_id: BilledBy(
             schedule=made[billing],
-            agreed=_agreed(views_of[account_id], assigned[account_id], now=now),
+            agreed=_agreed(views_of[account_id], assigned[account_id]),
         )
         for account_id, billing in billings.items()
     }
@@ -198,10 +198,9 @@ def _assigned(tx: Asked, views: Sequence[Row]) -> dict[int, list[_Assigned]]:
     return rows_of
 
 
-def _agreed(view: Row, assigned: Sequence[_Assigned], *, now: datetime) -> Agreed:
+def _agreed(view: Row, assigned: Sequence[_Assigned]) -> Agreed:
     opened_at: datetime = view["a_opened_at"]
-    since = [(start or opened_at, terms) for start, _, terms in assigned]
-    return tuple((start, terms) for at, (start, terms) in enumerate(since) if not at or start <= now)
+    return tuple((start or opened_at, terms) for start, _, terms in assigned)
 
 
 def _terms(row: Row) -> Terms:

@@ -216,14 +216,14 @@ class PostgresTransaction:
 
     def look_at(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
         found = self.query(statements.VIEW_ACCOUNTS, {"ids": sorted(set(account_ids)), "now": now})
-        by = tariffs.billed_by(self, found, schedules=self._schedules, now=now)
+        by = tariffs.billed_by(self, found, schedules=self._schedules)
         return {row["a_account_id"]: rows.to_view(row, by.get(row["a_account_id"])) for row in found}
 
     def billed_by(self, *, now: datetime) -> dict[int, BilledBy]:
         """Return by what every account is billed, without a lock."""
         ids = [row["account_id"] for row in self._all("select account_id from account")]
         found = self.query(statements.VIEW_ACCOUNTS, {"ids": ids, "now": now})
-        return tariffs.billed_by(self, found, schedules=self._schedules, now=now)
+        return tariffs.billed_by(self, found, schedules=self._schedules)
 
     def silent_accounts(self, *, silent_since: datetime, after: int, limit: int) -> list[int]:
         return tariffs.silent_accounts(self, silent_since=silent_since, after=after, limit=limit)
