@@ -47,15 +47,17 @@ class Schedules:
     def _learn(
         self, missing: Sequence[Billing], read: Callable[[Sequence[int]], Iterable[TariffVersion]]
     ) -> None:
-        pairs = {(each[1], each[2]) for billing in missing for each in billing.assignments}
-        unknown = sorted({tariff_id for tariff_id, generation in pairs - self._versions.keys()})
-        generation_of = dict(sorted(pairs))
-        approved: dict[int, list[Version]] = {tariff_id: [] for tariff_id in unknown}
-        for row in read(unknown) if unknown else ():
+        wanted = {
+            (tariff_id, generation) for each in missing for _, tariff_id, generation in each.assignments
+        }
+        unknown = wanted - self._versions.keys()
+        approved: dict[int, list[Version]] = {tariff_id: [] for tariff_id, _ in unknown}
+        for row in read(sorted(approved)) if approved else ():
             if row.state is VersionState.APPROVED:
                 approved[row.version.tariff_id].append(row.version)
-        for tariff_id, versions in approved.items():
-            self._versions[tariff_id, generation_of[tariff_id]] = tuple(versions)
+        # A decision between two looks shows one tariff in two generations: what is read now serves both.
+        for tariff_id, generation in unknown:
+            self._versions[tariff_id, generation] = tuple(approved[tariff_id])
         for billing in missing:
             versions_of = {
                 tariff_id: self._versions[tariff_id, generation]
