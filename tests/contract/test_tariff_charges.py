@@ -4,6 +4,7 @@ The article's tariff: 1 yuan for the first 100 kWh of a month, 1.5 above.
 """
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -293,3 +294,25 @@ def test_billing_does_not_go_on_from_nowhere(shelf: Shelf, register_wh: int) -> 
         )
 
     assert shelf.count("audit") == 0
+
+
+def test_what_a_bill_hands_on_can_be_kept_whatever_the_decimals_are(shelf: Shelf) -> None:
+    tariff = tariff_from(
+        {
+            "name": "Many decimals",
+            "currency": "CNY",
+            "components": [
+                {"kind": "energy", "name": "Energy", "periods": [{"name": "any", "prices": ["0.123456789"]}]},
+                {"kind": "percent", "name": "Tax", "account": "tax", "percent": "5.112696321"},
+                {"kind": "percent", "name": "Levy", "account": "levy", "percent": "7.123456789"},
+                {"kind": "minimum", "name": "Least", "amount": "0.01", "per": "year"},
+            ],
+        }
+    )
+    home = a_home(shelf.store, tariff=tariff)
+
+    read(shelf.store, home, kwh=101, after=30 * DAY)
+    read(shelf.store, home, kwh=251, after=70 * DAY)
+
+    paid_for = Fraction("0.123456789") * Fraction("1.05112696321") * Fraction("1.07123456789") * 251
+    assert sum(lines[DELIVERED] for lines in charged_lines(shelf)) == round(paid_for * 100)

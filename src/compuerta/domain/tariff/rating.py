@@ -15,6 +15,9 @@ from compuerta.domain.tariff.components import Minimum, Terms, Window
 from compuerta.domain.tariff.schedule import Schedule
 from compuerta.domain.tariff.tally import NO_TERMS, Span, Tally, opened, sort_in
 
+# Whatever one bill hands to the next is kept as two integers of 63 bits (`packing`).
+KEPT_MAX = 2**62
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extended:
@@ -33,8 +36,13 @@ def extend(tally: Tally, span: Span, *, schedule: Schedule, terms: Terms = NO_TE
         ended = replace(ended, carry=carry, year_exact=year_exact)
         last = bill(ended, schedule=schedule, terms=terms, closing=True)
         closed.append((ended, last))
-        carry, year_exact = last.carry, year_exact_after(ended, last, schedule=schedule)
+        carry, year_exact = _kept(last.carry), _kept(year_exact_after(ended, last, schedule=schedule))
     return Extended(tally=replace(moved.tally, carry=carry, year_exact=year_exact), closed=tuple(closed))
+
+
+def _kept(exact: Fraction) -> Fraction:
+    """Return an amount, or the nearest that can be kept: decimals of prices, shares and days multiply."""
+    return exact.limit_denominator(max(KEPT_MAX // (abs(exact).__floor__() + 1), 1))
 
 
 def rate(
