@@ -14,7 +14,7 @@ WORKDAY = (Slot(hour=0, rate=VALLEY), Slot(hour=8, rate=PEAK), Slot(hour=22, rat
 REST_DAY = (Slot(hour=0, rate=FLAT),)
 PRICES = (12_000, 10_000, 6_000, 3_000)
 HOURS = TariffTables(day_tables=(WORKDAY, REST_DAY), rate_prices_e4=PRICES)
-STEPS = TariffTables(ladder=Ladder(thresholds_wh=(100_000,), prices_e4=(10_000, 15_000)))
+STEPS = TariffTables(ladder=Ladder(bounds_wh=(100_000,), prices_e4=(10_000, 15_000)))
 DONE = Acknowledged(function=0x14)
 NEVER = b"\x99\x99\x99"
 NOVEMBER = datetime(2026, 11, 1)  # noqa: DTZ001 a meter's clock
@@ -46,12 +46,12 @@ def entries(*digits: str) -> bytes:
     return b"".join(bytes.fromhex(each)[::-1] for each in digits)
 
 
-def a_ladder_block(*, thresholds: tuple[int, ...], prices: tuple[int, ...], settlements: bytes) -> bytes:
-    amounts = (*thresholds, *prices)
+def a_ladder_block(*, bounds: tuple[int, ...], prices: tuple[int, ...], settlements: bytes) -> bytes:
+    amounts = (*bounds, *prices)
     assert (len(amounts), len(settlements)) == (13, 12)
     return b"".join(bcd_to(amount, length=4) for amount in amounts) + settlements
 
 
 MONTHLY_BLOCK = a_ladder_block(
-    thresholds=(5_000,) * 6, prices=(2_000, *[4_000] * 6), settlements=NEVER * 4
+    bounds=(5_000,) * 6, prices=(2_000, *[4_000] * 6), settlements=NEVER * 4
 )  # 0.20 to 50 kWh, 0.40 above

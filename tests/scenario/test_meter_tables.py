@@ -104,18 +104,18 @@ def test_a_table_is_taken_at_its_limit_and_not_beyond(di: int, value: bytes, ans
     assert (taken == before) or answer == DONE
 
 
-ONE_STEP = {"thresholds": (5_000,) * 6, "prices": (2_000, *[4_000] * 6), "settlements": NEVER * 4}
+ONE_STEP = {"bounds": (5_000,) * 6, "prices": (2_000, *[4_000] * 6), "settlements": NEVER * 4}
 
 
 @pytest.mark.parametrize(
     ("changes", "answer"),
     [
         ({}, DONE),
-        ({"thresholds": (5_000, *[9_000] * 5)}, DONE),
-        ({"thresholds": (5_000, 9_000, *[9_500] * 4)}, err(0x14, ErrBit.TOO_MANY_TARIFFS)),
-        ({"thresholds": (5_000, 4_000, *[4_000] * 4)}, err(0x14, ErrBit.OTHER)),
-        ({"thresholds": (5_000, *[0] * 5)}, err(0x14, ErrBit.OTHER)),
-        ({"thresholds": (0,) * 6}, DONE),
+        ({"bounds": (5_000, *[9_000] * 5)}, DONE),
+        ({"bounds": (5_000, 9_000, *[9_500] * 4)}, err(0x14, ErrBit.TOO_MANY_TARIFFS)),
+        ({"bounds": (5_000, 4_000, *[4_000] * 4)}, err(0x14, ErrBit.OTHER)),
+        ({"bounds": (5_000, *[0] * 5)}, err(0x14, ErrBit.OTHER)),
+        ({"bounds": (0,) * 6}, DONE),
         ({"settlements": entries("022823") + NEVER * 3}, DONE),
         ({"settlements": entries("022900") + NEVER * 3}, err(0x14, ErrBit.OTHER)),
         ({"settlements": entries("130100") + NEVER * 3}, err(0x14, ErrBit.OTHER)),
@@ -252,7 +252,7 @@ def test_a_switch_at_the_very_moment_of_a_settlement_settles_once(to_annual: boo
     december = datetime(2026, 12, 1)  # noqa: DTZ001 a meter's clock
     bench = a_tariff_bench(TariffTables(), at=december - timedelta(hours=5))
     settlements = (entries("120100") if to_annual else NEVER) + NEVER * 3
-    block = a_ladder_block(thresholds=(0,) * 6, prices=(0,) * 7, settlements=settlements)
+    block = a_ladder_block(bounds=(0,) * 6, prices=(0,) * 7, settlements=settlements)
     bench.write_sealed(0x040605FF, block)
     bench.write_sealed(0x04000109, minute(december))
 
@@ -268,7 +268,7 @@ def test_a_settlement_of_the_old_steps_at_their_last_moment_is_not_lost() -> Non
     at = NOON + timedelta(hours=1)
     old = Ladder(settlements=(Settlement(month=at.month, day=at.day, hour=at.hour),))
     bench = a_tariff_bench(TariffTables(ladder=old))
-    block = a_ladder_block(thresholds=(0,) * 6, prices=(0,) * 7, settlements=entries("070100") + NEVER * 3)
+    block = a_ladder_block(bounds=(0,) * 6, prices=(0,) * 7, settlements=entries("070100") + NEVER * 3)
     bench.write_sealed(0x040605FF, block)
     bench.write_sealed(0x04000109, minute(at))
 

@@ -139,7 +139,7 @@ def test_days_of_rest_and_holidays_are_written_and_hold_at_once() -> None:
 
 
 @pytest.mark.parametrize(("from_kwh", "to_kwh", "cost_minor"), [(95, 105, 1_250), (40, 140, 12_000)])
-def test_a_use_over_a_threshold_costs_each_part_its_own_price(
+def test_a_use_over_a_bound_costs_each_part_its_own_price(
     from_kwh: int, to_kwh: int, cost_minor: int
 ) -> None:
     bench = a_tariff_bench(STEPS, at=NOVEMBER)
@@ -164,7 +164,7 @@ def test_the_lower_step_includes_its_upper_bound() -> None:
 
 
 def test_the_prices_of_rate_and_step_add_up() -> None:
-    ladder = Ladder(thresholds_wh=(5_000, 8_000), prices_e4=(0, 500, 3_000))
+    ladder = Ladder(bounds_wh=(5_000, 8_000), prices_e4=(0, 500, 3_000))
     bench = a_tariff_bench(TariffTables(day_tables=(WORKDAY,), rate_prices_e4=PRICES, ladder=ladder))
 
     bench.wait(span_ms=12 * HOUR_MS)  # 10 kWh of the day, 2 of the night
@@ -190,7 +190,7 @@ def test_steps_begin_anew_with_the_month_and_the_use_before_is_told() -> None:
 
 def test_steps_of_a_year_begin_anew_at_each_valid_moment_and_not_with_the_month() -> None:
     settlements = (Settlement(month=12, day=5, hour=10), Settlement(month=1, day=28))
-    ladder = Ladder(thresholds_wh=(100_000,), prices_e4=(10_000, 15_000), settlements=settlements)
+    ladder = Ladder(bounds_wh=(100_000,), prices_e4=(10_000, 15_000), settlements=settlements)
     bench = a_tariff_bench(TariffTables(ladder=ladder), at=datetime(2026, 11, 30, 0, 0))  # noqa: DTZ001
 
     bench.wait(span_ms=2 * DAY_MS)
@@ -214,9 +214,7 @@ def test_a_change_between_months_and_years_is_a_settlement(annual_first: bool) -
     settlements = {True: entries("070100") + NEVER * 3, False: NEVER * 4}
     start = Ladder(settlements=(Settlement(month=7, day=1),)) if annual_first else Ladder()
     bench = a_tariff_bench(TariffTables(ladder=start))
-    block = a_ladder_block(
-        thresholds=(0,) * 6, prices=(1_000,) * 7, settlements=settlements[not annual_first]
-    )
+    block = a_ladder_block(bounds=(0,) * 6, prices=(1_000,) * 7, settlements=settlements[not annual_first])
     bench.write_sealed(0x040605FF, block)
     bench.write_sealed(0x04000109, minute(NOON + timedelta(hours=3, minutes=20)))
 
@@ -358,7 +356,7 @@ def test_a_block_of_all_rates_is_as_long_as_the_rates_are_many() -> None:
 
 
 def test_the_relay_opens_at_the_unit_that_uses_the_money_up_in_whatever_slot_and_step() -> None:
-    ladder = Ladder(thresholds_wh=(11_000,), prices_e4=(0, 5_000))
+    ladder = Ladder(bounds_wh=(11_000,), prices_e4=(0, 5_000))
     tables = TariffTables(day_tables=(WORKDAY,), rate_prices_e4=PRICES, ladder=ladder)
     # 10 kWh of the day 10.00, 1 kWh of the night 0.30, then 0.80 a kWh: 0.40 for half of one.
     bench = a_bench(balance_minor=1_070, power_w=1_000, tariff=tables)

@@ -58,7 +58,7 @@ def tables_of(price_e4: int) -> TariffTables:
         zones=(Zone(month=1, day=1, table_no=1),),
         day_tables=((MeterSlot(hour=0, minute=0, rate=_FLAT_RATE),),),
         rate_prices_e4=(price_e4,) * 4,
-        ladder=MeterLadder(thresholds_wh=BOUNDS_WH, prices_e4=ADD_ON_E4, settlements=()),
+        ladder=MeterLadder(bounds_wh=BOUNDS_WH, prices_e4=ADD_ON_E4, settlements=()),
     )
 
 

@@ -101,7 +101,7 @@ def test_no_way_of_slicing_time_changes_energy_money_or_relay(
 
 
 def test_a_step_in_the_tariff_is_met_exactly() -> None:
-    ladder = Ladder(thresholds_wh=(10_000,), prices_e4=(5_000, 8_000))
+    ladder = Ladder(bounds_wh=(10_000,), prices_e4=(5_000, 8_000))
     core = a_core(a_setup(balance_minor=10_000, power_w=3_333, tariff=TariffTables(ladder=ladder)))
 
     core.advance(to_ms=10 * HOUR_MS)  # 33.33 kWh

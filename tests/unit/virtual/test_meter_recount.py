@@ -32,10 +32,10 @@ watts = st.lists(st.integers(min_value=0, max_value=3_000), min_size=24, max_siz
 
 @st.composite
 def ladders(draw: st.DrawFn) -> Ladder:
-    thresholds = sorted(draw(st.sets(st.integers(1, 6_000), max_size=6)))
+    bounds = sorted(draw(st.sets(st.integers(1, 6_000), max_size=6)))
     return Ladder(
-        thresholds_wh=tuple(units * 10 for units in thresholds),
-        prices_e4=tuple(draw(st.lists(prices, min_size=len(thresholds) + 1, max_size=len(thresholds) + 1))),
+        bounds_wh=tuple(units * 10 for units in bounds),
+        prices_e4=tuple(draw(st.lists(prices, min_size=len(bounds) + 1, max_size=len(bounds) + 1))),
         settlements=draw(st.sampled_from([(), ANNUAL])),
     )
 
@@ -92,7 +92,7 @@ def recount(tables: TariffTables, instants: list[datetime]) -> Counter[tuple[int
     for at in instants:
         used_units[at >= settled_at] += 1
         used_wh = used_units[at >= settled_at] * 10
-        step = sum(1 for threshold_wh in tables.ladder.thresholds_wh if used_wh > threshold_wh)
+        step = sum(1 for bound_wh in tables.ladder.bounds_wh if used_wh > bound_wh)
         cells[rate_at(tables, at), step] += 1
     return cells
 

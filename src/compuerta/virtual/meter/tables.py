@@ -23,11 +23,11 @@ DAY_TABLES_MAX: Final = 8
 SLOTS_MAX: Final = 14
 RATES_MAX: Final = 63
 HOLIDAYS_MAX: Final = 254
-THRESHOLDS_MAX: Final = 6
+BOUNDS_MAX: Final = 6
 SETTLEMENTS_MAX: Final = 4
 SETTLEMENT_DAY_MAX: Final = 28  # a day that every month has
 PRICE_E4_MAX: Final = 99_999_999  # NNNN.NNNN
-THRESHOLD_WH_MAX: Final = 99_999_999 * WH_PER_UNIT
+BOUND_WH_MAX: Final = 99_999_999 * WH_PER_UNIT
 NO_REST_DAYS: Final = 0x7F
 
 T = TypeVar("T")
@@ -96,10 +96,10 @@ Prices = tuple[int, ...]  # of rate 1, 2 ... in 0.0001 of the major unit per kWh
 class Ladder:
     """Prices by the use since the last settlement: the lower step includes its upper bound.
 
-    There is one price more than thresholds. Without settlements the steps begin anew with each month.
+    There is one price more than bounds. Without settlements the steps begin anew with each month.
     """
 
-    thresholds_wh: tuple[int, ...] = ()
+    bounds_wh: tuple[int, ...] = ()
     prices_e4: tuple[int, ...] = (0,)
     settlements: tuple[Settlement, ...] = ()
 
@@ -110,7 +110,7 @@ class Ladder:
 
     def step_at(self, used_wh: int) -> int:
         """Return which price the next unit costs after so much use: 0 for the first."""
-        return bisect_right(self.thresholds_wh, used_wh)
+        return bisect_right(self.bounds_wh, used_wh)
 
     def next_settlement_ms(self, after_civil_ms: int) -> int:
         """Return the first settlement after a civil instant."""
@@ -135,7 +135,7 @@ class Counts:
     slots: int = 8
     rates: int = RATES_SHOWN_MIN
     holidays: int = 0
-    thresholds: int = 0
+    bounds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +168,7 @@ class TariffTables:
             slots=max(least.slots, *(len(table) for table in self.day_tables)),
             rates=max(least.rates, len(self.rate_prices_e4), *(slot.rate for slot in slots)),
             holidays=len(self.holidays),
-            thresholds=len(self.ladder.thresholds_wh),
+            bounds=len(self.ladder.bounds_wh),
         )
 
 
@@ -190,15 +190,15 @@ def without_padding(entries: Sequence[T]) -> tuple[T, ...]:
 
 def check_counts(counts: Counts) -> None:
     """Refuse counts that no meter of this kind can have."""
-    bounds = (
+    limits = (
         (counts.zones, 1, ZONES_MAX, Fault.ZONES),
         (counts.day_tables, 1, DAY_TABLES_MAX, Fault.PERIODS),
         (counts.slots, 1, SLOTS_MAX, Fault.PERIODS),
         (counts.rates, 1, RATES_MAX, Fault.RATES),
         (counts.holidays, 0, HOLIDAYS_MAX, Fault.OTHER),
-        (counts.thresholds, 0, THRESHOLDS_MAX, Fault.RATES),
+        (counts.bounds, 0, BOUNDS_MAX, Fault.RATES),
     )
-    for count, least, most, fault in bounds:
+    for count, least, most, fault in limits:
         _refuse_unless(count <= most, fault, f"{count} where {most} is the most")
         _refuse_unless(count >= least, Fault.OTHER, f"{count} where {least} is the least")
 
@@ -232,19 +232,19 @@ def check_prices(prices_e4: Prices, counts: Counts) -> None:
 
 
 def check_ladder(ladder: Ladder, counts: Counts) -> None:
-    """Refuse thresholds that are too many or not in order, and settlements that not every month has."""
-    kept = without_padding(ladder.thresholds_wh)
-    kept = () if kept == (0,) else kept  # a block of zeros has no thresholds
-    one_more = len(ladder.prices_e4) == len(ladder.thresholds_wh) + 1
-    _refuse_unless(one_more, Fault.OTHER, "one price more than thresholds")
-    _refuse_unless(len(kept) <= counts.thresholds, Fault.RATES, f"{len(kept)} thresholds")
-    _refuse_unless(len(ladder.thresholds_wh) <= THRESHOLDS_MAX, Fault.RATES, "too long a list")
+    """Refuse bounds that are too many or not in order, and settlements that not every month has."""
+    kept = without_padding(ladder.bounds_wh)
+    kept = () if kept == (0,) else kept  # a block of zeros has no bounds
+    one_more = len(ladder.prices_e4) == len(ladder.bounds_wh) + 1
+    _refuse_unless(one_more, Fault.OTHER, "one price more than bounds")
+    _refuse_unless(len(kept) <= counts.bounds, Fault.RATES, f"{len(kept)} bounds")
+    _refuse_unless(len(ladder.bounds_wh) <= BOUNDS_MAX, Fault.RATES, "too long a list")
     _check_amounts(ladder.prices_e4, most=PRICE_E4_MAX)
-    _check_amounts(kept, most=THRESHOLD_WH_MAX)
-    whole = all(threshold_wh and threshold_wh % WH_PER_UNIT == 0 for threshold_wh in kept)
-    _refuse_unless(whole, Fault.OTHER, "thresholds are whole units of the register")
+    _check_amounts(kept, most=BOUND_WH_MAX)
+    whole = all(bound_wh and bound_wh % WH_PER_UNIT == 0 for bound_wh in kept)
+    _refuse_unless(whole, Fault.OTHER, "bounds are whole units of the register")
     if kept:
-        _check_order([(threshold_wh,) for threshold_wh in kept])
+        _check_order([(bound_wh,) for bound_wh in kept])
     _refuse_unless(len(ladder.settlements) <= SETTLEMENTS_MAX, Fault.OTHER, "too many settlements")
     for at in ladder.settlements:
         valid = 1 <= at.month <= 12 and 1 <= at.day <= SETTLEMENT_DAY_MAX and 0 <= at.hour < 24

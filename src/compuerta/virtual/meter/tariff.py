@@ -253,7 +253,7 @@ class Tariff:
             from_civil_ms=civil_ms,
             until_civil_ms=min([day * DAY_MS + end_ms, *ends_ms]),
             from_used_wh=used_wh,
-            until_used_wh=ladder.thresholds_wh[step] if step < len(ladder.thresholds_wh) else None,
+            until_used_wh=ladder.bounds_wh[step] if step < len(ladder.bounds_wh) else None,
         )
 
     def _table_no(self, day: int) -> int:

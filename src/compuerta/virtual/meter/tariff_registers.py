@@ -12,10 +12,10 @@ from compuerta.virtual.meter.clock import civil_from_ms, ms_from_civil
 from compuerta.virtual.meter.core import MeterCore
 from compuerta.virtual.meter.registers import RATE_ALL, WH_PER_UNIT
 from compuerta.virtual.meter.tables import (
+    BOUNDS_MAX,
     HOLIDAYS_MAX,
     RATES_MAX,
     SETTLEMENTS_MAX,
-    THRESHOLDS_MAX,
     Counts,
     Holiday,
     Ladder,
@@ -36,7 +36,7 @@ _COUNT_NAMES: Final = {
     0x04000203: "slots",
     0x04000204: "rates",
     0x04000205: "holidays",
-    0x04000207: "thresholds",
+    0x04000207: "bounds",
 }
 _SWITCHES: Final = {
     0x04000106: TableKind.ZONES,
@@ -167,29 +167,29 @@ def write_prices(core: MeterCore, di: int, value: bytes) -> None:
     core.tariff.set_spare_prices(prices, first_rate=rate)
 
 
-# Steps: thresholds and prices of the running and the spare set are read one by one (FF: all), or as a block.
-# They are written as a block only: one threshold alone would leave a ladder out of order meanwhile.
+# Steps: bounds and prices of the running and the spare set are read one by one (FF: all), or as a block.
+# They are written as a block only: one bound alone would leave a ladder out of order meanwhile.
 
 
 def read_ladder(core: MeterCore, di: int) -> bytes | None:
     """Return a part of a ladder (040600..03), or a whole one (040604FF running, 040605FF spare)."""
     kind, entry = di >> 8 & 0xFF, di & 0xFF
     ladder = core.tariff.ladder.running if kind in (0x00, 0x01, 0x04) else core.tariff.ladder.spare
-    thresholds, prices_e4 = _filled(ladder)
+    bounds, prices_e4 = _filled(ladder)
     if kind in (0x04, 0x05):
         return _ladder_to(ladder) if entry == RATE_ALL else None
-    amounts = {0x00: thresholds, 0x01: prices_e4, 0x02: thresholds, 0x03: prices_e4}.get(kind, ())
+    amounts = {0x00: bounds, 0x01: prices_e4, 0x02: bounds, 0x03: prices_e4}.get(kind, ())
     wanted = amounts if entry == RATE_ALL else amounts[entry - 1 : entry] if entry else ()
     return _amounts_to(wanted) or None
 
 
 def write_ladder(core: MeterCore, di: int, value: bytes) -> None:
     """Replace the spare ladder (040605FF)."""
-    lengths = (AMOUNT_BYTES * THRESHOLDS_MAX, AMOUNT_BYTES * (THRESHOLDS_MAX + 1))
-    thresholds, prices, settlements = take(value, *lengths, ENTRY_BYTES * SETTLEMENTS_MAX)
+    lengths = (AMOUNT_BYTES * BOUNDS_MAX, AMOUNT_BYTES * (BOUNDS_MAX + 1))
+    bounds, prices, settlements = take(value, *lengths, ENTRY_BYTES * SETTLEMENTS_MAX)
     moments = [part for part in _parts(settlements, length=ENTRY_BYTES) if part != NO_SETTLEMENT]
     ladder = Ladder(
-        thresholds_wh=tuple(amount * WH_PER_UNIT for amount in _amounts_from(thresholds)),
+        bounds_wh=tuple(amount * WH_PER_UNIT for amount in _amounts_from(bounds)),
         prices_e4=_amounts_from(prices),
         settlements=tuple(
             Settlement(month=month, day=day, hour=hour) for month, day, hour in map(_entry_from, moments)
@@ -199,16 +199,16 @@ def write_ladder(core: MeterCore, di: int, value: bytes) -> None:
 
 
 def _ladder_to(ladder: Ladder) -> bytes:
-    thresholds, prices_e4 = _filled(ladder)
+    bounds, prices_e4 = _filled(ladder)
     settlements = [_entry_to(at.month, at.day, at.hour) for at in ladder.settlements]
     settlements += [NO_SETTLEMENT] * (SETTLEMENTS_MAX - len(settlements))
-    return _amounts_to(thresholds) + _amounts_to(prices_e4) + b"".join(settlements)
+    return _amounts_to(bounds) + _amounts_to(prices_e4) + b"".join(settlements)
 
 
 def _filled(ladder: Ladder) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return all six thresholds, in units, and all seven prices: the last of each is repeated."""
-    missing = THRESHOLDS_MAX - len(ladder.thresholds_wh)
-    units = tuple(threshold_wh // WH_PER_UNIT for threshold_wh in ladder.thresholds_wh)
+    """Return all six bounds, in units, and all seven prices: the last of each is repeated."""
+    missing = BOUNDS_MAX - len(ladder.bounds_wh)
+    units = tuple(bound_wh // WH_PER_UNIT for bound_wh in ladder.bounds_wh)
     return units + (units[-1:] or (0,)) * missing, ladder.prices_e4 + ladder.prices_e4[-1:] * missing
 
 

@@ -170,7 +170,7 @@ _PARAMETERS = [
         for n, what in ((1, "year zones"), (2, "day tables"), (3, "day periods"), (4, "rates"))
     ),
     _row("04000205", "number of holidays", _bcd("count", 2)),
-    _row("04000207", "number of ladder thresholds", _bcd("count", 1)),
+    _row("04000207", "number of ladder bounds", _bcd("count", 1)),
     _row("04000306", "current transformer ratio", _bcd("ratio", 3)),
     _row("04000307", "voltage transformer ratio", _bcd("ratio", 3)),
     _row("04000401", "address", _digits("meter_no", 6)),
@@ -244,9 +244,9 @@ _TARIFF = [
     *(
         row
         for kind, name, field in (
-            ("00", "running ladder threshold", _ENERGY),
+            ("00", "running ladder bound", _ENERGY),
             ("01", "running ladder price", _PRICE),
-            ("02", "spare ladder threshold", _ENERGY),
+            ("02", "spare ladder bound", _ENERGY),
             ("03", "spare ladder price", _PRICE),
         )
         for row in (
