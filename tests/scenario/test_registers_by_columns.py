@@ -1,7 +1,6 @@
 """Registers taken by columns, and one by one, on two databases: not one row may differ."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -9,10 +8,8 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import psycopg
 import pytest
-from psycopg import sql
-from tests.conftest import url_of
+from tests.scenario.twins import dumped, twins
 from tests.unit.domain.tariff.parts import a_calendar, a_tariff, an_energy
 from tests.unit.services.town import (
     HOUR,
@@ -54,6 +51,8 @@ from compuerta.services.deducting import RELAYS, Registers
 from compuerta.services.store_port import Endpoint, Hold, HoldKind, Store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
+__all__ = ["twins"]
 
 TABLES = (
     "reading", "charge", "posting", "bill", "account_state", "meter_state", "warning", "case_file",
@@ -98,20 +97,6 @@ class Said:
     energy_wh: int
     relay: int
     power_w: int
-
-
-@pytest.fixture
-def twins(postgres_url: str, postgres_template: str, worker_id: str) -> Iterator[tuple[str, str]]:
-    """Two databases, alike and empty."""
-    name = f"twin_{worker_id}"
-    with closing(psycopg.connect(postgres_url, autocommit=True)) as connection:
-        twin = sql.Identifier(name)
-        connection.execute(sql.SQL("drop database if exists {} with (force)").format(twin))
-        connection.execute(
-            sql.SQL("create database {} template {}").format(twin, sql.Identifier(postgres_template))
-        )
-        yield postgres_url, url_of(postgres_url, name)
-        connection.execute(sql.SQL("drop database {} with (force)").format(twin))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -263,9 +248,3 @@ def a_report(said: Said) -> observe.MeterReport:
         power_w=None if said.power_w == NONE else said.power_w,
     )
     return observe.MeterReport(meter_id=said.meter_id, at=from_us(to_us(said.at)), state=state)
-
-
-def dumped(url: str, table: str) -> list[tuple[Any, ...]]:
-    with closing(psycopg.connect(url)) as connection:
-        query = sql.SQL("select to_jsonb(t)::text from {} t order by 1").format(sql.Identifier(table))
-        return connection.execute(query).fetchall()

@@ -107,7 +107,8 @@ def _fit(standing: Standing, registers: Registers, first: Int64s) -> Bools:
     fine &= (energy_wh - _REGISTER_STEP_WH) * _HOUR_S <= POWER_W_MAX * elapsed_s
     fine &= energy_wh < _SPREAD_MAX // np.maximum(span_us, 1)
     fit: Bools = np.logical_and.reduceat(fine, first)
-    return fit & (standing.tally[:, UNTIL] == standing.register_at_us)
+    fit &= standing.tally[:, UNTIL] == standing.register_at_us
+    return fit
 
 
 def _plan(standing: Standing, last: Registers, shape: Shape, terms: Terms) -> tuple[Plan | None, Bools]:

@@ -5,27 +5,33 @@ so do all of a batch that another transaction was faster with. A batch is one tr
 taken, and the same registers again change nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final
 
 import numpy as np
-import psycopg
 from psycopg.rows import dict_row
 
 from compuerta.adapters.postgres import binary
 from compuerta.adapters.postgres.binary import EPOCH_US, copy_in
+from compuerta.adapters.postgres.bulk_rows import (
+    VALUES,
+    Cursor,
+    Row,
+    billed_alike,
+    copy_charges,
+    copy_warnings,
+    is_settled,
+    locked,
+    watched,
+)
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.adapters.postgres.transaction import PostgresTransaction
-from compuerta.domain.ledger import PostingKind
-from compuerta.domain.supply import Reason
 from compuerta.domain.tariff.civil import from_us, to_us
 from compuerta.domain.tariff.columns import Bools, Int64s
-from compuerta.drivers.abilities import MeterState, Relay
+from compuerta.drivers.abilities import MeterState
 from compuerta.services import converging, deducting, observe
-from compuerta.services.charge_columns import BASES, CODES, NONE, Charges, Standing, Terms, Warnings
+from compuerta.services.charge_columns import NONE, Standing, Terms
 from compuerta.services.deducting import RELAYS, Registers
 from compuerta.services.store_port import Conflict
 
@@ -34,76 +40,9 @@ METERS_PER_BATCH = 20_000
 # One by one an account takes about a millisecond; locks are held no longer than in the ordinary way.
 METERS_ONE_BY_ONE = 500
 
-_IN_CREDIT, _OUT_OF_CREDIT = 1, 2  # what is wanted of a meter, in the statement below
-_PLACE: Final = {relay: place for place, relay in enumerate(RELAYS, start=1)}  # 0 = not known
-_CHARGE_BIGINTS = (
-    "account_id", "meter_id", "from_wh", "to_wh", "bill_before_minor", "bill_after_minor",
-)  # fmt: skip
-
-# As `statements.LOCK_ACCOUNTS` and `LOCK_METERS` lock, in the same order; the rows stay where they are.
-_LOCK_ACCOUNTS = """
-with locked as (
-    select account_id from account_state
-    where account_id in (
-        select account_id from installation where meter_id = any(%(ids)s) and ended_at is null
-    )
-    order by account_id for update
-) select coalesce(min(account_id), 0) as first, coalesce(max(account_id), 0) as last from locked
-"""
-_LOCK_METERS = """
-with locked as (
-    select meter_id from meter_state where meter_id = any(%(ids)s) order by meter_id for update
-) select count(*) from locked
-"""
-# Accounts whose readings are charged and nothing more, as arrays, by the length of their tallies.
-_STANDING = """
-select
-    array_agg(l.account_id) as account_id, array_agg(i.meter_id) as meter_id,
-    array_agg(l.register_wh) as register_wh, array_agg(l.register_at) as register_at,
-    array_agg(l.billed_wh) as billed_wh, array_agg(l.delivered_minor) as delivered_minor,
-    array_agg(l.tally) as tally,
-    array_agg(t.read_at) as read_at,
-    array_agg(coalesce(array_position(%(relays)s::text[], t.relay), 0)::bigint) as relay,
-    array_agg(coalesce(t.power_w, %(none)s)) as power_w,
-    array_agg(case
-        when t.wanted_closed and t.wanted_reason = %(in_credit)s then 1
-        when not t.wanted_closed and t.wanted_reason = %(out_of_credit)s then 2
-        else 0
-    end::bigint) as wanted,
-    array_agg(a.site_id) as site_id, array_agg(a.tariff_id) as tariff_id,
-    array_agg(coalesce(a.persons, 0)::bigint) as persons,
-    array_agg(coalesce(a.contracted_w, 0)) as contracted_w
-from installation i
-join account_state l on l.account_id = i.account_id {of_account_state}
-join account a on a.account_id = i.account_id {of_account}
-join meter m on m.meter_id = i.meter_id {of_meter}
-join meter_state t on t.meter_id = i.meter_id {of_meter_state}
-where i.meter_id = any(%(ids)s) and i.ended_at is null
-    and m.credit_authority = 'platform' and a.kind = 'customer' and a.billed_by = 'register'
-    and not a.reassigned and not l.billing_held and not l.awaits_closing
-    and l.register_wh is not null and l.register_at is not null and l.register_rates_wh is null
-    and l.tally <> '{{}}' and t.read_at is not null
-group by cardinality(l.tally)
-"""
-# Row by row through five indexes costs three times as much as reading five short stretches of them, which is
-# what a batch's ids are where most meters tell something.
-_SCATTERED = _STANDING.format(of_account_state="", of_account="", of_meter="", of_meter_state="")
-_DENSE = _STANDING.format(
-    of_account_state="and l.account_id between %(first)s and %(last)s",
-    of_account="and a.account_id between %(first)s and %(last)s",
-    of_meter="and m.meter_id between %(first_meter)s and %(last_meter)s",
-    of_meter_state="and t.meter_id between %(first_meter)s and %(last_meter)s",
-)
-_DENSE_MAX = 2  # times as many ids in the stretch as in the batch
-_MERGE = "set local enable_nestloop = off; set local enable_mergejoin = on; set local work_mem = '64MB'"
-_BY_KEY = "set local enable_nestloop = on; set local enable_mergejoin = off"
-# Meters with a hold, or with a switch on its way: whoever decides on their supply has to look.
-_WATCHED = """
-select meter_id from supply_hold where meter_id between %(first)s and %(last)s
-union
-select meter_id from instruction
-where meter_id between %(first)s and %(last)s and ended_at is null and kind = 'switch'
-"""
+# Whose readings are charged, and nothing more.
+_BY_REGISTER = """a.billed_by = 'register' and not l.awaits_closing and l.register_wh is not null
+    and l.register_at is not null and l.register_rates_wh is null and t.read_at is not null"""
 _STAGE = """
 create temporary table if not exists deducted (
     account_id bigint, meter_id bigint, register_wh bigint, register_at timestamptz, billed_wh bigint,
@@ -122,13 +61,6 @@ set energy_wh = d.register_wh, relay = (%(relays)s::text[])[d.relay], power_w = 
     flags = '{}', read_at = d.register_at, heard_at = d.register_at
 from deducted d where s.meter_id = d.meter_id
 """
-_RELAY_NAMES: Final = [relay.value for relay in RELAYS]
-_VALUES: Final = {
-    "relays": _RELAY_NAMES,
-    "none": NONE,
-    "in_credit": Reason.IN_CREDIT.value,
-    "out_of_credit": Reason.OUT_OF_CREDIT.value,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +69,6 @@ class Taken:
 
     by_columns: int = 0
     one_by_one: int = 0
-
-
-Cursor = psycopg.Cursor[Any]
-Row = dict[str, Any]
 
 
 def take_registers(store: PostgresStore, registers: Registers, *, now: datetime) -> Taken:
@@ -185,50 +113,20 @@ def _take(store: PostgresStore, registers: Registers, *, now: datetime) -> Bools
         cursor = connection.cursor(binary=True, row_factory=dict_row)
         binary.speak_arrays(cursor)
         meter_ids = np.unique(registers.meter_id)
-        values = {"ids": meter_ids, **_VALUES}
         cursor.execute(_STAGE)
         unsettled: list[int] = []
-        rows = _locked(cursor, values, meter_ids)
-        stretch = {"first": int(meter_ids[0]), "last": int(meter_ids[-1])}
-        watched = [each["meter_id"] for each in cursor.execute(_WATCHED, stretch).fetchall()]
+        rows = locked(cursor, meter_ids, also=_BY_REGISTER)
+        on_watch = watched(cursor, meter_ids)
         for row in rows:
-            hand = _Hand(row, registers, watched=watched, now=now)
-            for terms, alike in _billed_alike(tx, row, now=now):
+            hand = _Hand(row, registers, watched=on_watch, now=now)
+            for terms, alike in billed_alike(tx, row, now=now):
                 hand.take(cursor, alike, terms=terms)
             taken |= hand.taken
             unsettled += hand.unsettled()
         cursor.execute(_MOVE_ACCOUNTS)
-        cursor.execute(_MOVE_METERS, values)
+        cursor.execute(_MOVE_METERS, VALUES)
         converging.converge(tx, unsettled, now=now)
     return taken
-
-
-def _locked(cursor: Cursor, values: Mapping[str, object], meter_ids: Int64s) -> list[Row]:
-    """Lock the accounts of meters, and return what stands in them."""
-    (found,) = cursor.execute(_LOCK_ACCOUNTS, values).fetchall()
-    cursor.execute(_LOCK_METERS, values)
-    stretch = {**found, "first_meter": int(meter_ids[0]), "last_meter": int(meter_ids[-1])}
-    longest = max(found["last"] - found["first"], int(meter_ids[-1] - meter_ids[0])) + 1
-    if longest > _DENSE_MAX * len(meter_ids):
-        return cursor.execute(_SCATTERED, values).fetchall()
-    connection = cursor.connection
-    connection.execute(_MERGE)
-    rows = cursor.execute(_DENSE, {**values, **stretch}).fetchall()
-    connection.execute(_BY_KEY)
-    return rows
-
-
-def _billed_alike(tx: PostgresTransaction, row: Row, *, now: datetime) -> Iterator[tuple[Terms, Int64s]]:
-    """Part the accounts of a standing by what they are billed by."""
-    parts = np.stack([row[name] for name in ("site_id", "tariff_id", "persons", "contracted_w")])
-    _, first, groups = np.unique(parts, axis=1, return_index=True, return_inverse=True)
-    account_ids = row["account_id"][first].tolist()
-    views = tx.look_at(account_ids, now=now)
-    for group, account_id in enumerate(account_ids):
-        view = views[account_id]
-        assert view.schedule is not None
-        terms = Terms(schedule=view.schedule, contract=view.terms_at(now), currency=view.account.currency)
-        yield terms, np.flatnonzero(groups.reshape(-1) == group)
 
 
 class _Hand:
@@ -279,20 +177,16 @@ class _Hand:
             self._see(taken, which)
             self._balance_minor[taken] = deducted.after.delivered_minor
             _copy_readings(cursor, self._registers.at(which))
-            _copy_charges(cursor, deducted.charges, currency=terms.currency, now=self._now)
-            _copy_warnings(cursor, deducted.warnings)
+            copy_charges(cursor, deducted.charges, currency=terms.currency, now=self._now)
+            copy_warnings(cursor, deducted.warnings)
             self._stage(cursor, deducted.after, taken)
 
     def unsettled(self) -> list[int]:
-        """Return the accounts for which supply has to be decided: all others have what they should have."""
+        """Return the accounts for which supply has to be decided."""
         reported = np.zeros(len(self._wanted), np.bool_)
         reported[self._place[self.taken]] = True
-        on = np.isin(self._relay, [_PLACE[Relay.CLOSED], _PLACE[Relay.PERMITTED]])
-        lit = (self._wanted == _IN_CREDIT) & (self._balance_minor > 0) & on
-        off = self._relay == _PLACE[Relay.OPEN]
-        dark = (self._wanted == _OUT_OF_CREDIT) & (self._balance_minor <= 0) & off
-        settled = (lit | dark) & ~self._watched
-        unsettled: list[int] = self._standing.account_id[reported & ~settled].tolist()
+        settled = is_settled(wanted=self._wanted, relay=self._relay, balance_minor=self._balance_minor)
+        unsettled: list[int] = self._standing.account_id[reported & (self._watched | ~settled)].tolist()
         return unsettled
 
     def _see(self, rows: Int64s, which: Int64s) -> None:
@@ -337,50 +231,3 @@ def _copy_readings(cursor: Cursor, told: Registers) -> None:
             if len(rows) and has_power[rows[0]]:
                 fields.append(binary.bigints("power_w", some.power_w))
             copy_in(cursor, "reading", fields, rows=len(rows))
-
-
-def _copy_charges(cursor: Cursor, charges: Charges, *, currency: str, now: datetime) -> None:
-    for basis in np.unique(charges.basis).tolist():
-        some = charges.at(charges.basis == basis)
-        fields = [
-            *(binary.bigints(name, getattr(some, name)) for name in _CHARGE_BIGINTS),
-            binary.uuids("charge_id", some.charge_id),
-            binary.instants("read_at", some.read_at_us),
-            binary.instants("from_at", some.from_at_us),
-            binary.instants("bill_start", some.bill_start_us),
-            binary.bigints("tariff_id", some.version[:, 0]),
-            binary.integers("version_no", some.version[:, 1]),
-            binary.text("basis", BASES[basis].value),
-        ]
-        copy_in(cursor, "charge", fields, rows=len(some.account_id))
-    _copy_postings(cursor, charges, currency=currency, now=now)
-
-
-def _copy_postings(cursor: Cursor, charges: Charges, *, currency: str, now: datetime) -> None:
-    """Write postings, those with the same lines together."""
-    lines = charges.amounts_minor != 0
-    patterns = lines @ (1 << np.arange(len(CODES)))
-    for pattern in np.unique(patterns[patterns > 0]).tolist():
-        some = charges.at(patterns == pattern)
-        codes = [at for at in range(len(CODES)) if pattern >> at & 1]
-        fields = [
-            binary.bigints("account_id", some.account_id),
-            binary.uuids("posting_id", some.posting_id),
-            binary.text("kind", PostingKind.CHARGE.value),
-            binary.text("currency", currency),
-            binary.text_array("codes", [CODES[at] for at in codes]),
-            binary.bigint_arrays("amounts_minor", some.amounts_minor[:, codes]),
-            binary.instants("booked_at", to_us(now)),
-            binary.uuids("cause_id", some.charge_id),
-        ]
-        copy_in(cursor, "posting", fields, rows=len(some.account_id))
-
-
-def _copy_warnings(cursor: Cursor, warnings: Warnings) -> None:
-    fields = [
-        binary.bigints("account_id", warnings.account_id),
-        binary.bigints("level_minor", warnings.level_minor),
-        binary.bigints("balance_minor", warnings.balance_minor),
-        binary.instants("at", warnings.at_us),
-    ]
-    copy_in(cursor, "warning", fields, rows=len(warnings.account_id))
