@@ -32,7 +32,6 @@ LEAD = timedelta(minutes=5)
 # A meter looks at its switch times once a minute, and its clock may be a minute off.
 CONFIRM_AFTER = timedelta(minutes=3)
 REST_DAYS_AGAIN = timedelta(hours=1)  # they wait for days to pass, not for a road
-MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 OVERDUE_MAX = 500  # told of in one go; the rest a moment later
 MISFITS_TOLD_MAX = 20  # meters of one model do not fit for the same reasons
@@ -85,6 +84,19 @@ class Going:
 
 
 # Who goes over, and when.
+
+
+def going(view: AccountView, takeover: Takeover) -> Going:
+    """Return how an account goes over, by the terms that it has agreed for then."""
+    return Going(view=view, takeover=takeover, terms=view.terms_at(takeover.at))
+
+
+def reached(views: Iterable[AccountView], version: Version) -> Iterator[Going]:
+    """Yield the accounts that would go over to a version that is not in their schedules yet."""
+    for view in views:
+        takeover = view.schedule and takeover_of(version, schedule=view.schedule)
+        if takeover:
+            yield going(view, takeover)
 
 
 def takeovers(schedule: Schedule, *, since: datetime) -> Iterator[Takeover]:
@@ -202,10 +214,10 @@ def send_again(
             if _key(each) == key and (each.state in life.OPEN or each.state is State.DONE)
         }
         goings = [
-            Going(view=view, takeover=takeover, terms=view.terms_at(takeover.at))
+            each
             for view in views
             if view.meter and _deducts(view) and view.meter.meter_id not in has
-            for takeover in _current(view, key, now=now)
+            for each in _current(view, key, now=now)
         ]
         if line is None or not goings:
             return 0
@@ -216,11 +228,11 @@ def send_again(
     return len(goings)
 
 
-def _current(view: AccountView, key: VersionKey, *, now: datetime) -> Iterator[Takeover]:
-    """Yield the takeover by which an account is, or will be, billed by a version."""
+def _current(view: AccountView, key: VersionKey, *, now: datetime) -> Iterator[Going]:
+    """Yield how an account went, or goes over to a version; nothing where it is past, or never was for it."""
     if view.schedule is not None and not _is_past(view.schedule, key, now=now):
         known = takeovers(view.schedule, since=datetime.min.replace(tzinfo=UTC))
-        yield [each for each in known if each.version.key == key][-1]
+        yield going(view, [each for each in known if each.version.key == key][-1])
 
 
 def _instruction(going: Going, *, now: datetime) -> Instruction:
@@ -488,11 +500,11 @@ def _stands(
     )
     each = known.get(view.meter.meter_id)
     if each is None:
-        for takeover in _current(view, key, now=now):
-            misfit = fitter.misfit(Going(view=view, takeover=takeover, terms=view.terms_at(takeover.at)))
+        for current in _current(view, key, now=now):
+            misfit = fitter.misfit(current)
             reasons = () if misfit is None else tuple(found.reason for found in misfit.misfits)
             stand = Stand.MISFIT if misfit else Stand.UNTOLD
-            yield replace(told, stand=stand, reasons=reasons, effective_at=takeover.at)
+            yield replace(told, stand=stand, reasons=reasons, effective_at=current.takeover.at)
     elif each.state is not State.SUPERSEDED:
         is_loaded = each.state is State.ACCEPTED and each.last_answer in _LOADED
         yield replace(
@@ -519,21 +531,14 @@ def fits(store: Store, version: Version, *, models: Models, now: datetime) -> li
         views = tx.look_at(tx.accounts_on(version.tariff_id, now=now), now=now)
     fitter = Fitter(models)
     found: dict[tuple[str, tuple[Misfit, ...]], int] = {}
-    for view, takeover in reached(views.values(), version):
-        if view.meter is None or not _deducts(view):
+    for each in reached(views.values(), version):
+        meter = each.view.meter
+        if meter is None or not _deducts(each.view):
             continue
-        misfit = fitter.misfit(Going(view=view, takeover=takeover, terms=view.terms_at(takeover.at)))
-        key = (view.meter.model, () if misfit is None else misfit.misfits)
+        misfit = fitter.misfit(each)
+        key = (meter.model, () if misfit is None else misfit.misfits)
         found[key] = found.get(key, 0) + 1
     return [
         ModelFit(model=model, meters=count, misfits=misfits)
         for (model, misfits), count in sorted(found.items(), key=lambda item: item[0][0])
     ]
-
-
-def reached(views: Iterable[AccountView], version: Version) -> Iterator[tuple[AccountView, Takeover]]:
-    """Yield the accounts that would go over to a version, and when."""
-    for view in views:
-        takeover = view.schedule and takeover_of(version, schedule=view.schedule)
-        if takeover:
-            yield view, takeover

@@ -13,7 +13,7 @@ from uuid import UUID
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import minor_digits
 from compuerta.domain.naming import named
-from compuerta.domain.tariff.checking import Fault, TariffFaulty, check, check_change
+from compuerta.domain.tariff.checking import Fault, TariffFaulty, check, check_change, energy_place
 from compuerta.domain.tariff.civil import civil_us, day_start_us, from_us, to_us
 from compuerta.domain.tariff.components import ChangePolicy, Tariff, Terms
 from compuerta.domain.tariff.document import fingerprint
@@ -278,10 +278,7 @@ def approve(
             raise OwnRequest(actor.who)
         views = _views(tx, key[0], now=now)
         _refuse_faults(tx, kept.version, views, now=now)
-        goings = [
-            Going(view=view, takeover=takeover, terms=view.terms_at(takeover.at))
-            for view, takeover in rollout.reached(views, kept.version)
-        ]
+        goings = rollout.reached(views, kept.version)
         rollout.send(tx, goings, models=models, by_hand=by_hand, now=now)
         approved = _decided(kept, VersionState.APPROVED, actor, now=now)
         act = Act(act_id=act_id, what="approve tariff", before=kept.state.value, after=approved.state.value)
@@ -348,16 +345,14 @@ def assign(
 
 def _goings(tx: Transaction, view: AccountView, schedule: Schedule, assignment: Assignment) -> list[Going]:
     """Return the takeovers that an assignment brings: now, and for later versions of its tariff."""
-    approved = [
-        each.version for each in tx.versions([assignment.tariff_id]) if each.state is VersionState.APPROVED
-    ]
+    approved = _approved(tx, assignment.tariff_id)
     if not approved:
         raise TariffNotApproved(assignment.tariff_id)
-    line = in_force(approved, zone=view.account.zone)
+    joining = in_force(approved, zone=view.account.zone)
     at = assignment.starts_at
     before = schedule.version_at(to_us(at) - 1)
-    first = Takeover(at=at, version=line.version_at(to_us(at)), before=before)
-    later = [each for each in rollout.takeovers(line, since=at) if each.at > at]
+    first = Takeover(at=at, version=joining.version_at(to_us(at)), before=before)
+    later = [each for each in rollout.takeovers(joining, since=at) if each.at > at]
     return [Going(view=view, takeover=each, terms=assignment.terms) for each in (first, *later)]
 
 
@@ -404,9 +399,7 @@ def _refuse_faults(tx: Transaction, version: Version, views: Sequence[AccountVie
 def _place_faults(
     tx: Transaction, version: Version, views: Sequence[AccountView], *, now: datetime
 ) -> Iterator[Fault]:
-    others = [
-        each.version for each in tx.versions([version.tariff_id]) if each.state is VersionState.APPROVED
-    ]
+    others = _approved(tx, version.tariff_id)
     for other in others:
         if other.effective_from == version.effective_from:
             reason = f"version {other.version_no} begins then: write another moment"
@@ -436,17 +429,15 @@ def _change_faults(takeover: Takeover, following: Version | None) -> Iterator[Fa
 
 def _prorate_faults(takeover: Takeover, *, schedule: Schedule, now: datetime) -> Iterator[Fault]:
     """Bounds that are shared by days of a window cannot be shared anew once energy is counted by them."""
-    tariff = takeover.version.tariff
     at_us, now_us = to_us(takeover.at), to_us(now)
     for each in filter(None, (takeover.before, takeover.version)):
-        steps = each.tariff.energy.steps
-        is_stepped = any(period.ladder.bounds for period in each.tariff.energy.periods)
-        if steps.on_change is ChangePolicy.PRORATE and is_stepped:
+        energy = each.tariff.energy
+        if energy.steps.on_change is ChangePolicy.PRORATE and energy.is_stepped:
             window = steps_window(each.tariff, at_us, schedule=schedule)
             start_us = day_start_us(window.first, zone=schedule.zone)
             if start_us != at_us and start_us <= now_us:
                 reason = f"shares the bounds of a window begun on {window.first}: begin with the next"
-                place = f"components[{tariff.components.index(tariff.energy)}].steps.on_change"
+                place = f"{energy_place(takeover.version.tariff)}.steps.on_change"
                 yield Fault(place=place, reason=reason)
 
 
@@ -465,6 +456,10 @@ def _version(tx: Transaction, key: VersionKey) -> TariffVersion:
         if each.version.key == key:
             return each
     raise TariffUnknown(*key)
+
+
+def _approved(tx: Transaction, tariff_id: int) -> list[Version]:
+    return [each.version for each in tx.versions([tariff_id]) if each.state is VersionState.APPROVED]
 
 
 def _views(tx: Transaction, tariff_id: int, *, now: datetime) -> list[AccountView]:

@@ -87,8 +87,8 @@ def check_change(after: Tariff, *, before: Tariff) -> list[Fault]:
     if after.currency != before.currency:
         faults.append(Fault(place="currency", reason=f"must stay {before.currency}: accounts are kept in it"))
     steps, old = after.energy.steps, before.energy.steps
-    if steps.on_change is ChangePolicy.CONTINUE and _is_stepped(after) and _is_stepped(before):
-        place = f"components[{after.components.index(after.energy)}].steps.on_change"
+    if steps.on_change is ChangePolicy.CONTINUE and after.energy.is_stepped and before.energy.is_stepped:
+        place = f"{energy_place(after)}.steps.on_change"
         instead = "write reset or prorate"
         if steps.window is not old.window or steps.scope is not old.scope:
             reason = f"a running total means nothing in another window or scope: {instead}"
@@ -97,6 +97,11 @@ def check_change(after: Tariff, *, before: Tariff) -> list[Fault]:
             reason = f"each period's running total needs the same periods: {instead}"
             faults.append(Fault(place=place, reason=reason))
     return faults
+
+
+def energy_place(tariff: Tariff) -> str:
+    """Return where the document has the price of energy, such as `components[0]`."""
+    return f"components[{tariff.components.index(tariff.energy)}]"
 
 
 # Within a component a fault is (place below it, reason).
@@ -166,9 +171,7 @@ def _window_faults(tariff: Tariff, energy: Energy) -> _Found:
     """Steps that only a whole bill decides need windows that begin where bills begin."""
     steps = energy.steps
     slab = steps.kind is StepKind.SLAB
-    if not any(period.ladder.bounds for period in energy.periods):
-        return
-    if not slab and steps.allocation is not Allocation.PROPORTIONAL:
+    if not energy.is_stepped or (not slab and steps.allocation is not Allocation.PROPORTIONAL):
         return
     first_day = steps.year_start.day if steps.window is Window.YEAR else 1
     if steps.window is Window.DAY:
@@ -378,10 +381,6 @@ def _repeated(names: Iterable[str]) -> list[int]:
             repeated.append(number)
         seen.add(name)
     return repeated
-
-
-def _is_stepped(tariff: Tariff) -> bool:
-    return any(period.ladder.bounds for period in tariff.energy.periods)
 
 
 def _period_names(tariff: Tariff) -> list[str]:

@@ -199,6 +199,11 @@ class Energy:
     steps: Steps
     negative_allowed: bool = False  # prices below nothing are meant, and no slip
 
+    @property
+    def is_stepped(self) -> bool:
+        """Whether a price changes with how much is used."""
+        return any(period.ladder.bounds for period in self.periods)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerKwh:

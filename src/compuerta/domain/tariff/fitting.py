@@ -14,6 +14,7 @@ from itertools import combinations
 from types import MappingProxyType
 
 from compuerta.domain.money import minor_digits
+from compuerta.domain.tariff.checking import energy_place
 from compuerta.domain.tariff.civil import table_of
 from compuerta.domain.tariff.components import (
     Account,
@@ -150,9 +151,7 @@ class Loading:
     """When a tariff takes over in a meter, from which one, and for whom."""
 
     at: datetime  # naive: the site's wall clock, which is the meter's
-    before: Tariff | None = (
-        None  # what the meter deducts by until then; None = it is loaded for the first time
-    )
+    before: Tariff | None = None  # what it deducts by until then; None = it is loaded for the first time
     terms: Terms = field(default_factory=Terms)
     holiday_years: int = HOLIDAY_YEARS
 
@@ -162,7 +161,7 @@ def fit(tariff: Tariff, *, profile: MeterProfile, loading: Loading) -> MeterTabl
 
     The tariff is one that `checking` has passed. With `profile.prices` None only the calendar must fit.
     """
-    place = f"components[{tariff.components.index(tariff.energy)}]"
+    place = energy_place(tariff)
     rates = rates_of(tariff.energy.periods, rates_max=profile.rates_max)
     days = _Days(tariff.energy, rates=rates, profile=profile, place=place)
     days.arrange(loading)
