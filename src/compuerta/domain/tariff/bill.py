@@ -36,8 +36,8 @@ from compuerta.domain.tariff.tally import (
     NO_TERMS,
     Amount,
     Tally,
+    bill_cycle,
     bounds_of,
-    cycle_of,
     peaks_of,
     steps_count,
     steps_window,
@@ -396,7 +396,7 @@ class _Maker:
 
     def _held_by(self, component: Demand) -> set[int]:
         """Return the periods that the calendar has in this cycle; no other is billed for its past."""
-        cycle = cycle_of(self._tariff, self._tally.bill_start_us, schedule=self._schedule)
+        cycle = bill_cycle(self._tally, schedule=self._schedule)
         days = (cycle.first + _ONE_DAY * at for at in range(cycle.count))
         return {slot.period for day in days for slot in table_of(component.calendar, day).slots}
 
@@ -430,7 +430,7 @@ class _Maker:
         exact = sum((line.exact for line in base_of(component, lines)), Fraction(0))
         zone = self._schedule.zone
         first = day_of(self._tally.bill_start_us, zone=zone)
-        cycle = cycle_of(self._tariff, self._tally.bill_start_us, schedule=self._schedule)
+        cycle = bill_cycle(self._tally, schedule=self._schedule)
         wanted = component.amount * self._minor
         if component.per is Window.YEAR:
             if cycle.end.year == cycle.first.year:

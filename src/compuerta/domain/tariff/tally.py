@@ -105,6 +105,11 @@ def steps_count(tariff: Tariff) -> int:
     return max(len(period.ladder.prices) for period in energy.periods)
 
 
+def bill_cycle(tally: Tally, *, schedule: Schedule) -> Days:
+    """Return the cycle of the open bill, which ends as it began, whatever day a later version bills on."""
+    return cycle_of(schedule.by_key[tally.segments[0].version].tariff, tally.bill_start_us, schedule=schedule)
+
+
 def cycle_of(tariff: Tariff, instant_us: int, *, schedule: Schedule) -> Days:
     """Return the billing cycle that an instant lies in."""
     day = day_of(instant_us, zone=schedule.zone)
@@ -260,8 +265,7 @@ def cycle_end(tally: Tally, *, schedule: Schedule) -> datetime:
 
 
 def _cycle_end_us(tally: Tally, schedule: Schedule) -> int:
-    tariff = schedule.by_key[tally.segments[-1].version].tariff
-    return day_start_us(cycle_of(tariff, tally.bill_start_us, schedule=schedule).end, zone=schedule.zone)
+    return day_start_us(bill_cycle(tally, schedule=schedule).end, zone=schedule.zone)
 
 
 def next_boundary_us(tally: Tally, *, schedule: Schedule) -> int:
@@ -365,9 +369,7 @@ class _Hand:
             segment, schedule=schedule, terms=self._terms, window=window, opened_us=tally.opened_us
         )
         self._window_end_us = day_start_us(window.end, zone=zone)
-        self._cycle_end_us = day_start_us(
-            cycle_of(tariff, tally.bill_start_us, schedule=schedule).end, zone=zone
-        )
+        self._cycle_end_us = _cycle_end_us(tally, schedule)
         self._free_end_us = _free_window_us(tariff, tally.until_us, schedule)[1]
 
     # Time.
