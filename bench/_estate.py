@@ -29,7 +29,7 @@ from compuerta.domain.tariff.tally import opened
 from compuerta.services import tariffing
 
 ZONE, CURRENCY = "Asia/Shanghai", "CNY"
-OPENED_AT = datetime(2026, 10, 31, 16, tzinfo=UTC)  # 1 November, 00:00 in Shanghai
+OPENED_AT = datetime(2026, 9, 30, 16, tzinfo=UTC)  # 1 October, 00:00 in Shanghai
 FOUNDERS = tariffing.Founders(drafted_by="manager", approved_by="owner")
 # One in a hundred has so little that a day's use takes it below zero; as many fall through a level.
 CREDIT_MINOR, LITTLE_MINOR, LEVEL_MINOR = 100_000, 20, 5_010
@@ -141,6 +141,27 @@ _WRITTEN = (
     select account_id, -amounts_minor[2], 0, %(at)s, tally
     from posting join account using (account_id) join opening using (tariff_id) order by account_id""",
 )  # fmt: skip
+
+
+def write_month(url: str) -> None:
+    """Write 31 days of hours for every meter of an estate."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            """create temporary table pattern as
+            select n, array_agg((random() * 1500)::integer) as wh
+            from generate_series(0, 996) n, generate_series(1, 24) hour group by n"""
+        )
+        connection.execute("create index on pattern (n)")
+        connection.execute(
+            """insert into load_day
+            select meter_id, %s + day * interval '1 day', 60, wh
+            from meter, generate_series(0, 30) day, lateral (
+                select wh from pattern where n = (meter_id * 31 + day) %% 997 limit 1
+            ) p""",
+            [OPENED_AT],
+        )
+        connection.execute("vacuum analyze load_day")
+        connection.execute("checkpoint")
 
 
 def at_once(works: list[Callable[[], None]]) -> float:
