@@ -19,7 +19,6 @@ from compuerta.domain.tariff.components import (
     Energy,
     Fixed,
     Minimum,
-    MonthDay,
     Percent,
     Period,
     PerKwh,
@@ -34,6 +33,7 @@ from compuerta.domain.tariff.components import (
 from compuerta.domain.tariff.schedule import Schedule, VersionKey
 from compuerta.domain.tariff.tally import (
     NO_TERMS,
+    W_PER_KW,
     Amount,
     Tally,
     bill_cycle,
@@ -44,11 +44,9 @@ from compuerta.domain.tariff.tally import (
 )
 
 WH_PER_KWH = 1_000
-W_PER_KW = 1_000
 _HOUR_MIN = 60
 _HALF = Fraction(1, 2)
 _ONE_DAY = timedelta(days=1)
-_JANUARY = MonthDay(month=1, day=1)
 
 
 class Unit(Enum):
@@ -178,7 +176,7 @@ def days_quantity(component: Fixed, first: date, end: date, *, cycle_day: int) -
     """Return how much of a fixed amount the local days [first, end) are: of a longer window, a part each."""
     quantity, day = Fraction(0), first
     while day < end:
-        window = window_of(day, window=component.per, cycle_day=cycle_day, year_start=_JANUARY)
+        window = window_of(day, window=component.per, cycle_day=cycle_day)
         until = min(window.end, end)
         quantity += Fraction((until - day).days, window.count)
         day = until
@@ -232,7 +230,7 @@ class _Maker:
             unit=unit,
             quantity=Fraction(quantity),
             price=price,
-            exact=-exact if account is Account.SUBSIDY else exact,
+            exact=account.sign * exact,
         )
         self._lines.append(line)
         return line
@@ -435,7 +433,7 @@ class _Maker:
         if component.per is Window.YEAR:
             if cycle.end.year == cycle.first.year:
                 return  # the year goes on
-            year = window_of(cycle.first, window=Window.YEAR, cycle_day=1, year_start=_JANUARY)
+            year = window_of(cycle.first, window=Window.YEAR)
             lived = year.end - max(year.first, day_of(self._tally.opened_us, zone=zone))
             wanted *= Fraction(lived.days, year.count)
             exact += self._tally.year_exact

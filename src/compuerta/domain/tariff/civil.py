@@ -17,6 +17,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
+NEW_YEAR = MonthDay(month=1, day=1)
 QUARTER_MONTHS = 3
 YEAR_MONTHS = 12
 # Two years of days; a longer history is walked through in order and keeps only its neighbourhood.
@@ -167,8 +168,8 @@ class Days:
         return (self.end - self.first).days
 
 
-def window_of(day: date, *, window: Window, cycle_day: int, year_start: MonthDay) -> Days:
-    """Return the window that a local day lies in."""
+def window_of(day: date, *, window: Window, cycle_day: int = 1, year_start: MonthDay = NEW_YEAR) -> Days:
+    """Return the window that a local day lies in; years are the calendar's, unless they begin elsewhere."""
     match window:
         case Window.DAY:
             return Days(day, day + _DAY)

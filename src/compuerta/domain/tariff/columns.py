@@ -267,7 +267,7 @@ class _Compiler:
                 prices = [price for period in component.periods for price in period.ladder.prices]
                 return [price * self._minor / WH_PER_KWH for price in prices]
             case PerKwh():
-                return [_sign(component.account) * component.price * self._minor / WH_PER_KWH]
+                return [component.account.sign * component.price * self._minor / WH_PER_KWH]
             case Fixed():
                 return [self._for_days(component, count) for count in range(self._days + 1)]
             case Minimum():
@@ -279,7 +279,7 @@ class _Compiler:
     def _for_days(self, component: Fixed, count: int) -> Fraction:
         end = self._first + timedelta(days=count)
         quantity = days_quantity(component, self._first, end, cycle_day=self._tariff.cycle_day)
-        return _sign(component.account) * quantity * component.amount * self._minor
+        return component.account.sign * quantity * component.amount * self._minor
 
     def _row(self) -> int:
         return steps_count(self._tariff) + 1
@@ -291,10 +291,6 @@ class _Compiler:
 def _share_of(component: Percent) -> Fraction:
     within: Fraction = component.share / (1 + component.share)
     return within if component.included else component.share
-
-
-def _sign(account: Account) -> int:
-    return -1 if account is Account.SUBSIDY else 1
 
 
 # Use.
@@ -439,7 +435,7 @@ def _shares(plan: Plan, rule: _Share, lines: Sequence[_Line]) -> list[_Line]:
     own = _line(
         component.name,
         component.account,
-        exact=_sign(component.account) * part,
+        exact=component.account.sign * part,
         present=present,
         is_tax=component.account is Account.TAX,
     )
@@ -453,7 +449,7 @@ def _shares(plan: Plan, rule: _Share, lines: Sequence[_Line]) -> list[_Line]:
         first[line.account] = first.get(line.account, np.zeros_like(found)) | fresh
         found |= line.present
     for account, mask in first.items():
-        exact = np.where(mask, -_sign(account) * part, 0)
+        exact = np.where(mask, -account.sign * part, 0)
         is_tax = account is Account.TAX or rule.share > 0
         taken.append(_line(component.name, account, exact=exact, present=mask, is_tax=is_tax))
     return [own, *taken]

@@ -94,6 +94,11 @@ class Account(Enum):
     FEE = ledger.FEE  # the manager's own surcharge: never hidden in the price of a kWh
     SUBSIDY = ledger.SUBSIDY  # paid by somebody else: lowers the bill
 
+    @property
+    def sign(self) -> int:
+        """Whether a price or an amount is put on the bill (1), or taken off it (-1)."""
+        return -1 if self is Account.SUBSIDY else 1
+
 
 class Role(Enum):
     """What a period is for people and for meters; its order is the meters' rate number."""

@@ -27,7 +27,7 @@ from compuerta.domain.tariff.components import (
     Steps,
     Tariff,
 )
-from compuerta.domain.tariff.document import WEEKDAYS, decimal_text
+from compuerta.domain.tariff.document import WEEKDAYS, decimal_text, kilo_text, month_day_text, slot_text
 from compuerta.domain.tariff.reading import word_of
 
 _KINDS = {
@@ -108,7 +108,7 @@ def _component_facts(component: Component, *, currency: str) -> Iterator[_Fact]:
             placed = "included in" if included else "on top of"
             yield "", f"{_percent(share)} {placed} {_base(base)}, {_words(account)}"
         case Allowance(energy_wh=energy_wh, window=window, counts_in_steps=counts):
-            yield "", f"{_kilo(energy_wh)} kWh free per {_words(window)}"
+            yield "", f"{kilo_text(energy_wh)} kWh free per {_words(window)}"
             yield "counts in the steps", "yes" if counts else "no"
         case Minimum(amount=amount, per=per, base=base):
             yield "", f"at least {decimal_text(amount)} {currency} per {_words(per)} for {_base(base)}"
@@ -135,12 +135,12 @@ def _period_facts(periods: tuple[Period, ...], *, unit: str, currency: str) -> I
 
 def _bound_facts(place: str, bounds: tuple[int, ...], *, unit: str) -> Iterator[_Fact]:
     for step, bound in enumerate(bounds, start=1):
-        yield f"{place}step {step} ends at", f"{_kilo(bound)} {unit}"
+        yield f"{place}step {step} ends at", f"{kilo_text(bound)} {unit}"
 
 
 def _steps_facts(steps: Steps) -> Iterator[_Fact]:
     yield "steps count over", f"a {_words(steps.window)}"
-    yield "year of the steps begins", f"{steps.year_start.month:02}-{steps.year_start.day:02}"
+    yield "year of the steps begins", month_day_text(steps.year_start)
     yield "steps price", _KINDS[steps.kind]
     yield "steps count", _SCOPES[steps.scope]
     yield "steps fill", _ALLOCATIONS[steps.allocation]
@@ -149,17 +149,15 @@ def _steps_facts(steps: Steps) -> Iterator[_Fact]:
     yield "moving in", "bounds by the days that are left" if steps.prorate_moves else "whole bounds"
     if steps.household_persons:
         yield "large households", f"{steps.household_persons} persons or more"
-        yield "large households' bounds", f"{_kilo(steps.household_extra_wh)} kWh higher"
+        yield "large households' bounds", f"{kilo_text(steps.household_extra_wh)} kWh higher"
 
 
 def _calendar_facts(calendar: Calendar, *, periods: tuple[Period, ...]) -> Iterator[_Fact]:
     names = [table.name for table in calendar.day_tables]
     for table in sorted(calendar.day_tables, key=lambda table: table.name):
-        starts = (f"{slot.start_min // 60:02}:{slot.start_min % 60:02}" for slot in table.slots)
-        held = (periods[slot.period].name for slot in table.slots)
-        yield f"day table {table.name}", _list(map(" ".join, zip(starts, held, strict=True)))
+        yield f"day table {table.name}", _list(slot_text(slot, periods=periods) for slot in table.slots)
     for season in calendar.seasons:
-        start = f"from {season.start.month:02}-{season.start.day:02}"
+        start = f"from {month_day_text(season.start)}"
         days = [f"{day} {names[table]}" for day, table in zip(WEEKDAYS, season.days, strict=True)]
         holidays = [f"{name} {names[table]}" for name, table in sorted(season.holidays)]
         yield f"season {season.name}", _list([start, *days, *holidays])
@@ -178,10 +176,6 @@ def _list(words: Iterable[str]) -> str:
 
 def _percent(share: Fraction) -> str:
     return f"{decimal_text(share * 100)} %"
-
-
-def _kilo(thousandths: int) -> str:
-    return decimal_text(Fraction(thousandths, 1_000))
 
 
 def _base(names: tuple[str, ...]) -> str:

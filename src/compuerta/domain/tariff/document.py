@@ -361,7 +361,7 @@ def _mapping_of_component(component: Component, *, currency: str) -> Tree:
             return head | {"kind": "percent"} | named | rest
         case Allowance(energy_wh=energy_wh, window=window, counts_in_steps=counts):
             rest = _short({"window": word_of(window), "counts_in_steps": counts}, _ALLOWANCE)
-            return head | {"kind": "allowance", "energy_kwh": _thousands(energy_wh)} | rest
+            return head | {"kind": "allowance", "energy_kwh": kilo_text(energy_wh)} | rest
         case Minimum(amount=amount, per=per, base=base):
             rest = _short({"base": [*base]}, _MINIMUM)
             return head | {"kind": "minimum", "amount": decimal_text(amount), "per": word_of(per)} | rest
@@ -376,7 +376,7 @@ def _energy_fields(energy: Energy) -> dict[str, Tree]:
     steps = energy.steps
     household: dict[str, Tree] = {
         "persons": steps.household_persons,
-        "extra_kwh": _thousands(steps.household_extra_wh),
+        "extra_kwh": kilo_text(steps.household_extra_wh),
     }
     bounds = _shared_bounds(energy.periods)
     steps_fields: dict[str, Tree] = {
@@ -388,7 +388,7 @@ def _energy_fields(energy: Energy) -> dict[str, Tree]:
         "scale": word_of(steps.scale),
         "on_change": word_of(steps.on_change),
         "prorate_moves": steps.prorate_moves,
-        "year_start": _month_day(steps.year_start),
+        "year_start": month_day_text(steps.year_start),
         "household": _short(household, _HOUSEHOLD),
     }
     return {
@@ -418,7 +418,7 @@ def _shared_bounds(periods: tuple[Period, ...]) -> list[Tree] | None:
     """Return the bounds, if all periods have the same."""
     if len({period.ladder.bounds for period in periods}) > 1:
         return None
-    return [_thousands(bound) for bound in periods[0].ladder.bounds]
+    return [kilo_text(bound) for bound in periods[0].ladder.bounds]
 
 
 def _mapping_of_periods(periods: tuple[Period, ...], *, own: str) -> list[Tree]:
@@ -431,7 +431,7 @@ def _mapping_of_periods(periods: tuple[Period, ...], *, own: str) -> list[Tree]:
             "prices": [decimal_text(price) for price in period.ladder.prices],
         }
         if own:
-            mapping[own] = [_thousands(bound) for bound in period.ladder.bounds]
+            mapping[own] = [kilo_text(bound) for bound in period.ladder.bounds]
         mappings.append(_short(mapping, _PERIOD))
     return mappings
 
@@ -439,10 +439,7 @@ def _mapping_of_periods(periods: tuple[Period, ...], *, own: str) -> list[Tree]:
 def _calendar_fields(calendar: Calendar, *, periods: tuple[Period, ...]) -> dict[str, Tree]:
     names = [table.name for table in calendar.day_tables]
     tables: dict[str, Tree] = {
-        table.name: [
-            f"{slot.start_min // 60:02}:{slot.start_min % 60:02} {periods[slot.period].name}"
-            for slot in table.slots
-        ]
+        table.name: [slot_text(slot, periods=periods) for slot in table.slots]
         for table in calendar.day_tables
     }
     seasons: list[Tree] = [_mapping_of_season(season, tables=names) for season in calendar.seasons]
@@ -470,7 +467,7 @@ def _mapping_of_season(season: Season, *, tables: list[str]) -> dict[str, Tree]:
     else:
         days = dict(zip(WEEKDAYS, names, strict=True))
     holidays: dict[str, Tree] = {name: tables[table] for name, table in season.holidays}
-    head: dict[str, Tree] = {"name": season.name, "from": _month_day(season.start)}
+    head: dict[str, Tree] = {"name": season.name, "from": month_day_text(season.start)}
     return _short(head | days | {"holidays": holidays}, _SEASON)
 
 
@@ -487,9 +484,16 @@ def decimal_text(number: Fraction) -> str:
     return f"{sign}{whole}.{part:0{PRICE_DECIMALS}}".rstrip("0").rstrip(".")
 
 
-def _thousands(thousandths: int) -> str:
+def kilo_text(thousandths: int) -> str:
+    """Return Wh as kWh, or W as kW."""
     return decimal_text(Fraction(thousandths, 1_000))
 
 
-def _month_day(day: MonthDay) -> str:
+def month_day_text(day: MonthDay) -> str:
+    """Return a day of every year, such as 06-01."""
     return f"{day.month:02}-{day.day:02}"
+
+
+def slot_text(slot: Slot, *, periods: tuple[Period, ...]) -> str:
+    """Return when a slot begins and its period, such as 06:00 peak."""
+    return f"{slot.start_min // 60:02}:{slot.start_min % 60:02} {periods[slot.period].name}"

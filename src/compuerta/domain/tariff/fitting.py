@@ -17,7 +17,6 @@ from compuerta.domain.money import minor_digits
 from compuerta.domain.tariff.checking import energy_place
 from compuerta.domain.tariff.civil import table_of
 from compuerta.domain.tariff.components import (
-    Account,
     Allocation,
     Allowance,
     Calendar,
@@ -43,6 +42,7 @@ from compuerta.domain.tariff.components import (
     Window,
 )
 from compuerta.domain.tariff.document import decimal_text
+from compuerta.domain.tariff.tally import household_wh
 
 PRICE_E4 = 10_000  # a meter's price has four decimals
 HOLIDAY_YEARS = 2  # so far ahead holidays are loaded, unless somebody says otherwise
@@ -415,8 +415,8 @@ class _Prices:
 
     def _bounds_wh(self, bounds: list[int], loading: Loading) -> tuple[int, ...]:
         steps, profile = self._steps, self._profile
-        large = 0 < steps.household_persons <= (loading.terms.persons or 0)
-        bounds_wh = tuple(bound + (steps.household_extra_wh if large else 0) for bound in bounds)
+        extra_wh = household_wh(steps, terms=loading.terms)
+        bounds_wh = tuple(bound + extra_wh for bound in bounds)
         for at, bound_wh in enumerate(bounds_wh):
             name = f"steps.bounds_kwh[{at}]"
             if bound_wh % profile.bound_step_wh:
@@ -484,9 +484,7 @@ def _step_above(period: Period, lower: int) -> int:
 
 def _on_each_kwh(component: Component) -> Fraction:
     """Return what a component puts on each kWh beside the energy's own price."""
-    if not isinstance(component, PerKwh):
-        return Fraction(0)
-    return -component.price if component.account is Account.SUBSIDY else component.price
+    return component.account.sign * component.price if isinstance(component, PerKwh) else Fraction(0)
 
 
 def _settlements_of(tariff: Tariff) -> tuple[MonthDay, ...] | None:

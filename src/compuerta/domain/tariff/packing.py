@@ -12,7 +12,7 @@ from math import lcm
 from typing import Final
 
 from compuerta.domain.errors import Broken
-from compuerta.domain.tariff.tally import Amount, Segment, Tally
+from compuerta.domain.tariff.tally import Amount, Segment, Tally, simplest
 
 FORMAT: Final = 1
 HEAD: Final = (
@@ -96,11 +96,7 @@ _PLAIN: Final = HEAD[1:10]
 
 
 def _amount(part: int, denominator: int) -> Amount:
-    return part if denominator == 1 else _whole(Fraction(part, denominator))
-
-
-def _whole(amount: Fraction) -> Amount:
-    return amount.numerator if amount.denominator == 1 else amount
+    return part if denominator == 1 else simplest(Fraction(part, denominator))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,10 @@ from compuerta.domain.tariff.civil import (
 from compuerta.domain.tariff.components import (
     Allocation,
     ChangePolicy,
-    MonthDay,
     Scale,
     Scope,
     StepKind,
+    Steps,
     Tariff,
     Terms,
     Window,
@@ -38,8 +38,7 @@ from compuerta.domain.tariff.schedule import Piece, Schedule, Version, VersionKe
 
 Amount = int | Fraction  # of Wh; a fraction only under prorated bounds
 NO_TERMS = Terms()
-WH_PER_KW = 1_000
-_JANUARY = MonthDay(month=1, day=1)
+W_PER_KW = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +112,7 @@ def bill_cycle(tally: Tally, *, schedule: Schedule) -> Days:
 def cycle_of(tariff: Tariff, instant_us: int, *, schedule: Schedule) -> Days:
     """Return the billing cycle that an instant lies in."""
     day = day_of(instant_us, zone=schedule.zone)
-    return window_of(day, window=Window.CYCLE, cycle_day=tariff.cycle_day, year_start=_JANUARY)
+    return window_of(day, window=Window.CYCLE, cycle_day=tariff.cycle_day)
 
 
 def steps_window(tariff: Tariff, instant_us: int, *, schedule: Schedule) -> Days:
@@ -157,19 +156,24 @@ def bounds_of(
     """Return each period's bounds as they hold for this account in this window, in Wh."""
     tariff = schedule.by_key[segment.version].tariff
     steps = tariff.energy.steps
-    large = 0 < steps.household_persons <= (terms.persons or 0)
-    extra_wh = steps.household_extra_wh if large else 0
+    extra_wh = household_wh(steps, terms=terms)
     shared = steps.prorate_moves or steps.on_change is ChangePolicy.PRORATE
     if not (extra_wh or shared) and steps.scale is Scale.NONE:
         return tuple(period.ladder.bounds for period in tariff.energy.periods)
     factor = _scale(steps.scale, terms, window) * _share(segment, schedule, window, opened_us)
     return tuple(
-        tuple(_whole((bound + extra_wh) * factor) for bound in period.ladder.bounds)
+        tuple(simplest((bound + extra_wh) * factor) for bound in period.ladder.bounds)
         for period in tariff.energy.periods
     )
 
 
-def _whole(amount: Fraction) -> Amount:
+def household_wh(steps: Steps, *, terms: Terms) -> int:
+    """Return how much longer every step is for a household of so many persons."""
+    return steps.household_extra_wh if 0 < steps.household_persons <= (terms.persons or 0) else 0
+
+
+def simplest(amount: Fraction) -> Amount:
+    """Return an amount as an integer where it is one."""
     return amount.numerator if amount.denominator == 1 else amount
 
 
@@ -182,9 +186,9 @@ def _scale(scale: Scale, terms: Terms, window: Days) -> Fraction:
         case Scale.PERSON:
             return Fraction(terms.persons or 1)
         case Scale.KW:
-            return Fraction(terms.contracted_w or 0, WH_PER_KW)
+            return Fraction(terms.contracted_w or 0, W_PER_KW)
         case Scale.KW_DAY:
-            return Fraction((terms.contracted_w or 0) * window.count, WH_PER_KW)
+            return Fraction((terms.contracted_w or 0) * window.count, W_PER_KW)
 
 
 def _share(segment: Segment, schedule: Schedule, window: Days, opened_us: int) -> Fraction:
@@ -538,7 +542,7 @@ def _free_window_us(tariff: Tariff, at_us: int, schedule: Schedule) -> tuple[int
     allowance = tariff.allowance
     window = Window.YEAR if allowance is None else allowance.window
     day = day_of(at_us, zone=schedule.zone)
-    days = window_of(day, window=window, cycle_day=tariff.cycle_day, year_start=_JANUARY)
+    days = window_of(day, window=window, cycle_day=tariff.cycle_day)
     return day_start_us(days.first, zone=schedule.zone), day_start_us(days.end, zone=schedule.zone)
 
 
