@@ -35,7 +35,7 @@ def main(port: int) -> None:
 
     building = a_building(work.settings.DATABASE_URL, now=wiring.now())
     for name, language, rights in (
-        ("ana", "es", (people.SELL, people.SWITCH, people.DRAFT)),
+        ("ana", "es", (people.SELL, people.SWITCH, people.DRAFT, people.ASSIGN)),
         ("bruno", "en", (people.DRAFT, people.APPROVE)),
         ("guest", "en", ()),
         ("guessed", "en", ()),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, expect
 from tests.browser.conftest import LOCALES, Console
 from tests.browser.test_catalogues import untranslated_in
 
@@ -62,6 +62,13 @@ def saved(page: Page) -> Page:
     page.get_by_role("button", name="Save the draft").click()
     expect(page.locator(".t-notice")).to_have_text("Saved.")
     return page
+
+
+def posted(page: Page, verb: str, body: str) -> APIResponse:
+    """What a forged script of the editor is answered."""
+    token = page.locator("input[name=csrfmiddlewaretoken]").first.input_value()
+    headers = {"Referer": page.url, "X-CSRFToken": token, "Content-Type": "application/json"}
+    return page.request.post(page.url.removesuffix("edit") + verb, data=body, headers=headers)
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
@@ -167,6 +174,41 @@ def test_a_decimal_comma_is_a_price_and_the_bill_follows_while_one_types(signed_
     page.locator(".t-load input").fill("100")
 
     expect(page.locator(".t-state")).to_contain_text("61.00")
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        {"kwh": "1e999999", "shape": "home"},
+        {"kwh": "1e999999999", "shape": "home"},
+        {"kwh": "NaN", "shape": "home"},
+        {"kwh": "Infinity", "shape": "home"},
+        {"account": "9" * 5_000},
+    ],
+)
+def test_a_forged_load_costs_nothing_and_breaks_nothing(signed_in: Opens, load: dict[str, str]) -> None:
+    page = begun(signed_in())
+
+    answer = posted(page, "check", json.dumps({"document": document(page), "load": load}))
+
+    assert answer.status == 200
+    assert answer.json() == {"faults": []}
+
+
+def test_a_document_of_a_hundred_thousand_brackets_is_nothing(signed_in: Opens) -> None:
+    page = begun(signed_in())
+
+    assert posted(page, "check", "[" * 100_000).status == 404
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "9999-12-31T23:00"])
+def test_a_draft_from_no_year_of_ours_is_not_saved(signed_in: Opens, moment: str) -> None:
+    page = begun(signed_in())
+
+    answer = posted(page, "save", json.dumps({"document": document(page), "effective_from": moment}))
+
+    assert answer.status == 422
+    assert answer.json()["faults"][0]["place"] == "effective_from"
 
 
 def test_a_version_is_drafted_by_one_person_and_approved_by_another(

@@ -1,19 +1,21 @@
-"""What a charge is made of: its bill made again from the opening and the uses (promise T3)."""
+"""What charges are made of: their bill made again from the opening and the uses (promise T3)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from compuerta.adapters.postgres import tariffs
 from compuerta.adapters.postgres.transaction import PostgresTransaction
 from compuerta.apps.console import work
+from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.bill import Bill, bill
+from compuerta.domain.tariff.civil import day_start_us, from_us
 from compuerta.domain.tariff.explaining import Move, Settled, explain, settle
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.domain.tariff.schedule import Version, VersionKey
 from compuerta.services import charging
-from compuerta.services.store_port import AccountView, Charge
+from compuerta.services.store_port import AccountView, Basis, Charge, LoadDay
 
 # A month of readings a quarter of an hour apart, and as many again.
 CHARGES_PER_BILL_MAX = 6_000
@@ -21,9 +23,9 @@ CHARGES_PER_BILL_MAX = 6_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """A charge with its lines, how it was rounded, and the versions that it was made by."""
+    """Charges of one bill that follow each other, with their lines, their rounding and their versions."""
 
-    charge: Charge
+    charges: Sequence[Charge]
     moves: tuple[Move, ...]
     settled: Settled
     versions: Mapping[VersionKey, Version]
@@ -31,9 +33,24 @@ class Explained:
     currency: str
 
     @property
+    def charge(self) -> Charge:
+        """The last one, or the only one."""
+        return self.charges[-1]
+
+    @property
+    def since(self) -> datetime:
+        """When the use began."""
+        return self.charges[0].from_at
+
+    @property
+    def bill_before_minor(self) -> int:
+        """What the bill came to before."""
+        return self.charges[0].bill_before_minor
+
+    @property
     def energy_wh(self) -> int:
         """What was used."""
-        return self.charge.to_wh - self.charge.from_wh
+        return sum(each.to_wh - each.from_wh for each in self.charges)
 
     @property
     def used(self) -> list[Version]:
@@ -50,20 +67,41 @@ def explained(account_id: int, charge_id: UUID, *, now: datetime) -> Explained |
     """Return what a charge is made of; None where the account has none such, or one from before tariffs."""
     with work.store() as store, store.transaction() as tx:
         view = tx.look_at([account_id], now=now).get(account_id)
-        charges, opening = _bill_until(tx, account_id, charge_id)
-    if view is None or view.schedule is None or not charges:
-        return None
-    terms = view.terms_at(charges[-1].bill_start)
-    made = charging.made_again(unpacked(opening), charges, schedule=view.schedule, terms=terms)
-    before, after = list(made)[-1]
-    return Explained(
-        charge=charges[-1],
-        moves=explain(before, after),
-        settled=settle(before, after),
-        versions=view.schedule.by_key,
-        zone=view.account.zone,
-        currency=view.account.currency,
-    )
+        found = tx.query(
+            """select bill_start, read_at from charge
+            where account_id = %(account_id)s and charge_id = %(charge_id)s and bill_start is not null""",
+            {"account_id": account_id, "charge_id": charge_id},
+        )
+        if view is None or not found:
+            return None
+        bill_start, read_at = found[0]["bill_start"], found[0]["read_at"]
+        return _made_again(
+            tx, view, bill_start, until=read_at, wanted=lambda each: each.charge_id == charge_id
+        )
+
+
+def day(account_id: int, on: date, *, zone: str, now: datetime) -> list[Explained]:
+    """Return what a day's charges are made of, bill by bill; one at midnight is of the day before.
+
+    Charges from before tariffs are left out.
+    """
+    start, end = (from_us(day_start_us(each, zone=zone_of(zone))) for each in (on, on + timedelta(days=1)))
+    with work.store() as store, store.transaction() as tx:
+        view = tx.look_at([account_id], now=now).get(account_id)
+        found = tx.query(
+            """select distinct bill_start from charge
+            where account_id = %(account_id)s and read_at > %(start)s and read_at <= %(end)s
+                and bill_start is not null order by bill_start""",
+            {"account_id": account_id, "start": start, "end": end},
+        )
+        if view is None:
+            return []
+        bill_starts = [row["bill_start"] for row in found]
+        made = [
+            _made_again(tx, view, each, until=end, wanted=lambda charge: charge.read_at > start)
+            for each in bill_starts
+        ]
+    return [each for each in made if each is not None]
 
 
 def open_bill(account_id: int, *, now: datetime) -> tuple[Bill, AccountView] | None:
@@ -76,24 +114,67 @@ def open_bill(account_id: int, *, now: datetime) -> tuple[Bill, AccountView] | N
     return bill(tally, schedule=view.schedule, terms=view.terms_at(tally.bill_start)), view
 
 
-def _bill_until(tx: PostgresTransaction, account_id: int, charge_id: UUID) -> tuple[list[Charge], list[int]]:
-    """Return the charges of a bill up to one of them, in order, and how the bill began."""
-    values = {"account_id": account_id, "charge_id": charge_id, "limit": CHARGES_PER_BILL_MAX}
+def _made_again(
+    tx: PostgresTransaction,
+    view: AccountView,
+    bill_start: datetime,
+    *,
+    until: datetime,
+    wanted: Callable[[Charge], bool],
+) -> Explained | None:
+    """Return what the wanted charges of a bill are made of, from its opening up to an instant."""
+    charges = _charges(tx, view.account.account_id, bill_start, until=until)
+    chosen = [place for place, each in enumerate(charges) if wanted(each)]
+    if view.schedule is None or not chosen:
+        return None
+    values = {"account_id": view.account.account_id, "bill_start": bill_start}
+    (begun,) = tx.query(
+        "select opening from bill where account_id = %(account_id)s and bill_start = %(bill_start)s", values
+    )
+    made = list(
+        charging.made_again(
+            unpacked(begun["opening"]),
+            charges,
+            schedule=view.schedule,
+            terms=view.terms_at(bill_start),
+            days=_load_days(tx, charges),
+        )
+    )
+    before, after = made[chosen[0]][0], made[chosen[-1]][1]
+    return Explained(
+        charges=[charges[place] for place in chosen],
+        moves=explain(before, after),
+        settled=settle(before, after),
+        versions=view.schedule.by_key,
+        zone=view.account.zone,
+        currency=view.account.currency,
+    )
+
+
+def _charges(
+    tx: PostgresTransaction, account_id: int, bill_start: datetime, *, until: datetime
+) -> list[Charge]:
     found = tx.query(
-        """select c.account_id, c.charge_id, c.meter_id, c.read_at, c.from_wh, c.to_wh, c.bill_before_minor,
-            c.bill_after_minor, c.bill_start, c.from_at, c.tariff_id, c.version_no, c.basis, c.rates_wh
-        from charge c
-        join charge this on this.account_id = c.account_id and this.bill_start = c.bill_start
-        where this.account_id = %(account_id)s and this.charge_id = %(charge_id)s
-            and (c.read_at, c.to_wh) <= (this.read_at, this.to_wh)
-        order by c.read_at, c.to_wh limit %(limit)s""",
-        values,
+        """select account_id, charge_id, meter_id, read_at, from_wh, to_wh, bill_before_minor,
+            bill_after_minor, bill_start, from_at, tariff_id, version_no, basis, rates_wh
+        from charge
+        where account_id = %(account_id)s and bill_start = %(bill_start)s and read_at <= %(until)s
+        order by read_at, to_wh limit %(limit)s""",
+        {
+            "account_id": account_id,
+            "bill_start": bill_start,
+            "until": until,
+            "limit": CHARGES_PER_BILL_MAX,
+        },
     )
-    if not found or found[-1]["charge_id"] != charge_id:
-        return [], []
-    opening = tx.query(
-        """select b.opening from bill b join charge c using (account_id, bill_start)
-        where c.account_id = %(account_id)s and c.charge_id = %(charge_id)s""",
-        values,
-    )
-    return [tariffs.to_charge(row) for row in found], opening[0]["opening"]
+    return [tariffs.to_charge(row) for row in found]
+
+
+def _load_days(tx: PostgresTransaction, charges: Sequence[Charge]) -> list[LoadDay]:
+    """Return the days that charges by intervals rest on."""
+    by_intervals = [each for each in charges if each.basis is Basis.INTERVALS]
+    if not by_intervals:
+        return []
+    since = min(each.from_at for each in by_intervals) - charging.LONGEST_DAY
+    until = max(each.read_at for each in by_intervals)
+    return tx.load_days({each.meter_id for each in by_intervals}, since=since, until=until)

@@ -1,10 +1,12 @@
 """What a meter's page, a receipt and a resident's page read of one account's past."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from compuerta.apps.console.reads import HISTORY_ROWS_MAX, READINGS_DRAWN_MAX, STOPWATCHES_MAX, rows
+
+DAYS_SHOWN_MAX = 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,32 @@ def charges(account_id: int) -> list[ChargeRow]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayRow:
+    """What a day of an account has cost, by its site's clock."""
+
+    day: date
+    used_wh: int
+    amount_minor: int
+    is_explained: bool
+
+
+def days(account_id: int) -> list[DayRow]:
+    """Return what an account's last days have cost, the newest first; midnight is of the day before.
+
+    Nothing finer is shown to whoever holds a sticker's link: hours would tell when somebody is at home.
+    """
+    return rows(
+        DayRow,
+        """select ((c.read_at - interval '1 microsecond') at time zone z.zone)::date as day,
+            sum(c.to_wh - c.from_wh)::bigint as used_wh, sum(c.amount_minor)::bigint as amount_minor,
+            bool_and(c.bill_start is not null) as is_explained
+        from charge c join account a using (account_id) join site z using (site_id)
+        where c.account_id = %(account_id)s group by 1 order by 1 desc limit %(limit)s""",
+        {"account_id": account_id, "limit": DAYS_SHOWN_MAX},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingRow:
     """What a meter said at an instant."""
 
@@ -148,13 +176,14 @@ def act(organisation_id: int, act_id: UUID) -> AuditRow | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayPlace:
-    """What a resident's page may show: the place and its balance now, and nothing of its past."""
+    """What a resident's page may show: the place and its balance now."""
 
     account_id: int
     organisation_id: int
     organisation: str
     site: str
     place: str
+    zone: str
     currency: str
     opened_at: datetime
     balance_minor: int
@@ -169,7 +198,7 @@ def pay_place(pay_token: UUID) -> PayPlace | None:
     found = rows(
         PayPlace,
         """select a.account_id, a.organisation_id, o.name as organisation, z.name as site, p.name as place,
-            z.currency, a.opened_at,
+            z.zone, z.currency, a.opened_at,
             case when m.credit_authority = 'meter' then coalesce(t.balance_minor, s.delivered_minor)
                 else s.delivered_minor end as balance_minor,
             s.undelivered_minor, t.relay, t.wanted_reason, t.heard_at

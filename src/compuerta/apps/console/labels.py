@@ -30,6 +30,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         # instructions
         "recharge": _("recharge"),
         "switch": _("switch"),
+        "tariff": _("tariff tables"),
         "waiting": _("waiting"),
         "in_flight": _("on its way"),
         "accepted": _("accepted, not read back yet"),
@@ -50,6 +51,11 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "purchase_record_missing": _("purchase record missing"),
         "not_provable": _("cannot be proved yet"),
         "clock_unknown": _("clock unknown"),
+        "holidays_in": _("holidays loaded"),
+        "waits_for_switch": _("loaded, waits for its time"),
+        "rest_days_wait": _("rest days wait for a day that both call alike"),
+        "switch_time_passed": _("too late for its time"),
+        "tariff_does_not_fit": _("the meter cannot hold this tariff"),
         # cases
         "amount_differs": _("paid amount differs from the order"),
         "reference_unknown": _("payment without a known order"),
@@ -60,6 +66,9 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "register_backwards": _("register ran backwards"),
         "register_jump": _("register jumped"),
         "register_from_the_future": _("reading from the future"),
+        "tariff_by_hand": _("tariff to be set by hand"),
+        "tariff_late": _("meter without its tariff in time"),
+        "intervals_missing": _("a bill waits for missing intervals"),
         # what a meter says of itself
         "pre_trip_alarm": _("warns before cutting"),
         "cover_open": _("cover open"),
@@ -88,6 +97,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "lift administrator hold": _("hand switch-off lifted"),
         "release billing": _("billing released"),
         "order recharge": _("recharge ordered"),
+        "assign tariff": _("tariff changed"),
         # alarms
         "notice_forged": _("forged payment notice"),
         "registration_unknown": _("unknown module dialled in"),

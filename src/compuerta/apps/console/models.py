@@ -50,6 +50,7 @@ class ConsoleUser(models.Model):
             ("switch_supply", "May switch supply by hand"),
             ("draft_tariff", "May draft and propose tariffs"),
             ("approve_tariff", "May approve tariffs that others proposed"),
+            ("assign_tariff", "May move accounts to another tariff"),
         )
 
     def __str__(self) -> str:

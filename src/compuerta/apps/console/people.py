@@ -32,6 +32,7 @@ SELL = "console.sell_recharge"
 SWITCH = "console.switch_supply"
 DRAFT = "console.draft_tariff"
 APPROVE = "console.approve_tariff"
+ASSIGN = "console.assign_tariff"
 
 Arguments = ParamSpec("Arguments")
 
@@ -47,6 +48,7 @@ class Person:
     may_switch: bool
     may_draft: bool
     may_approve: bool
+    may_assign: bool
     operates: bool  # runs the whole installation, and so sees what belongs to no organisation
 
 
@@ -127,5 +129,6 @@ def _person(request: HttpRequest) -> Person:
         may_switch=user.has_perm(SWITCH),
         may_draft=user.has_perm(DRAFT),
         may_approve=user.has_perm(APPROVE),
+        may_assign=user.has_perm(ASSIGN),
         operates=user.is_superuser,
     )

@@ -15,12 +15,13 @@ from django.views import defaults
 from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
-from compuerta.apps.console import paying, selling, tariff_words
+from compuerta.apps.console import paying, selling, tariff_acts, tariff_words
 from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
 from compuerta.domain.money import AmountMalformed
 from compuerta.domain.tariff.checking import TariffFaulty
+from compuerta.domain.tariff.urdb import UrdbMalformed
 from compuerta.services import acting, ordering, tariffing
 from compuerta.services.rollout import MetersMisfit
 from compuerta.services.store_port import NameTaken
@@ -51,6 +52,10 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         ),
         tariffing.VersionNotProposed: gettext_lazy("Nobody has proposed this version."),
         tariffing.CurrencyDiffers: gettext_lazy("The tariff has another currency than its accounts."),
+        tariffing.TariffUnknown: gettext_lazy("There is no such tariff."),
+        tariffing.TariffNotApproved: gettext_lazy("This tariff has no approved version yet."),
+        tariffing.AccountNotBilled: gettext_lazy("This account is closed, or buys nothing."),
+        tariff_acts.FileUnreadable: gettext_lazy("This file is no JSON of one rate."),
         MetersMisfit: gettext_lazy("Some meters cannot deduct by it. Look at them, or set them by hand."),
         NameTaken: gettext_lazy("There is a tariff of this name already."),
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
@@ -78,6 +83,8 @@ def told(error: CompuertaError) -> str:
         return _("The system does not answer just now. Nothing was changed. Try again.")
     if isinstance(error, TariffFaulty):
         return "; ".join(tariff_words.fault_told(fault.reason) for fault in error.faults)
+    if isinstance(error, UrdbMalformed):
+        return f"{error.field}: {tariff_words.fault_told(error.reason)}"
     found = _TOLD.get(type(error))
     return str(error) if found is None else str(found)
 

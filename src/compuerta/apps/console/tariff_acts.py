@@ -72,7 +72,7 @@ def draft_urdb(text: bytes, organisation_id: int, *, actor: Actor) -> VersionKey
     """Begin a tariff from a rate of the OpenEI database."""
     try:
         rate = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FileUnreadable from None
     # The service's answer holds a list; a saved rate is the item alone.
     items = rate.get("items") if isinstance(rate, dict) else None

@@ -8,11 +8,11 @@ from functools import lru_cache
 from compuerta.apps import config, wiring
 from compuerta.apps.console import labels, tariff_reads, tariff_words, work
 from compuerta.apps.console.tariff_reads import BilledRow, VersionRow
-from compuerta.domain.tariff.components import Tariff
-from compuerta.domain.tariff.schedule import Version
+from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.model import Model
 from compuerta.services import rollout
 from compuerta.services.rollout import Stand
+from compuerta.services.store_port import AccountView
 
 REASONS_SHOWN_MAX = 4
 
@@ -35,17 +35,17 @@ class Fitting:
     reasons: Sequence[str]
 
 
-def spread(organisation_id: int, version: VersionRow, tariff: Tariff, *, now: datetime) -> dict[str, object]:
+def spread(organisation_id: int, version: VersionRow, *, now: datetime) -> dict[str, object]:
     """Return how many have a version and who does not; before it is approved, which meters could have it."""
     billed = tariff_reads.billed_by(organisation_id, version.tariff_id, now=now)
     if version.stands in ("draft", "proposed", "withdrawn"):
-        fits = _fits(version, tariff, now=now)
+        fits = _fits(version, now=now)
         return {"billed": billed, "fits": fits, "unfit": sum(each.meters for each in fits if each.reasons)}
     key = (version.tariff_id, version.version_no)
     found = work.run(lambda store: rollout.rollout(store, key, models=models(), now=now))
     by_account = {each.account_id: each for each in billed}
     missing = [
-        Missing(account=by_account[each.account_id], stand=each.stand.value, reasons=_told(each.reasons))
+        Missing(account=by_account[each.account_id], stand=each.stand.value, reasons=told(each.reasons))
         for each in found.meters
         if each.stand is not Stand.CONFIRMED and each.account_id in by_account
     ]
@@ -59,20 +59,21 @@ def models() -> Mapping[str, Model]:
     return wiring.models(config.settings())
 
 
-def _fits(row: VersionRow, tariff: Tariff, *, now: datetime) -> list[Fitting]:
-    version = Version(
-        tariff_id=row.tariff_id,
-        version_no=row.version_no,
-        effective_from=row.effective_from,
-        tariff=tariff,
-    )
+def _fits(row: VersionRow, *, now: datetime) -> list[Fitting]:
+    version = tariff_reads.to_version(row)
     found = work.run(lambda store: rollout.fits(store, version, models=models(), now=now))
     return [
-        Fitting(model=each.model, meters=each.meters, reasons=_told([one.reason for one in each.misfits]))
+        Fitting(model=each.model, meters=each.meters, reasons=told([one.reason for one in each.misfits]))
         for each in found
     ]
 
 
-def _told(reasons: Sequence[str]) -> list[str]:
-    told = (labels.word(each) if each in labels.WORDS else tariff_words.fault_told(each) for each in reasons)
-    return list(dict.fromkeys(told))[:REASONS_SHOWN_MAX]
+def deducts(view: AccountView) -> bool:
+    """Tell whether an account's own meter deducts by the tariff."""
+    return view.meter is not None and view.meter.credit_authority is CreditAuthority.METER
+
+
+def told(reasons: Sequence[str]) -> list[str]:
+    """Return reasons in the reader's language, each once."""
+    found = (labels.word(each) if each in labels.WORDS else tariff_words.fault_told(each) for each in reasons)
+    return list(dict.fromkeys(found))[:REASONS_SHOWN_MAX]

@@ -8,11 +8,14 @@ from itertools import pairwise
 
 from compuerta.apps.console.reads import rows
 from compuerta.domain.tariff.components import Terms
+from compuerta.domain.tariff.document import tariff_from
+from compuerta.domain.tariff.schedule import Version
 from compuerta.domain.tariff.tally import Span
 
 VERSIONS_SHOWN_MAX = 400
 ACCOUNTS_SHOWN_MAX = 500
 READINGS_REPLAYED_MAX = 9_000  # a year of hours
+APPROVED = ("in_force", "coming", "replaced")  # how an approved version stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,16 @@ class VersionRow:
     def document(self) -> object:
         """The document as it is kept."""
         return json.loads(self.document_text)
+
+
+def to_version(row: VersionRow) -> Version:
+    """Return a version as rating takes it."""
+    return Version(
+        tariff_id=row.tariff_id,
+        version_no=row.version_no,
+        effective_from=row.effective_from,
+        tariff=tariff_from(row.document),
+    )
 
 
 # The tariff of each open account: that of its opening, or the last one it changed to.
@@ -122,10 +135,11 @@ def version_before(row: VersionRow, organisation_id: int, *, now: datetime) -> V
 
 _BILLED = f"""
 with billed_by as ({_BILLED_BY})
-select a.account_id, m.meter_id, p.name as place, a.name as account_name, z.zone, a.opened_at,
-    b.persons, b.contracted_w, m.model
+select a.account_id, m.meter_id, p.name as place, a.name as account_name, a.site_id, z.name as site,
+    z.zone, a.opened_at, b.tariff_id, t.name as tariff, t.currency, b.persons, b.contracted_w, m.model
 from billed_by b
 join account a using (account_id)
+join tariff t on t.tariff_id = b.tariff_id
 join supply_point p using (supply_point_id)
 join site z on z.site_id = a.site_id
 join installation n on n.account_id = a.account_id and n.ended_at is null
@@ -141,8 +155,13 @@ class BilledRow:
     meter_id: int
     place: str
     account_name: str
+    site_id: int
+    site: str
     zone: str
     opened_at: datetime
+    tariff_id: int
+    tariff: str
+    currency: str
     persons: int | None
     contracted_w: int | None
     model: str
@@ -175,6 +194,22 @@ def metered(organisation_id: int, *, now: datetime) -> list[BilledRow]:
         f"{_BILLED} order by z.name, length(p.name), p.name limit %(limit)s",
         {"organisation_id": organisation_id, "now": now, "limit": ACCOUNTS_SHOWN_MAX},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AssignmentRow:
+    starts_at: datetime
+
+
+def is_assigned(account_id: int, starts_at: datetime) -> bool:
+    """Tell whether an account has a change of tariff at this very instant."""
+    found = rows(
+        _AssignmentRow,
+        """select starts_at from tariff_assignment
+        where account_id = %(account_id)s and starts_at = %(starts_at)s""",
+        {"account_id": account_id, "starts_at": starts_at},
+    )
+    return bool(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "waiting": _("waiting for its road"),
         "refused": _("refused by the meter"),
         "misfit": _("this meter cannot: set by hand"),
+        "untold": _("not told yet"),
         "home": _("a home"),
         "shop": _("a shop"),
         "night": _("mostly at night"),
@@ -206,8 +207,29 @@ _REASONS = (
     gettext_noop("write numbers of 0 or more"),
     gettext_noop("write one component of kind energy"),
     gettext_noop("write reset or prorate"),
+    gettext_noop("say which period holds when, for each kind of day"),
+    gettext_noop('write the time it begins and its period, such as "06:00 peak"'),
+    gettext_noop("write a mapping with a kind: %(known)s"),
+    gettext_noop("write a mapping of fields"),
+    gettext_noop("write a mapping of names"),
+    gettext_noop("write a list"),
+    gettext_noop("write a text, in quotes"),
+    gettext_noop("write true or false"),
+    gettext_noop('write it in quotes, such as "0.5300": without them it may change on the way'),
+    gettext_noop('write month and day in quotes, such as "06-01"'),
+    gettext_noop("write the names of fields as texts"),
+    gettext_noop("write one price: add_on is put on it, step by step"),
+    gettext_noop("version %(number)s begins then: write another moment"),
+    gettext_noop("version %(number)s, which follows, cannot: %(place)s: %(reason)s"),
+    gettext_noop("shares the bounds of a window begun on %(first)s: begin with the next"),
+    gettext_noop("is past where it is used: write a later moment"),
+    gettext_noop("is not known here; known are %(known)s"),
+    gettext_noop("%(name)s has no day table"),
+    gettext_noop("%(name)s has a day table already"),
     gettext_noop("write one of %(known)s"),
 )
+# What ends as another reason does, and so is looked for after it.
+_LATE = (gettext_noop("%(name)s is missing"),)
 
 # What `fitting` says of a meter.
 _MISFITS = (
@@ -231,8 +253,52 @@ _MISFITS = (
     gettext_noop("the steps begin anew on %(count)s days a year: the meter has %(most)s"),
     gettext_noop("the day of the change is a holiday: let it begin at 00:00"),
     gettext_noop("rest days change between two of them: let it begin next to a working day"),
-    gettext_noop("%(count)s bounds: the meter has %(most)s"),
-    gettext_noop("%(count)s rates: the meter has %(most)s"),
+    gettext_noop("the meter has no rest days"),
+    gettext_noop(
+        "the meter has one day table for rest days all year and, per season, one for all other days"
+    ),
+    gettext_noop("%(count)s slots (day table %(number)s): the meter has %(most)s"),
+    gettext_noop("%(count)s decimals: the meter's money has %(most)s"),
+    gettext_noop("%(count)s %(what)s: the meter has %(most)s"),
+    gettext_noop("bounds"),
+    gettext_noop("rates"),
+    gettext_noop("day tables"),
+    gettext_noop("seasons"),
+    gettext_noop("holidays ahead"),
+    gettext_noop("a meter begins the steps anew at %(at)s: change where a window of both begins"),
+    gettext_noop("a meter goes on with the steps at %(at)s: change where a window of both begins"),
+    gettext_noop("%(price)s is finer than the meter's four decimals"),
+    gettext_noop("a meter deducts no price below zero"),
+    gettext_noop("the bound is more than the meter's register holds"),
+    gettext_noop("the price is more than the meter's register holds"),
+)
+# What `urdb` says of a rate.
+_RATES = (
+    gettext_noop("is not rated here: a meter does not know the grid's peak"),
+    gettext_noop("is not rated here; add it to the prices, or leave it out"),
+    gettext_noop("does not say what of demand by time of use it looks back on: leave one of them out"),
+    gettext_noop("a ratchet of some months only is not rated here"),
+    gettext_noop("a rate has one minimum, and there is another"),
+    gettext_noop("its bounds are in several units; write all in one"),
+    gettext_noop("differs from %(name)s: leave one of them out"),
+    gettext_noop("has no tier; write one with its rate"),
+    gettext_noop("only the last tier is without a bound"),
+    gettext_noop("tiers must rise"),
+    gettext_noop("write a tier with its rate"),
+    gettext_noop("write a share from 0 to 1"),
+    gettext_noop("write how many months are looked back on"),
+    gettext_noop("write %(count)s months"),
+    gettext_noop("write %(count)s period numbers"),
+    gettext_noop("write a number such as 0.0421641"),
+    gettext_noop("write a number"),
+    gettext_noop("write a whole number from %(least)s to %(most)s"),
+    gettext_noop("write a year from %(least)s to %(most)s"),
+    gettext_noop("has %(count)s intervals; the year %(year)s has %(wanted)s"),
+    gettext_noop("has an interval below nothing"),
+    gettext_noop("is missing; write 0 where nothing is charged"),
+    gettext_noop("is below nothing"),
+    gettext_noop("is finer than a thousandth"),
+    gettext_noop("is missing"),
 )
 # What `diff` says, piece by piece between commas.
 _PHRASES = (
@@ -301,8 +367,8 @@ def _patterns(msgids: Sequence[str]) -> Sequence[tuple[str, re.Pattern[str]]]:
     return [(msgid, re.compile(values.sub(r"(?P<\1>.+)", re.escape(msgid)))) for msgid in msgids]
 
 
-_WORDY = frozenset({"window", "base", "kind", "wanted", "instead"})
-REASON_PATTERNS, _PHRASE_PATTERNS = _patterns((*_REASONS, *_MISFITS)), _patterns(_PHRASES)
+_WORDY = frozenset({"window", "base", "kind", "wanted", "instead", "what", "reason"})
+REASON_PATTERNS, _PHRASE_PATTERNS = _patterns((*_REASONS, *_MISFITS, *_RATES, *_LATE)), _patterns(_PHRASES)
 
 
 def word(name: str) -> str:

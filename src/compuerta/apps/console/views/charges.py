@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
@@ -13,6 +14,7 @@ from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.views import pay
 from compuerta.apps.console.views.meters import one
+from compuerta.domain.party import zone_of
 
 
 @for_people
@@ -30,15 +32,17 @@ def page(request: HttpRequest, person: Person, meter_id: int, charge_id: UUID) -
 
 @never_cache
 def cost(request: HttpRequest, pay_token: UUID) -> HttpResponse:
-    """Show a resident the open bill, line by line, and the last charges."""
+    """Show a resident what is left, what the days have cost, and the open bill line by line."""
     place = histories.pay_place(pay_token)
     if place is None:
         return pay.unknown(request, str(pay_token))
-    opened = explaining.open_bill(place.account_id, now=wiring.now())
+    now = wiring.now()
+    opened = explaining.open_bill(place.account_id, now=now)
     context: dict[str, object] = {
         "place": place,
         "pay_token": pay_token,
-        "charges": histories.charges(place.account_id),
+        "days": histories.days(place.account_id),
+        "today": now.astimezone(zone_of(place.zone)).date(),
     }
     if opened is not None:
         bill, view = opened
@@ -47,21 +51,22 @@ def cost(request: HttpRequest, pay_token: UUID) -> HttpResponse:
         context |= {
             "lines": bill.lines,
             "total_minor": bill.total_minor,
-            "since": bill.start.astimezone(schedule.zone),
-            "zone": view.account.zone,
+            "since": bill.start.astimezone(schedule.zone).date(),
             "many_periods": any(len(each.tariff.energy.periods) > 1 for each in schedule.by_key.values()),
         }
     return _shown(request, "pay_cost", context)
 
 
 @never_cache
-def paid(request: HttpRequest, pay_token: UUID, charge_id: UUID) -> HttpResponse:
-    """Show a resident one charge, line by line."""
-    place = histories.pay_place(pay_token)
-    found = explaining.explained(place.account_id, charge_id, now=wiring.now()) if place else None
-    if place is None or found is None:
+def paid(request: HttpRequest, pay_token: UUID, day: str) -> HttpResponse:
+    """Show a resident what one day has cost, line by line, and at no hour."""
+    place, on = histories.pay_place(pay_token), parse_date(day)
+    if place is None or on is None:
         return pay.unknown(request, str(pay_token))
-    return _shown(request, "pay_charge", {"place": place, "pay_token": pay_token, "explained": found})
+    bills = explaining.day(place.account_id, on, zone=place.zone, now=wiring.now())
+    if not bills:
+        return pay.unknown(request, str(pay_token))
+    return _shown(request, "pay_day", {"place": place, "pay_token": pay_token, "day": on, "bills": bills})
 
 
 def _shown(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:

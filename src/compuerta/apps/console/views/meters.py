@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.console import figures, histories, people, reads, screens, work
+from compuerta.apps.console import figures, histories, people, reads, screens, tariff_moves, work
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
 from compuerta.apps.console.screens import show
@@ -134,6 +134,7 @@ def _facts(person: Person, meter: MeterRow) -> dict[str, object]:
         "sparkline": figures.sparkline(rows),
         "readings_from": rows[0].at if rows else None,
         "charges": histories.charges(account_id),
+        "reigns": tariff_moves.of_account(account_id, now=now),
         "instructions": reads.instructions_of(person.organisation_id, account_id=account_id),
         "audit": histories.audit(person.organisation_id, account_id=account_id),
     }

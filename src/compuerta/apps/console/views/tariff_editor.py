@@ -24,10 +24,11 @@ from compuerta.apps.console.templatetags.console import money
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.bill import Bill
-from compuerta.domain.tariff.checking import Fault, check
+from compuerta.domain.tariff.checking import Fault, TariffFaulty, check
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.document import tariff_from
 from compuerta.domain.tariff.reading import TariffMalformed
+from compuerta.services import tariffing
 
 ACCOUNTS_OFFERED_MAX = 60
 
@@ -76,7 +77,8 @@ def saved(request: HttpRequest, person: Person, tariff_id: int, version_no: int)
     tariff, faults = _read(sent.get("document"))
     try:
         effective_from = datetime.fromisoformat(str(sent.get("effective_from", ""))).replace(tzinfo=None)
-    except ValueError:
+        tariffing.refuse_far(effective_from)
+    except (ValueError, TariffFaulty):
         return _refused([Fault(place="effective_from", reason=_("write a day and a time"))])
     if tariff is None or faults:
         return _refused(faults)
@@ -105,7 +107,7 @@ def _sent(request: HttpRequest) -> Mapping[str, object]:
     """Return what the page's script sent: a mapping, whose values nobody has looked at yet."""
     try:
         sent = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Http404 from None
     if not isinstance(sent, dict):
         raise Http404
@@ -131,21 +133,28 @@ def _bill(person: Person, draft: VersionRow, tariff: Tariff, load: object) -> Bi
     now = wiring.now()
     account = str(load.get("account", ""))
     if account.isdecimal():
-        return _bill_of_account(person, int(account), tariff, now=now)
-    try:
-        energy_wh = int(Decimal(str(load.get("kwh", "")).strip().replace(",", ".")) * 1000)
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
+        return _bill_of_account(person, account, tariff, now=now)
+    energy_wh = _energy_wh(str(load.get("kwh", "")))
     shape = str(load.get("shape", ""))
-    if not 0 <= energy_wh <= ENERGY_WH_MAX or shape not in SHAPES:
+    if energy_wh is None or shape not in SHAPES:
         return None
     typed = Load(energy_wh=energy_wh, shape=shape)
     return tariff_preview.bill_of(tariff, typed, zone=draft.zone, month=now)
 
 
-def _bill_of_account(person: Person, account_id: int, tariff: Tariff, *, now: datetime) -> Bill | None:
+def _energy_wh(kwh: str) -> int | None:
+    """Return typed kWh as Wh; None where it is no amount that an account could use."""
+    try:
+        energy = Decimal(kwh.strip().replace(",", "."))
+        # Compared before it is made an int: a few letters such as 1e999999 are a million digits.
+        return int(energy * 1000) if 0 <= energy <= ENERGY_WH_MAX // 1000 else None
+    except InvalidOperation:
+        return None
+
+
+def _bill_of_account(person: Person, account_no: str, tariff: Tariff, *, now: datetime) -> Bill | None:
     accounts = tariff_reads.metered(person.organisation_id, now=now)
-    account = next((each for each in accounts if each.account_id == account_id), None)
+    account = next((each for each in accounts if str(each.account_id) == account_no), None)
     if account is None:
         return None
     month = tariff_acts.last_month(account.zone, now=now)

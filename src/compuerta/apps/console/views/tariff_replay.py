@@ -4,8 +4,8 @@ A request does as many accounts as half a second allows and hands over to the ne
 the page fills while one looks at it, and nothing has to be kept between requests.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urlencode
@@ -15,16 +15,17 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from compuerta.apps import wiring
-from compuerta.apps.console import tariff_reads
+from compuerta.apps.console import tariff_moves, tariff_reads
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.tariff_reads import BilledRow, VersionRow
 from compuerta.apps.console.views.tariff_editor import one
-from compuerta.domain.tariff.document import tariff_from
-from compuerta.domain.tariff.replay import History, Replayed, replay
+from compuerta.domain.tariff.replay import History, Replayed, replay, summary
 from compuerta.domain.tariff.schedule import Schedule, Version, in_force
+from compuerta.services.store_port import AccountView
 
 REPLAY_DAYS = (30, 90, 365)
 BATCH_S = 0.5
+BATCH_MAX = 50  # accounts whose contracts are read at once
 BAR_PERCENT_MAX = 50  # a change of half the bill fills the bar
 
 
@@ -49,89 +50,95 @@ class Sums:
         return self.done - self.dearer - self.cheaper
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """Accounts that a version can be tried on: those it bills, those of another tariff, or a whole site."""
+
+    key: str  # t and the tariff's id, s and the site's
+    name: str
+    accounts: Sequence[BilledRow]
+
+
+def crowds(version: VersionRow, organisation_id: int, *, now: datetime) -> list[Crowd]:
+    """Return whom a version can be tried on: first those whom it bills, then who would have to move."""
+    billed = tariff_reads.metered(organisation_id, now=now)
+    alike = [each for each in billed if each.currency == version.currency]
+    found: dict[str, Crowd] = {}
+    for each in alike:
+        for key, name in ((f"t{each.tariff_id}", each.tariff), (f"s{each.site_id}", each.site)):
+            known = found.get(key) or Crowd(key=key, name=name, accounts=())
+            found[key] = replace(known, accounts=[*known.accounts, each])
+    own = f"t{version.tariff_id}"
+    return sorted(found.values(), key=lambda each: (each.key != own, each.key[0] == "s", each.name))
+
+
 @for_people
 def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) -> HttpResponse:
     """Replay the next accounts; the first request brings the table that the others fill."""
     version, now = one(person, tariff_id, version_no), wiring.now()
-    given = {name: _whole(request.GET, name) for name in ("days", "done", "dearer", "cheaper")}
-    money = {name: _whole(request.GET, name) for name in ("old_minor", "new_minor")}
-    days = given.pop("days")
+    days = _whole(request.GET, "days")
     days = days if days in REPLAY_DAYS else REPLAY_DAYS[0]
-    before, sums = Sums(**given, **money), Sums(**given, **money)
-    billed = tariff_reads.billed_by(person.organisation_id, tariff_id, now=now)
-    trial = _trial(version, person.organisation_id, days=days, now=now)
-    until = monotonic() + BATCH_S
-    rows = []
-    for account in billed[before.done :]:
-        replayed = trial.replayed(account)
-        sums = _added(sums, replayed)
-        rows.append({"account": account, "replayed": replayed, **_bar(replayed)})
-        if monotonic() > until:
-            break
-    more = sums.done < len(billed)
-    names = ("done", "dearer", "cheaper", "old_minor", "new_minor")
-    asked = urlencode({"days": days, **{name: getattr(sums, name) for name in names}})
+    known = {each.key: each for each in crowds(version, person.organisation_id, now=now)}
+    crowd = known.get(request.GET.get("whose", "")) or next(iter(known.values()), None)
+    accounts = () if crowd is None else crowd.accounts
+    before = Sums(**{name: _whole(request.GET, name) for name in Sums.__slots__})
+    trial = _Trial(new=tariff_reads.to_version(version), since=now - timedelta(days=days), now=now)
+    tried = trial.tried(accounts[before.done :])
+    sums = _added(before, [replayed for _account, replayed in tried])
+    asked = {"days": days, "whose": crowd.key if crowd else "", **asdict(sums)}
+    address = f"{reverse('tariff_replay', args=[tariff_id, version_no])}?{urlencode(asked)}"
     context = {
         "first": before.done == 0,
-        "rows": rows,
+        "rows": [{"account": account, "replayed": replayed, **_bar(replayed)} for account, replayed in tried],
         "sums": sums,
-        "all": len(billed),
+        "all": len(accounts),
         "currency": version.currency,
-        "next": f"{reverse('tariff_replay', args=[tariff_id, version_no])}?{asked}" if more else "",
+        "next": address if sums.done < len(accounts) else "",
     }
     return render(request, "console/_tariff_replay.html", context)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trial:
-    """What is tried against what, over which time; a schedule is compiled once for each zone."""
+    """What is tried, and since when; a schedule is compiled once for each zone."""
 
-    old: tuple[Version, ...]
     new: Version
     since: datetime
-    schedules: dict[str, tuple[Schedule, Schedule]] = field(default_factory=dict)
+    now: datetime
+    schedules: dict[str, Schedule] = field(default_factory=dict)
 
-    def replayed(self, account: BilledRow) -> Replayed | None:
-        """Return an account's bills under both; None where too little was measured."""
+    def tried(self, accounts: Sequence[BilledRow]) -> list[tuple[BilledRow, Replayed | None]]:
+        """Return as many accounts' bills as half a second allows, at least one's."""
+        until, made = monotonic() + BATCH_S, []
+        views = tariff_moves.views([each.account_id for each in accounts[:BATCH_MAX]], now=self.now)
+        for account in accounts[:BATCH_MAX]:
+            made.append((account, self._replayed(account, views[account.account_id])))
+            if monotonic() > until:
+                break
+        return made
+
+    def _replayed(self, account: BilledRow, view: AccountView) -> Replayed | None:
+        """Return an account's bills by what has billed it, and by what is tried; None where none was."""
         since = max(self.since, account.opened_at)
         spans = tariff_reads.spans(tariff_reads.use(account.meter_id, since=since))
-        if not spans:
+        if not spans or view.schedule is None:
             return None
         if account.zone not in self.schedules:
-            zone = account.zone
-            self.schedules[zone] = in_force(self.old, zone=zone), in_force((self.new,), zone=zone)
-        old, new = self.schedules[account.zone]
+            self.schedules[account.zone] = in_force((self.new,), zone=account.zone)
         history = History(account_id=account.account_id, spans=spans, terms=account.terms)
-        return next(replay([history], old=old, new=new, start=spans[0].start))
+        new = self.schedules[account.zone]
+        return next(replay([history], old=view.schedule, new=new, start=spans[0].start))
 
 
-def _trial(version: VersionRow, organisation_id: int, *, days: int, now: datetime) -> _Trial:
-    approved = ("in_force", "coming", "replaced")
-    rows = tariff_reads.versions(organisation_id, now=now)
-    old = [row for row in rows if row.tariff_id == version.tariff_id and row.stands in approved]
-    return _Trial(
-        old=tuple(_version(row) for row in old), new=_version(version), since=now - timedelta(days=days)
-    )
-
-
-def _version(row: VersionRow) -> Version:
-    return Version(
-        tariff_id=row.tariff_id,
-        version_no=row.version_no,
-        effective_from=row.effective_from,
-        tariff=tariff_from(row.document),
-    )
-
-
-def _added(sums: Sums, replayed: Replayed | None) -> Sums:
-    if replayed is None:
-        return replace(sums, done=sums.done + 1)
+def _added(sums: Sums, replayed: Sequence[Replayed | None]) -> Sums:
+    """Return the sums with what further accounts come to; of whom too little was measured is the same."""
+    batch = summary(each for each in replayed if each is not None)
     return Sums(
-        done=sums.done + 1,
-        dearer=sums.dearer + (replayed.more_minor > 0),
-        cheaper=sums.cheaper + (replayed.more_minor < 0),
-        old_minor=sums.old_minor + replayed.old_minor,
-        new_minor=sums.new_minor + replayed.new_minor,
+        done=sums.done + len(replayed),
+        dearer=sums.dearer + batch.dearer,
+        cheaper=sums.cheaper + batch.cheaper,
+        old_minor=sums.old_minor + batch.old_minor,
+        new_minor=sums.new_minor + batch.new_minor,
     )
 
 

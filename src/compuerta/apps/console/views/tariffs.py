@@ -27,7 +27,7 @@ from compuerta.apps.console.screens import show
 from compuerta.apps.console.tariff_reads import VersionRow
 from compuerta.apps.console.views.meters import act_id_of
 from compuerta.apps.console.views.tariff_editor import one
-from compuerta.apps.console.views.tariff_replay import REPLAY_DAYS
+from compuerta.apps.console.views.tariff_replay import REPLAY_DAYS, crowds
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.tariff.diff import differences
 from compuerta.domain.tariff.document import tariff_from
@@ -44,6 +44,7 @@ def listing(request: HttpRequest, person: Person) -> HttpResponse:
     context = {
         "tariffs": [(versions[0], versions) for versions in by_tariff],
         "waiting": [row for row in found if _may_approve(person, row)],
+        "movable": {row.tariff_id for row in found if row.stands in tariff_reads.APPROVED},
         "library": tariff_acts.library(),
     }
     return show(request, person, "tariffs", context, title=_("Tariffs"))
@@ -83,10 +84,12 @@ def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) 
         "may_edit": version.stands == "draft" and person.may_draft,
         "may_decide": version.stands == "proposed" and (person.may_draft or person.may_approve),
         "may_approve": _may_approve(person, version),
+        "may_move": version.stands in ("in_force", "coming") and person.may_assign,
         "replay_days": REPLAY_DAYS,
+        "crowds": crowds(version, person.organisation_id, now=now),
         "act_id": uuid4(),
         "verbs": _verbs(version),
-        **tariff_fits.spread(person.organisation_id, version, tariff, now=now),
+        **tariff_fits.spread(person.organisation_id, version, now=now),
     }
     return show(request, person, "tariff_version", context, title=version.name)
 

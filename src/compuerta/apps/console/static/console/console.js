@@ -15,6 +15,12 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// One box for all boxes of a name.
+document.addEventListener("change", (event) => {
+  const name = event.target.dataset.all;
+  if (name) event.target.form.querySelectorAll(`input[name="${name}"]`).forEach((box) => { box.checked = event.target.checked; });
+});
+
 // A second click while the first is under way; the server would sell once anyway.
 document.addEventListener("submit", (event) => {
   const form = event.target;
