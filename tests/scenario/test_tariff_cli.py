@@ -100,7 +100,7 @@ def test_a_rate_of_the_openei_database_is_checked(tariff: Tariff, tmp_path: Path
     assert "Residential: no faults" in told.out
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"items": 1', "7"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"items": 1', "7", "9" * 5_000, "[" * 99_999])
 def test_what_is_no_rate_is_refused_in_one_line(tariff: Tariff, tmp_path: Path, text: str) -> None:
     file = tmp_path / "rate.json"
     file.write_text(text)

@@ -29,6 +29,9 @@ def test_every_tariff_of_the_house_loads() -> None:
         ("currency: CNY\n", "", ":2: currency is missing"),
         ("currency: CNY", "currency: CNY\ncurrency: EUR", ":4: currency: comes twice"),
         ("currency: CNY", "currency: 2026-02-30", ":1: has a value of no type"),
+        ("currency: CNY", "currency: !!bool maybe", ":1: has a value of no type"),
+        ("currency: CNY", "currency: !!timestamp soon", ":1: has a value of no type"),
+        ("    steps:", f"    a[{'b' * 130}:", ":5: components[0].a["),
         (
             "window: month",
             "window: year, year_start: 02-29",

@@ -11,7 +11,7 @@ from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.document import tariff_from
 from compuerta.domain.tariff.reading import TariffMalformed
 
-_LAST_PART = re.compile(r"(\.[^.\[]*|\[[0-9]+\]|^[^.\[]+)$")
+_LAST_PART = re.compile(r"[.\[]?[^.\[]*$")  # never empty where there is a part: names may hold a bracket
 
 
 LIBRARY = Path(__file__).parents[3] / "tariffs"  # the ready ones that ship
@@ -31,7 +31,7 @@ def load_tariff(path: Path) -> Tariff:
     except TariffMalformed as malformed:
         fault = Fault(place=malformed.place, reason=malformed.reason)
         raise _refused(path, fault, lines=lines) from malformed
-    except (yaml.MarkedYAMLError, ValueError) as error:  # such as the 30th of February, without quotes
+    except (yaml.MarkedYAMLError, ValueError, LookupError, AttributeError) as error:  # such as a 30 February
         raise FileRefused(path=path, line=1, field="", reason=f"has a value of no type: {error}") from error
     for fault in check(tariff):
         raise _refused(path, fault, lines=lines)
@@ -48,5 +48,5 @@ def _refused(path: Path, fault: Fault, *, lines: dict[str, int]) -> FileRefused:
     """What was left out has no line of its own: it is told at what it is missing from."""
     place = fault.place
     while place not in lines:
-        place = _LAST_PART.sub("", place)
+        place = _LAST_PART.sub("", place, count=1)
     return FileRefused(path=path, line=lines[place], field=fault.place, reason=fault.reason)

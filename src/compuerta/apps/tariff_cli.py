@@ -191,7 +191,7 @@ def _rate_of(file: Path) -> dict[str, object]:
         found = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise FileRefused(path=file, line=error.lineno, field="", reason=error.msg) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise FileRefused(path=file, line=1, field="", reason="is not JSON in UTF-8") from error
     items = found.get("items") if isinstance(found, dict) else None
     rate = items[0] if isinstance(items, list) and len(items) == 1 else found

@@ -36,6 +36,8 @@ from compuerta.services.store_port import (
 
 # A tariff that a house begins with holds from before there was any reading.
 SINCE_EVER = datetime(2000, 1, 1)  # noqa: DTZ001 the wall clock of any site
+# Near the ends of the calendar a wall clock's time is no instant at some sites.
+FAR = datetime(2200, 1, 1)  # noqa: DTZ001 the wall clock of any site
 
 
 class TariffUnknown(Refused):
@@ -155,6 +157,13 @@ def version(store: Store, key: VersionKey) -> TariffVersion:
         return _version(tx, key)
 
 
+def refuse_far(moment: datetime) -> None:
+    """Refuse a wall clock's time that nobody means."""
+    if not SINCE_EVER <= moment < FAR:
+        reason = f"write a year from {SINCE_EVER.year} to {FAR.year - 1}"
+        raise TariffFaulty((Fault(place="effective_from", reason=reason),))
+
+
 # Drafts.
 
 
@@ -172,6 +181,7 @@ def begin(
     Refused where the name is taken, or there is no such currency.
     """
     minor_digits(tariff.currency)
+    refuse_far(effective_from)
     faults = [fault for fault in check(tariff) if fault.place == "name"]
     if faults:
         raise TariffFaulty(tuple(faults))
@@ -187,6 +197,7 @@ def draft(
     store: Store, tariff: Tariff, *, tariff_id: int, effective_from: datetime, actor: Actor, now: datetime
 ) -> VersionKey:
     """Draft a new version of a tariff; returns its key. A draft may have faults: it bills nobody."""
+    refuse_far(effective_from)
     with store.transaction() as tx:
         line = _line(tx, tariff_id)
         _require_currency(tariff, wanted=line.currency)
@@ -201,6 +212,7 @@ def redraft(
     store: Store, tariff: Tariff, *, key: VersionKey, effective_from: datetime, actor: Actor, now: datetime
 ) -> None:
     """Write a draft anew; it is then that person's draft."""
+    refuse_far(effective_from)
     with store.transaction() as tx:
         line = _line(tx, key[0])
         kept = _version(tx, key)
@@ -317,6 +329,7 @@ def assign(
     `by_hand`, where the account's meter deducts by itself and cannot by this tariff.
     """
     require_reason(actor)
+    refuse_far(assignment.starts_at.replace(tzinfo=None))
     with store.transaction() as tx:
         line = _line(tx, assignment.tariff_id)
         view = tx.lock_accounts([assignment.account_id], now=now).get(assignment.account_id)

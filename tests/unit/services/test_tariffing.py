@@ -113,6 +113,34 @@ def test_a_draft_of_another_currency_is_refused() -> None:
     assert len(store.tables.versions) == 1
 
 
+@pytest.mark.parametrize("year", [1, 1999, 2200, 9999])
+def test_a_draft_from_the_ends_of_the_calendar_is_refused(year: int) -> None:
+    store = MemoryStore()
+    town = a_town_of(store, tariff=FLAT)
+    key = drafted(store, town)
+    far = datetime(year, 12, 31, 23)  # noqa: DTZ001 the site's wall clock
+    before = dict(store.tables.versions)
+
+    for refused in (
+        lambda: drafted(store, town, at=far),
+        lambda: tariffing.redraft(store, FLAT, key=key, effective_from=far, actor=ANA, now=NOON),
+        lambda: tariffing.begin(
+            store,
+            stepped(),
+            organisation_id=town.organisation_id,
+            effective_from=far,
+            actor=ANA,
+            now=NOON,
+        ),
+    ):
+        with pytest.raises(TariffFaulty) as caught:
+            refused()
+        assert places(caught.value) == ["effective_from"]
+
+    assert store.tables.versions == before
+    assert len(store.tables.tariffs) == 1
+
+
 @pytest.mark.parametrize("decide", [propose, approve, withdraw])
 def test_what_is_not_there_is_not_decided(decide: object) -> None:
     store = MemoryStore()
