@@ -5,6 +5,7 @@ Several workers may run: attempts are claimed, and one that dies asks nothing fo
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import httpx
 import structlog
 
 from compuerta.adapters.payments.http import converse
+from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.apps.beats import beat_on
 from compuerta.apps.config import Settings
@@ -31,6 +33,7 @@ ATTEMPTS_PER_ROUND_MAX = 50
 ANSWER_S_MAX = 5.0
 SWEEP_S = 2.0
 STAND_S = 600.0  # a site's day ends at its own hour
+BILL_S = 3_600.0  # what a head has not told by the end of a month comes in the hours after it
 
 
 class Worker:
@@ -47,6 +50,7 @@ class Worker:
             group.create_task(beat_on(self._desk, "worker"))
             group.create_task(self._sweep_on())
             group.create_task(self._stand_on())
+            group.create_task(self._bill_on())
 
     async def _ask_on(self, client: httpx.AsyncClient) -> None:
         while True:
@@ -124,6 +128,27 @@ class Worker:
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
             await asyncio.sleep(STAND_S)
+
+    async def _bill_on(self) -> None:
+        """Make the bills of intervals that have ended; each is made once, however often one looks."""
+        while True:
+            after: int | None = 0
+            try:
+                while after is not None:
+                    after = await self._desk.run(partial(_bill, after=after, now=wiring.now()))
+            except Unreachable as error:
+                log.warning("worker.database.away", error=str(error))
+            await asyncio.sleep(BILL_S)
+
+
+def _bill(store: PostgresStore, *, after: int, now: datetime) -> int | None:
+    with store.transaction() as tx:
+        if not tx.interval_accounts(after=after, limit=1):
+            return None
+    # Its compiled kernel takes a quarter of a second and much memory, which most houses never need.
+    from compuerta.adapters.postgres import bulk_bills
+
+    return bulk_bills.bill_some(store, after=after, until=now, now=now)
 
 
 def _accept(store: Store, *, notices: Sequence[PaymentNotice]) -> None:

@@ -14,7 +14,7 @@ from compuerta.domain.money import minor_digits
 from compuerta.domain.naming import named
 from compuerta.domain.tariff.tally import Span, cycle_end
 from compuerta.services import booking, charging, converging
-from compuerta.services.store_port import AccountView, Case, LoadDay, Store, Transaction, Warned
+from compuerta.services.store_port import AccountView, Case, LoadDay, Transaction, Warned
 
 # A bill takes tens of milliseconds here; locks are held no longer than a second or two.
 ACCOUNTS_PER_BATCH = 50
@@ -26,18 +26,6 @@ class Run:
 
     billed: int = 0
     waiting: int = 0  # a bill has ended, and its intervals are not all there
-
-
-def bill_all(store: Store, *, until: datetime, now: datetime) -> Run:
-    """Bill every account that is billed by intervals, up to the last bill that has ended by an instant."""
-    billed = waiting = after = 0
-    while True:
-        with store.transaction() as tx:
-            account_ids = tx.interval_accounts(after=after, limit=ACCOUNTS_PER_BATCH)
-            if not account_ids:
-                return Run(billed=billed, waiting=waiting)
-            run = bill_accounts(tx, account_ids, until=until, now=now)
-        billed, waiting, after = billed + run.billed, waiting + run.waiting, account_ids[-1]
 
 
 def bill_accounts(tx: Transaction, account_ids: Sequence[int], *, until: datetime, now: datetime) -> Run:

@@ -260,6 +260,14 @@ class AccountView:
     agreed: Agreed = ()  # the terms, those to come too
     by_intervals: bool = False  # it is billed by load days, once a cycle, and not by registers
 
+    @property
+    def balance_minor(self) -> int:
+        """What is left, as whoever holds the credit says; our books, where the meter has not told yet."""
+        in_meter = self.meter is not None and self.meter.credit_authority is CreditAuthority.METER
+        if in_meter and self.snapshot is not None and self.snapshot.balance_minor is not None:
+            return self.snapshot.balance_minor
+        return self.holdings.delivered_minor
+
     def terms_at(self, instant: datetime) -> Terms:
         """Return the terms that hold at an instant; those of a bill are those of its beginning."""
         return terms_at(self.agreed, instant)
@@ -466,7 +474,6 @@ class Transaction(Protocol):
 
     def interval_accounts(self, *, after: int, limit: int) -> list[int]:
         """Return open accounts that are billed by intervals, by id from after one on."""
-        ...
 
     def silent_accounts(self, *, silent_since: datetime, after: int, limit: int) -> list[int]:
         """Return open accounts with an open bill and no reading since an instant, by id from after one on."""
@@ -561,7 +568,6 @@ class Transaction(Protocol):
     def put_load_days(self, days: Sequence[LoadDay]) -> None: ...
     def load_days(self, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> list[LoadDay]:
         """Return the days of these meters that begin in [since, until), by meter and time."""
-        ...
 
     def put_hold(self, hold: Hold) -> None: ...
     def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:

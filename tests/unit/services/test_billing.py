@@ -65,6 +65,11 @@ def brought(store: MemoryStore, days: Sequence[LoadDay]) -> None:
         tx.put_load_days(days)
 
 
+def all_billed(store: MemoryStore, *, until: datetime, now: datetime) -> billing.Run:
+    with store.transaction() as tx:
+        return billing.bill_accounts(tx, tx.interval_accounts(after=0, limit=10), until=until, now=now)
+
+
 def spans_of(days: Sequence[LoadDay]) -> list[Span]:
     return [
         Span(start=day.starts_at + place * HOUR, end=day.starts_at + (place + 1) * HOUR, energy_wh=energy_wh)
@@ -79,7 +84,7 @@ def test_a_month_of_hours_is_one_charge_and_the_bill_of_those_hours() -> None:
     days = list(days_of(home, until=NOVEMBER))
     brought(store, days)
 
-    run = billing.bill_all(store, until=NOVEMBER, now=NOVEMBER + HOUR)
+    run = all_billed(store, until=NOVEMBER, now=NOVEMBER + HOUR)
 
     view = the_view(store, home.account_id)
     assert view.schedule is not None
@@ -101,10 +106,10 @@ def test_a_second_run_bills_nothing_again() -> None:
     store = MemoryStore()
     home = a_home(store)
     brought(store, list(days_of(home, until=NOVEMBER + 40 * 24 * HOUR)))
-    first = billing.bill_all(store, until=NOVEMBER + 31 * 24 * HOUR, now=NOVEMBER + 31 * 24 * HOUR)
+    first = all_billed(store, until=NOVEMBER + 31 * 24 * HOUR, now=NOVEMBER + 31 * 24 * HOUR)
     charges = dict(store.tables.charges)
 
-    second = billing.bill_all(store, until=NOVEMBER + 31 * 24 * HOUR, now=NOVEMBER + 32 * 24 * HOUR)
+    second = all_billed(store, until=NOVEMBER + 31 * 24 * HOUR, now=NOVEMBER + 32 * 24 * HOUR)
 
     assert (first, second) == (billing.Run(billed=2), billing.Run())
     assert store.tables.charges == charges
@@ -117,14 +122,14 @@ def test_a_month_with_a_day_missing_waits_with_a_case_and_is_billed_when_it_come
     days = list(days_of(home, until=NOVEMBER))
     brought(store, [day for day in days if day is not days[missing]])
 
-    run = billing.bill_all(store, until=NOVEMBER, now=NOVEMBER)
+    run = all_billed(store, until=NOVEMBER, now=NOVEMBER)
 
     assert run == billing.Run(waiting=1)
     assert not store.tables.charges
     (case,) = store.tables.cases.values()
     assert case.kind == "intervals_missing" and days[missing].starts_at.isoformat() in case.detail
     brought(store, [days[missing]])
-    assert billing.bill_all(store, until=NOVEMBER, now=NOVEMBER).billed == 1
+    assert all_billed(store, until=NOVEMBER, now=NOVEMBER).billed == 1
 
 
 def test_registers_of_an_account_that_is_billed_by_intervals_are_kept_and_not_charged() -> None:

@@ -64,16 +64,14 @@ from closed c where s.account_id = c.account_id
 _BY_INTERVALS: Final = "a.billed_by = 'intervals'"
 
 
-def bill_all(store: PostgresStore, *, until: datetime, now: datetime, after: int = 0) -> Run:
-    """Bill every account that is billed by intervals, by ids from after one on."""
-    total = Run()
-    while True:
-        with store.transaction() as tx:
-            account_ids = tx.interval_accounts(after=after, limit=ACCOUNTS_PER_BATCH)
-        if not account_ids:
-            return total
-        total = _sum(total, bill_accounts(store, account_ids, until=until, now=now))
-        after = account_ids[-1]
+def bill_some(store: PostgresStore, *, after: int, until: datetime, now: datetime) -> int | None:
+    """Bill the next accounts that are billed by intervals, by id from after one on; None = no more."""
+    with store.transaction() as tx:
+        account_ids = tx.interval_accounts(after=after, limit=ACCOUNTS_PER_BATCH)
+    if not account_ids:
+        return None
+    bill_accounts(store, account_ids, until=until, now=now)
+    return account_ids[-1]
 
 
 def bill_accounts(store: PostgresStore, account_ids: Sequence[int], *, until: datetime, now: datetime) -> Run:
