@@ -139,7 +139,8 @@ def made_again(
             span = Span(start=each.from_at, end=each.read_at, energy_wh=energy_wh, rates_wh=each.rates_wh)
             spans = [span]
             if each.basis is Basis.INTERVALS:
-                spans = intervals_of(days, since=each.from_at, until=each.read_at)
+                # Days that are gone make another bill, and whoever compares the two sees it.
+                spans = intervals_of(days, since=each.from_at, until=each.read_at) or spans
             for span in spans:
                 moved = extend(tally, span, schedule=schedule, terms=terms)
                 tally = moved.tally
