@@ -203,6 +203,15 @@ def test_a_sale_by_keyboard_alone_sells_once_however_often_it_is_sent(
     expect(page.locator(".c-progress")).to_contain_text("Power is on", timeout=5000)
 
 
+def test_what_is_owed_is_settled_before_money_buys_energy(signed_in: Opens, console: Console) -> None:
+    page, flat = signed_in(), console.flats[6]  # its meter is 1.50 below zero
+
+    page.goto(f"/till/{flat.meter_id}/quote?amount=5")
+
+    expect(page.locator("body")).to_contain_text("first it settles what is owed: −¥1.50")
+    expect(page.locator("body")).to_contain_text("buys 6.60 kWh")  # 3.50 at 0.5300
+
+
 def test_the_same_form_with_another_amount_and_too_little_cash_are_refused(
     signed_in: Opens, console: Console
 ) -> None:

@@ -12,7 +12,6 @@ from compuerta.domain import instruction as life
 from compuerta.domain import supply
 from compuerta.domain.instruction import Event, Instruction, Kind, State
 from compuerta.domain.naming import named
-from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import Relay
 from compuerta.services.store_port import AccountView, HoldKind, Transaction
 
@@ -23,13 +22,9 @@ REFUSED_REST = timedelta(minutes=10)
 def decision_of(view: AccountView) -> supply.Decision:
     """Decide supply for one account as it stands."""
     assert view.meter is not None, "supply is decided where there is a meter"
-    balance_minor = view.holdings.delivered_minor
-    in_meter = view.meter.credit_authority is CreditAuthority.METER
-    if in_meter and view.snapshot is not None and view.snapshot.balance_minor is not None:
-        balance_minor = view.snapshot.balance_minor  # whoever holds the credit knows it best
     return supply.decide(
         supply.Supply(
-            balance_minor=balance_minor,
+            balance_minor=view.balance_minor,
             credit_authority=view.meter.credit_authority,
             safety_held=HoldKind.SAFETY in view.holds,
             administrator_held=HoldKind.ADMINISTRATOR in view.holds,
