@@ -18,7 +18,7 @@ from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.packing import packed, unpacked
 from compuerta.domain.tariff.rating import extend
 from compuerta.domain.tariff.schedule import Schedule
-from compuerta.domain.tariff.tally import Span, Tally, count_days, cut_at_cycle, opened
+from compuerta.domain.tariff.tally import Span, Tally, count_days, cut_at_cycle, is_same_bill, opened
 from compuerta.services.store_port import AccountView, Basis, BillOpening, Charge, Holdings, LoadDay
 
 # Two readings nearer than this are one look at the meter, whatever price began between them.
@@ -160,7 +160,7 @@ class _Made:
         self._meter_id = meter_id
         self._now = now
         self.tally = tally_of(view, holdings)
-        self._bill = self._bill_now()
+        self._bill: Bill | None = None  # as it stands in the charges so far; None = not made yet
         self._charged = Charged(holdings=holdings, bills=[], charges=[], postings=[])
         self._billed_wh = holdings.billed_wh
         if not holdings.tally:
@@ -176,24 +176,23 @@ class _Made:
         if moved.closed:
             _, ended = moved.closed[0]
             self._put(at, span, basis, ended)
-            self._bill = self._bill_now()
+            self._bill = None
             self._open()
-        else:
-            self._put(at, span, basis, self._bill_now())
+        elif not is_same_bill(at, self.tally, schedule=self._schedule):
+            self._put(at, span, basis, self._bill_of(self.tally))
 
     def count_days(self, until: datetime) -> None:
         at = self.tally
         self.tally = count_days(at, until, schedule=self._schedule)
         span = Span(start=at.until, end=from_us(self.tally.accrued_us), energy_wh=0)
-        self._put(at, span, Basis.DAYS, self._bill_now())
+        self._put(at, span, Basis.DAYS, self._bill_of(self.tally))
 
     def charged(self) -> Charged:
         holdings = replace(self._holdings, tally=packed(self.tally), billed_wh=self._billed_wh)
         return replace(self._charged, holdings=holdings)
 
-    def _bill_now(self) -> Bill:
-        terms = self._view.terms_at(self.tally.bill_start)
-        return bill(self.tally, schedule=self._schedule, terms=terms)
+    def _bill_of(self, tally: Tally) -> Bill:
+        return bill(tally, schedule=self._schedule, terms=self._view.terms_at(tally.bill_start))
 
     def _open(self) -> None:
         self._charged.bills.append(
@@ -206,7 +205,7 @@ class _Made:
 
     def _put(self, at: Tally, span: Span, basis: Basis, after: Bill) -> None:
         """Put a charge, and its posting; what moves neither energy nor money leaves nothing."""
-        before, self._bill = self._bill, after
+        before, self._bill = self._bill or self._bill_of(at), after
         lines = _lines(before, after)
         if not (span.energy_wh or lines):
             return

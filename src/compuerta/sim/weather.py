@@ -66,6 +66,8 @@ def _plan_people(town: Town) -> None:
         if stage.chance.randrange(2) == 0:
             _plan_hold(town, account_id)
     for tariff_id, tariff in town.tariffs.items():
+        if stage.chance.randrange(2):
+            continue
         stage.later(
             _some_time(town) // 2,
             lambda tariff_id=tariff_id, tariff=tariff: _renew(town, tariff_id, tariff),  # type: ignore[misc]

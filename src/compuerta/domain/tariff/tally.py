@@ -293,6 +293,16 @@ def add_here(tally: Tally, energy_wh: Amount, *, schedule: Schedule, terms: Term
     return hand.tally()
 
 
+def is_same_bill(before: Tally, after: Tally, *, schedule: Schedule) -> bool:
+    """Tell of two moments of one open bill whether nothing has come to it: no energy, no version, no day."""
+    days = [
+        day_of(max(tally.until_us, tally.accrued_us, tally.bill_start_us + 1) - 1, zone=schedule.zone)
+        for tally in (before, after)
+    ]
+    has_days = before.until_us > before.bill_start_us or before.accrued_us > before.bill_start_us
+    return before.segments == after.segments and days[0] == days[1] and has_days
+
+
 def count_days(tally: Tally, until: datetime, *, schedule: Schedule) -> Tally:
     """Return the tally with days counted until an instant, though use is not known so far.
 
