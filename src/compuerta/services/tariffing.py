@@ -7,7 +7,7 @@ every reason at once. Approval writes what the meters have to do in its own tran
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from compuerta.domain.errors import Refused
@@ -38,6 +38,8 @@ from compuerta.services.store_port import (
 SINCE_EVER = datetime(2000, 1, 1)  # noqa: DTZ001 the wall clock of any site
 # Near the ends of the calendar a wall clock's time is no instant at some sites.
 FAR = datetime(2200, 1, 1)  # noqa: DTZ001 the wall clock of any site
+# No other place has a later wall clock.
+FIRST_ZONE = "Pacific/Kiritimati"
 
 
 class TariffUnknown(Refused):
@@ -112,6 +114,15 @@ class PastIsRated(Refused):
         )
         self.starts_at = starts_at
         self.rated_until = rated_until
+
+
+class MovesAlready(Refused):
+    """A change before, or with, one that is decided: what follows was decided on what it would replace."""
+
+    def __init__(self, account_id: int, at: datetime) -> None:
+        super().__init__(f"account {account_id} moves at {at.isoformat()} already: write a later moment")
+        self.account_id = account_id
+        self.at = at
 
 
 class TermsMidBill(Refused):
@@ -325,8 +336,9 @@ def assign(
 ) -> None:
     """Bill an account by another tariff, or by other terms, from an instant on; its meter is told.
 
-    Refused where use is rated up to then already, where terms would change inside a bill, and, unless
-    `by_hand`, where the account's meter deducts by itself and cannot by this tariff.
+    Refused where use is rated up to then already, or a later change is decided, where terms would change
+    inside a bill, and, unless `by_hand`, where the account's meter deducts by itself and cannot by this
+    tariff.
     """
     require_reason(actor)
     refuse_far(assignment.starts_at.replace(tzinfo=None))
@@ -339,6 +351,7 @@ def assign(
             raise TariffUnknown(assignment.tariff_id)
         _require_currency_of(line, view)
         _refuse_past(view, assignment)
+        _refuse_before_another(view, assignment)
         _refuse_terms_mid_bill(view, view.schedule, assignment)
         goings = _goings(tx, view, view.schedule, assignment)
         first = goings[0].takeover
@@ -377,6 +390,12 @@ def _refuse_past(view: AccountView, assignment: Assignment) -> None:
         rated += [tally.until, from_us(tally.accrued_us)]
     if assignment.starts_at < max(rated):
         raise PastIsRated(assignment.starts_at, max(rated))
+
+
+def _refuse_before_another(view: AccountView, assignment: Assignment) -> None:
+    for start, _ in view.agreed[1:]:
+        if start >= assignment.starts_at:
+            raise MovesAlready(view.account.account_id, start)
 
 
 def _refuse_terms_mid_bill(view: AccountView, schedule: Schedule, assignment: Assignment) -> None:
@@ -419,9 +438,8 @@ def _place_faults(
             yield Fault(place="effective_from", reason=reason)
     schedules = {id(view.schedule): view.schedule for view in views if view.schedule}
     if not schedules and others:
-        # Nobody is billed by it yet: as somebody would be who is billed by it from the first version on.
-        schedules = {0: in_force(others, zone="UTC")}
-        now = datetime.min.replace(tzinfo=UTC)
+        # Nobody is billed by it now: as somebody who will be, or was and is not any more, wherever that is.
+        schedules = {0: in_force(others, zone=FIRST_ZONE)}
     for schedule in schedules.values():
         if from_us(civil_us(version.effective_from, zone=schedule.zone)) <= now:
             yield Fault(place="effective_from", reason="is past where it is used: write a later moment")

@@ -4,12 +4,27 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.unit.services.tariffs import FLAT, a_town_of, approved
-from tests.unit.services.town import PLATFORM, told
+from tests.unit.services.tariffs import (
+    DECEMBER,
+    DECEMBER_AT,
+    FLAT,
+    a_town_of,
+    another_tariff,
+    approved,
+    assign,
+    drafted,
+    places,
+    propose,
+    stepped,
+)
+from tests.unit.services.town import NOON, PLATFORM, the_view, told
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.ledger import DELIVERED
+from compuerta.domain.tariff.checking import TariffFaulty
+from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.services import promises
+from compuerta.services.tariffing import MovesAlready
 from compuerta.sim.looking import books_of
 
 READ_FROM = datetime(2026, 11, 30, 17, tzinfo=UTC)
@@ -31,3 +46,39 @@ def test_another_day_for_bills_loses_no_use(change: datetime, days: tuple[int, .
     paid = [line.amount_minor for each in books.postings for line in each.lines if line.code == DELIVERED]
     assert sum(paid) == days[-1] * 600
     assert not promises.broken(promises.check(books, now=READ_FROM + timedelta(days=99)))
+
+
+def test_a_move_before_one_that_is_decided_is_refused() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, PLATFORM, tariff=FLAT)
+    monthly = another_tariff(store, town, stepped())
+    assign(store, town, at=DECEMBER_AT, tariff_id=monthly)
+
+    for at in (DECEMBER_AT, DECEMBER_AT - timedelta(days=5)):
+        with pytest.raises(MovesAlready):
+            assign(store, town, at=at, tariff_id=town.tariff_id)
+    assign(store, town, at=DECEMBER_AT + timedelta(days=5), tariff_id=town.tariff_id)
+
+    schedule = the_view(store, town.homes[0].account_id).schedule
+    assert schedule is not None
+    assert [version.tariff_id for _, version in schedule.entries()] == [
+        town.tariff_id,
+        monthly,
+        town.tariff_id,
+    ]
+
+
+def test_a_tariff_that_all_have_left_does_not_change_what_they_were_charged() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, PLATFORM, tariff=FLAT)
+    home, january = town.homes[0], DECEMBER_AT + timedelta(days=31)
+    told(store, home, at=NOON, energy_wh=0)
+    assign(store, town, at=DECEMBER_AT, tariff_id=another_tariff(store, town, stepped()))
+    told(store, home, at=DECEMBER_AT + timedelta(days=1), energy_wh=90_000)
+    dearer = drafted(store, town, flat_tariff("9.00", currency="CNY"), at=DECEMBER - timedelta(days=5))
+
+    with pytest.raises(TariffFaulty) as caught:
+        propose(store, dearer, now=january)
+
+    assert places(caught.value) == ["effective_from"]
+    assert not promises.broken(promises.check(books_of(store, now=january), now=january))
