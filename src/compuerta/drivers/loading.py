@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
+from compuerta.domain.tariff.fitting import REST_TABLE_NO
 from compuerta.drivers import tables as registers
 from compuerta.drivers.abilities import Ending, TariffOrder, TariffPart
 from compuerta.drivers.tables import COUNTS, Counts, Part
@@ -180,7 +181,7 @@ class _Loading:
         held = registers.rest_days_of(fields.binary_from(word or b"\x7f"))
         changed = wanted ^ held
         if wanted:
-            rest_table = fields.bcd_to(self._tables.rest_table_no, length=1)
+            rest_table = fields.bcd_to(REST_TABLE_NO, length=1)
             # Before the word: from the first rest day on they have the right table.
             parts.insert(0, Part(name="rest_days", di=registers.DI_REST_TABLE, value=rest_table))
             if (yield from self._read(registers.DI_REST_TABLE)) != rest_table:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -249,9 +249,7 @@ def _price_e4(number: int) -> int:
     return tariffs.PRICES_E4[number % len(tariffs.PRICES_E4)]
 
 
-def _opening(
-    site_id: int, name: str, *, meter_id: int | None, chance: Random, at: datetime = START
-) -> AccountOpening:
+def _opening(site_id: int, name: str, *, meter_id: int | None, chance: Random) -> AccountOpening:
     return AccountOpening(
         site_id=site_id,
         kind=AccountKind.SUSPENSE if meter_id is None else AccountKind.CUSTOMER,
@@ -260,7 +258,7 @@ def _opening(
         tariff_id=None,
         meter_id=meter_id,
         pay_token=UUID(int=chance.getrandbits(128)),
-        opened_at=at,
+        opened_at=START,
         register_wh=None if meter_id is None else 0,
     )
 

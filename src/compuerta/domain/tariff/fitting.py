@@ -45,6 +45,7 @@ from compuerta.domain.tariff.document import decimal_text
 from compuerta.domain.tariff.tally import household_wh
 
 PRICE_E4 = 10_000  # a meter's price has four decimals
+REST_TABLE_NO = 1  # always the first, so that a change of tariff seldom has to change it
 HOLIDAY_YEARS = 2  # so far ahead holidays are loaded, unless somebody says otherwise
 WEEKDAYS = range(7)  # Monday first
 _DAY = timedelta(days=1)
@@ -123,8 +124,7 @@ class MeterTables:
 
     zones: tuple[Zone, ...]
     day_tables: tuple[RateSlots, ...]
-    rest_days: frozenset[int]  # weekdays, Monday = 0, that follow the rest table all year
-    rest_table_no: int = 1  # always the first, so that a change of tariff seldom has to change it
+    rest_days: frozenset[int]  # weekdays, Monday = 0, that follow day table REST_TABLE_NO all year
     holidays: tuple[Holiday, ...]  # rising by date
     holidays_until: date | None  # the first holiday that was left for a later loading
     rate_of_period: tuple[int, ...]  # by the tariff's periods: in which register a period's use is counted
@@ -213,7 +213,7 @@ class _Days:
         self._place = place
 
     def arrange(self, loading: Loading) -> None:
-        """Fill the tables; the rest days' table comes first and has number 1."""
+        """Fill the tables; that of the rest days comes first."""
         if max(self._rates) > self._profile.rates_max:
             self._miss("periods", f"{max(self._rates)} rates: the meter has {self._profile.rates_max}")
         rest_days = _rest_days_of(self._calendar, rates=self._rates, profile=self._profile)

@@ -25,6 +25,7 @@ from tests.unit.domain.tariff.fitting_bench import (
 from compuerta.domain.tariff.civil import table_of
 from compuerta.domain.tariff.components import MonthDay, Tariff
 from compuerta.domain.tariff.fitting import (
+    REST_TABLE_NO,
     Holiday,
     MeterTables,
     RateSlot,
@@ -129,7 +130,7 @@ def test_saturday_and_sunday_are_rest_days_and_their_table_is_the_first() -> Non
     )
 
     assert tables.rest_days == {5, 6}
-    assert tables.day_tables[tables.rest_table_no - 1] == (RateSlot(start_min=0, rate=4),)
+    assert tables.day_tables[REST_TABLE_NO - 1] == (RateSlot(start_min=0, rate=4),)
     assert tables.zones == (Zone(start=MonthDay(month=1, day=1), table_no=2),)
 
 
@@ -225,7 +226,7 @@ def rate_by_tables(tables: MeterTables, day: date, minute: int) -> int:
     at = MonthDay(month=day.month, day=day.day)
     table_no = [tables.zones[-1], *(zone for zone in tables.zones if zone.start <= at)][-1].table_no
     if day.weekday() in tables.rest_days:
-        table_no = tables.rest_table_no
+        table_no = REST_TABLE_NO
     table_no = next((holiday.table_no for holiday in tables.holidays if holiday.on == day), table_no)
     return [slot.rate for slot in tables.day_tables[table_no - 1] if slot.start_min <= minute][-1]
 
