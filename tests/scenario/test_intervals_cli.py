@@ -31,7 +31,7 @@ def brought(
 
     def run(contents: str) -> Brought:
         file = tmp_path / "days.csv"
-        file.write_text(contents, encoding="utf-8")
+        file.write_text(contents, encoding="utf-8", errors="surrogateescape")
         monkeypatch.setattr(sys, "argv", ["compuerta", "intervals", "import", str(file)])
         code = 0
         try:
@@ -67,6 +67,10 @@ def test_days_of_a_file_are_taken_once(brought: Callable[[str], Brought], postgr
         (HEAD + DAY.replace("+08:00", ""), "line 2"),
         (HEAD + DAY.replace(" 7 ", " seven "), "line 2"),
         (HEAD + "000000000001\n", "line 2"),
+        (HEAD + DAY.replace("2026", "0001"), "line 2"),
+        (HEAD + DAY.replace("2026", "9999"), "line 2"),
+        (HEAD + DAY.replace(" 7 ", f" {'7' * 200_000} "), "line 2"),
+        (HEAD + DAY.replace(" 7 ", " \udcff "), "line 1"),
     ],
 )
 def test_a_bad_line_is_named_and_its_thousand_not_taken(

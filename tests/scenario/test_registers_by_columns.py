@@ -129,6 +129,30 @@ def test_columns_and_one_by_one_write_the_same_rows(twins: tuple[str, str], seed
     ]
 
 
+def test_a_jump_beyond_what_columns_can_multiply_is_held(twins: tuple[str, str]) -> None:
+    by_columns, one_by_one = (PostgresStore(url) for url in twins)
+    home = next(home for home in a_town(by_columns) if home.meter_id % HOMES_PER_TARIFF == 2)
+    a_town(one_by_one)
+    now = NOON + 3 * HOUR
+    # 3,600 times so much passes 63 bits, and would come out below nothing.
+    jump_wh = 2**63 // 3_600 + 1_000
+    for at, energy_wh in (
+        (NOON, 0),
+        (NOON + HOUR, 100),
+        (NOON + 2 * HOUR, 200),
+        (NOON + 2 * HOUR + timedelta(milliseconds=1), jump_wh),
+    ):
+        said = [Said(meter_id=home.meter_id, at=at, energy_wh=energy_wh, relay=NONE, power_w=NONE)]
+        bulk.take_registers(by_columns, as_registers(said), now=now)
+        observe.take_readings(one_by_one, [a_report(each) for each in said], now=now)
+
+    for table in TABLES:
+        assert dumped(twins[0], table) == dumped(twins[1], table), table
+    assert len(dumped(twins[0], "case_file")) == 1
+    by_columns.shut()
+    one_by_one.shut()
+
+
 def test_the_same_registers_again_change_nothing(postgres_url: str) -> None:
     store = PostgresStore(postgres_url)
     homes = a_town(store)

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from compuerta.services.store_port import LoadDay
 
 DAYS_PER_BATCH = 1_000
+YEARS = range(2000, 2200)
 _COLUMNS = ["meter_no", "starts_at", "minutes", "wh"]
 
 commands = typer.Typer(help="Bring in what meters have measured by intervals.", no_args_is_help=True)
@@ -61,17 +62,25 @@ def _meter_ids(store: "PostgresStore") -> dict[str, int]:
 
 def _batches(file: Path, meter_ids: dict[str, int]) -> Iterator[list["LoadDay"]]:
     with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        if reader.fieldnames != _COLUMNS:
-            raise LineMalformed(1, f"the columns are {','.join(_COLUMNS)}")
         days = []
-        for row in reader:
-            days.append(_day(row, reader.line_num, meter_ids))
+        for line, row in _rows(lines):
+            days.append(_day(row, line, meter_ids))
             if len(days) == DAYS_PER_BATCH:
                 yield days
                 days = []
         if days:
             yield days
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    reader = csv.DictReader(lines)
+    try:
+        if reader.fieldnames != _COLUMNS:
+            raise LineMalformed(1, f"the columns are {','.join(_COLUMNS)}")
+        for row in reader:
+            yield reader.line_num, row
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise LineMalformed(reader.line_num + 1, str(error)) from error
 
 
 def _day(row: dict[str, str], line: int, meter_ids: dict[str, int]) -> "LoadDay":
@@ -85,6 +94,8 @@ def _day(row: dict[str, str], line: int, meter_ids: dict[str, int]) -> "LoadDay"
         raise LineMalformed(line, str(error)) from error
     if starts_at.tzinfo is None:
         raise LineMalformed(line, "starts_at needs its offset from UTC, such as 2026-10-01T00:00+08:00")
+    if starts_at.year not in YEARS:
+        raise LineMalformed(line, f"write a year from {YEARS[0]} to {YEARS[-1]}")
     # A number that nobody knows is told with the other outcomes.
     meter_id = meter_ids.get(row["meter_no"], 0)
     return LoadDay(meter_id=meter_id, starts_at=starts_at, minutes=minutes, wh=wh)

@@ -104,7 +104,8 @@ def _fit(standing: Standing, registers: Registers, first: Int64s) -> Bools:
     energy_wh, span_us = registers.energy_wh - was_wh, registers.at_us - was_us
     elapsed_s = span_us // _SECOND_US + 1
     fine = (span_us > 0) & (energy_wh >= 0)
-    fine &= (energy_wh - _REGISTER_STEP_WH) * _HOUR_S <= POWER_W_MAX * elapsed_s
+    # Divided, since a product of what a broken register shows could pass 63 bits, and come out small.
+    fine &= energy_wh - _REGISTER_STEP_WH <= POWER_W_MAX * elapsed_s // _HOUR_S
     fine &= energy_wh < _SPREAD_MAX // np.maximum(span_us, 1)
     fit: Bools = np.logical_and.reduceat(fine, first)
     fit &= standing.tally[:, UNTIL] == standing.register_at_us

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
+from compuerta.domain.energy import POWER_W_MAX
 from compuerta.domain.naming import named
 from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.civil import day_of, day_start_us, to_us
 from compuerta.services.store_port import AccountView, Case, LoadDay, Store, Transaction
 
 LENGTHS_MIN = frozenset({5, 10, 15, 30, 60})
+MINUTES_PER_HOUR = 60
 _DAY = timedelta(days=1)
 
 
@@ -25,6 +27,7 @@ class Outcome(Enum):
     EXISTS_DIFFERENT = "exists_different"  # what was first told stays; a case tells of the other
     MALFORMED = "malformed"  # it begins at no local midnight, or has too few or too many intervals
     FROM_THE_FUTURE = "from_the_future"
+    JUMP = "jump"  # more than any supply can deliver: not taken, and a case tells of it
     METER_UNKNOWN = "meter_unknown"
 
 
@@ -45,9 +48,9 @@ def take_load_days(store: Store, days: Sequence[LoadDay], *, now: datetime) -> l
         tx.put_load_days(new)
         tx.put_cases(
             [
-                _case(day, account_of[day.meter_id], now=now)
+                _case(day, account_of[day.meter_id], outcome, now=now)
                 for day, outcome in zip(days, outcomes, strict=True)
-                if outcome is Outcome.EXISTS_DIFFERENT
+                if outcome in (Outcome.EXISTS_DIFFERENT, Outcome.JUMP)
             ]
         )
     return outcomes
@@ -71,6 +74,8 @@ def _judged(day: LoadDay, view: AccountView | None, known: LoadDay | None, *, no
         return Outcome.MALFORMED
     if end_us > to_us(now):
         return Outcome.FROM_THE_FUTURE
+    if max(day.wh) * MINUTES_PER_HOUR > POWER_W_MAX * day.minutes:
+        return Outcome.JUMP
     if known is None:
         return Outcome.CREATED
     return Outcome.EXISTS if (known.minutes, known.wh) == (day.minutes, day.wh) else Outcome.EXISTS_DIFFERENT
@@ -83,12 +88,13 @@ def _ends_us(instant: datetime, *, zone: str) -> tuple[int, int]:
     return day_start_us(day, zone=place), day_start_us(day + _DAY, zone=place)
 
 
-def _case(day: LoadDay, account_id: int, *, now: datetime) -> Case:
+def _case(day: LoadDay, account_id: int, outcome: Outcome, *, now: datetime) -> Case:
+    kind, how = ("intervals_jump", "") if outcome is Outcome.JUMP else ("intervals_differ", " again")
     told = f"{day.minutes}:{','.join(map(str, day.wh))}"
     return Case(
         account_id=account_id,
-        case_id=named("case:intervals_differ", day.meter_id, day.starts_at.isoformat(), told),
-        kind="intervals_differ",
-        detail=f"the day from {day.starts_at.isoformat()} was told again, with {sum(day.wh)} Wh",
+        case_id=named(f"case:{kind}", day.meter_id, day.starts_at.isoformat(), told),
+        kind=kind,
+        detail=f"the day from {day.starts_at.isoformat()} was told{how}, with {sum(day.wh)} Wh",
         opened_at=now,
     )

@@ -66,6 +66,18 @@ def test_what_is_no_day_of_a_known_meter_is_refused_by_name(
     assert not store.tables.load_days
 
 
+def test_a_day_with_more_than_any_supply_delivers_is_not_taken_and_has_a_case() -> None:
+    store = MemoryStore()
+    day = a_day(store)
+
+    for wh in (1_000_001, 2**31, 10**30):
+        told = replace(day, wh=(*day.wh[:-1], wh))
+        assert profiling.take_load_days(store, [told], now=NOON + DAY) == [Outcome.JUMP]
+
+    assert not store.tables.load_days
+    assert {case.kind for case in store.tables.cases.values()} == {"intervals_jump"}
+
+
 def test_half_hours_of_a_day_are_a_day() -> None:
     store = MemoryStore()
     day = replace(a_day(store), minutes=30, wh=(1,) * 48)
