@@ -4,17 +4,15 @@ Missing is not zero: a bill whose intervals are not all there waits, and a case 
 (promise T2). What was billed is in the tally, so that a run that ended half-way goes on where it stopped.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from compuerta.domain import alert
-from compuerta.domain.money import minor_digits
 from compuerta.domain.naming import named
 from compuerta.domain.tariff.tally import Span, cycle_end
-from compuerta.services import booking, charging, converging
-from compuerta.services.store_port import AccountView, Case, LoadDay, Transaction, Warned
+from compuerta.services import booking, charging, converging, observe
+from compuerta.services.store_port import AccountView, Case, LoadDay, Transaction
 
 # A bill takes tens of milliseconds here; locks are held no longer than a second or two.
 ACCOUNTS_PER_BATCH = 50
@@ -101,17 +99,12 @@ def _charge(tx: Transaction, view: AccountView, spans: Sequence[Span], *, now: d
     booking.book(tx, charged.postings)
     tx.put_bills(charged.bills)
     tx.put_charges(charged.charges)
-    tx.put_warnings(list(_warned(view, charged)))
-
-
-def _warned(view: AccountView, charged: charging.Charged) -> Iterator[Warned]:
-    levels = [level * 10 ** minor_digits(view.account.currency) for level in alert.LEVELS_MAJOR]
-    was = view.holdings.delivered_minor
-    level = alert.crossed(levels, before_minor=was, after_minor=was - charged.amount_minor)
-    if level is not None:
-        yield Warned(
-            account_id=view.account.account_id,
-            level_minor=level,
-            balance_minor=was - charged.amount_minor,
-            at=charged.charges[-1].read_at,
+    was_minor = view.holdings.delivered_minor
+    tx.put_warnings(
+        observe.warnings(
+            view.account,
+            before_minor=was_minor,
+            after_minor=was_minor - charged.amount_minor,
+            at=spans[-1].end,
         )
+    )
