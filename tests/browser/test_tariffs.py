@@ -1,6 +1,7 @@
 """Tariffs as people see them: painted, saved, tried on real use, approved by a second person, explained."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,11 @@ def drag(page: Page, strip: Locator, *, start_h: float, end_h: float) -> None:
     page.mouse.move(box["x"] + box["width"] * (start_h + end_h) / 48, y, steps=3)
     page.mouse.move(box["x"] + box["width"] * end_h / 24, y, steps=3)
     page.mouse.up()
+
+
+def minor_of(text: str) -> int:
+    """Shown yuan as minor units."""
+    return int(re.sub(r"[^0-9−]", "", text).replace("−", "-"))
 
 
 def saved(page: Page) -> Page:
@@ -271,9 +277,7 @@ def test_a_new_version_is_tried_on_the_buildings_own_use(signed_in: Opens) -> No
     assert changes == sorted(changes, reverse=True)
 
 
-def test_a_charge_opens_into_its_lines_for_whoever_manages_and_whoever_pays(
-    signed_in: Opens, visit: Opens, console: Console
-) -> None:
+def test_a_charge_opens_into_its_lines_for_whoever_manages(signed_in: Opens, console: Console) -> None:
     page, flat = signed_in(), console.flats[2]
     page.goto(f"/meters/{flat.meter_id}/")
     page.locator(".c-explain").first.click()
@@ -281,12 +285,44 @@ def test_a_charge_opens_into_its_lines_for_whoever_manages_and_whoever_pays(
     expect(page.locator(".t-bill").first).to_contain_text("0.53")
     expect(page.locator(".t-rounding")).to_contain_text("Exact sum")
 
-    phone = visit(phone=True)
-    phone.goto(f"/p/{flat.pay_token}")
-    phone.get_by_role("link", name="What does it cost?").click()
-    expect(phone.locator(".t-bill tfoot")).to_contain_text("¥")
-    phone.locator(".charges a").first.click()
-    expect(phone.locator(".t-bill")).to_contain_text("0.53")
+
+def test_a_resident_sees_what_days_have_cost_and_why_and_no_hour(visit: Opens, console: Console) -> None:
+    page, flat = visit(phone=True), console.flats[2]
+    page.goto(f"/p/{flat.pay_token}")
+    page.get_by_role("link", name="What does it cost?").click()
+    expect(page.locator(".balance")).to_be_visible()
+    expect(page.locator(".t-today b")).to_contain_text("¥")
+    expect(page.locator(".t-bill tfoot")).to_contain_text("¥")
+    clock = re.compile(r"\b\d{1,2}:\d{2}\b")
+    assert not clock.search(page.locator("main").inner_text())
+    days = [minor_of(text) for text in page.locator(".charges .t-sum").all_inner_texts()]
+    ((charged,),) = console.rows(
+        "select sum(amount_minor)::bigint from charge where account_id = %s", flat.account_id
+    )
+    assert sum(days) == charged
+    page.locator(".charges a").first.click()
+
+    lines = page.locator(".t-bill tbody tr td:last-child").all_inner_texts()
+    assert sum(map(minor_of, lines)) == days[0]
+    expect(page.locator(".t-bill").first).to_contain_text("0.53")
+    assert not clock.search(page.locator("main").inner_text())
+
+
+@pytest.mark.parametrize("day", ["2001-01-01", "2026-13-41", "tomorrow"])
+def test_a_day_without_charges_is_not_there(visit: Opens, console: Console, day: str) -> None:
+    answer = visit().goto(f"/p/{console.flats[2].pay_token}/days/{day}")
+
+    assert answer is not None and answer.status == 404
+
+
+def test_a_charge_itself_has_no_page_for_whoever_holds_the_link(visit: Opens, console: Console) -> None:
+    ((charge_id,),) = console.rows(
+        "select charge_id from charge where account_id = %s limit 1", console.flats[2].account_id
+    )
+
+    answer = visit().goto(f"/p/{console.flats[2].pay_token}/charges/{charge_id}")
+
+    assert answer is not None and answer.status == 404
 
 
 @pytest.mark.parametrize("path", ["/tariffs/{}/1/", "/tariffs/{}/1/edit", "/tariffs/{}/1/replay"])

@@ -130,7 +130,7 @@ def person(
     from django.core.exceptions import ValidationError
     from django.db import DataError, IntegrityError
 
-    from compuerta.apps.console.people import APPROVE, DRAFT, SELL, SWITCH, add_person
+    from compuerta.apps.console.people import APPROVE, ASSIGN, DRAFT, SELL, SWITCH, add_person
 
     try:
         validate_password(password)
@@ -140,7 +140,7 @@ def person(
                 password=password,
                 organisation_id=organisation,
                 language=language,
-                rights=(SELL, SWITCH, DRAFT, APPROVE),
+                rights=(SELL, SWITCH, DRAFT, APPROVE, ASSIGN),
             )
     except ValidationError as error:
         raise PersonRefused(name, " ".join(error.messages)) from error

@@ -22,7 +22,7 @@ from compuerta.domain.tariff.document import tariff_from
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.domain.tariff.urdb import tariff_from_urdb
-from compuerta.services import tariffing
+from compuerta.services import rollout, tariffing
 from compuerta.services.acting import Actor
 
 LIBRARY = Path(__file__).parents[4] / "tariffs"
@@ -116,6 +116,15 @@ def approve(key: VersionKey, *, actor: Actor, act_id: UUID, by_hand: bool) -> No
             models=tariff_fits.models(),
             now=wiring.now(),
             by_hand=by_hand,
+        )
+    )
+
+
+def tell(key: VersionKey, *, actor: Actor, act_id: UUID) -> None:
+    """Tell the meters that lack an approved version, and that nothing is open for."""
+    work.run(
+        lambda store: rollout.send_again(
+            store, key, actor=actor, act_id=act_id, models=tariff_fits.models(), now=wiring.now()
         )
     )
 

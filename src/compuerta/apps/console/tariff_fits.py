@@ -37,20 +37,24 @@ class Fitting:
 
 def spread(organisation_id: int, version: VersionRow, *, now: datetime) -> dict[str, object]:
     """Return how many have a version and who does not; before it is approved, which meters could have it."""
-    billed = tariff_reads.billed_by(organisation_id, version.tariff_id, now=now)
     if version.stands in ("draft", "proposed", "withdrawn"):
         fits = _fits(version, now=now)
-        return {"billed": billed, "fits": fits, "unfit": sum(each.meters for each in fits if each.reasons)}
+        return {"fits": fits, "unfit": sum(each.meters for each in fits if each.reasons)}
     key = (version.tariff_id, version.version_no)
     found = work.run(lambda store: rollout.rollout(store, key, models=models(), now=now))
-    by_account = {each.account_id: each for each in billed}
+    accounts = {each.account_id: each for each in tariff_reads.metered(organisation_id, now=now)}
     missing = [
-        Missing(account=by_account[each.account_id], stand=each.stand.value, reasons=told(each.reasons))
+        Missing(account=accounts[each.account_id], stand=each.stand.value, reasons=told(each.reasons))
         for each in found.meters
-        if each.stand is not Stand.CONFIRMED and each.account_id in by_account
+        if each.stand is not Stand.CONFIRMED and each.account_id in accounts
     ]
-    have = len(billed) - len(missing)
-    return {"billed": billed, "confirmed": have, "by_platform": found.by_platform, "missing": missing}
+    reached = len(found.meters) + found.by_platform
+    return {
+        "reached": reached,
+        "confirmed": reached - len(missing),
+        "by_platform": found.by_platform,
+        "missing": missing,
+    }
 
 
 @lru_cache(maxsize=1)

@@ -172,21 +172,6 @@ class BilledRow:
         return Terms(persons=self.persons, contracted_w=self.contracted_w)
 
 
-def billed_by(organisation_id: int, tariff_id: int, *, now: datetime) -> list[BilledRow]:
-    """Return the accounts that a tariff bills now."""
-    return rows(
-        BilledRow,
-        f"""{_BILLED} where b.tariff_id = %(tariff_id)s
-        order by z.name, length(p.name), p.name limit %(limit)s""",
-        {
-            "organisation_id": organisation_id,
-            "tariff_id": tariff_id,
-            "now": now,
-            "limit": ACCOUNTS_SHOWN_MAX,
-        },
-    )
-
-
 def metered(organisation_id: int, *, now: datetime) -> list[BilledRow]:
     """Return all accounts with a meter, by whatever tariff."""
     return rows(

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
@@ -60,10 +59,10 @@ def cost(request: HttpRequest, pay_token: UUID) -> HttpResponse:
 @never_cache
 def paid(request: HttpRequest, pay_token: UUID, day: str) -> HttpResponse:
     """Show a resident what one day has cost, line by line, and at no hour."""
-    place, on = histories.pay_place(pay_token), parse_date(day)
-    if place is None or on is None:
-        return pay.unknown(request, str(pay_token))
-    bills = explaining.day(place.account_id, on, zone=place.zone, now=wiring.now())
+    place = histories.pay_place(pay_token)
+    shown = [] if place is None else histories.days(place.account_id)
+    on = next((each.day for each in shown if each.day.isoformat() == day), None)
+    bills = explaining.day(place.account_id, on, zone=place.zone, now=wiring.now()) if place and on else []
     if not bills:
         return pay.unknown(request, str(pay_token))
     return _shown(request, "pay_day", {"place": place, "pay_token": pay_token, "day": on, "bills": bills})

@@ -19,7 +19,7 @@ from compuerta.apps.console import tariff_moves, tariff_reads
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.tariff_reads import BilledRow, VersionRow
 from compuerta.apps.console.views.tariff_editor import one
-from compuerta.domain.tariff.replay import History, Replayed, replay, summary
+from compuerta.domain.tariff.replay import Difference, History, Replayed, replay, summary
 from compuerta.domain.tariff.schedule import Schedule, Version, in_force
 from compuerta.services.store_port import AccountView
 
@@ -89,7 +89,10 @@ def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) 
     address = f"{reverse('tariff_replay', args=[tariff_id, version_no])}?{urlencode(asked)}"
     context = {
         "first": before.done == 0,
-        "rows": [{"account": account, "replayed": replayed, **_bar(replayed)} for account, replayed in tried],
+        "rows": [
+            {"account": account, "replayed": replayed, "why": _why(replayed), **_bar(replayed)}
+            for account, replayed in tried
+        ],
         "sums": sums,
         "all": len(accounts),
         "currency": version.currency,
@@ -140,6 +143,16 @@ def _added(sums: Sums, replayed: Sequence[Replayed | None]) -> Sums:
         old_minor=sums.old_minor + batch.old_minor,
         new_minor=sums.new_minor + batch.new_minor,
     )
+
+
+def _why(replayed: Replayed | None) -> Difference | None:
+    """Return what moves an account most; a line whose periods are others than before moves as a whole."""
+    reason = None if replayed is None else replayed.reason
+    if replayed is None or reason is None or (reason.old_minor and reason.new_minor):
+        return reason
+    alike = [each for each in replayed.differences if each.name == reason.name]
+    old_minor, new_minor = sum(each.old_minor for each in alike), sum(each.new_minor for each in alike)
+    return replace(reason, period="", step=None, old_minor=old_minor, new_minor=new_minor)
 
 
 def _bar(replayed: Replayed | None) -> dict[str, int]:

@@ -84,6 +84,7 @@ def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) 
         "may_edit": version.stands == "draft" and person.may_draft,
         "may_decide": version.stands == "proposed" and (person.may_draft or person.may_approve),
         "may_approve": _may_approve(person, version),
+        "may_tell": version.stands in ("in_force", "coming") and person.may_approve,
         "may_move": version.stands in ("in_force", "coming") and person.may_assign,
         "replay_days": REPLAY_DAYS,
         "crowds": crowds(version, person.organisation_id, now=now),
@@ -97,12 +98,13 @@ def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) 
 @require_POST
 @for_people
 def decide(request: HttpRequest, person: Person, tariff_id: int, version_no: int, verb: str) -> HttpResponse:
-    """Propose, approve or withdraw a version, with a reason."""
+    """Propose, approve or withdraw a version, or tell meters of it again; with a reason."""
     version, act_id = one(person, tariff_id, version_no), act_id_of(request)
     rights = {
         "propose": person.may_draft,
         "approve": person.may_approve,
         "withdraw": person.may_draft or person.may_approve,
+        "tell": person.may_approve,
     }
     if verb not in rights:
         raise Http404
@@ -115,6 +117,8 @@ def decide(request: HttpRequest, person: Person, tariff_id: int, version_no: int
             if verb == "approve":
                 by_hand = "by_hand" in request.POST
                 tariff_acts.approve(key, actor=actor, act_id=act_id, by_hand=by_hand)
+            elif verb == "tell":
+                tariff_acts.tell(key, actor=actor, act_id=act_id)
             else:
                 act = tariffing.propose if verb == "propose" else tariffing.withdraw
                 work.run(lambda store: act(store, key, actor=actor, act_id=act_id, now=wiring.now()))
@@ -153,6 +157,14 @@ def _verbs(version: VersionRow) -> list[dict[str, str]]:
             _("Withdraw this version?"),
             _("It never comes into force. A new draft may begin from it."),
             _("Withdraw"),
+        ),
+        "tell": (
+            _("Tell these meters?"),
+            _(
+                "Each that lacks this version, and has no open instruction for it, gets one now."
+                " Where a meter cannot hold it, a case opens."
+            ),
+            _("Tell these meters"),
         ),
     }
     where = [version.tariff_id, version.version_no]

@@ -21,6 +21,11 @@ document.addEventListener("change", (event) => {
   if (name) event.target.form.querySelectorAll(`input[name="${name}"]`).forEach((box) => { box.checked = event.target.checked; });
 });
 
+// The frame's own script writes a chosen file's name into a text field beside it, and breaks where there is none.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("input[type=file]")) event.stopImmediatePropagation();
+}, true);
+
 // A second click while the first is under way; the server would sell once anyway.
 document.addEventListener("submit", (event) => {
   const form = event.target;
