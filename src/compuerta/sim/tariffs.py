@@ -89,7 +89,15 @@ def hourly(price_e4: int, *, start: datetime) -> Tariff:
     return Tariff(name=f"Hours {price_e4}", currency=CURRENCY, components=(energy, days, vat))
 
 
-def dearer(tariff: Tariff) -> Tariff:
+def renewed(tariff: Tariff) -> Tariff:
+    """Return a tariff's next version: what meters deduct by costs the same, the rest is a tenth dearer."""
+    if len(tariff.components) > 1:
+        return _dearer(tariff)
+    price = tariff.energy.periods[0].ladder.prices[0]
+    return replace(stepped(int(price * PRICE_E4), far_wh=FAR_WH), name=tariff.name)
+
+
+def _dearer(tariff: Tariff) -> Tariff:
     """Return the same with every price a tenth up."""
     energy = tariff.energy
     periods = tuple(
@@ -103,11 +111,3 @@ def dearer(tariff: Tariff) -> Tariff:
     )
     others = tuple(each for each in tariff.components if each is not energy)
     return replace(tariff, components=(replace(energy, periods=periods), *others))
-
-
-def renewed(tariff: Tariff) -> Tariff:
-    """Return a tariff's next version: what meters deduct by costs the same, the rest is a tenth dearer."""
-    if len(tariff.components) > 1:
-        return dearer(tariff)
-    price = tariff.energy.periods[0].ladder.prices[0]
-    return replace(stepped(int(price * PRICE_E4), far_wh=FAR_WH), name=tariff.name)

@@ -46,7 +46,10 @@ def test_a_step_that_rises_is_named() -> None:
 def test_differences_add_up_to_that_of_the_totals() -> None:
     histories = [a_history(number, energy_wh=number * 7_919) for number in range(40)]
 
-    for each in replay(histories, old=OLD, new=NEW, start=MAY):
+    found = list(replay(histories, old=OLD, new=NEW, start=MAY))
+
+    assert [each.account_id for each in found] == list(range(40))
+    for each in found:
         assert sum(difference.more_minor for difference in each.differences) == each.more_minor
 
 
