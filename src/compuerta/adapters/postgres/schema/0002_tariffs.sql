@@ -124,6 +124,11 @@ alter table account_state
     add tally bigint[] not null default '{}', -- the open bill; empty before the first
     add register_rates_wh bigint[]; -- the meter's registers by rate at `register_at`, where it has them
 
+-- Bulk work renews every row of a page at once: half of it is kept free for that, or each row would move to
+-- another page and be written into the index again.
+alter table account_state set (fillfactor = 48);
+alter table meter_state set (fillfactor = 48);
+
 alter table reading add rates_wh bigint[];
 
 create table bill (
