@@ -232,7 +232,9 @@ def _current(view: AccountView, key: VersionKey, *, now: datetime) -> Iterator[G
     """Yield how an account went, or goes over to a version; nothing where it is past, or never was for it."""
     if view.schedule is not None and not _is_past(view.schedule, key, now=now):
         known = takeovers(view.schedule, since=datetime.min.replace(tzinfo=UTC))
-        yield going(view, [each for each in known if each.version.key == key][-1])
+        takeover = [each for each in known if each.version.key == key][-1]
+        # The books may have gone over long ago; the meter does so no earlier than now.
+        yield going(view, replace(takeover, at=max(takeover.at, now)))
 
 
 def _instruction(going: Going, *, now: datetime) -> Instruction:

@@ -1,7 +1,7 @@
 """Approval and assignment tell the meters that deduct by themselves, or are refused with the reasons."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from tests.unit.services.tariffs import (
@@ -44,6 +44,7 @@ from compuerta.domain.instruction import State
 from compuerta.domain.tariff.checking import TariffFaulty
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import Tariff, Terms
+from compuerta.domain.tariff.document import tariff_from
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.drivers.abilities import TariffOrder
@@ -66,6 +67,19 @@ def for_households(*, persons: int) -> Tariff:
     tariff = stepped()
     steps = replace(tariff.energy.steps, household_persons=persons, household_extra_wh=100_000)
     return replace(tariff, components=(replace(tariff.energy, steps=steps),))
+
+
+def with_a_holiday(day: date) -> Tariff:
+    """Dearer by day than by night, but for one date."""
+    energy: dict[str, object] = {
+        "kind": "energy",
+        "name": "Energy",
+        "periods": [{"name": "day", "prices": ["0.60"]}, {"name": "night", "prices": ["0.30"]}],
+        "day_tables": {"usual": ["00:00 night", "08:00 day"], "feast": ["00:00 night"]},
+        "seasons": [{"name": "year", "every day": "usual", "holidays": {"feasts": "feast"}}],
+        "holidays": {"feasts": [day.isoformat()]},
+    }
+    return tariff_from({"name": "Day and night", "currency": "CNY", "components": [energy]})
 
 
 # Meters.
@@ -215,6 +229,20 @@ def test_a_new_meter_gets_the_version_that_it_is_billed_by() -> None:
     assert (count, loading.version_no, loading.state) == (1, 1, State.WAITING)
     after = rollout.rollout(store, (town.tariff_id, 1), models=MODELS, now=NOON)
     assert [len(found.at(Stand.UNTOLD)) for found in (before, after)] == [1, 0]
+
+
+def test_a_new_meter_is_given_holidays_from_now_on_however_old_the_version_is() -> None:
+    store = MemoryStore()
+    day = date(2027, 1, 1)
+    town = a_town_of(store, tariff=with_a_holiday(day))
+    send_again(store, (town.tariff_id, 1))
+
+    (claim,) = deliver.claim(store, [town.homes[0].meter_id], now=NOON, owner="gateway")
+    order = deliver.order_for(claim, model=MODELS[STANDARD], now=NOON)
+
+    assert isinstance(order, TariffOrder)
+    assert [each.on for each in order.tables.holidays] == [day]
+    assert store.tables.cases == {}
 
 
 @pytest.mark.parametrize("number", [2, 9])

@@ -265,6 +265,7 @@ _MISFITS = (
     gettext_noop("day tables"),
     gettext_noop("seasons"),
     gettext_noop("holidays ahead"),
+    gettext_noop("%(day)s is more than %(count)s years ahead: leave it to a later version"),
     gettext_noop("a meter begins the steps anew at %(at)s: change where a window of both begins"),
     gettext_noop("a meter goes on with the steps at %(at)s: change where a window of both begins"),
     gettext_noop("%(price)s is finer than the meter's four decimals"),

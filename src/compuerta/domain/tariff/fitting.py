@@ -46,7 +46,8 @@ from compuerta.domain.tariff.tally import household_wh
 
 PRICE_E4 = 10_000  # a meter's price has four decimals
 REST_TABLE_NO = 1  # always the first, so that a change of tariff seldom has to change it
-HOLIDAY_YEARS = 2  # so far ahead holidays are loaded, unless somebody says otherwise
+# So far ahead a meter is given holidays: more of them could not be loaded within one lease.
+HOLIDAY_YEARS = 2
 WEEKDAYS = range(7)  # Monday first
 _DAY = timedelta(days=1)
 _MIDNIGHT = time()
@@ -126,7 +127,6 @@ class MeterTables:
     day_tables: tuple[RateSlots, ...]
     rest_days: frozenset[int]  # weekdays, Monday = 0, that follow day table REST_TABLE_NO all year
     holidays: tuple[Holiday, ...]  # rising by date
-    holidays_until: date | None  # the first holiday that was left for a later loading
     rate_of_period: tuple[int, ...]  # by the tariff's periods: in which register a period's use is counted
     prices: PriceTables | None
 
@@ -153,7 +153,6 @@ class Loading:
     at: datetime  # naive: the site's wall clock, which is the meter's
     before: Tariff | None = None  # what it deducts by until then; None = it is loaded for the first time
     terms: Terms = field(default_factory=Terms)
-    holiday_years: int = HOLIDAY_YEARS
 
 
 def fit(tariff: Tariff, *, profile: MeterProfile, loading: Loading) -> MeterTables | Unfit:
@@ -180,7 +179,6 @@ def fit(tariff: Tariff, *, profile: MeterProfile, loading: Loading) -> MeterTabl
         day_tables=tuple(days.numbers),
         rest_days=days.rest_days,
         holidays=days.holidays,
-        holidays_until=days.holidays_until,
         rate_of_period=rates,
         prices=prices,
     )
@@ -206,7 +204,6 @@ class _Days:
         self.zones: tuple[Zone, ...] = ()
         self.rest_days: frozenset[int] = frozenset()
         self.holidays: tuple[Holiday, ...] = ()
-        self.holidays_until: date | None = None
         self._calendar = energy.calendar
         self._rates = rates
         self._profile = profile
@@ -248,16 +245,18 @@ class _Days:
         return self.numbers.setdefault(_content(table, self._rates), len(self.numbers) + 1)
 
     def _list_holidays(self, loading: Loading) -> None:
-        """List the dates ahead that are not as their weekday says, so far as they are loaded."""
+        """List the dates ahead that are not as their weekday says."""
         first = loading.at.date()
-        end = first + loading.holiday_years * 365 * _DAY
-        found = [
-            (day, table) for day, table in _special_days(self._calendar, rates=self._rates) if day >= first
-        ]
         self.holidays = tuple(
-            Holiday(on=day, table_no=self._number(table)) for day, table in found if day < end
+            Holiday(on=day, table_no=self._number(table))
+            for day, table in _special_days(self._calendar, rates=self._rates)
+            if day >= first
         )
-        self.holidays_until = next((day for day, _ in found if day >= end), None)
+        if self.holidays and self.holidays[-1].on >= first + HOLIDAY_YEARS * 365 * _DAY:
+            last = self.holidays[-1].on
+            # What is not loaded would be deducted like any other day, and nobody would be told.
+            reason = f"{last} is more than {HOLIDAY_YEARS} years ahead: leave it to a later version"
+            self._miss("holidays", reason)
         self._miss_beyond("holidays", len(self.holidays), self._profile.holidays_max, "holidays ahead")
 
     def _check_takeover(self, loading: Loading) -> None:

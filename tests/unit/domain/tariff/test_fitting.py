@@ -25,6 +25,7 @@ from tests.unit.domain.tariff.fitting_bench import (
 from compuerta.domain.tariff.civil import table_of
 from compuerta.domain.tariff.components import MonthDay, Tariff
 from compuerta.domain.tariff.fitting import (
+    HOLIDAY_YEARS,
     REST_TABLE_NO,
     Holiday,
     MeterTables,
@@ -143,18 +144,27 @@ def test_periods_with_one_role_are_numbered_in_order() -> None:
 
 
 def test_holidays_are_the_listed_dates_ahead_that_change_something() -> None:
-    listed = ["2026-10-01", "2027-01-01", "2027-01-02", "2028-06-01", "2029-01-01"]
+    listed = ["2026-10-01", "2027-01-01", "2027-01-02", "2028-06-01"]
     weekend = {"every day": "", "weekdays": "work", "saturday": "rest", "sunday": "rest"}
     tariff = a_tariff(**a_calendar(**weekend, holidays={"national": "rest"}), holidays={"national": listed})
 
     tables = fitted(tariff)
 
-    # The first has passed, the third is a Saturday anyway, the last is more than two years ahead.
+    # The first has passed, the third is a Saturday anyway.
     assert tables.holidays == (
         Holiday(on=date(2027, 1, 1), table_no=1),
         Holiday(on=date(2028, 6, 1), table_no=1),
     )
-    assert tables.holidays_until == date(2029, 1, 1)
+
+
+LATEST = date(2028, 12, 31)
+
+
+def test_holidays_that_would_not_be_loaded_are_told_before_a_meter_misses_them() -> None:
+    tariff = a_tariff(**a_calendar(holidays={"national": "rest"}), holidays={"national": [str(LATEST)]})
+
+    assert places(tariff) == ["components[0].holidays"]
+    assert [each.on for each in fitted(tariff, at=NEW_YEAR + timedelta(days=1)).holidays] == [LATEST]
 
 
 def test_neighbours_that_are_alike_are_one() -> None:
@@ -188,9 +198,9 @@ def test_a_meters_tables_give_each_minute_the_rate_of_its_period() -> None:
     for seed in range(8):
         tariff = a_random_tariff(Random(seed))
 
-        tables = fitted(tariff, holiday_years=3)
+        tables = fitted(tariff)
 
-        for day in (NEW_YEAR.date() + timedelta(days=n) for n in range(3 * 365)):
+        for day in (NEW_YEAR.date() + timedelta(days=n) for n in range(HOLIDAY_YEARS * 365)):
             slots = table_of(tariff.energy.calendar, day).slots
             for slot in slots:
                 expected = tables.rate_of_period[slot.period]
@@ -212,7 +222,9 @@ def a_random_tariff(chance: Random) -> Tariff:
         | {day: f"table {at % 4 + 1}" if day not in rest else "table 0" for day in days}
         for at, start in enumerate(starts)
     ]
-    listed = {str(date(2027, 1, 1) + timedelta(days=chance.randrange(3 * 365))) for _ in range(40)}
+    listed = {
+        str(date(2027, 1, 1) + timedelta(days=chance.randrange(HOLIDAY_YEARS * 365))) for _ in range(40)
+    }
     return a_tariff(
         periods=[{"name": name, "role": name, "prices": ["0.5"]} for name in names],
         day_tables=tables,
