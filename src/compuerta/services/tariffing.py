@@ -299,7 +299,8 @@ def approve(
             raise VersionNotProposed(key, kept.state)
         if actor.who in (kept.drafted_by, kept.proposed_by):
             raise OwnRequest(actor.who)
-        views = _views(tx, key[0], now=now)
+        # Locked: what is charged while this is decided would else be explained by what is decided.
+        views = list(tx.lock_accounts(tx.accounts_on(key[0], now=now), now=now).values())
         _refuse_faults(tx, kept.version, views, now=now)
         goings = rollout.reached(views, kept.version)
         rollout.send(tx, goings, models=models, by_hand=by_hand, now=now)
@@ -383,13 +384,18 @@ def _goings(tx: Transaction, view: AccountView, schedule: Schedule, assignment: 
 
 
 def _refuse_past(view: AccountView, assignment: Assignment) -> None:
+    rated_until = _rated_until(view)
+    if assignment.starts_at < rated_until:
+        raise PastIsRated(assignment.starts_at, rated_until)
+
+
+def _rated_until(view: AccountView) -> datetime:
     held = view.holdings
     rated = [held.register_at or view.account.period.start]
     if held.tally:
         tally = unpacked(held.tally)
         rated += [tally.until, from_us(tally.accrued_us)]
-    if assignment.starts_at < max(rated):
-        raise PastIsRated(assignment.starts_at, max(rated))
+    return max(rated)
 
 
 def _refuse_before_another(view: AccountView, assignment: Assignment) -> None:
@@ -428,6 +434,9 @@ def _refuse_faults(tx: Transaction, version: Version, views: Sequence[AccountVie
         raise TariffFaulty(tuple(dict.fromkeys(faults)))
 
 
+_IS_PAST = Fault(place="effective_from", reason="is past where it is used: write a later moment")
+
+
 def _place_faults(
     tx: Transaction, version: Version, views: Sequence[AccountView], *, now: datetime
 ) -> Iterator[Fault]:
@@ -440,9 +449,11 @@ def _place_faults(
     if not schedules and others:
         # Nobody is billed by it now: as somebody who will be, or was and is not any more, wherever that is.
         schedules = {0: in_force(others, zone=FIRST_ZONE)}
+    if any(each.takeover.at < _rated_until(each.view) for each in rollout.reached(views, version)):
+        yield _IS_PAST
     for schedule in schedules.values():
         if from_us(civil_us(version.effective_from, zone=schedule.zone)) <= now:
-            yield Fault(place="effective_from", reason="is past where it is used: write a later moment")
+            yield _IS_PAST
         takeover = rollout.takeover_of(version, schedule=schedule)
         if takeover is not None:
             yield from _change_faults(takeover, rollout.followed_by(takeover, schedule=schedule))

@@ -10,11 +10,13 @@ from tests.unit.services.tariffs import (
     FLAT,
     a_town_of,
     another_tariff,
+    approve,
     approved,
     assign,
     drafted,
     places,
     propose,
+    proposed,
     stepped,
 )
 from tests.unit.services.town import NOON, PLATFORM, the_view, told
@@ -82,3 +84,17 @@ def test_a_tariff_that_all_have_left_does_not_change_what_they_were_charged() ->
 
     assert places(caught.value) == ["effective_from"]
     assert not promises.broken(promises.check(books_of(store, now=january), now=january))
+
+
+def test_what_was_charged_while_somebody_decided_stays_as_it_was() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, PLATFORM, tariff=FLAT)
+    home, soon = town.homes[0], datetime(2026, 11, 22, 12, 0, 1)  # noqa: DTZ001 the site's wall clock
+    told(store, home, at=NOON, energy_wh=0)
+    key = proposed(store, town, flat_tariff("9.00", currency="CNY"), at=soon)
+    told(store, home, at=NOON + timedelta(seconds=5), energy_wh=10)
+
+    with pytest.raises(TariffFaulty) as caught:
+        approve(store, key, now=NOON)
+
+    assert places(caught.value) == ["effective_from"]
