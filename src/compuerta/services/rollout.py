@@ -192,8 +192,27 @@ def send(tx: Transaction, goings: Iterable[Going], *, models: Models, by_hand: b
             instructions.append(_instruction(going, now=now))
     if misfits and not by_hand:
         raise MetersMisfit(misfits)
+    tx.save_instructions(_loaded_again(tx, instructions, now=now))
     tx.put_instructions(instructions)
     tx.put_cases(cases)
+
+
+def _loaded_again(
+    tx: Transaction, instructions: Sequence[Instruction], *, now: datetime
+) -> list[Instruction]:
+    """Return the later loadings that these will be written over: each is due again when these are done."""
+    first: dict[int, datetime] = {}
+    for each in instructions:
+        assert each.effective_at is not None
+        first[each.meter_id] = min(each.effective_at, first.get(each.meter_id, each.effective_at))
+    return [
+        replace(each, due_at=now, last_answer="")
+        for each in tx.loadings(first)
+        if each.state is State.ACCEPTED
+        and each.last_answer in _LOADED
+        and each.effective_at is not None
+        and each.effective_at > first[each.meter_id]
+    ]
 
 
 def send_again(

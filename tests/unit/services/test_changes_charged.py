@@ -19,12 +19,13 @@ from tests.unit.services.tariffs import (
     proposed,
     stepped,
 )
-from tests.unit.services.town import NOON, PLATFORM, the_view, told
+from tests.unit.services.town import METER, NOON, PLATFORM, concluded, taken, the_view, told
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.ledger import DELIVERED
 from compuerta.domain.tariff.checking import TariffFaulty
 from compuerta.domain.tariff.flat import flat_tariff
+from compuerta.drivers.abilities import Ending
 from compuerta.services import promises
 from compuerta.services.tariffing import MovesAlready
 from compuerta.sim.looking import books_of
@@ -98,3 +99,21 @@ def test_what_was_charged_while_somebody_decided_stays_as_it_was() -> None:
         approve(store, key, now=NOON)
 
     assert places(caught.value) == ["effective_from"]
+
+
+def test_a_version_that_is_loaded_is_loaded_again_after_one_that_comes_before_it() -> None:
+    store = MemoryStore()
+    town = a_town_of(store, METER, tariff=FLAT)
+    home = town.homes[0]
+    later = approved(store, town, flat_tariff("0.70", currency="CNY"), at=DECEMBER + timedelta(days=9))
+    claim = taken(store, home, now=NOON)
+    concluded(store, claim, ending=Ending.DONE, at=NOON, reason="waits_for_switch")
+
+    sooner = approved(store, town, flat_tariff("0.80", currency="CNY"))
+
+    first = taken(store, home, now=NOON + timedelta(minutes=1))
+    assert (first.instruction.tariff_id, first.instruction.version_no) == sooner
+    running = DECEMBER_AT + timedelta(minutes=4)
+    concluded(store, first, ending=Ending.DONE, at=running)
+    again = taken(store, home, now=running)
+    assert (again.instruction.tariff_id, again.instruction.version_no) == later
