@@ -5,7 +5,7 @@ that would change what is already rated, or that a meter which deducts by itself
 every reason at once. Approval writes what the meters have to do in its own transaction (D2).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from compuerta.domain.money import minor_digits
 from compuerta.domain.naming import named
 from compuerta.domain.tariff.checking import Fault, TariffFaulty, check, check_change, energy_place
 from compuerta.domain.tariff.civil import civil_us, day_start_us, from_us, to_us
-from compuerta.domain.tariff.components import ChangePolicy, Tariff, Terms
+from compuerta.domain.tariff.components import ChangePolicy, Scale, Tariff, Terms
 from compuerta.domain.tariff.document import fingerprint
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.domain.tariff.schedule import Schedule, Version, VersionKey, in_force
@@ -40,6 +40,7 @@ SINCE_EVER = datetime(2000, 1, 1)  # noqa: DTZ001 the wall clock of any site
 FAR = datetime(2200, 1, 1)  # noqa: DTZ001 the wall clock of any site
 # No other place has a later wall clock.
 FIRST_ZONE = "Pacific/Kiritimati"
+SHOWN_MAX = 5  # of a list in a refusal
 
 
 class TariffUnknown(Refused):
@@ -133,6 +134,17 @@ class TermsMidBill(Refused):
         self.cycle_start = cycle_start
 
 
+class PowerUnknown(Refused):
+    """Steps by the contracted power, and an account of which it is not known: every kWh would be in the last."""
+
+    def __init__(self, account_ids: Sequence[int]) -> None:
+        shown = ", ".join(map(str, account_ids[:SHOWN_MAX]))
+        super().__init__(
+            f"its steps go by the contracted power: enter that of {len(account_ids)} accounts first ({shown})"
+        )
+        self.account_ids = tuple(account_ids)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Founders:
     """The two persons who stand for a first tariff."""
@@ -211,7 +223,7 @@ def draft(
     refuse_far(effective_from)
     with store.transaction() as tx:
         line = _line(tx, tariff_id)
-        _require_currency(tariff, wanted=line.currency)
+        _require_currency(tariff.currency, wanted=line.currency)
         number = 1 + max((each.version.version_no for each in tx.versions([tariff_id])), default=0)
         version = Version(
             tariff_id=tariff_id, version_no=number, effective_from=effective_from, tariff=tariff
@@ -229,7 +241,7 @@ def redraft(
         kept = _version(tx, key)
         if kept.state is not VersionState.DRAFT:
             raise VersionDecided(key, kept.state)
-        _require_currency(tariff, wanted=line.currency)
+        _require_currency(tariff.currency, wanted=line.currency)
         version = replace(kept.version, effective_from=effective_from, tariff=tariff)
         written = replace(
             kept, version=version, fingerprint=fingerprint(tariff), drafted_by=actor.who, drafted_at=now
@@ -302,7 +314,8 @@ def approve(
         # Locked: what is charged while this is decided would else be explained by what is decided.
         views = list(tx.lock_accounts(tx.accounts_on(key[0], now=now), now=now).values())
         _refuse_faults(tx, kept.version, views, now=now)
-        goings = rollout.reached(views, kept.version)
+        goings = list(rollout.reached(views, kept.version))
+        _refuse_terms_missing(goings)
         rollout.send(tx, goings, models=models, by_hand=by_hand, now=now)
         approved = _decided(kept, VersionState.APPROVED, actor, now=now)
         act = Act(act_id=act_id, what="approve tariff", before=kept.state.value, after=approved.state.value)
@@ -350,7 +363,7 @@ def assign(
             raise AccountNotBilled(assignment.account_id)
         if line.organisation_id != view.account.organisation_id:
             raise TariffUnknown(assignment.tariff_id)
-        _require_currency_of(line, view)
+        _require_currency(line.currency, wanted=view.account.currency)
         _refuse_past(view, assignment)
         _refuse_before_another(view, assignment)
         _refuse_terms_mid_bill(view, view.schedule, assignment)
@@ -359,6 +372,7 @@ def assign(
         faults = [*_change_faults(first, None), *_prorate_faults(first, schedule=view.schedule, now=now)]
         if faults:
             raise TariffFaulty(tuple(faults))
+        _refuse_terms_missing(goings)
         rollout.send(tx, goings, models=models, by_hand=by_hand, now=now)
         tx.assign(assignment)
         act = Act(
@@ -404,6 +418,17 @@ def _refuse_before_another(view: AccountView, assignment: Assignment) -> None:
             raise MovesAlready(view.account.account_id, start)
 
 
+def _refuse_terms_missing(goings: Iterable[Going]) -> None:
+    unknown = [
+        going.view.account.account_id
+        for going in goings
+        if going.takeover.version.tariff.energy.steps.scale in (Scale.KW, Scale.KW_DAY)
+        and going.terms.contracted_w is None
+    ]
+    if unknown:
+        raise PowerUnknown(unknown)
+
+
 def _refuse_terms_mid_bill(view: AccountView, schedule: Schedule, assignment: Assignment) -> None:
     if assignment.terms == view.terms_at(assignment.starts_at):
         return
@@ -411,11 +436,6 @@ def _refuse_terms_mid_bill(view: AccountView, schedule: Schedule, assignment: As
     cycle = cycle_of(schedule.version_at(at_us - 1).tariff, at_us, schedule=schedule)
     if day_start_us(cycle.first, zone=schedule.zone) != at_us:
         raise TermsMidBill(from_us(day_start_us(cycle.end, zone=schedule.zone)))
-
-
-def _require_currency_of(line: TariffEntry, view: AccountView) -> None:
-    if line.currency != view.account.currency:
-        raise CurrencyDiffers(wanted=view.account.currency, given=line.currency)
 
 
 def _told_of(version: Version | None, terms: Terms) -> str:
@@ -508,9 +528,9 @@ def _views(tx: Transaction, tariff_id: int, *, now: datetime) -> list[AccountVie
     return list(tx.look_at(tx.accounts_on(tariff_id, now=now), now=now).values())
 
 
-def _require_currency(tariff: Tariff, *, wanted: str) -> None:
-    if tariff.currency != wanted:
-        raise CurrencyDiffers(wanted=wanted, given=tariff.currency)
+def _require_currency(given: str, *, wanted: str) -> None:
+    if given != wanted:
+        raise CurrencyDiffers(wanted=wanted, given=given)
 
 
 def _decided(kept: TariffVersion, state: VersionState, actor: Actor, *, now: datetime) -> TariffVersion:
