@@ -8,6 +8,7 @@ from tests.contract.conftest import Shelf
 from tests.unit.services.town import METER, MODELS, NOON, PLATFORM, Town, a_town, an_id, concluded, taken
 
 from compuerta.domain.instruction import Kind
+from compuerta.domain.tariff.components import Ladder, Scale, Steps
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.drivers.abilities import Ending, TariffOrder
@@ -15,6 +16,7 @@ from compuerta.services import deliver, rollout, tariffing
 from compuerta.services.acting import Actor
 from compuerta.services.rollout import MetersMisfit, Rollout, Stand
 from compuerta.services.store_port import Store, VersionState
+from compuerta.services.tariffing import PowerUnknown
 
 ANA = Actor(who="ana", why="prices change", origin="console")
 BEA = Actor(who="bea", why="checked", origin="console")
@@ -72,6 +74,29 @@ def test_an_approval_that_a_meter_refuses_leaves_nothing_behind(shelf: Shelf) ->
 
     assert tariffing.version(store, key).state is VersionState.PROPOSED
     assert (shelf.count("instruction"), shelf.count("case_file"), shelf.count("audit")) == (0, 0, 2)
+
+
+def test_steps_by_a_power_that_nobody_entered_are_refused(shelf: Shelf) -> None:
+    store = shelf.store
+    town = a_town(store, authorities=(PLATFORM,))
+    tariff = flat_tariff("0.60", currency="CNY")
+    (period,) = tariff.energy.periods
+    stepped = replace(period, ladder=Ladder(bounds=(10_000,), prices=period.ladder.prices * 2))
+    energy = replace(tariff.energy, periods=(stepped,), steps=Steps(scale=Scale.KW))
+    key = tariffing.draft(
+        store,
+        replace(tariff, components=(energy,)),
+        tariff_id=town.tariff_id,
+        effective_from=DECEMBER,
+        actor=ANA,
+        now=NOON,
+    )
+    tariffing.propose(store, key, actor=ANA, act_id=an_id("propose"), now=NOON)
+
+    with pytest.raises(PowerUnknown, match=str(town.homes[0].account_id)):
+        approve(store, key)
+
+    assert tariffing.version(store, key).state is VersionState.PROPOSED
 
 
 def test_a_late_meter_is_put_off_in_the_claim_that_finds_it(shelf: Shelf) -> None:

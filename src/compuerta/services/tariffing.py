@@ -135,7 +135,7 @@ class TermsMidBill(Refused):
 
 
 class PowerUnknown(Refused):
-    """Steps by the contracted power, and an account of which it is not known: every kWh would be in the last."""
+    """Steps by contracted power, and accounts of which none is known: all use would be in the last step."""
 
     def __init__(self, account_ids: Sequence[int]) -> None:
         shown = ", ".join(map(str, account_ids[:SHOWN_MAX]))
