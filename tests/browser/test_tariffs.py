@@ -246,6 +246,19 @@ def test_a_version_is_drafted_by_one_person_and_approved_by_another(
     expect(other.get_by_text("approved by bruno")).to_be_visible()
 
 
+def test_who_approves_a_first_version_sees_its_hours_and_all_of_its_lines(signed_in: Opens) -> None:
+    page = begun(signed_in(), ready=MALL.stem)
+
+    page.goto(page.url.removesuffix("edit"))
+
+    year = page.locator("[data-look] .t-cloth").bounding_box()
+    assert year is not None and year["width"] > 300
+    told = page.locator(".t-changes")
+    expect(told.get_by_role("row", name="Service fee").last).to_contain_text("0.05 CNY per kWh")
+    expect(told).to_contain_text("13 % included in Energy")
+    expect(told).to_contain_text("00:00 valley, 08:00 peak")
+
+
 def test_who_may_not_draft_sees_tariffs_and_no_way_to_change_them(signed_in: Opens, console: Console) -> None:
     page = signed_in(name="guest")
     page.goto("/tariffs/")

@@ -64,9 +64,9 @@ class Difference:
     after: str | None
 
 
-def differences(old: Tariff, new: Tariff) -> tuple[Difference, ...]:
-    """Return what differs, what `old` has first; nothing for tariffs that say the same."""
-    before, after = dict(_facts(old)), dict(_facts(new))
+def differences(old: Tariff | None, new: Tariff) -> tuple[Difference, ...]:
+    """Return what differs, what `old` has first; nothing for tariffs that say the same, all where none was."""
+    before, after = dict(_facts(old)) if old else {}, dict(_facts(new))
     return tuple(
         Difference(place=place, before=before.get(place), after=after.get(place))
         for place in dict.fromkeys([*before, *after])

@@ -17,6 +17,15 @@ def test_a_tariff_does_not_differ_from_itself() -> None:
     assert differences(tariff_from(FULL), tariff_from(FULL)) == ()
 
 
+def test_where_there_was_no_tariff_all_of_it_is_told() -> None:
+    tariff = tariff_from(FULL)
+
+    found = differences(None, tariff)
+
+    assert {each.before for each in found} == {None}
+    assert {each.name for each in tariff.components} <= {each.place for each in found}
+
+
 @pytest.mark.slow
 @given(old=documents(), new=documents())
 def test_tariffs_without_differences_say_the_same(old: dict[str, Tree], new: dict[str, Tree]) -> None:

@@ -79,7 +79,7 @@ def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) 
     context = {
         "version": version,
         "before": before,
-        "differences": differences(tariff_from(before.document), tariff) if before else (),
+        "differences": differences(tariff_from(before.document) if before else None, tariff),
         "words": tariff_words.for_scripts(),
         "may_edit": version.stands == "draft" and person.may_draft,
         "may_decide": version.stands == "proposed" and (person.may_draft or person.may_approve),

@@ -3,6 +3,13 @@
 
 const shown = (id) => JSON.parse(document.getElementById(id).textContent);
 const YEAR = new Date().getFullYear();
+const HOURS = [0, 6, 12, 18, 24];
+
+const marks = (names) => names.map((name) => `<b>${name}</b>`).join("");
+const months = () => {
+  const written = new Intl.DateTimeFormat(document.documentElement.lang, { month: "narrow", timeZone: "UTC" });
+  return Array.from({ length: 12 }, (_, month) => written.format(Date.UTC(YEAR, month, 1)));
+};
 
 const looks = (place, words) => {
   const energy = Tariff.opened(shown(place.dataset.look)).components.find((component) => component.kind === "energy");
@@ -14,11 +21,12 @@ const looks = (place, words) => {
   };
   new ResizeObserver(draw).observe(place);
   if (energy.periods.length === 1) return;
-  const cloth = document.createElement("canvas");
-  cloth.className = "t-cloth";
-  cloth.setAttribute("role", "img");
+  const year = document.createElement("div");
+  year.className = "t-year";
+  year.innerHTML = `<canvas class="t-cloth" role="img"></canvas><div class="t-clock" aria-hidden="true">${marks(HOURS)}</div><div class="t-months" aria-hidden="true">${marks(months())}</div>`;
+  place.append(year);
+  const cloth = year.querySelector("canvas");
   cloth.setAttribute("aria-label", words.year_cloth);
-  place.append(cloth);
   Tariff.weave(cloth, energy, YEAR, null);
 };
 
