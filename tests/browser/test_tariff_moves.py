@@ -100,6 +100,9 @@ def test_a_meter_that_cannot_is_told_before_and_refused_where_it_was_chosen(
     expect(page.locator(".t-reigns")).to_contain_text(name)
     cases = "select count(*) from case_file where account_id = %s and kind = 'tariff_by_hand'"
     assert console.rows(cases, flat.account_id) == [(1,)]
+    expect(
+        signed_in(language="es").locator(".c-why", has_text="no conoce la energía gratuita")
+    ).to_be_visible()
 
 
 def test_the_past_and_a_bill_begun_are_refused_at_their_place(
@@ -133,7 +136,7 @@ def test_a_house_moves_at_once_and_who_cannot_is_told_beside_its_name(
     signed_in: Opens, console: Console, store: PostgresStore
 ) -> None:
     tariff_id, name = a_tariff(store, console, HOUSEHOLDS)
-    page, (by_platform, by_meter) = signed_in(), (console.flats[5], console.flats[7])
+    page, (by_platform, by_meter) = signed_in(), (console.flats[2], console.flats[7])
     page.goto("/tariffs/")
     page.locator(".t-tariff", has_text=name).get_by_role("link", name="Move accounts here").click()
     for flat in (by_platform, by_meter):

@@ -206,12 +206,17 @@ class RegisterRow:
 
 
 def use(meter_id: int, *, since: datetime) -> list[RegisterRow]:
-    """Return a meter's register since an instant, an hour apart at least, the oldest first."""
+    """Return a meter's register since an instant, the first of every hour and the last, the oldest first."""
     return rows(
         RegisterRow,
-        """select distinct on (date_trunc('hour', at)) at, energy_wh from reading
-        where meter_id = %(meter_id)s and at >= %(since)s and energy_wh is not null
-        order by date_trunc('hour', at), at limit %(limit)s""",
+        """(select distinct on (date_trunc('hour', at)) at, energy_wh from reading
+            where meter_id = %(meter_id)s and at >= %(since)s and energy_wh is not null
+            order by date_trunc('hour', at), at limit %(limit)s)
+        union
+        (select at, energy_wh from reading
+            where meter_id = %(meter_id)s and at >= %(since)s and energy_wh is not null
+            order by at desc limit 1)
+        order by at""",
         {"meter_id": meter_id, "since": since, "limit": READINGS_REPLAYED_MAX},
     )
 

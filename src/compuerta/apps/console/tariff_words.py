@@ -301,6 +301,15 @@ _RATES = (
     gettext_noop("is finer than a thousandth"),
     gettext_noop("is missing"),
 )
+# What cases about tariffs say; why a meter cannot hold one follows after a colon.
+_CASES = (
+    gettext_noop("set version %(number)s of tariff %(tariff)s in meter %(meter)s at %(at)s"),
+    gettext_noop(
+        "meter %(meter)s did not have version %(number)s of tariff %(tariff)s at %(at)s: it deducts by the"
+        " tariff before until it takes over, and the books by the new one"
+    ),
+    gettext_noop("the bill to %(end)s waits: nothing is known from %(gap)s on"),
+)
 # What `diff` says, piece by piece between commas.
 _PHRASES = (
     gettext_noop("Name"),
@@ -371,6 +380,10 @@ def _patterns(msgids: Sequence[str]) -> Sequence[tuple[str, re.Pattern[str]]]:
 _WORDY = frozenset({"window", "base", "kind", "wanted", "instead", "what", "reason"})
 REASON_PATTERNS, _PHRASE_PATTERNS = _patterns((*_REASONS, *_MISFITS, *_RATES, *_LATE)), _patterns(_PHRASES)
 
+_CASE_PATTERNS = _patterns(_CASES)
+# A misfit's place in the document, which tells nothing on a screen without the document.
+_PLACE = re.compile(r"(^|, )(?:components\[\S*|rounding\.\S*|currency): ")
+
 
 def word(name: str) -> str:
     """Return the word for a document's word in the reader's language."""
@@ -427,6 +440,16 @@ def blanks() -> dict[str, dict[str, object]]:
 def fault_told(reason: str) -> str:
     """Return a fault's reason in the reader's language; one that has no translation as it is."""
     return _said_again(reason, REASON_PATTERNS)
+
+
+def case_told(detail: str) -> str:
+    """Return what a case says, in the reader's language; what is not about tariffs stays as it is."""
+    what, _colon, why = detail.partition(": ")
+    told = _said_again(what, _CASE_PATTERNS)
+    if not any(pattern.fullmatch(what) for _msgid, pattern in _CASE_PATTERNS):
+        return _said_again(detail, _CASE_PATTERNS)
+    reasons = _PLACE.sub("\n", why).strip().splitlines()
+    return f"{told}: {'; '.join(fault_told(reason) for reason in reasons)}"
 
 
 def phrase(text: str) -> str:

@@ -84,6 +84,12 @@ def phrase(text: str | None) -> str:
     return "" if text is None else tariff_words.phrase(text)
 
 
+@register.filter
+def case_detail(text: str) -> str:
+    """Show what a case says, in the reader's language."""
+    return tariff_words.case_told(text)
+
+
 def _times(unit: Unit, *, one: bool) -> str:
     count = 1 if one else 2  # a part of a month is spoken of as many are
     match unit:

@@ -36,6 +36,7 @@ class Sums:
     done: int = 0
     dearer: int = 0
     cheaper: int = 0
+    unmeasured: int = 0
     old_minor: int = 0
     new_minor: int = 0
 
@@ -47,7 +48,7 @@ class Sums:
     @property
     def same(self) -> int:
         """Who pays what they paid."""
-        return self.done - self.dearer - self.cheaper
+        return self.done - self.dearer - self.cheaper - self.unmeasured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +135,13 @@ class _Trial:
 
 
 def _added(sums: Sums, replayed: Sequence[Replayed | None]) -> Sums:
-    """Return the sums with what further accounts come to; of whom too little was measured is the same."""
+    """Return the sums with what further accounts come to; what too little was measured of is not the same."""
     batch = summary(each for each in replayed if each is not None)
     return Sums(
         done=sums.done + len(replayed),
         dearer=sums.dearer + batch.dearer,
         cheaper=sums.cheaper + batch.cheaper,
+        unmeasured=sums.unmeasured + sum(each is None for each in replayed),
         old_minor=sums.old_minor + batch.old_minor,
         new_minor=sums.new_minor + batch.new_minor,
     )
