@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compuerta import __version__
-from compuerta.apps import config, intervals_cli, tariff_cli
+from compuerta.apps import config, head_end_cli, tariff_cli
 from compuerta.apps.config import Settings
 from compuerta.domain.errors import Broken, CompuertaError, Refused
 
@@ -28,7 +28,8 @@ app = typer.Typer(
 decoders = typer.Typer(help="Tell what bytes from a wire contain.", no_args_is_help=True)
 app.add_typer(decoders, name="decode")
 app.add_typer(tariff_cli.commands, name="tariff")
-app.add_typer(intervals_cli.commands, name="intervals")
+app.add_typer(head_end_cli.intervals, name="intervals")
+app.add_typer(head_end_cli.registers, name="registers")
 
 BIGINT_MAX = 2**63 - 1
 HEX_CHARS_MAX = 1_000_000  # a capture of half a megabyte; longer ones come in pieces
