@@ -47,6 +47,13 @@ def main(port: int) -> None:
             language=language,
             rights=rights,
         )
+    people.add_person(
+        "olga",
+        password=PASSWORD,
+        organisation_id=building.other_organisation_id,
+        language="en",
+        rights=(people.DRAFT,),
+    )
     world, provider = a_cheap_pair(seed=Random().randrange(2**32))
 
     def answer(request: HttpRequest) -> HttpResponse:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from playwright.sync_api import APIResponse, Locator, Page, expect
 from tests.browser.conftest import LOCALES, Console
 from tests.browser.test_catalogues import untranslated_in
 
+from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.tariff.document import tariff_from
+from compuerta.drivers.abilities import MeterState, Relay
+from compuerta.services import observe
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
 
@@ -288,6 +292,27 @@ def test_a_new_version_is_tried_on_the_buildings_own_use(signed_in: Opens) -> No
     expect(page.locator(".t-replay")).to_contain_text("+100")
     changes = page.locator(".t-replay tbody tr").evaluate_all("rows => rows.map(row => +row.dataset.change)")
     assert changes == sorted(changes, reverse=True)
+
+
+def test_minutes_of_use_are_enough_to_try_a_version_on(
+    signed_in: Opens, console: Console, store: PostgresStore
+) -> None:
+    page = signed_in(name="olga")
+    page.goto("/tariffs/")
+    page.get_by_role("link", name="from the beginning").click()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.locator(".t-sums")).to_contain_text("1 · too little was measured")
+
+    now = datetime.now(UTC)
+    for minutes, energy_wh in ((2, 1_000), (1, 3_000)):
+        at = now - timedelta(minutes=minutes)
+        state = MeterState(energy_wh=energy_wh, balance_minor=5_000, relay=Relay.CLOSED)
+        report = observe.MeterReport(meter_id=console.other.meter_id, at=at, state=state)
+        observe.take_readings(store, [report], now=now)
+    page.get_by_role("button", name="Replay").click()
+
+    expect(page.locator(".t-replay tbody tr")).to_contain_text("¥1.06")
+    expect(page.locator(".t-sums")).not_to_contain_text("too little was measured")
 
 
 def test_a_charge_opens_into_its_lines_for_whoever_manages(signed_in: Opens, console: Console) -> None:

@@ -65,7 +65,7 @@ class Difference:
 
 
 def differences(old: Tariff | None, new: Tariff) -> tuple[Difference, ...]:
-    """Return what differs, what `old` has first; nothing for tariffs that say the same, all where none was."""
+    """Return what differs, what `old` has first; nothing where both say the same, all where none was."""
     before, after = dict(_facts(old)) if old else {}, dict(_facts(new))
     return tuple(
         Difference(place=place, before=before.get(place), after=after.get(place))
