@@ -1,5 +1,6 @@
 """The worked examples of docs/tariffs.md are what rating computes, line by line."""
 
+import doctest
 import re
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -90,6 +91,13 @@ def test_the_example_is_what_rating_computes(section: str) -> None:
     assert [row_of(line, currency=tariff.currency) for line in bill.lines] == lines
     assert total == ["total", "", "", format_minor(bill.total_minor, currency=tariff.currency)]
     assert sum(line.amount_minor for line in bill.lines) == bill.total_minor
+
+
+def test_what_is_shown_in_python_is_what_python_says() -> None:
+    results = doctest.testfile(str(ROOT / "docs/tariffs.md"), module_relative=False)
+
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 def test_every_tariff_of_the_house_has_an_example() -> None:
