@@ -187,6 +187,32 @@ def test_every_reason_why_a_tariff_is_refused_has_a_translation(file: str, least
     assert not [reason for reason in reasons if not is_known(reason)]
 
 
+def facts_in(text: str) -> Iterator[str]:
+    """What is told of a tariff, place and value, and the tables of words it is told by, piece by piece."""
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Yield(value=ast.Tuple(elts=told)) | ast.Dict(values=told):
+                for each in told:
+                    choices = [each.body, each.orelse] if isinstance(each, ast.IfExp) else [each]
+                    for choice in choices:
+                        if isinstance(choice, ast.Constant | ast.JoinedStr):
+                            yield from (piece for said in texts_of(choice) for piece in said.split(", "))
+
+
+def test_every_fact_of_a_tariff_has_a_translation() -> None:
+    told = set(facts_in((CONSOLE.parents[1] / "domain/tariff/diff.py").read_text()))
+
+    # A bound's place may begin with its period; then the comma between them is the period's.
+    facts = {each.removeprefix("sample") if each.startswith("samplestep") else each for each in told}
+    facts = {each for each in facts if each.replace("sample", "").strip(" %")}
+
+    assert len(facts) >= 40
+    assert {"sample persons or more", "the same for everybody", "large households"} <= facts
+    assert not [
+        fact for fact in facts if not any(each.fullmatch(fact) for _, each in tariff_words.PHRASE_PATTERNS)
+    ]
+
+
 def test_a_fault_of_unknown_words_is_seen() -> None:
     assert not is_known("a reason that nobody translated")
     assert list(reasons_in('def f():\n    yield ".place", f"write {most}, not less"')) == [

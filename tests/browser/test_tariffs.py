@@ -257,6 +257,8 @@ def test_who_approves_a_first_version_sees_its_hours_and_all_of_its_lines(signed
 
     year = page.locator("[data-look] .t-cloth").bounding_box()
     assert year is not None and year["width"] > 300
+    clock = page.locator("[data-look] .t-clock").bounding_box()
+    assert clock is not None and clock["y"] == year["y"]  # its hours stand beside it
     told = page.locator(".t-changes")
     expect(told.get_by_role("row", name="Service fee").last).to_contain_text("0.05 CNY per kWh")
     expect(told).to_contain_text("13 % included in Energy")

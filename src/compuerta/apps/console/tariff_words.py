@@ -333,7 +333,9 @@ _PHRASES = (
     gettext_noop("%(energy)s free per %(window)s"),
     gettext_noop("counts in the steps"),
     gettext_noop("at least %(amount)s per %(window)s for %(base)s"),
+    gettext_noop("at least %(amount)s"),
     gettext_noop("at least"),
+    gettext_noop("%(share)s of the peaks of %(count)s bills before"),
     gettext_noop("%(share)s of a payment"),
     gettext_noop("yes"),
     gettext_noop("no"),
@@ -352,6 +354,19 @@ _PHRASES = (
     gettext_noop("each period's own energy"),
     gettext_noop("in the order of use"),
     gettext_noop("every step shared by the periods' parts"),
+    gettext_noop("the same for everybody"),
+    gettext_noop("times the days of the window"),
+    gettext_noop("times the persons"),
+    gettext_noop("times the kW of contracted power"),
+    gettext_noop("times the kW of contracted power and the days of the window"),
+    gettext_noop("year of the steps begins"),
+    gettext_noop("large households"),
+    gettext_noop("large households' bounds"),
+    gettext_noop("%(persons)s persons or more"),
+    gettext_noop("%(energy)s higher"),
+    gettext_noop("prices below nothing"),
+    gettext_noop("allowed"),
+    gettext_noop("not allowed"),
     gettext_noop("the count goes on"),
     gettext_noop("the count starts again"),
     gettext_noop("with bounds by the days"),
@@ -378,7 +393,7 @@ def _patterns(msgids: Sequence[str]) -> Sequence[tuple[str, re.Pattern[str]]]:
 
 
 _WORDY = frozenset({"window", "base", "kind", "wanted", "instead", "what", "reason"})
-REASON_PATTERNS, _PHRASE_PATTERNS = _patterns((*_REASONS, *_MISFITS, *_RATES, *_LATE)), _patterns(_PHRASES)
+REASON_PATTERNS, PHRASE_PATTERNS = _patterns((*_REASONS, *_MISFITS, *_RATES, *_LATE)), _patterns(_PHRASES)
 
 _CASE_PATTERNS = _patterns(_CASES)
 # A misfit's place in the document, which tells nothing on a screen without the document.
@@ -454,12 +469,12 @@ def case_told(detail: str) -> str:
 
 def phrase(text: str) -> str:
     """Return what a difference says, piece by piece; names that people gave stay as they are."""
-    return ", ".join(_said_again(piece, _PHRASE_PATTERNS) for piece in text.split(", "))
+    return ", ".join(_said_again(piece, PHRASE_PATTERNS) for piece in text.split(", "))
 
 
 def _said_again(text: str, patterns: Sequence[tuple[str, re.Pattern[str]]]) -> str:
-    if text in WORDS:
-        return word(text)
+    if (name := text.replace(" ", "_")) in WORDS:
+        return word(name)
     for msgid, pattern in patterns:
         found = pattern.fullmatch(text)
         if found is not None:

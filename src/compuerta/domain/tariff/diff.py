@@ -93,7 +93,7 @@ def _component_facts(component: Component, *, currency: str) -> Iterator[_Fact]:
             yield from _period_facts(component.periods, unit="kWh", currency=currency)
             yield from _steps_facts(component.steps)
             yield from _calendar_facts(component.calendar, periods=component.periods)
-            yield "prices below nothing", "allowed" if negative_allowed else "refused"
+            yield "prices below nothing", "allowed" if negative_allowed else "not allowed"
         case Demand(ratchet_months=months, ratchet_share=share):
             yield "", f"price of the highest power in {component.interval_min} minutes"
             yield from _period_facts(component.periods, unit="kW", currency=currency)
