@@ -145,7 +145,9 @@ def test_a_meter_that_nobody_told_is_shown_and_told(tariff: Tariff, house: None)
 
 @pytest.mark.postgres
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [("show", "9", "1"), ("show", "1", "9")])
+@pytest.mark.parametrize(
+    "arguments", [("show", "9", "1"), ("show", "1", "9"), ("send", "1", "9", "--why", "a new meter")]
+)
 def test_what_is_not_there_is_refused_in_one_line(
     tariff: Tariff, house: None, arguments: tuple[str, ...]
 ) -> None:

@@ -91,11 +91,12 @@ def send(
 ) -> None:
     """Send an approved version to the meters that lack it: new ones, and those that refused it."""
     from compuerta.apps import wiring
-    from compuerta.services import rollout
+    from compuerta.services import rollout, tariffing
     from compuerta.services.acting import Actor
 
     actor = Actor(who=getpass.getuser(), why=why, origin="command line")
     with _store() as store:
+        tariffing.version(store, (tariff, version))  # a mistyped number is refused, and not "0 meters"
         count = rollout.send_again(
             store,
             (tariff, version),
