@@ -326,6 +326,20 @@ def test_a_charge_opens_into_its_lines_for_whoever_manages(signed_in: Opens, con
     expect(page.locator(".t-rounding")).to_contain_text("Exact sum")
 
 
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [("en", r"\w{3} \d+ \w{3}"), ("es", r"\w{3} \d+ [a-z]{3}"), ("zh-hans", r"\d+月\d+日 星期.")],
+)
+def test_a_day_is_written_as_each_language_writes_it(
+    visit: Opens, console: Console, language: str, written: str
+) -> None:
+    page = visit(language=language, phone=True)
+
+    page.goto(f"/p/{console.flats[2].pay_token}/cost")
+
+    expect(page.locator(".charges b").first).to_have_text(re.compile(f"^{written}$"))
+
+
 def test_a_resident_sees_what_days_have_cost_and_why_and_no_hour(visit: Opens, console: Console) -> None:
     page, flat = visit(phone=True), console.flats[2]
     page.goto(f"/p/{flat.pay_token}")
