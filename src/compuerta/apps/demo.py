@@ -20,7 +20,7 @@ from rich.console import Console
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import inspection, town, wiring
-from compuerta.apps.stage import NotInTime, Stage
+from compuerta.apps.stage import PERSONS, NotInTime, Stage
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
 from compuerta.services import promises
@@ -257,7 +257,8 @@ def _serve(play: Play) -> None:
     token = stage.town.homes[0].pay_token
     play.console.print(
         f"\n[bold]Console[/]      {stage.console_url}/"
-        f"\n[bold]Sign in as[/]   admin / {stage.password}"
+        f"\n[bold]Sign in as[/]   {PERSONS[0]} / {stage.password}"
+        f"\n[bold]or as[/]        {PERSONS[1]} / {stage.password}   [dim]a tariff needs two persons[/]"
         f"\n[bold]Pay page[/]     {stage.console_url}/p/{token}"
         f"\n[bold]Its wallet[/]   {stage.provider_url}/sim/   no QR to scan: press Pay there"
         f"\n[bold]Machines[/]     {stage.console_url}/api/docs   key {stage.api_key}"

@@ -43,6 +43,7 @@ ORDER_S_MAX = 10.0
 # The world's time runs this much faster, so that a balance falls while one looks.
 FACTOR = 100
 PASSWORD_BYTES = 9
+PERSONS = ("admin", "owner")  # a version of a tariff needs two
 MARKER = "compuerta-stage"
 # Below those that systems give to callers: who dials a port of that kind while nobody listens may be given
 # the very same port, is then connected to itself, and keeps the listener out when it comes back.
@@ -140,7 +141,8 @@ class Stage:
         store.shut()
         organisation = self.town.organisation_id
         self.api_key = make_key(self.url, name="stage", organisation_id=organisation, scopes=["sell"])
-        self._run_cli("person", "admin", "--organisation", str(organisation), "--language", "en")
+        for name in PERSONS:
+            self._run_cli("person", name, "--organisation", str(organisation), "--language", "en")
         told("starting meters, provider, door, gateway and worker")
         self._start_meters(paths)
         self._start_provider()
