@@ -24,7 +24,7 @@ import httpx
 import pytest
 
 from compuerta.adapters.postgres import books
-from compuerta.apps import inspection, town
+from compuerta.apps import inspection, town, wiring
 from compuerta.apps.stage import NotInTime, Stage, free_ports
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.payment import reference_of
@@ -129,7 +129,7 @@ def test_fifty_kills_lose_nothing_and_double_nothing(stage: Stage) -> None:
     wait_until_kept(stage, before=before)
 
     bought = [purchase for customer in customers for purchase in customer.bought]
-    held = books.load(stage.url)
+    held = books.load(stage.url, now=wiring.now())
     assert Counter((each.reference, each.amount_minor) for each in held.payments) == Counter(
         (reference, amount_minor) for _, reference, amount_minor in bought
     )
@@ -198,7 +198,7 @@ def look(stage: Stage, before: Books) -> Books:
 
     def is_seen() -> bool:
         try:
-            held = books.load(stage.url)
+            held = books.load(stage.url, now=wiring.now())
             broken = promises.broken(inspection.check(stage, settled=False, before=before))
         except Unreachable:
             return False

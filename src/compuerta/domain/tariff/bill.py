@@ -116,7 +116,7 @@ def bill(tally: Tally, *, schedule: Schedule, terms: Terms = NO_TERMS, closing: 
     lines: list[Line] = []
     for at in range(len(tally.segments)):
         lines += _Maker(tally, at, schedule, terms).lines(before=tuple(lines), closing=closing)
-    rounding = schedule.by_key[tally.segments[-1].version].tariff.rounding
+    rounding = rounding_of(tally, schedule=schedule)
     exact = sum((line.exact for line in lines), Fraction(0))
     running = rounding.place is RoundingPlace.RUNNING
     carry = tally.carry if running else Fraction(0)
@@ -161,6 +161,15 @@ def base_of(component: Percent | Minimum, lines: Iterable[Line]) -> list[Line]:
     if isinstance(component, Minimum):
         return [line for line in over if line.account is not Account.MINIMUM]
     return over
+
+
+def rounding_of(tally: Tally, *, schedule: Schedule) -> Rounding:
+    """Return how a bill is rounded: as it began, whatever versions follow in it.
+
+    A bill that is not `running` takes nothing from the one before: what was carried, less than a minor unit,
+    is then left with the customer.
+    """
+    return schedule.by_key[tally.segments[0].version].tariff.rounding
 
 
 def rounded(amount: Fraction, mode: RoundingMode) -> int:
@@ -414,7 +423,7 @@ class _Maker:
         self._put(component.name, base[0].account, Unit.MINOR, quantity=of, price=-share)
 
     def _base_minor(self, base: Sequence[Line]) -> Fraction:
-        rounding = self._tariff.rounding
+        rounding = rounding_of(self._tally, schedule=self._schedule)
         exact = sum((line.exact for line in base), Fraction(0))
         match rounding.place:
             case RoundingPlace.LINES:

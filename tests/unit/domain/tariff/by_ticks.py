@@ -24,6 +24,7 @@ from compuerta.domain.tariff.components import (
     Minimum,
     Percent,
     PerKwh,
+    Rounding,
     RoundingMode,
     RoundingPlace,
     Scale,
@@ -106,6 +107,11 @@ class Reckoner:
     def tariff(self) -> Tariff:
         return self.tariffs[self.number]
 
+    @property
+    def rounding(self) -> Rounding:
+        """A bill is rounded as it began."""
+        return self.tariffs[self.open.parts[0].number].rounding
+
     def days_like(self, day: date, window: Window, *, january: bool = False) -> tuple[date, ...]:
         """All days of a day's window."""
         start = self.tariff.energy.steps.year_start
@@ -127,7 +133,7 @@ class Reckoner:
         closing = cycle_key != self.keys[2]
         if closing:
             self.bills.append(self.bill(closing=True))
-            running = self.tariff.rounding.place is RoundingPlace.RUNNING
+            running = self.rounding.place is RoundingPlace.RUNNING
             left = self.carry + self.bills[-1].exact - self.bills[-1].total_minor
             self.carry = left if running else Fraction(0)
             self.past_peaks_wh.insert(0, self.open.peaks_wh)
@@ -291,7 +297,7 @@ class Reckoner:
                     case Minimum() if closing and at == last:
                         made += self._minimum(component, [*lines, *made])
             lines += made
-        rounding = self.tariff.rounding
+        rounding = self.rounding
         self.number = here
         exact = sum((amount for _, amount, _ in lines), Fraction(0))
         sums: dict[Key, Fraction] = {}
@@ -379,10 +385,10 @@ class Reckoner:
         if not base:
             return
         amount = sum((amount for _, amount in base), Fraction(0))
-        mode = self.tariff.rounding.mode
-        if self.tariff.rounding.place is RoundingPlace.LINES:
+        mode = self.rounding.mode
+        if self.rounding.place is RoundingPlace.LINES:
             amount = Fraction(sum(cents(each, mode) for _, each in base))
-        if self.tariff.rounding.place is RoundingPlace.NET:
+        if self.rounding.place is RoundingPlace.NET:
             amount = Fraction(cents(amount, mode))
         is_tax = component.account is Account.TAX
         if component.included:

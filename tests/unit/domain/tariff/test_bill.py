@@ -345,3 +345,19 @@ def test_energy_that_takes_no_time_makes_no_peak() -> None:
     found = the_bill(an_energy(("0",)), a_demand("1"), energy_wh=50_000, end=MAY)
 
     assert found.total_minor == 0
+
+
+def test_a_bill_is_rounded_as_it_began() -> None:
+    by_lines = Rounding(place=RoundingPlace.LINES)
+    schedule = a_schedule(
+        a_tariff(an_energy(("0.333",))),
+        a_tariff(an_energy(("0.333",)), rounding=by_lines),
+        changes=[MAY + DAY],
+    )
+    spans = [a_span(MAY + number * DAY, MAY + (number + 1) * DAY, 1_000) for number in range(45)]
+
+    may, june = rate(spans, schedule=schedule, start=MAY)
+
+    assert (may.exact, may.total_minor, may.carry) == (Fraction(333 * 31, 10), 1_032, Fraction(3, 10))
+    assert (june.carried, june.carry) == (0, 0)
+    assert june.total_minor == rounded(june.exact, RoundingMode.HALF_UP)
