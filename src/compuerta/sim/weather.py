@@ -66,7 +66,7 @@ def _plan_people(town: Town) -> None:
         if stage.chance.randrange(2) == 0:
             _plan_hold(town, account_id)
     for tariff_id, tariff in town.tariffs.items():
-        if stage.chance.randrange(2):
+        if stage.chance.randrange(3):
             continue
         stage.later(
             _some_time(town) // 2,

@@ -1,6 +1,5 @@
 """The store in memory: transactions that are undone by copying back, and a look at what bills everybody."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,7 +21,7 @@ class MemoryStore:
     def transaction(self) -> Iterator[MemoryTransaction]:
         """Begin a transaction; see `store_port.Store`."""
         # Rows are frozen, so copying the dictionaries is copying the database.
-        before = Tables(**{name: copy.copy(getattr(self.tables, name)) for name in Tables.__slots__})
+        before = Tables(**{name: getattr(self.tables, name).copy() for name in Tables.__slots__})
         try:
             yield MemoryTransaction(self.tables, self._schedules)
         except BaseException:
