@@ -4,7 +4,6 @@ A guard that can be switched off without the simulator noticing guards nothing, 
 guards hold one promise and either suffices, an entry switches off both and says so.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from compuerta.adapters.memory import MemoryTransaction, Tables, outbox
+from compuerta.adapters.memory import store as memory
 from compuerta.domain import instruction as life
 from compuerta.domain import ledger
 from compuerta.domain.energy import Delta
@@ -232,7 +232,7 @@ def _no_billing_hold() -> Sequence[Change]:
 
 
 def _no_rollback() -> Sequence[Change]:
-    return [(copy, "copy", lambda rows: rows)]
+    return [(memory, "as_it_stands", lambda tables: tables)]
 
 
 def _entry(guard: str, promises: str, changes: Callable[[], Sequence[Change]]) -> Sabotage:

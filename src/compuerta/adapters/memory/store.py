@@ -10,6 +10,11 @@ from compuerta.services.facts import BilledBy
 from compuerta.services.schedules import Schedules
 
 
+def as_it_stands(tables: Tables) -> Tables:
+    """Return a copy to go back to: rows are frozen, so copying the dictionaries is copying the database."""
+    return Tables(**{name: getattr(tables, name).copy() for name in Tables.__slots__})
+
+
 class MemoryStore:
     """This will hold a whole database in this process."""
 
@@ -20,8 +25,7 @@ class MemoryStore:
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         """Begin a transaction; see `store_port.Store`."""
-        # Rows are frozen, so copying the dictionaries is copying the database.
-        before = Tables(**{name: getattr(self.tables, name).copy() for name in Tables.__slots__})
+        before = as_it_stands(self.tables)
         try:
             yield MemoryTransaction(self.tables, self._schedules)
         except BaseException:
