@@ -1,13 +1,12 @@
-"""Small cases from outside the project that can be reckoned by hand; what can be wrong in them is a digit."""
+"""Small cases that can be reckoned by hand; what can be wrong in them is a digit."""
 
-import json
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.domain.tariff.hand_cases import CASES
 from tests.unit.domain.tariff.parts import HOUR, a_calendar, a_schedule, a_span, a_tariff, an_energy, utc
 
 from compuerta.domain.tariff.bill import Bill
@@ -27,13 +26,6 @@ from compuerta.domain.tariff.components import (
 )
 from compuerta.domain.tariff.rating import rate
 
-SOURCE = Path(__file__).parents[2] / ".." / "shared" / "vectors" / "tariff_cases_extra.json"
-if not SOURCE.exists():
-    pytest.skip("../shared/vectors/tariff_cases_extra.json is not here", allow_module_level=True)
-
-pytestmark = pytest.mark.outside
-
-CASES: dict[str, Any] = {case["id"]: case for case in json.loads(SOURCE.read_text("utf-8"))}
 MINOR = 100
 
 

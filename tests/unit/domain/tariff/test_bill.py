@@ -1,12 +1,12 @@
 """Exact money made of cells, and how it is rounded."""
 
-import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
-from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.unit.domain.tariff.hand_cases import CASES
 from tests.unit.domain.tariff.parts import a_calendar, a_schedule, a_span, a_tariff, an_energy, utc
 
 from compuerta.domain.tariff.bill import Bill, Unit, bill, rounded
@@ -33,16 +33,15 @@ from compuerta.domain.tariff.components import (
 from compuerta.domain.tariff.rating import rate
 from compuerta.domain.tariff.tally import count_days, opened
 
-VECTORS = Path(__file__).parents[4] / "../shared/vectors/tariff_cases_extra.json"
 MAY = utc(2026, 5, 1)
 JUNE = utc(2026, 6, 1)
 DAY = timedelta(days=1)
 VAT = Percent(name="VAT", account=Account.TAX, share=Fraction(13, 100))
 
 
-def case(name: str) -> dict[str, list[dict[str, str]]]:
-    """One of the shared cases."""
-    return next(each for each in json.loads(VECTORS.read_text()) if each["id"] == name)
+def case(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = CASES[name]
+    return found
 
 
 def the_bill(
@@ -58,7 +57,6 @@ def the_bill(
     return rate([a_span(start, end, energy_wh)], schedule=schedule, start=start)[0]
 
 
-@pytest.mark.outside
 @pytest.mark.parametrize("kind", StepKind)
 def test_steps_price_to_the_last_digit(kind: StepKind) -> None:
     vector = case("X1")
@@ -70,14 +68,12 @@ def test_steps_price_to_the_last_digit(kind: StepKind) -> None:
         assert found.exact == Fraction(expected[kind.value]) * 100
 
 
-@pytest.mark.outside
 def test_the_edges_of_a_step_in_watt_hours() -> None:
     for expected in case("X8")["expected"]:
         found = the_bill(an_energy(("1", "1.5"), bounds_wh=[100_000]), energy_wh=expected["wh"])
         assert found.exact == Fraction(expected["amount"]) * 100
 
 
-@pytest.mark.outside
 @pytest.mark.parametrize(
     ("place", "mode", "total"),
     [
@@ -110,7 +106,6 @@ def test_the_place_of_rounding_decides_the_last_cent(
 QUARTERS = [(0, 0), (6, 1), (12, 2), (18, 3)]
 
 
-@pytest.mark.outside
 @pytest.mark.parametrize("place", RoundingPlace)
 def test_an_included_tax_is_told_apart_and_changes_no_total(place: RoundingPlace) -> None:
     vat = Percent(name="VAT", account=Account.TAX, share=Fraction(15, 100), included=True)
@@ -144,7 +139,6 @@ def test_halves_are_rounded_by_mode_on_both_sides_of_nothing(amount: str, up: in
     assert rounded(Fraction(amount), RoundingMode.HALF_EVEN) == even
 
 
-@pytest.mark.outside
 def test_who_moves_in_pays_for_the_days_that_are_left() -> None:
     expected = case("X6")["expected"]
     standing = Fixed(name="Standing", account=Account.FIXED, amount=Fraction(31), per=Window.MONTH)

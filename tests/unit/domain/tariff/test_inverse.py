@@ -1,11 +1,10 @@
 """Money to energy, and a payment's division."""
 
-import json
 from datetime import timedelta
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
+from tests.unit.domain.tariff.hand_cases import CASES
 from tests.unit.domain.tariff.parts import HOUR, a_calendar, a_schedule, a_span, a_tariff, an_energy, utc
 
 from compuerta.domain.tariff.bill import bill
@@ -28,7 +27,6 @@ from compuerta.domain.tariff.rating import extend
 from compuerta.domain.tariff.schedule import Schedule
 from compuerta.domain.tariff.tally import Tally, opened
 
-VECTORS = Path(__file__).parents[4] / "../shared/vectors/tariff_cases_extra.json"
 MORNING = utc(2026, 5, 4, 8)
 KWH = 1_000
 
@@ -56,10 +54,8 @@ def floored(amount: Fraction) -> Fraction:
     return Fraction(int(amount * 10**6), 10**6)
 
 
-@pytest.mark.outside
 def test_every_vending_case_comes_out_to_the_last_digit() -> None:
-    cases = {case["id"]: case for case in json.loads(VECTORS.read_text())}
-    case = cases["X3"]
+    case = CASES["X3"]
     energy = an_energy([price for _, price in case["steps"]], bounds_wh=[350_000, 600_000])
     vat = Percent(name="VAT", account=Account.TAX, share=Fraction(case["vat"]))
     with_free = a_schedule(a_tariff(energy, vat, Allowance(name="Free", energy_wh=50_000)))
@@ -209,12 +205,10 @@ def test_a_bound_cut_by_proration_is_crossed_exactly() -> None:
     assert bought.energy_wh == bound_wh + (100_000 - bound_wh) / 2
 
 
-@pytest.mark.outside
 def test_every_payment_is_divided_as_the_trade_does() -> None:
     recovery = Recovery(name="Arrears", share=Fraction(30, 100), least_minor=200)
-    cases = {case["id"]: case for case in json.loads(VECTORS.read_text())}
 
-    for expected in cases["X7"]["expected"]:
+    for expected in CASES["X7"]["expected"]:
         owed = 0 if expected["emergency_repaid"] == "0" else 500
         division = divide(
             minor(expected["amount"]), emergency_minor=owed, debt_minor=1_250, recovery=recovery

@@ -1,11 +1,11 @@
 """Histories in, bills out."""
 
-import json
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.unit.domain.tariff.hand_cases import CASES
 from tests.unit.domain.tariff.parts import HOUR, a_calendar, a_schedule, a_span, a_tariff, an_energy, utc
 
 from compuerta.domain.tariff.bill import bill
@@ -21,15 +21,14 @@ from compuerta.domain.tariff.components import (
 from compuerta.domain.tariff.rating import extend, rate
 from compuerta.domain.tariff.tally import opened
 
-VECTORS = Path(__file__).parents[4] / "../shared/vectors/tariff_cases_extra.json"
 MAY = utc(2026, 5, 1)
 DAY = timedelta(days=1)
 ARTICLE = a_schedule(a_tariff(an_energy(("1", "1.5"), bounds_wh=[100_000])))
 
 
-def case(name: str) -> dict[str, dict[str, str]]:
-    """One of the shared cases."""
-    return next(each for each in json.loads(VECTORS.read_text()) if each["id"] == name)
+def case(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = CASES[name]
+    return found
 
 
 @pytest.mark.parametrize(
@@ -49,7 +48,6 @@ def test_the_article_is_right_about_a_use_over_the_bound(
     assert after.total_minor - before.total_minor == charge_minor
 
 
-@pytest.mark.outside
 @pytest.mark.parametrize(
     ("policy", "name"),
     [
@@ -82,7 +80,6 @@ def test_a_change_within_the_month_counts_by_its_policy(policy: ChangePolicy, na
     assert round(found.exact / 100, 6) == Fraction(vector["expected"][name])
 
 
-@pytest.mark.outside
 @pytest.mark.parametrize("weekend", [True, False])
 def test_days_of_23_and_25_hours_have_the_periods_of_the_wall_clock(weekend: bool) -> None:
     vector = case("X5")
