@@ -13,7 +13,7 @@ from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
 from compuerta.services import deliver, observe, ordering, tariffing, vend
 from compuerta.services.payment_ports import Capabilities
-from compuerta.services.store_port import AccountOpening, Alarm, Case, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.records import AccountOpening, Alarm, Case, Endpoint, MeterEntry, ProviderAccount
 from compuerta.services.tariffing import Founders
 
 NAMES = UUID(int=52)

@@ -30,7 +30,7 @@ from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.services import tariffing
 from compuerta.services.payment_ports import HttpRequest, HttpResponse, PaymentProvider, Presentation
-from compuerta.services.store_port import AccountOpening, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.virtual.wechat.world import WechatWorld
 
 OTHERS_METER_NO = "999999999999"

@@ -22,7 +22,8 @@ from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import promises, vend
-from compuerta.services.store_port import LoadDay, Store
+from compuerta.services.records import LoadDay
+from compuerta.services.store_port import Store
 from compuerta.sim.looking import books_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

@@ -19,21 +19,19 @@ from tests.unit.services.town import (
 )
 
 from compuerta.drivers.abilities import Relay
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     ALARM_OTHERS,
     ALARMS_PER_KIND_MAX,
     Alarm,
     AuditEntry,
     Case,
-    Conflict,
-    ConstraintBroken,
     Inbound,
     LoadDay,
     MeterSnapshot,
     Reading,
-    Store,
     Warned,
 )
+from compuerta.services.store_port import Conflict, ConstraintBroken, Store
 
 
 def a_reading(home: Home, *, energy_wh: int | None = 1_000) -> Reading:

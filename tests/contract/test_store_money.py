@@ -35,7 +35,8 @@ from compuerta.domain.ledger import (
     transfer,
 )
 from compuerta.domain.payment import AttemptState
-from compuerta.services.store_port import Conflict, ConstraintBroken, Instant, RechargeInstant, Store
+from compuerta.services.records import Instant, RechargeInstant
+from compuerta.services.store_port import Conflict, ConstraintBroken, Store
 
 
 def a_home(store: Store) -> Home:

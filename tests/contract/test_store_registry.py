@@ -21,15 +21,8 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.party import AccountKind, RoadKind
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.flat import price_fraction
-from compuerta.services.store_port import (
-    Conflict,
-    ConstraintBroken,
-    Endpoint,
-    HoldKind,
-    MeterSnapshot,
-    ProviderAccount,
-    Store,
-)
+from compuerta.services.records import Endpoint, HoldKind, MeterSnapshot, ProviderAccount
+from compuerta.services.store_port import Conflict, ConstraintBroken, Store
 
 
 class NightFell(Exception):

@@ -26,15 +26,8 @@ from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.document import fingerprint
 from compuerta.domain.tariff.flat import flat_tariff, price_fraction
 from compuerta.domain.tariff.schedule import Version
-from compuerta.services.store_port import (
-    AccountView,
-    Assignment,
-    Conflict,
-    ConstraintBroken,
-    Store,
-    TariffVersion,
-    VersionState,
-)
+from compuerta.services.records import AccountView, Assignment, TariffVersion, VersionState
+from compuerta.services.store_port import Conflict, ConstraintBroken, Store
 
 FEBRUARY = datetime(2027, 2, 1)  # noqa: DTZ001 the wall clock of any site
 DAY = timedelta(days=1)

@@ -22,7 +22,8 @@ from compuerta.drivers.abilities import Relay
 from compuerta.services import holding, promises, standing
 from compuerta.services.acting import Actor
 from compuerta.services.facts import Books
-from compuerta.services.store_port import Basis, Store
+from compuerta.services.records import Basis
+from compuerta.services.store_port import Store
 from compuerta.sim.looking import books_of
 
 TWO_STEPS = load_tariff(Path("tariffs/monthly-two-steps.yaml"))

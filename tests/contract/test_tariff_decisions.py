@@ -14,8 +14,9 @@ from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.drivers.abilities import Ending, TariffOrder
 from compuerta.services import deliver, rollout, tariffing
 from compuerta.services.acting import Actor
+from compuerta.services.records import VersionState
 from compuerta.services.rollout import MetersMisfit, Rollout, Stand
-from compuerta.services.store_port import Store, VersionState
+from compuerta.services.store_port import Store
 from compuerta.services.tariffing import PowerUnknown
 
 ANA = Actor(who="ana", why="prices change", origin="console")

@@ -34,7 +34,8 @@ from compuerta.domain.tariff.components import (
     Window,
 )
 from compuerta.services import billing, promises
-from compuerta.services.store_port import Endpoint, LoadDay, Store
+from compuerta.services.records import Endpoint, LoadDay
+from compuerta.services.store_port import Store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

@@ -30,7 +30,7 @@ from compuerta.domain.errors import Unreachable
 from compuerta.domain.payment import reference_of
 from compuerta.services import promises
 from compuerta.services.promises import Books
-from compuerta.services.store_port import PaymentVerdict
+from compuerta.services.records import PaymentVerdict
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.postgres]
 

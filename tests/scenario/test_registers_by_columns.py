@@ -48,7 +48,8 @@ from compuerta.drivers.abilities import MeterState
 from compuerta.services import observe, promises
 from compuerta.services.charge_columns import NONE
 from compuerta.services.deducting import RELAYS, Registers
-from compuerta.services.store_port import Endpoint, Hold, HoldKind, Store
+from compuerta.services.records import Endpoint, Hold, HoldKind
+from compuerta.services.store_port import Store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

@@ -15,8 +15,8 @@ from compuerta.drivers.abilities import Ending, Result, TariffOrder
 from compuerta.services import deliver, rollout, tariffing
 from compuerta.services.acting import Actor
 from compuerta.services.deliver import Conclusion
+from compuerta.services.records import Claim
 from compuerta.services.rollout import LEAD, Stand
-from compuerta.services.store_port import Claim
 
 ANA = Actor(who="ana", why="the grid's prices change", origin="console")
 BEA = Actor(who="bea", why="checked against the decree", origin="console")

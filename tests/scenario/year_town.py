@@ -22,7 +22,8 @@ from compuerta.drivers.mac import SoftEsam
 from compuerta.services import dispatching, tariffing, vend
 from compuerta.services.acting import Actor
 from compuerta.services.dispatching import Dispatcher, Equipment
-from compuerta.services.store_port import Assignment, Endpoint, MeterEntry, ProviderAccount, Transaction
+from compuerta.services.records import Assignment, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.store_port import Transaction
 from compuerta.services.tariffing import Founders
 from compuerta.virtual.meter import ConstantLoad, MeterSetup, VirtualMeter
 from compuerta.wire import dlt645

@@ -26,7 +26,7 @@ from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import holding, tariffing, vend
 from compuerta.services.acting import Actor
-from compuerta.services.store_port import Assignment, HoldKind, Inbound
+from compuerta.services.records import Assignment, HoldKind, Inbound
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

@@ -15,7 +15,7 @@ from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import Relay
 from compuerta.services import promises
 from compuerta.services.promises import Books, MeterFact, Purchase, World
-from compuerta.services.store_port import Hold, HoldKind, Instant
+from compuerta.services.records import Hold, HoldKind, Instant
 from compuerta.sim import weather
 from compuerta.sim.faults import CALM
 from compuerta.sim.looking import books_of, facts_of

@@ -28,7 +28,7 @@ from compuerta.services import beating, dispatching
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import Dispatcher, Equipment
 from compuerta.services.link_port import Link
-from compuerta.services.store_port import Alarm, Claim, Endpoint
+from compuerta.services.records import Alarm, Claim, Endpoint
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from compuerta.domain.errors import Refused
 if TYPE_CHECKING:
     from compuerta.adapters.postgres.store import PostgresStore
     from compuerta.services.deducting import Registers
-    from compuerta.services.store_port import LoadDay
+    from compuerta.services.records import LoadDay
 
 DAYS_PER_BATCH = 1_000
 YEARS = range(2000, 2200)
@@ -162,7 +162,7 @@ def _rows(lines: Iterable[str], columns: Sequence[str]) -> Iterator[tuple[int, d
 
 def _day(row: dict[str, str], line: int, meter_ids: dict[str, int]) -> "LoadDay":
     """Read `000000000001,2026-10-01T00:00+08:00,60,10 20 30 ...`."""
-    from compuerta.services.store_port import LoadDay
+    from compuerta.services.records import LoadDay
 
     starts_at = _instant(row["starts_at"], line)
     try:

@@ -11,7 +11,7 @@ from compuerta.domain.party import Meter, RoadKind
 from compuerta.drivers.abilities import Result
 from compuerta.drivers.line import Job, Line
 from compuerta.services.link_port import Link
-from compuerta.services.store_port import Endpoint
+from compuerta.services.records import Endpoint
 
 BITS_PER_BYTE = 11  # DL/T 645-2007 5.1: start, eight data bits, parity, stop
 

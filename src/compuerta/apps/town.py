@@ -14,14 +14,8 @@ from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.services import tariffing
-from compuerta.services.store_port import (
-    AccountOpening,
-    Endpoint,
-    MeterEntry,
-    ProviderAccount,
-    Store,
-    Transaction,
-)
+from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.store_port import Store, Transaction
 from compuerta.services.tariffing import Founders
 
 ZONE = "Asia/Shanghai"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import Account
-from compuerta.services.store_port import AuditEntry
+from compuerta.services.records import AuditEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

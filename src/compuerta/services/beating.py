@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from compuerta.services.store_port import Alarm, Store
+from compuerta.services.records import Alarm
+from compuerta.services.store_port import Store
 
 BEAT = timedelta(seconds=2)  # between two signs of life
 # A gateway that missed four beats is dead, or so slow that another may as well go on with its meters: what it

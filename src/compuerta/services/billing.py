@@ -12,7 +12,8 @@ from itertools import pairwise
 from compuerta.domain.naming import named
 from compuerta.domain.tariff.tally import Span, cycle_end
 from compuerta.services import booking, charging, converging, observe
-from compuerta.services.store_port import AccountView, Case, LoadDay, Transaction
+from compuerta.services.records import AccountView, Case, LoadDay
+from compuerta.services.store_port import Transaction
 
 # A bill takes tens of milliseconds here; locks are held no longer than a second or two.
 ACCOUNTS_PER_BATCH = 50

@@ -20,7 +20,7 @@ from compuerta.domain.tariff.columns import Bills, Bools, Int64s
 from compuerta.domain.tariff.components import Account
 from compuerta.domain.tariff.packing import HEAD, SEGMENT_HEAD, Shape, shape_of
 from compuerta.domain.tariff.schedule import Schedule, VersionKey
-from compuerta.services.store_port import Basis
+from compuerta.services.records import Basis
 
 NONE: Final = int(np.iinfo(np.int64).min)  # stands for what is not known
 BASES: Final = tuple(Basis)  # a basis as a column is its place here

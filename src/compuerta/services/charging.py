@@ -19,7 +19,7 @@ from compuerta.domain.tariff.packing import packed, unpacked
 from compuerta.domain.tariff.rating import extend
 from compuerta.domain.tariff.schedule import Schedule
 from compuerta.domain.tariff.tally import Span, Tally, count_days, cut_at_cycle, is_same_bill, opened
-from compuerta.services.store_port import AccountView, Basis, BillOpening, Charge, Holdings, LoadDay
+from compuerta.services.records import AccountView, Basis, BillOpening, Charge, Holdings, LoadDay
 
 # Two readings nearer than this are one look at the meter, whatever price began between them.
 NEAR = timedelta(minutes=15)

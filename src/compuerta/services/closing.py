@@ -40,7 +40,7 @@ from compuerta.services.charge_columns import (
     charges_of,
     warned,
 )
-from compuerta.services.store_port import Basis
+from compuerta.services.records import Basis
 
 Energies = NDArray[np.int32]
 

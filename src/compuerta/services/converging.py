@@ -13,7 +13,8 @@ from compuerta.domain import supply
 from compuerta.domain.instruction import Event, Instruction, Kind, State
 from compuerta.domain.naming import named
 from compuerta.drivers.abilities import Relay
-from compuerta.services.store_port import AccountView, HoldKind, Transaction
+from compuerta.services.records import AccountView, HoldKind
+from compuerta.services.store_port import Transaction
 
 # A meter that refused to switch is not asked again at every reading; a person has the case meanwhile.
 REFUSED_REST = timedelta(minutes=10)

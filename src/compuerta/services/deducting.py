@@ -37,7 +37,7 @@ from compuerta.services.charge_columns import (
     warned,
 )
 from compuerta.services.charging import NEAR
-from compuerta.services.store_port import Basis
+from compuerta.services.records import Basis
 
 RELAYS: Final = tuple(Relay)  # a relay as a column is its place here
 _REGISTER_STEP_WH = 10

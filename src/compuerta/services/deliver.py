@@ -24,7 +24,8 @@ from compuerta.drivers.abilities import (
 )
 from compuerta.drivers.model import Model
 from compuerta.services import booking, observe, rollout
-from compuerta.services.store_port import Case, Claim, Instant, RechargeInstant, Store, Transaction
+from compuerta.services.records import Case, Claim, Instant, RechargeInstant
+from compuerta.services.store_port import Store, Transaction
 
 
 class Concluded(Enum):

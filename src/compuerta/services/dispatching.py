@@ -21,7 +21,8 @@ from compuerta.drivers.model import Model
 from compuerta.services import deliver, observe
 from compuerta.services.deliver import Concluded, Conclusion
 from compuerta.services.observe import MeterReport
-from compuerta.services.store_port import Claim, Store
+from compuerta.services.records import Claim
+from compuerta.services.store_port import Store
 
 # A claimed instruction waits for its line; more than a few per line would outlive their leases.
 CLAIMS_PER_LINE_MAX = 4

@@ -21,7 +21,7 @@ from compuerta.domain.tariff.rating import extend
 from compuerta.domain.tariff.schedule import Agreed, Schedule, terms_at
 from compuerta.domain.tariff.tally import Span, opened
 from compuerta.drivers.abilities import Relay
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     BillOpening,
     Case,
     Charge,

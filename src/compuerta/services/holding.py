@@ -10,7 +10,8 @@ from uuid import UUID
 from compuerta.domain.errors import Refused
 from compuerta.services import converging
 from compuerta.services.acting import Act, Actor, entry, require_reason
-from compuerta.services.store_port import AccountView, Hold, HoldKind, Store, Transaction
+from compuerta.services.records import AccountView, Hold, HoldKind
+from compuerta.services.store_port import Store, Transaction
 
 
 class EndBeforeStart(Refused):

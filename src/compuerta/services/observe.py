@@ -21,7 +21,7 @@ from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import booking, charging, converging
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     AccountView,
     BillOpening,
     Case,
@@ -31,10 +31,9 @@ from compuerta.services.store_port import (
     MeterSnapshot,
     Reading,
     RechargeInstant,
-    Store,
-    Transaction,
     Warned,
 )
+from compuerta.services.store_port import Store, Transaction
 
 # Clocks of two gateways differ by less. What is known from further ahead was kept by a clock that was wrong:
 # it must not silence all that comes until then, since supply would be switched by it again and again.

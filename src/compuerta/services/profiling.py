@@ -12,7 +12,8 @@ from compuerta.domain.energy import POWER_W_MAX
 from compuerta.domain.naming import named
 from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.civil import day_of, day_start_us, to_us
-from compuerta.services.store_port import AccountView, Case, LoadDay, Store, Transaction
+from compuerta.services.records import AccountView, Case, LoadDay
+from compuerta.services.store_port import Store, Transaction
 
 LENGTHS_MIN = frozenset({5, 10, 15, 30, 60})
 MINUTES_PER_HOUR = 60

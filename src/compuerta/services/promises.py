@@ -25,13 +25,7 @@ from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
 from compuerta.services.facts import Books, MeterFact, ProviderFact, Purchase, View, World, grouped
-from compuerta.services.store_port import (
-    Holdings,
-    HoldKind,
-    Instant,
-    Payment,
-    PaymentVerdict,
-)
+from compuerta.services.records import Holdings, HoldKind, Instant, Payment, PaymentVerdict
 
 __all__ = [
     "Books", "Checked", "MeterFact", "ProviderFact", "Purchase", "World", "broken", "check", "check_passing",

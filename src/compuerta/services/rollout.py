@@ -23,7 +23,8 @@ from compuerta.domain.tariff.schedule import Schedule, Version, VersionKey
 from compuerta.drivers.abilities import Ending, Result, TariffOrder, TariffPart
 from compuerta.drivers.model import Model
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
-from compuerta.services.store_port import AccountView, Alarm, Case, Claim, Store, Transaction
+from compuerta.services.records import AccountView, Alarm, Case, Claim
+from compuerta.services.store_port import Store, Transaction
 
 Models = Mapping[str, Model]
 

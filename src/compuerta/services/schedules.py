@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from compuerta.domain.tariff.schedule import Schedule, Version, joined
-from compuerta.services.store_port import TariffVersion, VersionState
+from compuerta.services.records import TariffVersion, VersionState
 
 # More than the tariffs and sites of any organisation; beyond it the memory begins anew.
 SCHEDULES_MAX = 10_000

@@ -12,7 +12,8 @@ from compuerta.domain.tariff.components import Fixed
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.services import booking, charging, converging, observe
 from compuerta.services.charging import Charged
-from compuerta.services.store_port import AccountView, Store
+from compuerta.services.records import AccountView
+from compuerta.services.store_port import Store
 
 # Whoever was read within a day is charged by the next reading.
 SILENT_FOR = timedelta(days=1)

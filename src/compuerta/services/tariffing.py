@@ -22,17 +22,16 @@ from compuerta.domain.tariff.schedule import Schedule, Version, VersionKey, in_f
 from compuerta.domain.tariff.tally import cycle_of, steps_window
 from compuerta.services import rollout
 from compuerta.services.acting import Act, Actor, entry, entry_about, require_reason
-from compuerta.services.rollout import Going, Models, Takeover
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     AccountView,
     Assignment,
     AuditEntry,
-    Store,
     TariffEntry,
     TariffVersion,
-    Transaction,
     VersionState,
 )
+from compuerta.services.rollout import Going, Models, Takeover
+from compuerta.services.store_port import Store, Transaction
 
 # A tariff that a house begins with holds from before there was any reading.
 SINCE_EVER = datetime(2000, 1, 1)  # noqa: DTZ001 the wall clock of any site

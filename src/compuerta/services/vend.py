@@ -22,7 +22,7 @@ from compuerta.domain.payment import (
     payment_id,
 )
 from compuerta.services import booking, converging
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     AccountView,
     Alarm,
     Case,
@@ -33,9 +33,8 @@ from compuerta.services.store_port import (
     PaymentVerdict,
     Recharge,
     RechargeInstant,
-    Store,
-    Transaction,
 )
+from compuerta.services.store_port import Store, Transaction
 
 
 class Outcome(Enum):

@@ -22,7 +22,7 @@ from compuerta.services.payment_ports import (
     Refusal,
     Rejected,
 )
-from compuerta.services.store_port import Alarm
+from compuerta.services.records import Alarm
 from compuerta.sim.mortal import Database, Mortal
 from compuerta.sim.stage import Stage, ms_until
 

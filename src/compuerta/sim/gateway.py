@@ -16,7 +16,7 @@ from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job, Line, LineFull, LineShut
 from compuerta.services import dispatching
 from compuerta.services.dispatching import Batch, Dispatcher, Equipment, Written
-from compuerta.services.store_port import Claim
+from compuerta.services.records import Claim
 from compuerta.sim.mortal import Database, Mortal
 from compuerta.sim.roads import Road
 from compuerta.sim.stage import Stage, ms_until

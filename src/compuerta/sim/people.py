@@ -16,7 +16,7 @@ from compuerta.services.acting import Actor
 from compuerta.services.ordering import Order
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
 from compuerta.services.promises import ProviderFact
-from compuerta.services.store_port import HoldKind
+from compuerta.services.records import HoldKind
 from compuerta.sim.door import Door
 from compuerta.sim.roads import House
 from compuerta.sim.stage import Stage

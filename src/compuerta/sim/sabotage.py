@@ -25,7 +25,8 @@ from compuerta.drivers import dlt645 as driver
 from compuerta.drivers.abilities import Order, RechargeOrder, Result
 from compuerta.drivers.model import Model
 from compuerta.services import charging, converging, deliver, observe, vend
-from compuerta.services.store_port import AccountView, Claim, Holdings, Key, Payment, Store
+from compuerta.services.records import AccountView, Claim, Holdings, Key, Payment
+from compuerta.services.store_port import Store
 from compuerta.wire.dlt645 import frame as framing
 from compuerta.wire.dlt645 import session
 from compuerta.wire.dlt645.frame import Deframer, Frame

@@ -20,7 +20,7 @@ from compuerta.drivers.model import Model, RechargeLayout
 from compuerta.services import tariffing
 from compuerta.services.dispatching import Equipment
 from compuerta.services.payment_ports import PaymentProvider
-from compuerta.services.store_port import AccountOpening, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.services.tariffing import Founders
 from compuerta.sim import tariffs
 from compuerta.sim.door import Door, Worker

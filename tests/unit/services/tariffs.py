@@ -24,7 +24,7 @@ from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.services import tariffing
 from compuerta.services.acting import Actor
-from compuerta.services.store_port import Assignment, VersionState
+from compuerta.services.records import Assignment, VersionState
 
 ANA = Actor(who="ana", why="prices change", origin="console")
 BEA = Actor(who="bea", why="checked", origin="console")

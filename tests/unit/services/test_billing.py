@@ -14,7 +14,7 @@ from compuerta.domain.tariff.rating import rate
 from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import Relay
 from compuerta.services import billing, promises
-from compuerta.services.store_port import Basis, Endpoint, LoadDay
+from compuerta.services.records import Basis, Endpoint, LoadDay
 from compuerta.sim.looking import books_of
 
 # A month with a day of 25 hours in Madrid, and the hours before and after it.

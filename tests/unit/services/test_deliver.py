@@ -25,7 +25,7 @@ from compuerta.domain.ledger import PostingKind
 from compuerta.drivers.abilities import Ending, MeterState, RechargeOrder, Relay, Result, SwitchOrder
 from compuerta.services import deliver
 from compuerta.services.deliver import Concluded
-from compuerta.services.store_port import Instant
+from compuerta.services.records import Instant
 
 LATER = NOON + 3 * SECOND
 CREDITED = MeterState(balance_minor=5_000, relay=Relay.CLOSED, purchase_no=1)

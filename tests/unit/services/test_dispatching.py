@@ -25,7 +25,7 @@ from compuerta.services.dispatching import (
     Equipment,
     Written,
 )
-from compuerta.services.store_port import HoldKind
+from compuerta.services.records import HoldKind
 
 EQUIPMENT = Equipment(
     models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes

@@ -25,7 +25,7 @@ from compuerta.domain.tariff.flat import price_fraction
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import holding, observe
 from compuerta.services.acting import Actor
-from compuerta.services.store_port import Holdings
+from compuerta.services.records import Holdings
 
 ANA = Actor(who="ana", why="the register was read on site", origin="console")
 

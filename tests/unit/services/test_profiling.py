@@ -9,7 +9,7 @@ from tests.unit.services.town import HOUR, NOON, a_town
 from compuerta.adapters.memory import MemoryStore
 from compuerta.services import profiling
 from compuerta.services.profiling import Outcome
-from compuerta.services.store_port import LoadDay
+from compuerta.services.records import LoadDay
 
 MIDNIGHT = NOON - timedelta(hours=12)  # in Shanghai
 DAY = 24 * HOUR

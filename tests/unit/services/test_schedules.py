@@ -8,8 +8,8 @@ from tests.unit.services.town import NOON
 
 from compuerta.domain.tariff.document import fingerprint
 from compuerta.domain.tariff.schedule import Version
+from compuerta.services.records import TariffVersion, VersionState
 from compuerta.services.schedules import Billing, Schedules
-from compuerta.services.store_port import TariffVersion, VersionState
 
 ONE_VERSION = TariffVersion(
     version=Version(tariff_id=1, version_no=1, effective_from=datetime(2026, 1, 1), tariff=FLAT),  # noqa: DTZ001

@@ -23,7 +23,7 @@ from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.drivers.abilities import Ending, MeterState, RechargeOrder, Relay
 from compuerta.services import acting, deliver, holding
 from compuerta.services.acting import Actor
-from compuerta.services.store_port import HoldKind
+from compuerta.services.records import HoldKind
 
 ANA = Actor(who="ana", why="works in the shaft", origin="console")
 

@@ -50,8 +50,8 @@ from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.drivers.abilities import TariffOrder
 from compuerta.services import deliver, rollout, tariffing
 from compuerta.services.acting import Actor, ReasonMissing
+from compuerta.services.records import VersionState
 from compuerta.services.rollout import MetersMisfit, Stand
-from compuerta.services.store_port import VersionState
 from compuerta.services.tariffing import (
     AccountNotBilled,
     CurrencyDiffers,

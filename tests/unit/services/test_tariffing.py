@@ -36,7 +36,8 @@ from compuerta.domain.money import CurrencyUnknown
 from compuerta.domain.tariff.checking import TariffFaulty
 from compuerta.services import tariffing
 from compuerta.services.acting import Actor, ReasonMissing
-from compuerta.services.store_port import NameTaken, VersionState
+from compuerta.services.records import VersionState
+from compuerta.services.store_port import NameTaken
 from compuerta.services.tariffing import (
     CurrencyDiffers,
     OwnRequest,

@@ -30,7 +30,8 @@ from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import ordering
 from compuerta.services.observe import MeterReport, take_readings
 from compuerta.services.payment_ports import OrderAnswer, OrderState
-from compuerta.services.store_port import Conflict, Inbound, Instant, PaymentVerdict
+from compuerta.services.records import Inbound, Instant, PaymentVerdict
+from compuerta.services.store_port import Conflict
 from compuerta.services.vend import Outcome, accept_payments
 
 

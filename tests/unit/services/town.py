@@ -16,7 +16,7 @@ from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
 from compuerta.services import deliver, observe, ordering, tariffing, vend
 from compuerta.services.payment_ports import Capabilities
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     AccountOpening,
     AccountView,
     Basis,
@@ -31,9 +31,8 @@ from compuerta.services.store_port import (
     PaymentVerdict,
     ProviderAccount,
     Recharge,
-    Store,
-    Transaction,
 )
+from compuerta.services.store_port import Store, Transaction
 from compuerta.services.tariffing import Founders
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)  # in Shanghai

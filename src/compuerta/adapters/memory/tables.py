@@ -10,15 +10,13 @@ from compuerta.domain.party import Account, Meter, Site
 from compuerta.domain.payment import Attempt
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     Alarm,
     Assignment,
     AuditEntry,
     BillOpening,
     Case,
     Charge,
-    Conflict,
-    ConstraintBroken,
     Endpoint,
     Hold,
     Holdings,
@@ -36,6 +34,7 @@ from compuerta.services.store_port import (
     TariffVersion,
     Warned,
 )
+from compuerta.services.store_port import Conflict, ConstraintBroken
 
 
 @dataclass(slots=True)

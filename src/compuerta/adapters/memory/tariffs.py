@@ -8,8 +8,9 @@ from typing import Protocol
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain.party import Account
 from compuerta.domain.tariff.schedule import Agreed, Schedule
+from compuerta.services.records import Assignment, TariffEntry, TariffVersion, VersionState
 from compuerta.services.schedules import Billing, Schedules
-from compuerta.services.store_port import Assignment, NameTaken, TariffEntry, TariffVersion, VersionState
+from compuerta.services.store_port import NameTaken
 
 
 class Versions(Protocol):

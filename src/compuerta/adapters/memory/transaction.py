@@ -20,8 +20,7 @@ from compuerta.domain.ledger import (
 )
 from compuerta.domain.party import Account, AccountKind, Meter, Period, Site
 from compuerta.domain.payment import Attempt
-from compuerta.services.schedules import Schedules
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     ALARM_OTHERS,
     ALARMS_PER_KIND_MAX,
     AccountOpening,
@@ -52,6 +51,7 @@ from compuerta.services.store_port import (
     TariffVersion,
     Warned,
 )
+from compuerta.services.schedules import Schedules
 
 _FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
 

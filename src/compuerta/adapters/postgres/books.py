@@ -10,15 +10,7 @@ from compuerta.adapters.postgres.store import OPTIONS, PostgresStore
 from compuerta.adapters.postgres.transaction import PostgresTransaction
 from compuerta.domain.party import Account, AccountKind, Period
 from compuerta.services.promises import Books
-from compuerta.services.store_port import (
-    BillOpening,
-    Case,
-    Hold,
-    HoldKind,
-    Instant,
-    Recharge,
-    RechargeInstant,
-)
+from compuerta.services.records import BillOpening, Case, Hold, HoldKind, Instant, Recharge, RechargeInstant
 
 Record = TypeVar("Record")
 

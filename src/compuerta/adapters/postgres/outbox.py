@@ -9,7 +9,7 @@ from compuerta.adapters.postgres import rows, statements
 from compuerta.adapters.postgres.rows import Asked, Row
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind
-from compuerta.services.store_port import AccountView, Claim, HoldKind
+from compuerta.services.records import AccountView, Claim, HoldKind
 
 # Which holds close the way to power; the other kinds open it.
 _FORBIDDING = [HoldKind.SAFETY.value, HoldKind.ADMINISTRATOR.value]

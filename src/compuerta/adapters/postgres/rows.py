@@ -15,7 +15,7 @@ from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter,
 from compuerta.domain.payment import Attempt, AttemptState
 from compuerta.drivers.abilities import Relay
 from compuerta.services.facts import BilledBy
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     AccountView,
     Holdings,
     HoldKind,

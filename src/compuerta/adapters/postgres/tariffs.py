@@ -10,8 +10,7 @@ from compuerta.domain.tariff import document
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import Agreed, Version
 from compuerta.services.facts import BilledBy
-from compuerta.services.schedules import Billing, Schedules
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     Assignment,
     Basis,
     Charge,
@@ -20,6 +19,7 @@ from compuerta.services.store_port import (
     TariffVersion,
     VersionState,
 )
+from compuerta.services.schedules import Billing, Schedules
 
 _KEPT = (
     "fingerprint", "drafted_by", "drafted_at", "proposed_by", "proposed_at", "decided_by", "decided_at",

@@ -20,8 +20,7 @@ from compuerta.domain.money import minor_digits
 from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
 from compuerta.domain.payment import Attempt
 from compuerta.services.facts import BilledBy
-from compuerta.services.schedules import Schedules
-from compuerta.services.store_port import (
+from compuerta.services.records import (
     ALARM_OTHERS,
     ALARMS_PER_KIND_MAX,
     AccountOpening,
@@ -43,7 +42,6 @@ from compuerta.services.store_port import (
     LoadDay,
     MeterEntry,
     MeterSnapshot,
-    NameTaken,
     Payment,
     ProviderAccount,
     Reading,
@@ -53,6 +51,8 @@ from compuerta.services.store_port import (
     TariffVersion,
     Warned,
 )
+from compuerta.services.schedules import Schedules
+from compuerta.services.store_port import NameTaken
 
 Connection = psycopg.Connection[dict[str, Any]]
 

@@ -30,7 +30,8 @@ from compuerta.services.payment_ports import (
     Refusal,
     Verified,
 )
-from compuerta.services.store_port import Alarm, Inbound, Store
+from compuerta.services.records import Alarm, Inbound
+from compuerta.services.store_port import Store
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from compuerta.domain.tariff.explaining import Move, Settled, explain, settle
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.domain.tariff.schedule import Version, VersionKey
 from compuerta.services import charging
-from compuerta.services.store_port import AccountView, Basis, Charge, LoadDay
+from compuerta.services.records import AccountView, Basis, Charge, LoadDay
 
 # A month of readings a quarter of an hour apart, and as many again.
 CHARGES_PER_BILL_MAX = 6_000

@@ -11,8 +11,8 @@ from compuerta.apps.console.tariff_reads import BilledRow, VersionRow
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.model import Model
 from compuerta.services import rollout
+from compuerta.services.records import AccountView
 from compuerta.services.rollout import Stand
-from compuerta.services.store_port import AccountView
 
 REASONS_SHOWN_MAX = 4
 

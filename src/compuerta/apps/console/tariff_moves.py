@@ -23,8 +23,8 @@ from compuerta.domain.tariff.schedule import Version, in_force
 from compuerta.domain.tariff.tally import cycle_of
 from compuerta.services import acting, tariffing
 from compuerta.services.acting import Actor
+from compuerta.services.records import AccountView, Assignment
 from compuerta.services.rollout import Fitter, Going, MetersMisfit, Takeover
-from compuerta.services.store_port import AccountView, Assignment
 
 PERSONS_MAX = 99
 CONTRACTED_W_MAX = 100_000_000

@@ -19,7 +19,7 @@ from compuerta.apps.console.screens import show
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import holding
 from compuerta.services.acting import Actor
-from compuerta.services.store_port import HoldKind
+from compuerta.services.records import HoldKind
 
 
 @for_people

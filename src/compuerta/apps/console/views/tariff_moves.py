@@ -24,8 +24,8 @@ from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.tariff.components import Terms
 from compuerta.services import acting
 from compuerta.services.acting import Actor
+from compuerta.services.records import AccountView
 from compuerta.services.rollout import Fitter
-from compuerta.services.store_port import AccountView
 from compuerta.services.tariffing import SINCE_EVER
 
 MOVED_AT_ONCE_MAX = 200  # each is a transaction of its own; a larger house is moved in two goes

@@ -21,7 +21,7 @@ from compuerta.apps.console.tariff_reads import BilledRow, VersionRow
 from compuerta.apps.console.views.tariff_editor import one
 from compuerta.domain.tariff.replay import Difference, History, Replayed, replay, summary
 from compuerta.domain.tariff.schedule import Schedule, Version, in_force
-from compuerta.services.store_port import AccountView
+from compuerta.services.records import AccountView
 
 REPLAY_DAYS = (30, 90, 365)
 BATCH_S = 0.5

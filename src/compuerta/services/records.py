@@ -1,0 +1,399 @@
+"""Records: the rows of the database as the use cases see them.
+
+Frozen; rows of money, readings and instructions are keyed by account or meter. What may be asked of the
+database is said by `store_port`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from compuerta.domain.instruction import Instruction
+from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, RoadKind
+from compuerta.domain.tariff.components import Terms
+from compuerta.domain.tariff.schedule import Agreed, Schedule, Version, VersionKey, terms_at
+from compuerta.drivers.abilities import Relay
+
+
+class PaymentVerdict(Enum):
+    """What was done with a payment."""
+
+    CREDITED = "credited"
+    SUSPENDED = "suspended"  # the money is here, and a case says why it is not credited
+
+
+class Basis(Enum):
+    """What a charge rests on."""
+
+    READ = "read"  # a reading, or readings of each rate: nothing had to be supposed
+    SPREAD = "spread"  # use between readings that lie apart, spread evenly over hours of different prices
+    DAYS = "days"  # days that passed, without a reading
+    INTERVALS = "intervals"  # what the meter has measured by intervals, day by day
+
+
+class Instant(Enum):
+    """The instants of a recharge that are kept for ever."""
+
+    PAID = "paid"  # the provider's word
+    POSTED = "posted"  # in our ledger
+    CREDITED = "credited"  # in force where the credit authority is
+    CLOSED = "closed"  # the relay was seen closed
+
+
+class HoldKind(Enum):
+    """A named reason to keep supply off, or on."""
+
+    SAFETY = "safety"
+    ADMINISTRATOR = "administrator"
+    PROTECTED = "protected"
+    TEMPORARY = "temporary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """Money that a provider says it has."""
+
+    account_id: int
+    payment_id: UUID
+    provider: str
+    transaction_no: str
+    reference: str
+    amount_minor: int
+    currency: str
+    paid_at: datetime
+    posted_at: datetime
+    verdict: PaymentVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recharge:
+    """How a payment was divided (promise M3): the parts add up to what was paid."""
+
+    account_id: int
+    recharge_id: UUID
+    payment_id: UUID
+    meter_id: int
+    paid_minor: int
+    credit_minor: int
+    fixed_minor: int = 0
+    debt_minor: int = 0
+    fee_minor: int = 0
+    tax_minor: int = 0
+    change_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RechargeInstant:
+    """When something happened to a recharge; each is written once."""
+
+    account_id: int
+    recharge_id: UUID
+    instant: Instant
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What use has cost, with all that explains it (promises M4, T3)."""
+
+    account_id: int
+    charge_id: UUID
+    meter_id: int
+    read_at: datetime
+    from_wh: int  # energy of the account billed before
+    to_wh: int
+    bill_before_minor: int
+    bill_after_minor: int
+    bill_start: datetime
+    from_at: datetime  # the use is of [from_at, read_at)
+    version: VersionKey  # in force at the end
+    basis: Basis
+    rates_wh: tuple[int, ...] | None = None  # by the meter's own registers of rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillOpening:
+    """Where a bill began: with the uses of its charges it can be made again, line by line (promise T3)."""
+
+    account_id: int
+    bill_start: datetime
+    tally: tuple[int, ...]  # before any use of this bill; packed
+
+
+class VersionState(Enum):
+    """Where a version of a tariff stands."""
+
+    DRAFT = "draft"
+    PROPOSED = "proposed"  # never changed any more; a second person decides
+    APPROVED = "approved"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffEntry:
+    """A line of versions under one name; `generation` grows with every decision."""
+
+    tariff_id: int
+    organisation_id: int
+    name: str
+    currency: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffVersion:
+    """A version as it is kept, with who wrote, proposed and decided it."""
+
+    version: Version
+    state: VersionState
+    fingerprint: str
+    drafted_by: str
+    drafted_at: datetime
+    proposed_by: str | None = None
+    proposed_at: datetime | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A tariff that an account changes to, with what of its contract the tariff asks for."""
+
+    account_id: int
+    starts_at: datetime
+    tariff_id: int
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a meter said of itself at an instant."""
+
+    meter_id: int
+    at: datetime
+    energy_wh: int | None
+    balance_minor: int | None
+    relay: Relay | None
+    purchase_no: int | None
+    power_w: int | None
+    rates_wh: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadDay:
+    """What a meter has measured by intervals on a local day, from its first instant on."""
+
+    meter_id: int
+    starts_at: datetime
+    minutes: int  # of each interval
+    wh: tuple[int, ...]  # of 23, 24 or 25 hours, as the day has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSnapshot:
+    """The last that is known of a meter, and what is wanted of it."""
+
+    meter_id: int
+    purchase_no_last: int = 0  # the last that was given out
+    purchase_no: int | None = None  # the last that the meter counts
+    wanted_closed: bool | None = None
+    wanted_reason: str = ""
+    relay: Relay | None = None
+    energy_wh: int | None = None
+    balance_minor: int | None = None
+    power_w: int | None = None
+    flags: frozenset[str] = field(default_factory=frozenset)
+    read_at: datetime | None = None
+    heard_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What an account has; the two amounts are moved by postings only."""
+
+    account_id: int
+    undelivered_minor: int = 0
+    delivered_minor: int = 0  # the balance in force by our books
+    register_wh: int | None = None  # the register value that was billed last; None = no reading yet
+    register_at: datetime | None = None  # when it was read; None = it was given when the account was opened
+    billed_wh: int = 0  # energy billed since the account began
+    billing_held: bool = False  # a reading is in doubt: nothing is charged, nobody is cut
+    register_rates_wh: tuple[int, ...] | None = None  # the registers by rate, with `register_wh`
+    tally: tuple[int, ...] = ()  # the open bill, packed; empty before the first reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """An account with all that a decision about it needs, locked until the transaction ends."""
+
+    account: Account
+    holdings: Holdings
+    meter: Meter | None
+    snapshot: MeterSnapshot | None
+    holds: frozenset[HoldKind]
+    schedule: Schedule | None = None  # by what it is billed; None for accounts that buy nothing
+    agreed: Agreed = ()  # the terms, those to come too
+    by_intervals: bool = False  # it is billed by load days, once a cycle, and not by registers
+
+    @property
+    def balance_minor(self) -> int:
+        """What is left, as whoever holds the credit says; our books, where the meter has not told yet."""
+        in_meter = self.meter is not None and self.meter.credit_authority is CreditAuthority.METER
+        if in_meter and self.snapshot is not None and self.snapshot.balance_minor is not None:
+            return self.snapshot.balance_minor
+        return self.holdings.delivered_minor
+
+    def terms_at(self, instant: datetime) -> Terms:
+        """Return the terms that hold at an instant; those of a bill are those of its beginning."""
+        return terms_at(self.agreed, instant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A difference or doubt that a person has to look at."""
+
+    account_id: int
+    case_id: UUID
+    kind: str  # "amount_differs", "reference_unknown", "recharge_refused", "register_backwards" ...
+    detail: str
+    opened_at: datetime
+
+
+# Strangers choose what is told of them, such as the number that they dial in with: a flood of new names fills
+# no disk, and no screen.
+ALARMS_PER_KIND_MAX = 1_000
+ALARM_OTHERS = "others"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something that went wrong at a border; repeats of one subject are counted, not listed again.
+
+    Subjects of a kind beyond `ALARMS_PER_KIND_MAX` are counted together, as `ALARM_OTHERS`.
+    """
+
+    kind: str  # "notice_forged", "registration_unknown", "meter_number_twice" ...
+    subject: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """A balance fell through a level."""
+
+    account_id: int
+    level_minor: int
+    balance_minor: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """A provider's message as it came, whatever became of it."""
+
+    inbound_id: UUID
+    provider: str
+    heard_at: datetime
+    headers: Mapping[str, str]
+    body: bytes
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A named reason to keep supply off, or on, with an owner and an end."""
+
+    meter_id: int
+    hold_id: UUID
+    kind: HoldKind
+    owner: str
+    note: str
+    start: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who changed what, why, from where (promise A2)."""
+
+    organisation_id: int
+    audit_id: UUID
+    at: datetime
+    who: str
+    what: str
+    why: str
+    origin: str
+    subject: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The end of a road: a module or DTU that dials in, or a serial bus."""
+
+    endpoint_id: str
+    organisation_id: int
+    road: RoadKind
+    address: str  # registration text of a dial-in, or device path of a bus
+    baud: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAccount:
+    """An account at a payment provider, and where its unplaced money waits."""
+
+    provider: str
+    organisation_id: int
+    kind: str  # "wechat", "till"
+    suspense_account_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOpening:
+    """What is needed to open an account at a supply point with a meter."""
+
+    site_id: int
+    kind: AccountKind
+    name: str
+    supply_point: str
+    tariff_id: int | None  # None for accounts that buy nothing
+    meter_id: int | None
+    pay_token: UUID
+    opened_at: datetime
+    register_wh: int | None = None
+    terms: Terms = field(default_factory=Terms)
+    by_intervals: bool = False  # see AccountView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterEntry:
+    """What is needed to register a meter."""
+
+    organisation_id: int
+    meter_no: str
+    model: str
+    credit_authority: CreditAuthority
+    customer_no: str
+    endpoint_id: str
+    road: RoadKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An instruction that is ours until the lease ends, with what its driver needs."""
+
+    instruction: Instruction
+    meter: Meter
+    zone: str
+    may_close: bool  # no hold forbids closing the relay (promise S3)
+    wanted_closed: bool | None  # what supply should be now; None = nobody has decided yet
+    schedule: Schedule | None = None  # by what its account is billed; only with a tariff
+    terms: Terms = field(default_factory=Terms)
+
+
+Key = tuple[str, str]  # (provider, reference or transaction number)
