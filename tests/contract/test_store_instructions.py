@@ -22,7 +22,8 @@ from tests.unit.services.town import (
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, State
-from compuerta.services.records import Claim, HoldKind
+from compuerta.domain.supply import HoldKind
+from compuerta.services.records import Claim
 from compuerta.services.store_port import Conflict, ConstraintBroken, Store
 
 

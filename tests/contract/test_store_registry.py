@@ -19,9 +19,10 @@ from tests.unit.services.town import (
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.flat import price_fraction
-from compuerta.services.records import Endpoint, HoldKind, MeterSnapshot, ProviderAccount
+from compuerta.services.records import Endpoint, MeterSnapshot, ProviderAccount
 from compuerta.services.store_port import Conflict, ConstraintBroken, Store
 
 

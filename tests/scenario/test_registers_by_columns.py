@@ -27,6 +27,7 @@ from compuerta.adapters.postgres import books, bulk
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.ledger import DELIVERED, Posting, PostingKind, cash, transfer
 from compuerta.domain.party import RoadKind
+from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.civil import from_us, to_us
 from compuerta.domain.tariff.components import (
     Account,
@@ -48,7 +49,7 @@ from compuerta.drivers.abilities import MeterState
 from compuerta.services import observe, promises
 from compuerta.services.charge_columns import NONE
 from compuerta.services.deducting import RELAYS, Registers
-from compuerta.services.records import Endpoint, Hold, HoldKind
+from compuerta.services.records import Endpoint, Hold
 from compuerta.services.store_port import Store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

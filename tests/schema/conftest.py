@@ -23,10 +23,11 @@ from tests.unit.services.town import (
 )
 
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import holding, tariffing, vend
 from compuerta.services.acting import Actor
-from compuerta.services.records import Assignment, HoldKind, Inbound
+from compuerta.services.records import Assignment, Inbound
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

@@ -12,10 +12,11 @@ import pytest
 from compuerta.domain.instruction import Kind, State
 from compuerta.domain.ledger import Line, PostingKind
 from compuerta.domain.party import CreditAuthority
+from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Relay
 from compuerta.services import promises
 from compuerta.services.promises import Books, MeterFact, Purchase, World
-from compuerta.services.records import Hold, HoldKind, Instant
+from compuerta.services.records import Hold, Instant
 from compuerta.sim import weather
 from compuerta.sim.faults import CALM
 from compuerta.sim.looking import books_of, facts_of

@@ -21,6 +21,8 @@ class Kind(Enum):
     RECHARGE = "recharge"
     SWITCH = "switch"
     TARIFF = "tariff"  # the tables of a version, into the set that takes over when it becomes effective
+    LOOK = "look"  # read it once more: a cut rests on it
+    LIMITS = "limits"  # the levels and the power that the meter watches by itself
 
 
 class State(Enum):
@@ -32,6 +34,7 @@ class State(Enum):
     DONE = "done"  # read back and found so
     REFUSED = "refused"  # the meter said no: a case
     SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"  # its meter was exchanged: what it was to do is done otherwise
 
 
 class Event(Enum):
@@ -43,6 +46,7 @@ class Event(Enum):
     DENIED = "denied"
     MISSED = "missed"  # silence, or "not now"
     REPLACED = "replaced"
+    ABANDONED = "abandoned"  # the meter is gone
 
 
 OPEN = frozenset({State.WAITING, State.IN_FLIGHT, State.ACCEPTED})
@@ -59,6 +63,8 @@ LIFE: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.IN_FLIGHT, Event.MISSED): State.WAITING,
         (State.IN_FLIGHT, Event.REPLACED): State.SUPERSEDED,
         (State.ACCEPTED, Event.CLAIMED): State.IN_FLIGHT,
+        (State.WAITING, Event.ABANDONED): State.CANCELLED,
+        (State.ACCEPTED, Event.ABANDONED): State.CANCELLED,
     }
 )
 
@@ -83,9 +89,18 @@ class LifeViolated(Broken):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a meter watches by itself; 0 = not used, None = left as it is."""
+
+    alarm_1_minor: int | None = None
+    alarm_2_minor: int | None = None
+    power_w_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """One wish to one meter; amount and purchase number belong to a recharge, relay to a switch, and a
-    version with its instant to a tariff."""
+    """One wish to one meter; amount and purchase number belong to a recharge, relay to a switch, a version
+    with its instant to a tariff, and limits to limits; a look has nothing but its reason."""
 
     meter_id: int
     instruction_id: UUID
@@ -98,6 +113,8 @@ class Instruction:
     purchase_no: int | None = None
     recharge_id: UUID | None = None
     relay_closed: bool | None = None
+    kept: bool = False  # a meter with credit is to stay on although it is used up
+    limits: Limits | None = None
     tariff_id: int | None = None
     version_no: int | None = None
     effective_at: datetime | None = None  # when the meter is to take the tariff over
@@ -114,8 +131,14 @@ class Instruction:
         )
         switch = self.relay_closed is not None
         tariff = self.tariff_id is not None and self.version_no is not None and self.effective_at is not None
-        belongs = {Kind.RECHARGE: recharge, Kind.SWITCH: switch, Kind.TARIFF: tariff}
-        assert sum(belongs.values()) == 1 and belongs[self.kind], "an instruction is of one kind"
+        belongs = {
+            Kind.RECHARGE: recharge,
+            Kind.SWITCH: switch,
+            Kind.TARIFF: tariff,
+            Kind.LIMITS: self.limits is not None,
+        }
+        told = {kind for kind, is_there in belongs.items() if is_there}
+        assert told == {self.kind} - {Kind.LOOK}, "an instruction is of one kind"
 
 
 def after(state: State, event: Event) -> State:

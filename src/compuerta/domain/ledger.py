@@ -12,6 +12,10 @@ that names it (`reverses`). Amounts are debit-positive. The codes of the general
     fee               the manager's own surcharge, never inside the price of a kWh  income
     tax, levy         collected for the state                                       liability
     subsidy           taken off the bill, and owed to us by whoever grants it       asset
+    deposit           what a tenant has left as security                            liability
+    owed              what a former tenant has not paid                             asset
+    house             the landlord's own credit, taken over and handed on           equity
+    moved             credit on its way from account to account; sums to zero       clearing
 
 Checks are batch-first: each posting gets a named outcome, and one bad posting does not spoil its neighbours.
 """
@@ -33,9 +37,14 @@ FEE = "fee"
 TAX = "tax"
 LEVY = "levy"
 SUBSIDY = "subsidy"
+DEPOSIT = "deposit"
+OWED = "owed"
+HOUSE = "house"
+MOVED = "moved"
 _PREFIX_CASH = "cash:"
 _INCOME_CODES = {REVENUE_ENERGY, REVENUE_FIXED, REVENUE_DEMAND, REVENUE_MINIMUM, FEE, TAX, LEVY, SUBSIDY}
-_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE} | _INCOME_CODES)
+_MOVING_CODES = {DEPOSIT, OWED, HOUSE, MOVED}
+_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE} | _INCOME_CODES | _MOVING_CODES)
 # A posting explains one event; what needs more lines than this is several events.
 LINES_MAX = 32
 
@@ -48,6 +57,9 @@ class PostingKind(Enum):
     DELIVERY = "delivery"  # credit reached the credit authority
     CHARGE = "charge"  # energy was used
     REVERSAL = "reversal"  # undoes the posting that it names
+    DEPOSIT = "deposit"  # a security was left, or given back
+    SETTLEMENT = "settlement"  # an account begins or ends: what is taken over, paid out, or still owed
+    CARRIED = "carried"  # credit of a meter that was exchanged waits for the new one
 
 
 class Outcome(Enum):

@@ -37,6 +37,11 @@ class AccountKind(Enum):
 
     CUSTOMER = "customer"
     SUSPENSE = "suspense"  # one per organisation: money that cannot be placed yet
+    HOUSE = "house"  # the landlord's own, at a supply point where nobody lives
+    FEEDER = "feeder"  # buys nothing: its meter measures what goes to others
+
+
+BUYING = frozenset({AccountKind.CUSTOMER, AccountKind.HOUSE})
 
 
 class ZoneUnknown(Refused):
@@ -121,6 +126,7 @@ class Account:
     kind: AccountKind
     name: str
     supply_point: str  # how people call the place: "302", "stall 14"
+    building: str  # "" where the site has but one
     currency: str
     zone: str
     tariff_id: int | None  # that it was opened under; None for accounts that buy nothing

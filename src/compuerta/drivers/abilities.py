@@ -4,10 +4,12 @@ An order goes into a driver; the driver answers with a conversation, a generator
 requests and is sent protocol replies, and returns one `Result`. Whoever drives it owns the road and the time.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from compuerta.domain.instruction import Limits
 from compuerta.domain.tariff.fitting import MeterTables
 
 
@@ -27,20 +29,34 @@ class RechargeOrder:
     purchase_no: int  # 1, 2, 3, ... per meter; never reused with another amount
     customer_no: str  # 12 digits
     close: bool = True  # close the relay afterwards if need be; False under a hold (promise S3)
+    permits: bool = False  # closing is permitted only: the user presses the button
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchOrder:
-    """Open or close the relay; `now` and `valid_s` give the command its "valid until"."""
+    """Open or close the relay; `now` and `valid_s` give the command its "valid until".
+
+    `kept` makes a meter with credit stay on, or come back, although its money is used up; a switch without it
+    ends that first.
+    """
 
     relay: Relay  # OPEN, or CLOSED; how closing is done is the model's matter
     now: datetime  # the site's local civil time, naive: what the meter's clock shows
     valid_s: int = 600
+    kept: bool = False
+    permits: bool = False  # CLOSED is permitted only: the user presses the button
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsOrder:
+    """Write the levels and the power that the meter watches by itself, and read them back."""
+
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOrder:
-    """Read the whole state: energy, balance, purchase number, relay, power, clock, status words.
+    """Read the whole state: energy, balance, purchase number, relay, power, clock, status words, events.
 
     With `now` given, a clock that is off by more than two minutes is set: a meter knows no zone, and follows
     the changes of its site's civil time only so.
@@ -77,7 +93,7 @@ class TariffOrder:
     parts: frozenset[TariffPart] = frozenset(TariffPart)
 
 
-Order = RechargeOrder | SwitchOrder | ReadOrder | ClockOrder | TariffOrder
+Order = RechargeOrder | SwitchOrder | ReadOrder | ClockOrder | TariffOrder | LimitsOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +112,7 @@ class MeterState:
     flags: frozenset[str] = field(
         default_factory=frozenset
     )  # "pre_trip_alarm", "cover_open", "keep_power" ...
+    counts: Mapping[str, int] = field(default_factory=dict)  # of its events by kind, those that were read
 
 
 class Ending(Enum):

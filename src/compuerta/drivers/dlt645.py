@@ -14,6 +14,7 @@ from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import (
     ClockOrder,
     Ending,
+    LimitsOrder,
     Order,
     ReadOrder,
     RechargeOrder,
@@ -95,6 +96,8 @@ def converse(
                 return (yield from _read_all(talk, order))
             case ClockOrder():
                 return (yield from _set_clock(talk, order))
+            case LimitsOrder():
+                return talk.result(Ending.REFUSED, "model_takes_no_limits")
             case TariffOrder():
                 return (yield from load_tariff(talk, order))
     except MeterSilent:

@@ -13,7 +13,7 @@ from compuerta.domain import supply
 from compuerta.domain.instruction import Event, Instruction, Kind, State
 from compuerta.domain.naming import named
 from compuerta.drivers.abilities import Relay
-from compuerta.services.records import AccountView, HoldKind
+from compuerta.services.records import AccountView
 from compuerta.services.store_port import Transaction
 
 # A meter that refused to switch is not asked again at every reading; a person has the case meanwhile.
@@ -27,10 +27,7 @@ def decision_of(view: AccountView) -> supply.Decision:
         supply.Supply(
             balance_minor=view.balance_minor,
             credit_authority=view.meter.credit_authority,
-            safety_held=HoldKind.SAFETY in view.holds,
-            administrator_held=HoldKind.ADMINISTRATOR in view.holds,
-            protected=HoldKind.PROTECTED in view.holds,
-            temporary=HoldKind.TEMPORARY in view.holds,
+            holds=view.holds,
             billing_held=view.holdings.billing_held,
         )
     )

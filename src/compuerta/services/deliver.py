@@ -16,7 +16,9 @@ from compuerta.domain.naming import derived
 from compuerta.domain.party import zone_of
 from compuerta.drivers.abilities import (
     Ending,
+    LimitsOrder,
     Order,
+    ReadOrder,
     RechargeOrder,
     Relay,
     Result,
@@ -126,9 +128,20 @@ def order_for(claim: Claim, *, model: Model, now: datetime) -> Order | Result:
             purchase_no=instruction.purchase_no,
             customer_no=claim.meter.customer_no,
             close=claim.may_close,
+            permits=claim.permits,
         )
     local = now.astimezone(zone_of(claim.zone)).replace(tzinfo=None)
-    return SwitchOrder(relay=Relay.CLOSED if instruction.relay_closed else Relay.OPEN, now=local)
+    if instruction.kind is Kind.LOOK:
+        return ReadOrder(now=local)
+    if instruction.kind is Kind.LIMITS:
+        assert instruction.limits is not None
+        return LimitsOrder(limits=instruction.limits)
+    return SwitchOrder(
+        relay=Relay.CLOSED if instruction.relay_closed else Relay.OPEN,
+        now=local,
+        kept=instruction.kept,
+        permits=claim.permits,
+    )
 
 
 def conclude(store: Store, conclusions: Sequence[Conclusion], *, now: datetime) -> list[Concluded]:

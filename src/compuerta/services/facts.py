@@ -14,6 +14,7 @@ from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter
 from compuerta.domain.payment import Attempt
+from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.packing import unpacked
@@ -27,7 +28,6 @@ from compuerta.services.records import (
     Charge,
     Hold,
     Holdings,
-    HoldKind,
     LoadDay,
     MeterSnapshot,
     Payment,

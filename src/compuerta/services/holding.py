@@ -8,9 +8,10 @@ from datetime import datetime
 from uuid import UUID
 
 from compuerta.domain.errors import Refused
+from compuerta.domain.supply import HoldKind
 from compuerta.services import converging
 from compuerta.services.acting import Act, Actor, entry, require_reason
-from compuerta.services.records import AccountView, Hold, HoldKind
+from compuerta.services.records import AccountView, Hold
 from compuerta.services.store_port import Store, Transaction
 
 

@@ -19,13 +19,13 @@ from compuerta.domain.ledger import DELIVERED, UNDELIVERED, PostingKind, liabili
 from compuerta.domain.naming import derived
 from compuerta.domain.party import Account, CreditAuthority, Meter
 from compuerta.domain.payment import payment_id
-from compuerta.domain.supply import Reason
+from compuerta.domain.supply import HoldKind, Reason
 from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
 from compuerta.services.facts import Books, MeterFact, ProviderFact, Purchase, View, World, grouped
-from compuerta.services.records import Holdings, HoldKind, Instant, Payment, PaymentVerdict
+from compuerta.services.records import Holdings, Instant, Payment, PaymentVerdict
 
 __all__ = [
     "Books", "Checked", "MeterFact", "ProviderFact", "Purchase", "World", "broken", "check", "check_passing",
@@ -165,6 +165,8 @@ def _m3(view: View) -> Iterator[str | None]:
     """M3 Paid = credit + fixed charges + debt + fees + tax + change, exactly, and is what was ordered."""
     ordered = {(each.provider, each.reference): each for each in view.books.attempts}
     for recharge in view.books.recharges:
+        if recharge.payment_id is None:
+            continue  # credit that was carried, not paid
         parts = (
             recharge.credit_minor + recharge.fixed_minor + recharge.debt_minor
             + recharge.fee_minor + recharge.tax_minor + recharge.change_minor
@@ -291,7 +293,8 @@ def _d1(view: View) -> Iterator[str | None]:
         if fact is not None:
             yield from _d1_in_the_meter(meter, deliveries, fact)
     for recharge in view.books.recharges:
-        if view.meter[recharge.meter_id].credit_authority is CreditAuthority.PLATFORM:
+        at_platform = view.meter[recharge.meter_id].credit_authority is CreditAuthority.PLATFORM
+        if at_platform and recharge.payment_id is not None:
             booked = [liability_minor(each, code=DELIVERED) for each in view.postings_of[recharge.payment_id]]
             yield _unless(
                 booked == [recharge.credit_minor], f"recharge {recharge.recharge_id} is in force as {booked}"

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, RoadKind
+from compuerta.domain.policy import DEFAULT, Policy
+from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import Agreed, Schedule, Version, VersionKey, terms_at
 from compuerta.drivers.abilities import Relay
@@ -42,15 +44,6 @@ class Instant(Enum):
     CLOSED = "closed"  # the relay was seen closed
 
 
-class HoldKind(Enum):
-    """A named reason to keep supply off, or on."""
-
-    SAFETY = "safety"
-    ADMINISTRATOR = "administrator"
-    PROTECTED = "protected"
-    TEMPORARY = "temporary"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """Money that a provider says it has."""
@@ -69,11 +62,14 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recharge:
-    """How a payment was divided (promise M3): the parts add up to what was paid."""
+    """How a payment was divided (promise M3): the parts add up to what was paid.
+
+    An adjustment grants credit like a payment, and is one of the two.
+    """
 
     account_id: int
     recharge_id: UUID
-    payment_id: UUID
+    payment_id: UUID | None
     meter_id: int
     paid_minor: int
     credit_minor: int
@@ -82,6 +78,7 @@ class Recharge:
     fee_minor: int = 0
     tax_minor: int = 0
     change_minor: int = 0
+    adjustment_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,11 +198,16 @@ class MeterSnapshot:
     purchase_no: int | None = None  # the last that the meter counts
     wanted_closed: bool | None = None
     wanted_reason: str = ""
+    wanted_kept: bool = False  # it is to stay on although its money is used up
+    decide_at: datetime | None = None  # when the clock alone may change what is wanted
+    out_since: datetime | None = None  # since when only the stages before a cut keep supply on
+    differs_since: datetime | None = None  # since when the relay is not where it is wanted
     relay: Relay | None = None
     energy_wh: int | None = None
     balance_minor: int | None = None
     power_w: int | None = None
     flags: frozenset[str] = field(default_factory=frozenset)
+    counts: Mapping[str, int] = field(default_factory=dict)  # of its events, as it counts them, by kind
     read_at: datetime | None = None
     heard_at: datetime | None = None
 
@@ -223,6 +225,8 @@ class Holdings:
     billing_held: bool = False  # a reading is in doubt: nothing is charged, nobody is cut
     register_rates_wh: tuple[int, ...] | None = None  # the registers by rate, with `register_wh`
     tally: tuple[int, ...] = ()  # the open bill, packed; empty before the first reading
+    warned: int = 0  # which levels have spoken: bit n is level n of the account's levels ...
+    warned_of: int = 0  # ... and of which levels that was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +241,7 @@ class AccountView:
     schedule: Schedule | None = None  # by what it is billed; None for accounts that buy nothing
     agreed: Agreed = ()  # the terms, those to come too
     by_intervals: bool = False  # it is billed by load days, once a cycle, and not by registers
+    policy: Policy = DEFAULT  # what account, site and organisation have settled
 
     @property
     def balance_minor(self) -> int:
@@ -314,6 +319,20 @@ class Hold:
     note: str
     start: datetime
     end: datetime | None = None
+    until_wh: int | None = None  # the register at which a temporary supply is over
+    ended_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyCredit:
+    """Credit beyond zero that somebody took, or was given: once, until it is repaid."""
+
+    account_id: int
+    taken_at: datetime
+    limit_minor: int
+    taken_by: str
+    spent_at: datetime | None = None  # used up: nothing more of it until it is repaid
+    repaid_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,12 +374,17 @@ class ProviderAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountOpening:
-    """What is needed to open an account at a supply point with a meter."""
+    """What is needed to open an account at a supply point with a meter.
+
+    A supply point of this name in this building is made where there is none.
+    """
 
     site_id: int
     kind: AccountKind
     name: str
     supply_point: str
+    building: str = ""
+    floor: int | None = None
     tariff_id: int | None  # None for accounts that buy nothing
     meter_id: int | None
     pay_token: UUID
@@ -391,6 +415,7 @@ class Claim:
     meter: Meter
     zone: str
     may_close: bool  # no hold forbids closing the relay (promise S3)
+    permits: bool  # closing is permitted only: the user presses the button
     wanted_closed: bool | None  # what supply should be now; None = nobody has decided yet
     schedule: Schedule | None = None  # by what its account is billed; only with a tariff
     terms: Terms = field(default_factory=Terms)

@@ -16,6 +16,12 @@ from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting
 from compuerta.domain.party import Meter
 from compuerta.domain.payment import Attempt
+from compuerta.domain.supply import HoldKind
+from compuerta.services.access_port import Access
+from compuerta.services.alarm_port import Alarms
+from compuerta.services.mass_port import Masses
+from compuerta.services.message_port import Messages
+from compuerta.services.occupancy_port import Occupancy
 from compuerta.services.records import (
     AccountOpening,
     AccountView,
@@ -26,10 +32,10 @@ from compuerta.services.records import (
     Case,
     Charge,
     Claim,
+    EmergencyCredit,
     Endpoint,
     Hold,
     Holdings,
-    HoldKind,
     Inbound,
     Key,
     LoadDay,
@@ -63,7 +69,21 @@ class ConstraintBroken(Broken):
 
 
 class Transaction(Protocol):
-    """All that a use case may ask of the database, inside one transaction."""
+    """All that a use case may ask of the database, inside one transaction.
+
+    What belongs to one room of the house alone is asked of a part of it.
+    """
+
+    @property
+    def alarms(self) -> Alarms: ...
+    @property
+    def messages(self) -> Messages: ...
+    @property
+    def occupancy(self) -> Occupancy: ...
+    @property
+    def access(self) -> Access: ...
+    @property
+    def masses(self) -> Masses: ...
 
     # registry
     def add_organisation(self, name: str) -> int: ...
@@ -211,6 +231,30 @@ class Transaction(Protocol):
         """Return the days of these meters that begin in [since, until), by meter and time."""
 
     def put_hold(self, hold: Hold) -> None: ...
+    def holds_of(self, meter_ids: Iterable[int], *, at: datetime) -> list[Hold]:
+        """Return the holds of these meters that are in force at an instant, by meter and start."""
+        ...
+
+    def claim_decisions(self, *, now: datetime, limit: int) -> list[int]:
+        """Return accounts whose supply the clock alone may have changed by now, by meter."""
+        ...
+
+    def emergencies(self, account_ids: Iterable[int]) -> dict[int, EmergencyCredit]:
+        """Return the emergency credit that each of these accounts has taken and not repaid."""
+        ...
+
+    def put_emergency(self, emergency: EmergencyCredit) -> None:
+        """Write an emergency credit, or what became of it; one that is open is not taken again."""
+        ...
+
+    def paying(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, datetime]:
+        """Return until when somebody is waiting to pay, of those accounts where somebody is."""
+        ...
+
+    def put_policy(self, *, scope: str, scope_id: int, document: str) -> None:
+        """Write what an organisation, a site or an account has settled, as JSON."""
+        ...
+
     def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
         """Return the meters with a hold that began or ended in (since, until]."""
         ...

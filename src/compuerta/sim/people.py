@@ -8,6 +8,7 @@ from uuid import UUID
 from compuerta.adapters.payments.http import RoadDown, converse_with
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, AttemptState
+from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Tariff
 from compuerta.drivers.abilities import Relay
 from compuerta.drivers.model import Model
@@ -16,7 +17,6 @@ from compuerta.services.acting import Actor
 from compuerta.services.ordering import Order
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
 from compuerta.services.promises import ProviderFact
-from compuerta.services.records import HoldKind
 from compuerta.sim.door import Door
 from compuerta.sim.roads import House
 from compuerta.sim.stage import Stage

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from compuerta.adapters.payments.http import converse_with
 from compuerta.domain.errors import Unreachable
+from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Tariff
-from compuerta.services.records import HoldKind
 from compuerta.sim.faults import CALM
 from compuerta.sim.people import Resident, a_stranger_order
 from compuerta.sim.roads import House, Road

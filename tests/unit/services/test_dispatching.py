@@ -12,6 +12,7 @@ from compuerta.adapters.models import load_models
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.instruction import Kind
 from compuerta.domain.party import Meter
+from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
 from compuerta.drivers.line import Priority
 from compuerta.drivers.mac import SoftEsam
@@ -25,7 +26,6 @@ from compuerta.services.dispatching import (
     Equipment,
     Written,
 )
-from compuerta.services.records import HoldKind
 
 EQUIPMENT = Equipment(
     models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes

@@ -20,10 +20,10 @@ from tests.unit.services.town import (
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.instruction import Instruction, Kind, State
+from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, MeterState, RechargeOrder, Relay
 from compuerta.services import acting, deliver, holding
 from compuerta.services.acting import Actor
-from compuerta.services.records import HoldKind
 
 ANA = Actor(who="ana", why="works in the shaft", origin="console")
 

@@ -11,6 +11,7 @@ from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import UNDELIVERED, Line, Posting, PostingKind, cash, transfer
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.payment import Attempt, PaymentNotice
+from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
@@ -25,7 +26,6 @@ from compuerta.services.records import (
     Claim,
     Endpoint,
     Hold,
-    HoldKind,
     MeterEntry,
     Payment,
     PaymentVerdict,

@@ -8,6 +8,7 @@ from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter, Site
 from compuerta.domain.payment import Attempt
+from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.services.records import (
@@ -17,6 +18,7 @@ from compuerta.services.records import (
     BillOpening,
     Case,
     Charge,
+    EmergencyCredit,
     Endpoint,
     Hold,
     Holdings,
@@ -41,6 +43,7 @@ from compuerta.services.store_port import Conflict, ConstraintBroken
 class Tables:
     """All rows, by key; checkers read them."""
 
+    policies: dict[tuple[str, int], str] = field(default_factory=dict)  # of organisations, sites, accounts
     organisations: dict[int, str] = field(default_factory=dict)
     sites: dict[int, Site] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class Tables:
     instructions: dict[UUID, Instruction] = field(default_factory=dict)
     readings: dict[tuple[int, datetime], Reading] = field(default_factory=dict)
     holds: dict[UUID, Hold] = field(default_factory=dict)
+    emergencies: dict[tuple[int, datetime], EmergencyCredit] = field(default_factory=dict)
     cases: dict[UUID, Case] = field(default_factory=dict)
     alarms: dict[tuple[str, str], tuple[Alarm, int]] = field(default_factory=dict)
     warnings: list[Warned] = field(default_factory=list)
@@ -75,6 +79,15 @@ class Tables:
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway
+
+    def policy_of(self, account: Account) -> Policy:
+        """Return what account, site and organisation have settled."""
+        scopes = (
+            ("organisation", account.organisation_id),
+            ("site", account.site_id),
+            ("account", account.account_id),
+        )
+        return policy_of_texts(*(self.policies.get(scope, "{}") for scope in scopes))
 
     def take(self, index: str, *key: object) -> None:
         """Enter a key into a unique index; raises `Conflict` where it is there."""

@@ -5,7 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from compuerta.adapters.memory import outbox, tariffs
+from compuerta.adapters.memory import outbox, supply, tariffs
+from compuerta.adapters.memory.access import MemoryAccess
+from compuerta.adapters.memory.alarms import MemoryAlarms
+from compuerta.adapters.memory.masses import MemoryMasses
+from compuerta.adapters.memory.messages import MemoryMessages
+from compuerta.adapters.memory.occupancy import MemoryOccupancy
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind, State
@@ -18,8 +23,9 @@ from compuerta.domain.ledger import (
     judge_all,
     liability_minor,
 )
-from compuerta.domain.party import Account, AccountKind, Meter, Period, Site
+from compuerta.domain.party import BUYING, Account, Meter, Period, Site
 from compuerta.domain.payment import Attempt
+from compuerta.domain.supply import FORBIDDING, HoldKind
 from compuerta.services.records import (
     ALARM_OTHERS,
     ALARMS_PER_KIND_MAX,
@@ -32,10 +38,10 @@ from compuerta.services.records import (
     Case,
     Charge,
     Claim,
+    EmergencyCredit,
     Endpoint,
     Hold,
     Holdings,
-    HoldKind,
     Inbound,
     Instant,
     Key,
@@ -53,8 +59,6 @@ from compuerta.services.records import (
 )
 from compuerta.services.schedules import Schedules
 
-_FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
-
 
 class MemoryTransaction:
     """This will run one use case on the tables."""
@@ -62,6 +66,11 @@ class MemoryTransaction:
     def __init__(self, tables: Tables, schedules: Schedules) -> None:
         self._tables = tables
         self._schedules = schedules
+        self.alarms = MemoryAlarms(tables)
+        self.messages = MemoryMessages(tables)
+        self.occupancy = MemoryOccupancy(tables)
+        self.access = MemoryAccess(tables)
+        self.masses = MemoryMasses(tables)
 
     # registry ------------------------------------------------------------------------------------------
 
@@ -108,6 +117,7 @@ class MemoryTransaction:
             kind=opening.kind,
             name=opening.name,
             supply_point=opening.supply_point,
+            building=opening.building,
             currency=site.currency,
             zone=site.zone,
             tariff_id=opening.tariff_id,
@@ -116,9 +126,7 @@ class MemoryTransaction:
             period=Period(start=opening.opened_at),
         )
         self._tables.holdings[account_id] = Holdings(account_id=account_id, register_wh=opening.register_wh)
-        require(
-            (opening.kind is AccountKind.CUSTOMER) == (opening.tariff_id is not None), "account_has_a_tariff"
-        )
+        require((opening.kind in BUYING) == (opening.tariff_id is not None), "account_has_a_tariff")
         self._tables.terms[account_id] = opening.terms
         if opening.by_intervals:
             self._tables.by_intervals.add(account_id)
@@ -370,7 +378,8 @@ class MemoryTransaction:
             instruction=leased,
             meter=view.meter,
             zone=view.account.zone,
-            may_close=not (_FORBIDDING & view.holds),
+            may_close=not (FORBIDDING & view.holds),
+            permits=view.policy.permits,
             wanted_closed=view.snapshot.wanted_closed,
             schedule=view.schedule if leased.kind is Kind.TARIFF else None,
             terms=view.terms_at(leased.effective_at or now),
@@ -418,6 +427,24 @@ class MemoryTransaction:
         require(hold.note != "", "supply_hold_note_check")
         self._tables.take("supply_hold_pkey", hold.meter_id, hold.hold_id)
         self._tables.holds[hold.hold_id] = hold
+
+    def holds_of(self, meter_ids: Iterable[int], *, at: datetime) -> list[Hold]:
+        return supply.holds_of(self._tables, meter_ids, at=at)
+
+    def claim_decisions(self, *, now: datetime, limit: int) -> list[int]:
+        return supply.claim_decisions(self._tables, now=now, limit=limit)
+
+    def emergencies(self, account_ids: Iterable[int]) -> dict[int, EmergencyCredit]:
+        return supply.emergencies(self._tables, account_ids)
+
+    def put_emergency(self, emergency: EmergencyCredit) -> None:
+        supply.put_emergency(self._tables, emergency)
+
+    def paying(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, datetime]:
+        return supply.paying(self._tables, account_ids, now=now)
+
+    def put_policy(self, *, scope: str, scope_id: int, document: str) -> None:
+        self._tables.policies[scope, scope_id] = document
 
     def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
         return sorted(
@@ -502,6 +529,7 @@ class MemoryTransaction:
             meter=None if meter_id is None else self._tables.meters[meter_id],
             snapshot=None if meter_id is None else self._tables.snapshots[meter_id],
             holds=frozenset() if meter_id is None else self._holds(meter_id, now=now),
+            policy=self._tables.policy_of(account),
         )
 
     def _holds(self, meter_id: int, *, now: datetime) -> frozenset[HoldKind]:

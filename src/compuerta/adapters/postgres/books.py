@@ -9,8 +9,9 @@ from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.store import OPTIONS, PostgresStore
 from compuerta.adapters.postgres.transaction import PostgresTransaction
 from compuerta.domain.party import Account, AccountKind, Period
+from compuerta.domain.supply import HoldKind
 from compuerta.services.promises import Books
-from compuerta.services.records import BillOpening, Case, Hold, HoldKind, Instant, Recharge, RechargeInstant
+from compuerta.services.records import BillOpening, Case, Hold, Instant, Recharge, RechargeInstant
 
 Record = TypeVar("Record")
 

@@ -9,10 +9,12 @@ from compuerta.adapters.postgres import rows, statements
 from compuerta.adapters.postgres.rows import Asked, Row
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind
-from compuerta.services.records import AccountView, Claim, HoldKind
+from compuerta.domain.policy import policy_of_texts
+from compuerta.domain.supply import FORBIDDING
+from compuerta.services.records import AccountView, Claim
 
 # Which holds close the way to power; the other kinds open it.
-_FORBIDDING = [HoldKind.SAFETY.value, HoldKind.ADMINISTRATOR.value]
+_FORBIDDING = sorted(kind.value for kind in FORBIDDING)
 
 
 def instructions(tx: Asked, keys: Iterable[tuple[int, UUID]]) -> dict[UUID, Instruction]:
@@ -88,11 +90,13 @@ def claims(
 def _claim(instruction: Instruction, found: Row, views: dict[int, AccountView]) -> Claim:
     facts = dict(found)
     zone, forbidden, wanted = facts.pop("zone"), facts.pop("forbidden"), facts.pop("wanted_closed")
+    policy = policy_of_texts(*(facts.pop(name) for name in ("o_policy", "z_policy", "a_policy")))
     claim = Claim(
         instruction=instruction,
         meter=rows.to_meter(facts),
         zone=zone,
         may_close=not forbidden,
+        permits=policy.permits,
         wanted_closed=wanted,
     )
     if instruction.effective_at is None:

@@ -4,35 +4,43 @@ Batches travel as one JSON parameter that PostgreSQL unfolds by the table's own 
 (`jsonb_populate_recordset`), so that a batch of any size is one statement with one plan.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
 
-from compuerta.domain.instruction import Instruction, Kind, State
+from compuerta.domain.instruction import Instruction, Kind, Limits, State
 from compuerta.domain.ledger import Line, Posting, PostingKind
 from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, Period, RoadKind
 from compuerta.domain.payment import Attempt, AttemptState
+from compuerta.domain.policy import policy_of_texts
+from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Relay
 from compuerta.services.facts import BilledBy
-from compuerta.services.records import (
-    AccountView,
-    Holdings,
-    HoldKind,
-    LoadDay,
-    MeterSnapshot,
-    Payment,
-    PaymentVerdict,
-)
+from compuerta.services.records import AccountView, Holdings, LoadDay, MeterSnapshot, Payment, PaymentVerdict
 
 Row = Mapping[str, Any]
 
 
 class Asked(Protocol):
-    """What can be asked for rows: a transaction."""
+    """What can be asked for rows, and given rows: a transaction."""
 
     def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
         """Run one statement with named values."""
+        ...
+
+    def run(self, statement: str, values: Mapping[str, object]) -> None:
+        """Run one statement with named values that returns no rows."""
+        ...
+
+    def insert(self, table: str, records: Sequence[Row], *, on_conflict: str = "") -> None:
+        """Queue new rows of a table."""
+        ...
+
+    def update(
+        self, table: str, records: Sequence[Row], *, key: tuple[str, ...], changed: tuple[str, ...]
+    ) -> None:
+        """Queue changes of rows that are named by their key."""
         ...
 
 
@@ -80,7 +88,15 @@ def to_payment(row: Row) -> Payment:
 
 def to_instruction(row: Row) -> Instruction:
     """Build an instruction from its row."""
-    return Instruction(**{**row, "kind": Kind(row["kind"]), "state": State(row["state"])})
+    limits = row["limits"]
+    return Instruction(
+        **{
+            **row,
+            "kind": Kind(row["kind"]),
+            "state": State(row["state"]),
+            "limits": None if limits is None else Limits(**limits),
+        }
+    )
 
 
 def to_meter(row: Row) -> Meter:
@@ -109,6 +125,7 @@ def to_view(row: Row, billed_by: BilledBy | None) -> AccountView:
         meter=to_meter(_part(row, _METER)) if has_meter else None,
         snapshot=to_snapshot(_part(row, _SNAPSHOT)) if has_meter else None,
         holds=frozenset(HoldKind(kind) for kind in row["holds"]),
+        policy=policy_of_texts(row["o_policy"], row["z_policy"], row["a_policy"]),
     )
 
 
@@ -160,6 +177,8 @@ def _plain(value: object) -> object:
     match value:
         case frozenset():
             return sorted(value)
+        case Limits():
+            return columns(value)
         case bytes():
             return "\\x" + value.hex()
         case _:

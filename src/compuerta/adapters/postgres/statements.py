@@ -17,14 +17,17 @@ order by meter_id for update
 VIEW_ACCOUNTS = """
 select
     a.account_id as a_account_id, a.organisation_id as a_organisation_id, a.site_id as a_site_id,
-    a.kind as a_kind, a.name as a_name, p.name as a_supply_point, z.currency as a_currency, z.zone as a_zone,
+    a.kind as a_kind, a.name as a_name, p.name as a_supply_point, p.building as a_building,
+     z.currency as a_currency, z.zone as a_zone,
     a.tariff_id as a_tariff_id, p.pay_token as a_pay_token,
     a.opened_at as a_opened_at, a.closed_at as a_closed_at,
     a.persons, a.contracted_w, a.reassigned, a.billed_by, g.generation,
+    o.policy::text as o_policy, z.policy::text as z_policy, a.policy::text as a_policy,
     l.account_id as s_account_id, l.undelivered_minor as s_undelivered_minor,
     l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.register_at as s_register_at,
     l.billed_wh as s_billed_wh, l.billing_held as s_billing_held,
-    l.register_rates_wh as s_register_rates_wh, l.tally as s_tally,
+    l.register_rates_wh as s_register_rates_wh, l.tally as s_tally, l.warned as s_warned,
+    l.warned_of as s_warned_of,
     m.meter_id as m_meter_id, m.organisation_id as m_organisation_id, m.meter_no as m_meter_no,
     m.model as m_model, m.credit_authority as m_credit_authority, m.customer_no as m_customer_no,
     m.endpoint_id as m_endpoint_id, m.road as m_road,
@@ -32,6 +35,8 @@ select
     t.wanted_closed as t_wanted_closed,
     t.wanted_reason as t_wanted_reason, t.relay as t_relay, t.energy_wh as t_energy_wh,
     t.balance_minor as t_balance_minor, t.power_w as t_power_w, t.flags as t_flags,
+    t.wanted_kept as t_wanted_kept, t.decide_at as t_decide_at, t.out_since as t_out_since,
+    t.differs_since as t_differs_since, t.counts as t_counts,
     t.read_at as t_read_at, t.heard_at as t_heard_at,
     array(
         select distinct h.kind from supply_hold h
@@ -42,6 +47,7 @@ from account_state l
 join account a on a.account_id = l.account_id
 join supply_point p on p.supply_point_id = a.supply_point_id
 join site z on z.site_id = a.site_id
+join organisation o on o.organisation_id = a.organisation_id
 left join tariff g on g.tariff_id = a.tariff_id
 -- At most one by its index; the limit makes the planner look it up instead of reading all that there are.
 left join lateral (
@@ -124,7 +130,8 @@ returning i.*
 )
 
 CLAIMED = """
-select m.*, z.zone, t.wanted_closed, exists (
+select m.*, z.zone, t.wanted_closed,
+    o.policy::text as o_policy, z.policy::text as z_policy, a.policy::text as a_policy, exists (
     select from supply_hold h
     where h.meter_id = m.meter_id and h.kind = any(%(forbidding)s)
         and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
@@ -134,6 +141,7 @@ join meter_state t on t.meter_id = m.meter_id
 join installation i on i.meter_id = m.meter_id and i.ended_at is null
 join account a on a.account_id = i.account_id
 join site z on z.site_id = a.site_id
+join organisation o on o.organisation_id = a.organisation_id
 where m.meter_id = any(%(ids)s)
 """
 

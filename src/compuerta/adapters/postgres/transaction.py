@@ -12,13 +12,19 @@ from uuid import UUID
 
 import psycopg
 
-from compuerta.adapters.postgres import outbox, rows, statements, tariffs
+from compuerta.adapters.postgres import outbox, rows, statements, supply, tariffs
+from compuerta.adapters.postgres.access import PostgresAccess
+from compuerta.adapters.postgres.alarms import PostgresAlarms
+from compuerta.adapters.postgres.masses import PostgresMasses
+from compuerta.adapters.postgres.messages import PostgresMessages
+from compuerta.adapters.postgres.occupancy import PostgresOccupancy
 from compuerta.adapters.postgres.rows import Row
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting, judge_all
 from compuerta.domain.money import minor_digits
 from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
 from compuerta.domain.payment import Attempt
+from compuerta.domain.supply import HoldKind
 from compuerta.services.facts import BilledBy
 from compuerta.services.records import (
     ALARM_OTHERS,
@@ -32,10 +38,10 @@ from compuerta.services.records import (
     Case,
     Charge,
     Claim,
+    EmergencyCredit,
     Endpoint,
     Hold,
     Holdings,
-    HoldKind,
     Inbound,
     Instant,
     Key,
@@ -72,6 +78,11 @@ class PostgresTransaction:
         self._connection = connection
         self._schedules = schedules
         self._waiting: dict[str, _Write] = {}
+        self.alarms = PostgresAlarms(self)
+        self.messages = PostgresMessages(self)
+        self.occupancy = PostgresOccupancy(self)
+        self.access = PostgresAccess(self)
+        self.masses = PostgresMasses(self)
         self.made_work = False  # something is due for a gateway once this commits
 
     # registry ------------------------------------------------------------------------------------------
@@ -89,7 +100,7 @@ class PostgresTransaction:
         )  # fmt: skip
 
     def add_endpoint(self, endpoint: Endpoint) -> None:
-        self._insert("endpoint", [rows.columns(endpoint)])
+        self.insert("endpoint", [rows.columns(endpoint)])
 
     def add_meter(self, entry: MeterEntry) -> int:
         require_meter_no(entry.meter_no)
@@ -106,9 +117,11 @@ class PostgresTransaction:
 
     def add_account(self, opening: AccountOpening) -> int:
         supply_point_id = self._one(
-            """insert into supply_point (site_id, name, pay_token) values (%s, %s, %s)
+            """insert into supply_point (site_id, building, floor, name, pay_token)
+            values (%s, %s, %s, %s, %s)
+            on conflict (site_id, building, name) where name <> '-' do update set floor = supply_point.floor
             returning supply_point_id""",
-            opening.site_id, opening.supply_point, opening.pay_token,
+            opening.site_id, opening.building, opening.floor, opening.supply_point, opening.pay_token,
         )  # fmt: skip
         account_id = self._one(
             """insert into account
@@ -132,7 +145,7 @@ class PostgresTransaction:
         return account_id
 
     def add_provider_account(self, account: ProviderAccount) -> None:
-        self._insert("provider_account", [rows.columns(account)])
+        self.insert("provider_account", [rows.columns(account)])
 
     def provider_account(self, provider: str) -> ProviderAccount | None:
         found = self._all("select * from provider_account where provider = %s", provider)
@@ -180,13 +193,13 @@ class PostgresTransaction:
         return tariffs.versions(self, tariff_ids)
 
     def put_version(self, version: TariffVersion) -> None:
-        self._insert("tariff_version", [tariffs.version_columns(version)])
+        self.insert("tariff_version", [tariffs.version_columns(version)])
         self._note_decision(version)
 
     def save_version(self, version: TariffVersion) -> None:
         row = tariffs.version_columns(version)
         key = ("tariff_id", "version_no")
-        self._update("tariff_version", [row], key=key, changed=tuple(row.keys() - set(key)))
+        self.update("tariff_version", [row], key=key, changed=tuple(row.keys() - set(key)))
         self._note_decision(version)
 
     def _note_decision(self, version: TariffVersion) -> None:
@@ -196,7 +209,7 @@ class PostgresTransaction:
             self._run("update tariff set generation = generation + 1 where tariff_id = %s", tariff_id)
 
     def assign(self, assignment: Assignment) -> None:
-        self._insert("tariff_assignment", [tariffs.assignment_columns(assignment)])
+        self.insert("tariff_assignment", [tariffs.assignment_columns(assignment)])
         self._run("update account set reassigned = true where account_id = %s", assignment.account_id)
 
     def accounts_on(self, tariff_id: int, *, now: datetime) -> list[int]:
@@ -266,11 +279,11 @@ class PostgresTransaction:
             attempt.provider, attempt.reference, attempt.account_id, attempt.attempt_id,
         )  # fmt: skip
         if new:
-            self._insert("attempt", [rows.columns(attempt)])
+            self.insert("attempt", [rows.columns(attempt)])
         return bool(new)
 
     def save_attempts(self, attempts: Iterable[Attempt]) -> None:
-        self._update(
+        self.update(
             "attempt",
             [rows.columns(attempt) for attempt in attempts],
             key=("account_id", "attempt_id"),
@@ -295,7 +308,7 @@ class PostgresTransaction:
         return {(payment.provider, payment.transaction_no): payment for payment in payments}
 
     def put_payments(self, payments: Sequence[Payment]) -> None:
-        self._insert(
+        self.insert(
             "payment_reference",
             [
                 {
@@ -308,7 +321,7 @@ class PostgresTransaction:
                 for payment in payments
             ],
         )
-        self._insert("payment", [rows.columns(payment) for payment in payments])
+        self.insert("payment", [rows.columns(payment) for payment in payments])
 
     def book(self, postings: Sequence[Posting]) -> list[Outcome]:
         judged = judge_all(postings, known={})
@@ -329,10 +342,10 @@ class PostgresTransaction:
         return [outcome for _, outcome in judge_all(postings, known=there)]
 
     def put_recharges(self, recharges: Sequence[Recharge]) -> None:
-        self._insert("recharge", [rows.columns(recharge) for recharge in recharges])
+        self.insert("recharge", [rows.columns(recharge) for recharge in recharges])
 
     def put_instants(self, instants: Sequence[RechargeInstant]) -> None:
-        self._insert("recharge_instant", [rows.columns(each) for each in instants], on_conflict="do nothing")
+        self.insert("recharge_instant", [rows.columns(each) for each in instants], on_conflict="do nothing")
         credited = {each.account_id for each in instants if each.instant is Instant.CREDITED}
         if credited:
             self._write(
@@ -360,25 +373,26 @@ class PostgresTransaction:
         return [(row["account_id"], row["recharge_id"]) for row in found]
 
     def put_bills(self, bills: Sequence[BillOpening]) -> None:
-        self._insert("bill", [rows.columns(each, tally="opening") for each in bills])
+        self.insert("bill", [rows.columns(each, tally="opening") for each in bills])
 
     def put_charges(self, charges: Sequence[Charge]) -> None:
-        self._insert("charge", [tariffs.charge_columns(charge) for charge in charges])
+        self.insert("charge", [tariffs.charge_columns(charge) for charge in charges])
 
     def save_holdings(self, holdings: Sequence[Holdings]) -> None:
-        self._update(
+        self.update(
             "account_state",
             [rows.columns(each) for each in holdings],
             key=("account_id",),
             changed=(
                 "register_wh", "register_at", "register_rates_wh", "billed_wh", "billing_held", "tally",
+                "warned", "warned_of",
             ),
         )  # fmt: skip
 
     # instructions --------------------------------------------------------------------------------------
 
     def put_instructions(self, instructions: Sequence[Instruction]) -> None:
-        self._insert("instruction", [rows.columns(each) for each in instructions])
+        self.insert("instruction", [rows.columns(each) for each in instructions])
         self.made_work = self.made_work or bool(instructions)
         given: dict[int, int] = {}
         for each in instructions:
@@ -396,7 +410,7 @@ class PostgresTransaction:
             )
 
     def save_instructions(self, instructions: Sequence[Instruction]) -> None:
-        self._update(
+        self.update(
             "instruction",
             [rows.columns(each) for each in instructions],
             key=("meter_id", "instruction_id"),
@@ -454,27 +468,46 @@ class PostgresTransaction:
     # meters --------------------------------------------------------------------------------------------
 
     def put_readings(self, readings: Sequence[Reading]) -> None:
-        self._insert("reading", [rows.columns(each) for each in readings], on_conflict="do nothing")
+        self.insert("reading", [rows.columns(each) for each in readings], on_conflict="do nothing")
 
     def save_snapshots(self, snapshots: Sequence[MeterSnapshot]) -> None:
-        self._update(
+        self.update(
             "meter_state",
             [rows.columns(each) for each in snapshots],
             key=("meter_id",),
             changed=(
-                "wanted_closed", "wanted_reason", "relay", "energy_wh", "balance_minor", "purchase_no",
-                "power_w", "flags", "read_at", "heard_at",
+                "wanted_closed", "wanted_reason", "wanted_kept", "decide_at", "out_since", "differs_since",
+                "relay", "energy_wh", "balance_minor", "purchase_no", "power_w", "flags", "counts", "read_at",
+                "heard_at",
             ),
         )  # fmt: skip
 
     def put_load_days(self, days: Sequence[LoadDay]) -> None:
-        self._insert("load_day", [rows.columns(each) for each in days])
+        self.insert("load_day", [rows.columns(each) for each in days])
 
     def load_days(self, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> list[LoadDay]:
         return tariffs.load_days(self, meter_ids, since=since, until=until)
 
     def put_hold(self, hold: Hold) -> None:
-        self._insert("supply_hold", [rows.columns(hold, start="started_at", end="ended_at")])
+        self.insert("supply_hold", [rows.columns(hold, start="started_at", end="ended_at")])
+
+    def holds_of(self, meter_ids: Iterable[int], *, at: datetime) -> list[Hold]:
+        return supply.holds_of(self, meter_ids, at=at)
+
+    def claim_decisions(self, *, now: datetime, limit: int) -> list[int]:
+        return supply.claim_decisions(self, now=now, limit=limit)
+
+    def emergencies(self, account_ids: Iterable[int]) -> dict[int, EmergencyCredit]:
+        return supply.emergencies(self, account_ids)
+
+    def put_emergency(self, emergency: EmergencyCredit) -> None:
+        supply.put_emergency(self, emergency)
+
+    def paying(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, datetime]:
+        return supply.paying(self, account_ids, now=now)
+
+    def put_policy(self, *, scope: str, scope_id: int, document: str) -> None:
+        supply.put_policy(self, scope=scope, scope_id=scope_id, document=document)
 
     def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
         found = self._all(statements.HOLD_EDGES, since, until, since, until)
@@ -491,7 +524,7 @@ class PostgresTransaction:
     # people --------------------------------------------------------------------------------------------
 
     def put_cases(self, cases: Sequence[Case]) -> None:
-        self._insert("case_file", [rows.columns(each) for each in cases], on_conflict="do nothing")
+        self.insert("case_file", [rows.columns(each) for each in cases], on_conflict="do nothing")
 
     def put_alarms(self, alarms: Sequence[Alarm]) -> None:
         for alarm in alarms:
@@ -502,14 +535,14 @@ class PostgresTransaction:
             )  # fmt: skip
 
     def put_warnings(self, warnings: Sequence[Warned]) -> None:
-        self._insert("warning", [rows.columns(each) for each in warnings], on_conflict="do nothing")
+        self.insert("warning", [rows.columns(each) for each in warnings], on_conflict="do nothing")
 
     def put_inbound(self, messages: Sequence[Inbound]) -> None:
         kept = [{**rows.columns(each), "headers": dict(each.headers)} for each in messages]
-        self._insert("inbound_message", kept)
+        self.insert("inbound_message", kept)
 
     def put_audit(self, entries: Sequence[AuditEntry]) -> None:
-        self._insert("audit", [rows.columns(each) for each in entries])
+        self.insert("audit", [rows.columns(each) for each in entries])
 
     def put_beat(self, *, role: str, instance: str, started_at: datetime, at: datetime) -> None:
         self._run(
@@ -539,6 +572,11 @@ class PostgresTransaction:
             parts = ", ".join(f"{table}_written as ({write.statement})" for table, write in waiting.items())
             self._connection.execute(f"with {parts} select", [write.value for write in waiting.values()])
 
+    def run(self, statement: str, values: Mapping[str, object]) -> None:
+        """Run one statement with named values that returns no rows."""
+        self.flush()
+        self._connection.execute(statement, values)
+
     def _run(self, statement: str, *values: object) -> None:
         self.flush()
         self._connection.execute(statement, values)
@@ -552,7 +590,8 @@ class PostgresTransaction:
         number: int = next(iter(row.values()))
         return number
 
-    def _insert(self, table: str, records: Sequence[Row], *, on_conflict: str = "") -> None:
+    def insert(self, table: str, records: Sequence[Row], *, on_conflict: str = "") -> None:
+        """Queue new rows of a table."""
         if not records:
             return
         names = ", ".join(records[0])
@@ -564,9 +603,10 @@ class PostgresTransaction:
             rows.packed(records),
         )
 
-    def _update(
+    def update(
         self, table: str, records: Sequence[Row], *, key: tuple[str, ...], changed: tuple[str, ...]
     ) -> None:
+        """Queue changes of rows that are named by their key."""
         if not records:
             return
         sets = ", ".join(f"{name} = r.{name}" for name in changed)

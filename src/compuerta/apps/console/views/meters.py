@@ -17,9 +17,9 @@ from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
 from compuerta.apps.console.screens import show
 from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.supply import HoldKind
 from compuerta.services import holding
 from compuerta.services.acting import Actor
-from compuerta.services.records import HoldKind
 
 
 @for_people
