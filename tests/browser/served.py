@@ -16,6 +16,7 @@ from tests.browser.building import a_building
 from tests.unit.payments.wechat_side import a_cheap_pair
 
 from compuerta.adapters.payments.http import Steps, converse_with
+from compuerta.domain.access import Right
 from compuerta.domain.errors import Unreachable
 from compuerta.services.payment_ports import HttpRequest, HttpResponse, Presentation
 
@@ -35,8 +36,8 @@ def main(port: int) -> None:
 
     building = a_building(work.settings.DATABASE_URL, now=wiring.now())
     for name, language, rights in (
-        ("ana", "es", (people.SELL, people.SWITCH, people.DRAFT, people.ASSIGN)),
-        ("bruno", "en", (people.DRAFT, people.APPROVE)),
+        ("ana", "es", (Right.SELL, Right.SWITCH, Right.DRAFT_TARIFF, Right.ASSIGN_TARIFF)),
+        ("bruno", "en", (Right.DRAFT_TARIFF, Right.APPROVE_TARIFF)),
         ("guest", "en", ()),
         ("guessed", "en", ()),
     ):
@@ -52,7 +53,7 @@ def main(port: int) -> None:
         password=PASSWORD,
         organisation_id=building.other_organisation_id,
         language="en",
-        rights=(people.DRAFT,),
+        rights=(Right.DRAFT_TARIFF,),
     )
     world, provider = a_cheap_pair(seed=Random().randrange(2**32))
 

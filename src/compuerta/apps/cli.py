@@ -18,6 +18,7 @@ from rich.text import Text
 from compuerta import __version__
 from compuerta.apps import config, head_end_cli, tariff_cli
 from compuerta.apps.config import Settings
+from compuerta.domain.access import Role
 from compuerta.domain.errors import Broken, CompuertaError, Refused
 
 app = typer.Typer(
@@ -118,6 +119,7 @@ def person(
     name: str,
     organisation: Annotated[int, typer.Option(min=1, max=BIGINT_MAX, help="number of the organisation")],
     language: Literal["en", "es", "zh-hans"] = "es",
+    role: Annotated[list[Role] | None, typer.Option(help="repeatable; owner without it")] = None,
 ) -> None:
     """Add somebody who may sign in to the console; the password is asked for, or in COMPUERTA_PASSWORD."""
     from compuerta.apps.wiring import database_url
@@ -131,7 +133,7 @@ def person(
     from django.core.exceptions import ValidationError
     from django.db import DataError, IntegrityError
 
-    from compuerta.apps.console.people import APPROVE, ASSIGN, DRAFT, SELL, SWITCH, add_person
+    from compuerta.apps.console.people import add_person
 
     try:
         validate_password(password)
@@ -141,7 +143,7 @@ def person(
                 password=password,
                 organisation_id=organisation,
                 language=language,
-                rights=(SELL, SWITCH, DRAFT, APPROVE, ASSIGN),
+                roles=[each.value for each in role or (Role.OWNER,)],
             )
     except ValidationError as error:
         raise PersonRefused(name, " ".join(error.messages)) from error

@@ -86,6 +86,7 @@ def machines_door(
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.state.desk = desk  # where `callers.needs` looks keys up
     app.include_router(machines.router_for(machines.Machines(desk=desk, providers=providers, talk=talk)))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.api.machines import key_hash
+from compuerta.apps.api.callers import key_hash
 from compuerta.domain.errors import Refused
 
 KEY_BYTES = 32

@@ -4,7 +4,6 @@ Amounts are integers in the minor unit; energy is integer watt-hours; instants a
 id of a recharge, so that a request that got no answer can be made again.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,21 +11,21 @@ from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Security, status
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps.api import reading
+from compuerta.apps.api.callers import Caller, acting, needs
 from compuerta.apps.desk import Desk
 from compuerta.apps.selling import ProviderUnknown, Talk, sell
+from compuerta.domain.access import Right
 from compuerta.domain.payment import AttemptState, reference_of
 from compuerta.services.acting import Actor
 from compuerta.services.ordering import Order, ReferenceTaken
 from compuerta.services.payment_ports import PaymentProvider
 
 PAGE_MAX = 200
-_BEARER = HTTPBearer(description="an API key made by `compuerta key`")
 BIGINT_MAX = 2**63 - 1
 
 
@@ -108,15 +107,6 @@ class RechargeWish(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who asks: an organisation's machine with what it may do."""
-
-    organisation_id: int
-    name: str
-    scopes: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Machines:
     """What the API works with."""
 
@@ -136,6 +126,8 @@ class Machines:
         return found[0]
 
 
+Asker = Annotated[Caller, Depends(needs(Right.SEE))]
+Seller = Annotated[Caller, Depends(needs(Right.SELL))]
 AccountId = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 
@@ -143,29 +135,11 @@ Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 def router_for(machines: Machines) -> APIRouter:
     """Return the routes of the machines' API."""
 
-    async def caller(sent: Annotated[HTTPAuthorizationCredentials, Security(_BEARER)]) -> Caller:
-        found = await machines.ask(reading.KEY, hash=key_hash(sent.credentials))
-        if not found:
-            raise HTTPException(
-                status.HTTP_401_UNAUTHORIZED,
-                "this API key is not known, or was revoked",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        (key,) = found
-        return Caller(
-            organisation_id=key["organisation_id"], name=key["name"], scopes=frozenset(key["scopes"])
-        )
-
     router = APIRouter(prefix="/api/v1", tags=["machines"], responses=_REFUSALS)
-    _add_meters(router, machines, caller)
-    _add_accounts(router, machines, caller)
-    _add_recharging(router, machines, caller)
+    _add_meters(router, machines)
+    _add_accounts(router, machines)
+    _add_recharging(router, machines)
     return router
-
-
-def key_hash(key: str) -> bytes:
-    """Return what is kept of an API key; keys are random, so a plain hash cannot be guessed back."""
-    return hashlib.sha256(key.encode()).digest()
 
 
 def _documented(refusals: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -193,9 +167,7 @@ _SELLING_REFUSALS = _NOT_FOUND | _documented(
 )
 
 
-def _add_meters(router: APIRouter, machines: Machines, caller: Any) -> None:
-    Asker = Annotated[Caller, Depends(caller)]  # noqa: N806  # a type, made here because the key is checked here
-
+def _add_meters(router: APIRouter, machines: Machines) -> None:
     @router.get("/meters", response_model=list[Meter])
     async def list_meters(
         asker: Asker, after: Annotated[str, Query(max_length=12)] = "", limit: Limit = 50
@@ -211,9 +183,7 @@ def _add_meters(router: APIRouter, machines: Machines, caller: Any) -> None:
         return await machines.one(reading.ONE_METER, organisation_id=asker.organisation_id, meter_no=meter_no)
 
 
-def _add_accounts(router: APIRouter, machines: Machines, caller: Any) -> None:
-    Asker = Annotated[Caller, Depends(caller)]  # noqa: N806
-
+def _add_accounts(router: APIRouter, machines: Machines) -> None:
     @router.get("/accounts", response_model=list[Account])
     async def list_accounts(
         asker: Asker, after: Annotated[int, Query(ge=0, le=BIGINT_MAX)] = 0, limit: Limit = 50
@@ -249,14 +219,7 @@ def _add_accounts(router: APIRouter, machines: Machines, caller: Any) -> None:
         )
 
 
-def _add_recharging(router: APIRouter, machines: Machines, caller: Any) -> None:
-    async def seller(asker: Annotated[Caller, Depends(caller)]) -> Caller:
-        if "sell" not in asker.scopes:
-            raise HTTPException(status.HTTP_403_FORBIDDEN, "this API key may not sell")
-        return asker
-
-    Seller = Annotated[Caller, Depends(seller)]  # noqa: N806
-
+def _add_recharging(router: APIRouter, machines: Machines) -> None:
     @router.post("/accounts/{account_id}/recharges", response_model=Recharge, responses=_SELLING_REFUSALS)
     async def recharge(
         asker: Seller, account_id: AccountId, wish: RechargeWish, request: Request
@@ -269,7 +232,7 @@ def _add_recharging(router: APIRouter, machines: Machines, caller: Any) -> None:
             if row["state"] != AttemptState.CREATED.value:
                 return row
         try:
-            await _sell(machines, asker, account_id, wish, origin=_origin(request))
+            await _sell(machines, asker, account_id, wish, acting(asker, request, why=""))
         except ReferenceTaken as taken:
             raise _taken() from taken
         return await machines.one(reading.ONE_RECHARGE, **shown)
@@ -285,9 +248,7 @@ def _taken() -> HTTPException:
     return HTTPException(status.HTTP_409_CONFLICT, "another recharge has this id; make a new one")
 
 
-async def _sell(
-    machines: Machines, asker: Caller, account_id: int, wish: RechargeWish, *, origin: str
-) -> None:
+async def _sell(machines: Machines, asker: Caller, account_id: int, wish: RechargeWish, actor: Actor) -> None:
     provider = machines.providers.get(wish.provider)
     ours = {"organisation_id": asker.organisation_id, "provider": wish.provider}
     # Another organisation's merchant account would take the money for our customer's electricity.
@@ -299,13 +260,9 @@ async def _sell(
         provider=wish.provider,
         reference=reference_of(wish.attempt_id),
         amount_minor=wish.amount_minor,
-        actor=Actor(who=f"API key {asker.name}", why="", origin=origin),
+        actor=actor,
     )
     await sell(machines.desk, order, provider=provider, talk=machines.talk)
-
-
-def _origin(request: Request) -> str:
-    return f"api {request.client.host}" if request.client is not None else "api"
 
 
 def _query(store: PostgresStore, *, statement: str, values: dict[str, object]) -> list[reading.Row]:

@@ -3,22 +3,24 @@
 Every view of the console gets a `Person`, and every query is given that person's organisation (promise A1).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from threading import BoundedSemaphore
 from typing import Any, Concatenate, ParamSpec, cast
+from uuid import uuid4
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 
 from compuerta.apps.console.models import ConsoleUser, SignInFailure
+from compuerta.domain.access import USUAL, Place, Right, covers
 from compuerta.services.acting import Actor
 
 FAILURES_MAX = 5  # wrong passwords per name ...
@@ -28,11 +30,6 @@ FAILURES_WITHIN = timedelta(
 # A password is looked at with 100 MB of memory, which is what makes guessing dear: two at once, and no more.
 _CHECKS = BoundedSemaphore(2)
 CHECK_S_MAX = 5.0
-SELL = "console.sell_recharge"
-SWITCH = "console.switch_supply"
-DRAFT = "console.draft_tariff"
-APPROVE = "console.approve_tariff"
-ASSIGN = "console.assign_tariff"
 
 Arguments = ParamSpec("Arguments")
 
@@ -44,12 +41,32 @@ class Person:
     name: str
     organisation_id: int
     organisation_name: str
-    may_sell: bool
-    may_switch: bool
-    may_draft: bool
-    may_approve: bool
-    may_assign: bool
+    rights: tuple[tuple[Place, frozenset[Right]], ...]  # what each grant gives, and where
     operates: bool  # runs the whole installation, and so sees what belongs to no organisation
+
+    def may(self, right: Right, place: Place | None = None) -> bool:
+        """Tell whether somebody has a right in a place; None = anywhere in the organisation."""
+        return any(right in held and (place is None or covers(scope, place)) for scope, held in self.rights)
+
+    @property
+    def may_sell(self) -> bool:
+        return self.may(Right.SELL)
+
+    @property
+    def may_switch(self) -> bool:
+        return self.may(Right.SWITCH)
+
+    @property
+    def may_draft(self) -> bool:
+        return self.may(Right.DRAFT_TARIFF)
+
+    @property
+    def may_approve(self) -> bool:
+        return self.may(Right.APPROVE_TARIFF)
+
+    @property
+    def may_assign(self) -> bool:
+        return self.may(Right.ASSIGN_TARIFF)
 
 
 def for_people(
@@ -69,9 +86,18 @@ def actor(request: HttpRequest, person: Person, *, why: str) -> Actor:
     return Actor(who=person.name, why=why, origin=f"console {request.META.get('REMOTE_ADDR', '')}".strip())
 
 
-def may_sell(request: HttpRequest) -> bool:
-    """Tell whether the till is shown in the menu."""
-    return isinstance(request.user, User) and request.user.has_perm(SELL)
+def menu_shows(right: Right) -> Callable[[HttpRequest], bool]:
+    """Return what tells whether an entry is in somebody's menu: by a right that they have anywhere."""
+
+    def shown(request: HttpRequest) -> bool:
+        if not isinstance(request.user, User):
+            return False
+        return any(right in held for _, held in _rights(request.user.get_username()))
+
+    return shown
+
+
+may_sell = menu_shows(Right.SELL)
 
 
 def may_administer(request: HttpRequest) -> bool:
@@ -80,15 +106,41 @@ def may_administer(request: HttpRequest) -> bool:
 
 
 def add_person(
-    name: str, *, password: str, organisation_id: int, language: str = "en", rights: tuple[str, ...] = ()
+    name: str,
+    *,
+    password: str,
+    organisation_id: int,
+    language: str = "en",
+    roles: Iterable[str] = (),
+    rights: Iterable[Right] = (),
 ) -> None:
-    """Add somebody who may sign in and work for an organisation; `rights` are those named above."""
+    """Add somebody who may sign in, with roles in the whole organisation.
+
+    `rights` make a role of the organisation's own with these and `see`, `see_money`.
+    """
     with transaction.atomic():
         user = User.objects.create_user(name, password=password, is_staff=True)
         ConsoleUser.objects.create(user=user, organisation_id=organisation_id, language=language)
-        codenames = [right.removeprefix("console.") for right in rights]
-        granted = Permission.objects.filter(content_type__app_label="console", codename__in=codenames)
-        user.user_permissions.set(granted)
+        given = list(roles)
+        if rights or not given:
+            given.append(_own_role(organisation_id, {Right.SEE, Right.SEE_MONEY, *rights}))
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                """insert into role_grant
+                (grant_id, organisation_id, user_name, role, granted_by, granted_at)
+                values (%s, %s, %s, %s, 'the installation', %s)""",
+                [(uuid4(), organisation_id, name, role, datetime.now(UTC)) for role in given],
+            )
+
+
+def _own_role(organisation_id: int, rights: Set[Right]) -> str:
+    values = sorted(right.value for right in rights)
+    name = ", ".join(values)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into role values (%s, %s, %s) on conflict do nothing", [organisation_id, name, values]
+        )
+    return name
 
 
 class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no types
@@ -125,10 +177,30 @@ def _person(request: HttpRequest) -> Person:
         name=user.get_username(),
         organisation_id=work.organisation.organisation_id,
         organisation_name=work.organisation.name,
-        may_sell=user.has_perm(SELL),
-        may_switch=user.has_perm(SWITCH),
-        may_draft=user.has_perm(DRAFT),
-        may_approve=user.has_perm(APPROVE),
-        may_assign=user.has_perm(ASSIGN),
+        rights=_rights(user.get_username()),
         operates=user.is_superuser,
     )
+
+
+def _rights(name: str) -> tuple[tuple[Place, frozenset[Right]], ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select g.organisation_id, g.site_id, g.building, g.role, r.rights
+            from role_grant g
+            join auth_user u on u.username = g.user_name
+            join console_user c on c.user_id = u.id and c.organisation_id = g.organisation_id
+            left join role r on r.organisation_id = g.organisation_id and r.role = g.role
+            where g.user_name = %s and g.revoked_at is null""",
+            [name],
+        )
+        return tuple(
+            (Place(organisation_id=organisation_id, site_id=site_id, building=building), _held(role, own))
+            for organisation_id, site_id, building, role, own in cursor.fetchall()
+        )
+
+
+def _held(role: str, own: list[str] | None) -> frozenset[Right]:
+    # An organisation's own role goes before the usual one of that name.
+    if own is None:
+        return USUAL.get(role, frozenset())
+    return frozenset(right for right in Right if right.value in own)
