@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from compuerta.domain.contact import Language
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter, Site
@@ -11,6 +12,8 @@ from compuerta.domain.payment import Attempt
 from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
+from compuerta.services.mass_port import MassItem, MassOperation
+from compuerta.services.message_port import Contact, Message, Template
 from compuerta.services.records import (
     Alarm,
     Assignment,
@@ -32,6 +35,7 @@ from compuerta.services.records import (
     Reading,
     Recharge,
     RechargeInstant,
+    SupplyChange,
     TariffEntry,
     TariffVersion,
     Warned,
@@ -71,9 +75,15 @@ class Tables:
     readings: dict[tuple[int, datetime], Reading] = field(default_factory=dict)
     holds: dict[UUID, Hold] = field(default_factory=dict)
     emergencies: dict[tuple[int, datetime], EmergencyCredit] = field(default_factory=dict)
+    mass_operations: dict[UUID, MassOperation] = field(default_factory=dict)
+    mass_items: dict[tuple[UUID, int], MassItem] = field(default_factory=dict)
+    supply_changes: list[SupplyChange] = field(default_factory=list)
     cases: dict[UUID, Case] = field(default_factory=dict)
     alarms: dict[tuple[str, str], tuple[Alarm, int]] = field(default_factory=dict)
     warnings: list[Warned] = field(default_factory=list)
+    contacts: dict[UUID, Contact] = field(default_factory=dict)
+    templates: dict[tuple[int, str, Language], Template] = field(default_factory=dict)
+    messages: dict[UUID, Message] = field(default_factory=dict)
     inbound: list[Inbound] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index

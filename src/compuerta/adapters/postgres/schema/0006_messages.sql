@@ -24,7 +24,10 @@ create table contact (
     language text not null check (language in ('en', 'es', 'zh-hans')),
     wants text[] not null, -- which kinds of messages: warning, supply, payment, alarm
     created_at timestamptz not null,
+    confirmed_at timestamptz, -- what a resident adds is confirmed by a code that is sent there
     opted_out_at timestamptz,
+    code text not null default '',
+    code_tries integer not null default 0,
     check (num_nonnulls(account_id, user_name) = 1)
 );
 comment on table contact is 'reference: where a person is reached, and about what';
@@ -75,4 +78,8 @@ create index message_of_account on message (account_id, created_at) where accoun
 create index message_by_provider on message (channel, provider_id) where provider_id is not null;
 create index message_of_contact on message (contact_id, created_at);
 
+create index message_lease on message (lease_until) where lease_until is not null;
+create index contact_of_address on contact (address);
+
 grant select, insert, update on contact, message_template, message to compuerta_work;
+grant delete on message_template to compuerta_work;
