@@ -39,6 +39,24 @@ def connection(postgres_url: str) -> Iterator[Connection]:
         yield opened
 
 
+# Of kept tables that the use cases above do not reach.
+_RAW = (
+    "insert into adjustment values (2, gen_random_uuid(), 'carried', 100, 'ana', 'meter exchanged', now())",
+    """insert into move (organisation_id, move_id, kind, at, who, why)
+    select organisation_id, gen_random_uuid(), 'out', now(), 'ana', 'moves away' from organisation limit 1""",
+    """with raised as (
+        insert into meter_alarm
+            (meter_id, alarm_id, organisation_id, kind, severity, detail, raised_at, last_at)
+        values (1, gen_random_uuid(), 1, 'cover_open', 'danger', 'opened', now(), now())
+        returning meter_id, alarm_id
+    )
+    insert into alarm_photo
+    select meter_id, alarm_id, gen_random_uuid(), 'image/png', 'x', 'ana', now() from raised""",
+    """insert into supply_change (meter_id, account_id, at, closed, kept, reason, was_reason)
+    values (1, 2, now(), true, false, 'in_credit', '')""",
+)
+
+
 @pytest.fixture
 def lived_in(postgres_url: str, connection: Connection) -> Connection:
     """The owner's connection to a database in which a recharge went its whole way."""
@@ -69,4 +87,6 @@ def lived_in(postgres_url: str, connection: Connection) -> Connection:
         "insert into load_day (meter_id, starts_at, minutes, wh) values (%s, %s, 60, '{1, 2, 3}')",
         (platforms.meter_id, NOON),
     )
+    for row in _RAW:
+        connection.execute(row)
     return connection

@@ -31,7 +31,13 @@ KEPT = (
     "bill",
     "tariff_assignment",
     "load_day",
+    "adjustment",
+    "move",
+    "alarm_photo",
+    "supply_change",
 )
+# Receipts: the landlord's acts, with copies of figures that distributed tables hold.
+RECEIPTS = {"move"}
 
 A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"
 
@@ -83,11 +89,10 @@ def uniques(connection: Connection) -> list[tuple[str, str, list[str], bool]]:
 
 
 def shard_keys(connection: Connection) -> dict[str, str]:
-    """Return the column that each distributed table would be sharded by: the first of its primary key."""
+    """Return the column that each distributed table would be sharded by: the first of its key."""
     tables = distributed(connection)
-    return {
-        table: columns[0] for table, _, columns, primary in uniques(connection) if primary and table in tables
-    }
+    primary_last = sorted(uniques(connection), key=lambda each: each[3])
+    return {table: columns[0] for table, _, columns, _ in primary_last if table in tables}
 
 
 def test_every_table_says_whether_it_is_distributed_or_reference(connection: Connection) -> None:
@@ -143,7 +148,7 @@ def test_what_holds_money_energy_readings_or_instructions_is_distributed(connect
     columns = connection.execute(_COLUMNS).fetchall()
     counting = {str(table) for table, column in columns if str(column).endswith(("_minor", "_wh"))}
 
-    assert (counting & tables) | {"instruction", "reading"} <= distributed(connection)
+    assert (counting & tables - RECEIPTS) | {"instruction", "reading"} <= distributed(connection)
     assert "account_state" in counting
 
 

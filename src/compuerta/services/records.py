@@ -336,6 +336,21 @@ class EmergencyCredit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyChange:
+    """A decision on supply that differs from the one before: the relay's story is made of these."""
+
+    meter_id: int
+    account_id: int
+    at: datetime
+    closed: bool
+    kept: bool
+    reason: str  # a reason's name
+    was_closed: bool | None  # None = nobody had decided before
+    was_reason: str
+    until: datetime | None = None  # when the clock alone may change it again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """Who changed what, why, from where (promise A2)."""
 

@@ -46,6 +46,7 @@ from compuerta.services.records import (
     Reading,
     Recharge,
     RechargeInstant,
+    SupplyChange,
     TariffEntry,
     TariffVersion,
     Warned,
@@ -251,6 +252,7 @@ class Transaction(Protocol):
         """Return until when somebody is waiting to pay, of those accounts where somebody is."""
         ...
 
+    def put_supply_changes(self, changes: Sequence[SupplyChange]) -> None: ...
     def put_policy(self, *, scope: str, scope_id: int, document: str) -> None:
         """Write what an organisation, a site or an account has settled, as JSON."""
         ...

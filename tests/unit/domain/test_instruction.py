@@ -36,6 +36,8 @@ WAYS = {
     (State.IN_FLIGHT, Event.MISSED): State.WAITING,
     (State.IN_FLIGHT, Event.REPLACED): State.SUPERSEDED,
     (State.ACCEPTED, Event.CLAIMED): State.IN_FLIGHT,
+    (State.WAITING, Event.ABANDONED): State.CANCELLED,
+    (State.ACCEPTED, Event.ABANDONED): State.CANCELLED,
 }
 NO_WAYS = sorted(set(product(State, Event)) - WAYS.keys(), key=str)
 
@@ -57,7 +59,7 @@ def test_any_other_way_is_a_bug(state: State, event: Event) -> None:
 def test_what_has_ended_stays_ended() -> None:
     ended = set(State) - OPEN
 
-    assert ended == {State.DONE, State.REFUSED, State.SUPERSEDED}
+    assert ended == {State.DONE, State.REFUSED, State.SUPERSEDED, State.CANCELLED}
     assert not {state for state, _ in WAYS} & ended
 
 

@@ -53,6 +53,7 @@ from compuerta.services.records import (
     Reading,
     Recharge,
     RechargeInstant,
+    SupplyChange,
     TariffEntry,
     TariffVersion,
     Warned,
@@ -442,6 +443,9 @@ class MemoryTransaction:
 
     def paying(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, datetime]:
         return supply.paying(self._tables, account_ids, now=now)
+
+    def put_supply_changes(self, changes: Sequence[SupplyChange]) -> None:
+        self._tables.supply_changes += changes
 
     def put_policy(self, *, scope: str, scope_id: int, document: str) -> None:
         self._tables.policies[scope, scope_id] = document

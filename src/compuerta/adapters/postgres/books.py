@@ -19,8 +19,8 @@ Record = TypeVar("Record")
 _ONE_INSTANT = OPTIONS + r" -c default_transaction_isolation=repeatable\ read"
 
 _ACCOUNTS = """
-select a.account_id, a.organisation_id, a.site_id, a.kind, a.name, p.name as supply_point, z.currency,
-    z.zone, a.tariff_id, i.meter_id, p.pay_token, a.opened_at, a.closed_at
+select a.account_id, a.organisation_id, a.site_id, a.kind, a.name, p.name as supply_point, p.building,
+    z.currency, z.zone, a.tariff_id, i.meter_id, p.pay_token, a.opened_at, a.closed_at
 from account a
 join supply_point p using (supply_point_id)
 join site z on z.site_id = a.site_id
@@ -29,7 +29,7 @@ order by a.account_id
 """
 _HOLDINGS = """
 select account_id, undelivered_minor, delivered_minor, register_wh, register_at, billed_wh, billing_held,
-    register_rates_wh, tally
+    register_rates_wh, tally, warned, warned_of
 from account_state order by account_id
 """
 _CHARGES = """
@@ -38,7 +38,8 @@ select account_id, charge_id, meter_id, read_at, from_wh, to_wh, bill_before_min
 from charge where bill_start is not null order by account_id, from_wh
 """
 _HOLDS = """
-select meter_id, hold_id, kind, owner, note, started_at as start, ended_at as "end"
+select meter_id, hold_id, kind, owner, note, started_at as start, ended_at as "end",
+    until_wh, ended_by
 from supply_hold order by meter_id, hold_id
 """
 _CASES = "select account_id, case_id, kind, detail, opened_at from case_file order by account_id, case_id"

@@ -173,10 +173,10 @@ where not exists (
 # Providers are asked about those that have waited longest.
 CLAIM_ATTEMPTS = """
 with due as (
-    select account_id, attempt_id from attempt where ask_at <= %s
-    order by ask_at, reference limit %s for update skip locked
+    select account_id, attempt_id from attempt where ask_at <= %(now)s
+    order by ask_at, reference limit %(limit)s for update skip locked
 )
-update attempt a set ask_at = %s from due
+update attempt a set ask_at = %(until)s from due
 where a.account_id = due.account_id and a.attempt_id = due.attempt_id
 returning a.*
 """

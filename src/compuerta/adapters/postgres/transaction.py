@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 
-from compuerta.adapters.postgres import outbox, rows, statements, supply, tariffs
+from compuerta.adapters.postgres import outbox, payments, registry, rows, statements, supply, tariffs
 from compuerta.adapters.postgres.access import PostgresAccess
 from compuerta.adapters.postgres.alarms import PostgresAlarms
 from compuerta.adapters.postgres.masses import PostgresMasses
@@ -21,8 +21,7 @@ from compuerta.adapters.postgres.occupancy import PostgresOccupancy
 from compuerta.adapters.postgres.rows import Row
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting, judge_all
-from compuerta.domain.money import minor_digits
-from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
+from compuerta.domain.party import Meter
 from compuerta.domain.payment import Attempt
 from compuerta.domain.supply import HoldKind
 from compuerta.services.facts import BilledBy
@@ -53,6 +52,7 @@ from compuerta.services.records import (
     Reading,
     Recharge,
     RechargeInstant,
+    SupplyChange,
     TariffEntry,
     TariffVersion,
     Warned,
@@ -88,90 +88,39 @@ class PostgresTransaction:
     # registry ------------------------------------------------------------------------------------------
 
     def add_organisation(self, name: str) -> int:
-        return self._one("insert into organisation (name) values (%s) returning organisation_id", name)
+        return registry.add_organisation(self, name)
 
     def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
-        zone_of(zone)
-        minor_digits(currency)
-        return self._one(
-            """insert into site (organisation_id, name, zone, currency) values (%s, %s, %s, %s)
-            returning site_id""",
-            organisation_id, name, zone, currency,
-        )  # fmt: skip
+        return registry.add_site(
+            self, organisation_id=organisation_id, name=name, zone=zone, currency=currency
+        )
 
     def add_endpoint(self, endpoint: Endpoint) -> None:
         self.insert("endpoint", [rows.columns(endpoint)])
 
     def add_meter(self, entry: MeterEntry) -> int:
-        require_meter_no(entry.meter_no)
-        require_meter_no(entry.customer_no)
-        meter_id = self._one(
-            """insert into meter
-                (organisation_id, meter_no, model, credit_authority, customer_no, endpoint_id, road)
-            values (%s, %s, %s, %s, %s, %s, %s) returning meter_id""",
-            entry.organisation_id, entry.meter_no, entry.model, entry.credit_authority.value,
-            entry.customer_no, entry.endpoint_id, entry.road.value,
-        )  # fmt: skip
-        self._run("insert into meter_state (meter_id) values (%s)", meter_id)
-        return meter_id
+        return registry.add_meter(self, entry)
 
     def add_account(self, opening: AccountOpening) -> int:
-        supply_point_id = self._one(
-            """insert into supply_point (site_id, building, floor, name, pay_token)
-            values (%s, %s, %s, %s, %s)
-            on conflict (site_id, building, name) where name <> '-' do update set floor = supply_point.floor
-            returning supply_point_id""",
-            opening.site_id, opening.building, opening.floor, opening.supply_point, opening.pay_token,
-        )  # fmt: skip
-        account_id = self._one(
-            """insert into account
-                (organisation_id, site_id, supply_point_id, kind, name, tariff_id, persons, contracted_w,
-                opened_at, billed_by)
-            select organisation_id, site_id, %s, %s, %s, %s, %s, %s, %s, %s from site where site_id = %s
-            returning account_id""",
-            supply_point_id, opening.kind.value, opening.name, opening.tariff_id, opening.terms.persons,
-            opening.terms.contracted_w, opening.opened_at,
-            "intervals" if opening.by_intervals else "register", opening.site_id,
-        )  # fmt: skip
-        self._run(
-            "insert into account_state (account_id, register_wh) values (%s, %s)",
-            account_id, opening.register_wh,
-        )  # fmt: skip
-        if opening.meter_id is not None:
-            self._run(
-                "insert into installation (meter_id, account_id, started_at) values (%s, %s, %s)",
-                opening.meter_id, account_id, opening.opened_at,
-            )  # fmt: skip
-        return account_id
+        return registry.add_account(self, opening)
 
     def add_provider_account(self, account: ProviderAccount) -> None:
         self.insert("provider_account", [rows.columns(account)])
 
     def provider_account(self, provider: str) -> ProviderAccount | None:
-        found = self._all("select * from provider_account where provider = %s", provider)
-        return ProviderAccount(**found[0]) if found else None
+        return registry.provider_account(self, provider)
 
     def endpoints(self) -> list[Endpoint]:
-        found = self._all("select * from endpoint order by endpoint_id")
-        return [Endpoint(**{**row, "road": RoadKind(row["road"])}) for row in found]
+        return registry.endpoints(self)
 
     def meters(self) -> list[Meter]:
-        return [rows.to_meter(row) for row in self._all("select * from meter order by meter_id")]
+        return registry.meters(self)
 
     def zones(self) -> dict[int, str]:
-        found = self._all(
-            """select i.meter_id, z.zone from installation i
-            join account a using (account_id) join site z using (site_id) where i.ended_at is null"""
-        )
-        return {row["meter_id"]: row["zone"] for row in found}
+        return registry.zones(self)
 
     def account_by_token(self, pay_token: UUID) -> int | None:
-        found = self._all(
-            """select a.account_id from account a join supply_point p using (supply_point_id)
-            where p.pay_token = %s and a.closed_at is null""",
-            pay_token,
-        )
-        return found[0]["account_id"] if found else None
+        return registry.account_by_token(self, pay_token)
 
     # tariffs -------------------------------------------------------------------------------------------
 
@@ -245,42 +194,16 @@ class PostgresTransaction:
         return tariffs.interval_accounts(self, after=after, limit=limit)
 
     def accounts_of_meters(self, meter_ids: Iterable[int]) -> dict[int, int]:
-        found = self._all(
-            "select meter_id, account_id from installation where meter_id = any(%s) and ended_at is null",
-            sorted(set(meter_ids)),
-        )
-        return {row["meter_id"]: row["account_id"] for row in found}
+        return registry.accounts_of_meters(self, sorted(set(meter_ids)))
 
     def attempts_by_reference(self, keys: Iterable[Key]) -> dict[Key, Attempt]:
-        providers, references = _split(keys)
-        found = self._all(
-            f"""select a.* from {_referred("order")}
-            join attempt a on a.account_id = r.account_id and a.attempt_id = r.row_id
-            order by a.attempt_id for update of a""",
-            providers, references,
-        )  # fmt: skip
-        attempts = [rows.to_attempt(row) for row in found]
-        return {(attempt.provider, attempt.reference): attempt for attempt in attempts}
+        return payments.attempts_by_reference(self, keys)
 
     def attempt(self, attempt_id: UUID) -> Attempt | None:
-        found = self._all(
-            """select a.* from payment_reference r
-            join attempt a on a.account_id = r.account_id and a.attempt_id = r.row_id
-            where r.row_id = %s and r.kind = 'order'
-            for update of a""",
-            attempt_id,
-        )
-        return rows.to_attempt(found[0]) if found else None
+        return payments.attempt(self, attempt_id)
 
     def put_attempt(self, attempt: Attempt) -> bool:
-        new = self._all(
-            """insert into payment_reference (provider, kind, reference, account_id, row_id)
-            values (%s, 'order', %s, %s, %s) on conflict do nothing returning row_id""",
-            attempt.provider, attempt.reference, attempt.account_id, attempt.attempt_id,
-        )  # fmt: skip
-        if new:
-            self.insert("attempt", [rows.columns(attempt)])
-        return bool(new)
+        return payments.put_attempt(self, attempt)
 
     def save_attempts(self, attempts: Iterable[Attempt]) -> None:
         self.update(
@@ -291,37 +214,13 @@ class PostgresTransaction:
         )
 
     def claim_attempts(self, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
-        found = self._all(
-            statements.CLAIM_ATTEMPTS,
-            now, limit, until,
-        )  # fmt: skip
-        return sorted((rows.to_attempt(row) for row in found), key=lambda each: each.reference)
+        return payments.claim_attempts(self, now=now, until=until, limit=limit)
 
     def payments_known(self, keys: Iterable[Key]) -> dict[Key, Payment]:
-        providers, numbers = _split(keys)
-        found = self._all(
-            f"""select p.* from {_referred("transaction")}
-            join payment p on p.account_id = r.account_id and p.payment_id = r.row_id""",
-            providers, numbers,
-        )  # fmt: skip
-        payments = [rows.to_payment(row) for row in found]
-        return {(payment.provider, payment.transaction_no): payment for payment in payments}
+        return payments.payments_known(self, keys)
 
-    def put_payments(self, payments: Sequence[Payment]) -> None:
-        self.insert(
-            "payment_reference",
-            [
-                {
-                    "provider": payment.provider,
-                    "kind": "transaction",
-                    "reference": payment.transaction_no,
-                    "account_id": payment.account_id,
-                    "row_id": payment.payment_id,
-                }
-                for payment in payments
-            ],
-        )
-        self.insert("payment", [rows.columns(payment) for payment in payments])
+    def put_payments(self, new: Sequence[Payment]) -> None:
+        payments.put_payments(self, new)
 
     def book(self, postings: Sequence[Posting]) -> list[Outcome]:
         judged = judge_all(postings, known={})
@@ -506,6 +405,9 @@ class PostgresTransaction:
     def paying(self, account_ids: Iterable[int], *, now: datetime) -> dict[int, datetime]:
         return supply.paying(self, account_ids, now=now)
 
+    def put_supply_changes(self, changes: Sequence[SupplyChange]) -> None:
+        self.insert("supply_change", [rows.columns(each) for each in changes])
+
     def put_policy(self, *, scope: str, scope_id: int, document: str) -> None:
         supply.put_policy(self, scope=scope, scope_id=scope_id, document=document)
 
@@ -585,11 +487,6 @@ class PostgresTransaction:
         self.flush()
         return self._connection.execute(statement, values).fetchall()
 
-    def _one(self, statement: str, *values: object) -> int:
-        (row,) = self._all(statement, *values)
-        number: int = next(iter(row.values()))
-        return number
-
     def insert(self, table: str, records: Sequence[Row], *, on_conflict: str = "") -> None:
         """Queue new rows of a table."""
         if not records:
@@ -622,18 +519,3 @@ class PostgresTransaction:
         if table in self._waiting:
             self.flush()
         self._waiting[table] = _Write(statement=statement, value=value)
-
-
-def _referred(kind: str) -> str:
-    # One by one through the primary key: as a plain join, a plan made while few orders were there reads all
-    # that there are, 15 ms for 8,000, until the table is analysed.
-    return f"""unnest(%s::text[], %s::text[]) as k (provider, reference)
-            cross join lateral (
-                select account_id, row_id from payment_reference
-                where provider = k.provider and kind = '{kind}' and reference = k.reference limit 1
-            ) r"""
-
-
-def _split(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
-    pairs = sorted(set(keys))
-    return [provider for provider, _ in pairs], [reference for _, reference in pairs]

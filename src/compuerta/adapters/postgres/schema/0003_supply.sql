@@ -34,6 +34,26 @@ create table emergency_credit (
 comment on table emergency_credit is 'distributed: credit beyond zero, once until it is repaid';
 create unique index emergency_credit_open on emergency_credit (account_id) where repaid_at is null;
 
+-- The relay's story: every change of what supply should be, and why.
+create table supply_change (
+    meter_id bigint not null,
+    change_no bigint generated always as identity,
+    account_id bigint not null,
+    at timestamptz not null,
+    closed boolean not null,
+    kept boolean not null,
+    reason text not null check (reason <> ''),
+    was_closed boolean, -- null = nobody had decided before
+    was_reason text not null,
+    until timestamptz, -- when the clock alone may change it again
+    primary key (meter_id, change_no)
+);
+comment on table supply_change is 'distributed: every decision on supply that differs from the one before; append-only';
+create trigger supply_change_is_kept before update or delete on supply_change
+    for each row execute function refuse_change();
+create trigger supply_change_is_kept_whole before truncate on supply_change
+    for each statement execute function refuse_change();
+
 -- Instructions: a look before a cut, and the limits that a meter watches by itself. A switch may ask a meter
 -- with credit to stay on; one to a meter that was exchanged is cancelled, whatever it was.
 alter table instruction
@@ -55,3 +75,4 @@ alter table instruction
     );
 
 grant select, insert, update on emergency_credit to compuerta_work;
+grant select, insert on supply_change to compuerta_work;
