@@ -32,11 +32,13 @@ create table mass_operation (
     organisation_id bigint not null references organisation,
     kind text not null check (kind in ('hold', 'lift')),
     hold text not null, -- the kind of hold that is placed or lifted
+    until timestamptz, -- the end of the holds that are placed
     state text not null check (
-        state in ('proposed', 'running', 'paused', 'stopped', 'done', 'withdrawn', 'undone')
+        state in ('proposed', 'running', 'paused', 'stopped', 'done', 'withdrawn', 'undoing', 'undone')
     ),
     why text not null check (why <> ''),
     errors_max integer not null check (errors_max >= 0),
+    undo_min integer not null check (undo_min >= 0), -- how long after its end it may be undone
     proposed_by text not null,
     proposed_at timestamptz not null,
     decided_by text,
@@ -45,7 +47,13 @@ create table mass_operation (
     wave_at timestamptz, -- when it was
     undo_until timestamptz,
     ended_at timestamptz,
-    constraint mass_operation_has_two_persons check (decided_by is null or decided_by <> proposed_by)
+    undone_by text,
+    constraint mass_operation_has_two_persons check (
+        decided_by is null or decided_by <> proposed_by or state = 'withdrawn'
+    ),
+    constraint mass_operation_works_when_decided check (
+        decided_by is not null or state in ('proposed', 'withdrawn')
+    )
 );
 comment on table mass_operation is 'reference: one order for many supplies, by two persons and in waves';
 
@@ -53,11 +61,16 @@ create table mass_item (
     operation_id uuid not null references mass_operation,
     account_id bigint not null references account,
     wave integer not null check (wave > 0),
-    state text not null check (state in ('waiting', 'ordered', 'done', 'failed', 'skipped', 'undone')),
+    state text not null check (
+        state in ('waiting', 'ordered', 'done', 'failed', 'skipped', 'undone', 'kept')
+    ),
     answer text not null default '',
+    lifted_until timestamptz, -- the end of the hold that was lifted, where it had one
     primary key (operation_id, account_id)
 );
 comment on table mass_item is 'reference: one supply of a mass operation, and what became of it';
+create index mass_operation_at_work on mass_operation (proposed_at)
+    where state in ('running', 'undoing', 'paused', 'stopped');
 create index mass_item_of_wave on mass_item (operation_id, wave, state);
 
 grant select, insert, update on role, role_grant, mass_operation, mass_item to compuerta_work;
