@@ -8,7 +8,7 @@ from tests.contract.conftest import Shelf
 from tests.unit.services.town import HOUR, METER, NOON, SECOND, Town, a_town, an_id
 
 from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language, Topic
-from compuerta.services.message_port import Contact, Message, MessageState, Template
+from compuerta.services.message_port import Contact, Message, MessageState, Template, message_id
 from compuerta.services.store_port import ConstraintBroken, Store
 
 DAY = timedelta(days=1)
@@ -41,8 +41,10 @@ def a_colleague(town: Town, *, name: str = "luis", topic: Topic = Topic.ALARM) -
 
 
 def a_message(contact: Contact, *, name: str = "hello", urgent: bool = False) -> Message:
+    occasion = an_id(f"occasion {name}")
     return Message(
-        message_id=an_id(f"message {name}"),
+        message_id=message_id(occasion, contact.contact_id),
+        occasion=occasion,
         organisation_id=contact.organisation_id,
         account_id=contact.account_id,
         contact_id=contact.contact_id,
@@ -244,6 +246,19 @@ def test_what_was_sent_is_found_by_the_name_that_the_channel_gave_it(store: Stor
     assert found == sent
     assert other is None
     assert claimed(store, now=NOON + DAY) == []
+
+
+def test_a_message_whose_lease_ended_without_an_outcome_is_leased_as_doubtful(store: Store) -> None:
+    a_house(store, "hello")
+    with store.transaction() as tx:
+        (first,) = tx.messages.claim_due(now=NOON, until=NOON + HOUR, owner="one", limit=10)
+
+    with store.transaction() as tx:
+        later = NOON + HOUR
+        (again,) = tx.messages.claim_due(now=later, until=later + HOUR, owner="two", limit=10)
+
+    assert (first.doubtful, again.doubtful) == (False, True)
+    assert (first.message.tries, again.message.tries) == (1, 2)
 
 
 def test_a_message_cannot_be_in_flight_without_a_lease(store: Store) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from compuerta.domain.contact import Channel, Language, Topic
 
@@ -69,14 +69,20 @@ class Template:
     codes: Mapping[str, str] = field(default_factory=dict)  # by channel: the provider's approved template
 
 
+def message_id(occasion: UUID, contact_id: UUID) -> UUID:
+    """Return the id of the one message that tells a contact of an occasion."""
+    return uuid5(occasion, contact_id.hex)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What is told to one contact by one channel.
+    """What is told to one contact by one channel, of one occasion: the same for all who are told of it.
 
     `body` may hold `{address}`, the public address of this installation: only who sends knows it.
     """
 
     message_id: UUID
+    occasion: UUID
     organisation_id: int
     account_id: int | None
     contact_id: UUID
@@ -105,6 +111,7 @@ class Leased:
 
     message: Message
     contact: Contact
+    doubtful: bool = False  # an earlier lease ended without an outcome: it may be on its way already
 
 
 class Messages(Protocol):
@@ -151,7 +158,10 @@ class Messages(Protocol):
         ...
 
     def claim_due(self, *, now: datetime, until: datetime, owner: str, limit: int) -> list[Leased]:
-        """Lease messages that are due, or whose lease has ended, urgent ones first, then the oldest."""
+        """Lease messages that are due, urgent ones first, then the oldest.
+
+        Those whose lease has ended are among them, as doubtful.
+        """
         ...
 
     def save_messages(self, messages: Sequence[Message]) -> None:

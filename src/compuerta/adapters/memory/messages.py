@@ -80,6 +80,7 @@ class MemoryMessages:
             if (each.state is MessageState.WAITING and each.due_at <= now)
             or (each.lease_until is not None and each.lease_until <= now)
         ]
+        doubtful = {each.message_id for each in due if each.lease_until is not None}
         due.sort(key=lambda each: (not each.urgent, each.due_at, each.message_id))
         leased = [
             replace(
@@ -94,7 +95,10 @@ class MemoryMessages:
         for each in leased:
             self._tables.messages[each.message_id] = each
         contacts = self._tables.contacts
-        return [Leased(message=each, contact=contacts[each.contact_id]) for each in leased]
+        return [
+            Leased(message=each, contact=contacts[each.contact_id], doubtful=each.message_id in doubtful)
+            for each in leased
+        ]
 
     def save_messages(self, messages: Sequence[Message]) -> None:
         for each in messages:

@@ -9,17 +9,17 @@ from compuerta.adapters.postgres.rows import Asked, Row
 from compuerta.domain.contact import Channel, Language, Topic
 from compuerta.services.message_port import Contact, Leased, Message, MessageState, Template
 
-# Leased again when the lease has ended: who had it died, and the channel knows the message by its id.
+# Leased again when the lease has ended: who had it died, and nobody knows whether it was sent.
 _CLAIM = """
 with due as (
-    select message_id from message
+    select message_id, state as was from message
     where (state = 'waiting' and due_at <= %(now)s) or (state = 'in_flight' and lease_until <= %(now)s)
     order by not urgent, due_at, message_id limit %(limit)s for update skip locked
 )
 update message m
 set state = 'in_flight', tries = m.tries + 1, lease_until = %(until)s, lease_owner = %(owner)s
 from due where m.message_id = due.message_id
-returning m.*
+returning m.*, due.was
 """
 _SENT = """
 select c.address, count(*) as messages
@@ -113,6 +113,7 @@ class PostgresMessages:
         found = self._tx.query(_CLAIM, {"now": now, "until": until, "owner": owner, "limit": limit})
         if not found:
             return []
+        doubtful = {row["message_id"] for row in found if row.pop("was") == "in_flight"}
         leased = sorted(
             (_to_message(row) for row in found),
             key=lambda each: (not each.urgent, each.due_at, each.message_id),
@@ -122,7 +123,10 @@ class PostgresMessages:
             {"ids": sorted({each.contact_id for each in leased})},
         )
         by_id = {row["contact_id"]: _to_contact(row) for row in contacts}
-        return [Leased(message=each, contact=by_id[each.contact_id]) for each in leased]
+        return [
+            Leased(message=each, contact=by_id[each.contact_id], doubtful=each.message_id in doubtful)
+            for each in leased
+        ]
 
     def save_messages(self, messages: Sequence[Message]) -> None:
         self._tx.update(

@@ -49,6 +49,7 @@ comment on table message_template is 'reference: an organisation''s own words, i
 
 create table message (
     message_id uuid primary key, -- made from what happened, to whom and by which channel: said once
+    occasion uuid not null, -- what it tells of; the same for all who are told
     organisation_id bigint not null references organisation,
     account_id bigint,
     contact_id uuid not null references contact,
