@@ -25,6 +25,10 @@ class RoadDown(Unreachable):
         self.reason = reason
 
 
+class RoadShut(RoadDown):
+    """Nobody took the connection: nothing of the request was sent."""
+
+
 class ConversationTooLong(Broken):
     """A conversation asks for more requests than any provider's operation needs."""
 
@@ -47,6 +51,8 @@ async def converse(
                     talk.hear(await _fetch(request, client=client, base_url=base_url))
             except TimeoutError:
                 talk.fail(RoadDown(f"none within {timeout_s} s"))
+            except httpx.ConnectError as error:
+                talk.fail(RoadShut(type(error).__name__))
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 talk.fail(RoadDown(type(error).__name__))
             except RoadDown as error:
