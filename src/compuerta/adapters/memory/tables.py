@@ -12,8 +12,10 @@ from compuerta.domain.payment import Attempt
 from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
+from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow, MeterAlarm
 from compuerta.services.mass_port import MassItem, MassOperation
 from compuerta.services.message_port import Contact, Message, Template
+from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
 from compuerta.services.records import (
     Alarm,
     Assignment,
@@ -43,6 +45,11 @@ from compuerta.services.records import (
 from compuerta.services.store_port import Conflict, ConstraintBroken
 
 
+# Supply points of this name are not one: each account without a place has its own.
+NAMELESS = "-"
+Place = tuple[int, str, str | UUID]  # site, building and name; the token, where the name is a dash
+
+
 @dataclass(slots=True)
 class Tables:
     """All rows, by key; checkers read them."""
@@ -54,6 +61,12 @@ class Tables:
     meters: dict[int, Meter] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
     account_of_meter: dict[int, int] = field(default_factory=dict)
+    once_installed: set[int] = field(default_factory=set)  # meters that measured for an account that ended
+    supply_points: dict[Place, SupplyPointRow] = field(default_factory=dict)
+    place_of_token: dict[UUID, Place] = field(default_factory=dict)
+    open_at: dict[Place, int] = field(default_factory=dict)  # the one open account of each supply point
+    moves: dict[tuple[int, UUID], Move] = field(default_factory=dict)
+    adjustments: dict[UUID, Adjustment] = field(default_factory=dict)
     provider_accounts: dict[str, ProviderAccount] = field(default_factory=dict)
     holdings: dict[int, Holdings] = field(default_factory=dict)
     terms: dict[int, Terms] = field(default_factory=dict)  # as the account was opened
@@ -86,6 +99,10 @@ class Tables:
     messages: dict[UUID, Message] = field(default_factory=dict)
     inbound: list[Inbound] = field(default_factory=list)
     audit: list[AuditEntry] = field(default_factory=list)
+    meter_alarms: dict[UUID, MeterAlarm] = field(default_factory=dict)
+    alarm_photos: dict[UUID, AlarmPhoto] = field(default_factory=dict)
+    maintenance_windows: dict[UUID, MaintenanceWindow] = field(default_factory=dict)
+    feedings: dict[tuple[int, int, datetime], Feeding] = field(default_factory=dict)
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway
@@ -98,6 +115,11 @@ class Tables:
             ("account", account.account_id),
         )
         return policy_of_texts(*(self.policies.get(scope, "{}") for scope in scopes))
+
+    def place_of(self, account: Account) -> Place:
+        """Return the supply point that an account is at."""
+        name = account.supply_point if account.supply_point != NAMELESS else account.pay_token
+        return account.site_id, account.building, name
 
     def take(self, index: str, *key: object) -> None:
         """Enter a key into a unique index; raises `Conflict` where it is there."""

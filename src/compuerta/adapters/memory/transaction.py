@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from compuerta.adapters.memory import outbox, supply, tariffs
+from compuerta.adapters.memory import occupancy, outbox, supply, tariffs
 from compuerta.adapters.memory.access import MemoryAccess
 from compuerta.adapters.memory.alarms import MemoryAlarms
 from compuerta.adapters.memory.masses import MemoryMasses
@@ -108,11 +108,22 @@ class MemoryTransaction:
         return meter_id
 
     def add_account(self, opening: AccountOpening) -> int:
-        self._tables.take("supply_point_pay_token_key", opening.pay_token)
-        account_id = len(self._tables.accounts) + 1
+        account = self._account(opening)
+        account_id = account.account_id
+        occupancy.settle_in(self._tables, account, floor=opening.floor)
+        self._tables.holdings[account_id] = Holdings(account_id=account_id, register_wh=opening.register_wh)
+        require((opening.kind in BUYING) == (opening.tariff_id is not None), "account_has_a_tariff")
+        self._tables.terms[account_id] = opening.terms
+        if opening.by_intervals:
+            self._tables.by_intervals.add(account_id)
+        if opening.meter_id is not None:
+            occupancy.install(self._tables, opening.meter_id, account_id)
+        return account_id
+
+    def _account(self, opening: AccountOpening) -> Account:
         site = self._tables.sites[opening.site_id]
-        self._tables.accounts[account_id] = Account(
-            account_id=account_id,
+        account = Account(
+            account_id=len(self._tables.accounts) + 1,
             organisation_id=site.organisation_id,
             site_id=site.site_id,
             kind=opening.kind,
@@ -126,15 +137,8 @@ class MemoryTransaction:
             pay_token=opening.pay_token,
             period=Period(start=opening.opened_at),
         )
-        self._tables.holdings[account_id] = Holdings(account_id=account_id, register_wh=opening.register_wh)
-        require((opening.kind in BUYING) == (opening.tariff_id is not None), "account_has_a_tariff")
-        self._tables.terms[account_id] = opening.terms
-        if opening.by_intervals:
-            self._tables.by_intervals.add(account_id)
-        if opening.meter_id is not None:
-            self._tables.take("installation_of_meter", opening.meter_id)
-            self._tables.account_of_meter[opening.meter_id] = account_id
-        return account_id
+        known = self._tables.supply_points.get(self._tables.place_of(account))
+        return account if known is None else replace(account, pay_token=known.pay_token)
 
     def add_provider_account(self, account: ProviderAccount) -> None:
         self._tables.take("provider_account_pkey", account.provider)
@@ -157,10 +161,8 @@ class MemoryTransaction:
         }
 
     def account_by_token(self, pay_token: UUID) -> int | None:
-        for account in self._tables.accounts.values():
-            if account.pay_token == pay_token and account.period.end is None:
-                return account.account_id
-        return None
+        place = self._tables.place_of_token.get(pay_token)
+        return None if place is None else self._tables.open_at.get(place)
 
     # tariffs -------------------------------------------------------------------------------------------
 
@@ -288,9 +290,12 @@ class MemoryTransaction:
             )  # fmt: skip
             require(parts == recharge.paid_minor, "recharge_is_divided_whole")
             self._tables.take("recharge_pkey", recharge.account_id, recharge.recharge_id)
-            self._tables.take("recharge_account_id_payment_id_key", recharge.account_id, recharge.payment_id)
-            paid = ("payment_pkey", recharge.account_id, recharge.payment_id)
-            require(paid in self._tables.taken, "recharge_account_id_payment_id_fkey")
+            one = (recharge.payment_id is None) != (recharge.adjustment_id is None)
+            require(one, "recharge_is_granted_by_one")
+            granted = "adjustment" if recharge.payment_id is None else "payment"
+            by = (recharge.account_id, recharge.payment_id or recharge.adjustment_id)
+            self._tables.take(f"recharge_of_{granted}", *by)
+            require((f"{granted}_pkey", *by) in self._tables.taken, f"recharge_{granted}_fkey")
             self._tables.recharges[recharge.recharge_id] = recharge
 
     def put_instants(self, instants: Sequence[RechargeInstant]) -> None:
@@ -485,7 +490,7 @@ class MemoryTransaction:
 
     def put_warnings(self, warnings: Sequence[Warned]) -> None:
         for each in warnings:
-            key = ("warning_pkey", each.account_id, each.at, each.level_minor)
+            key = ("warning_once", each.account_id, each.at, each.level)
             if key not in self._tables.taken:
                 self._tables.taken.add(key)
                 self._tables.warnings.append(each)
