@@ -96,6 +96,21 @@ class TariffOrder:
 Order = RechargeOrder | SwitchOrder | ReadOrder | ClockOrder | TariffOrder | LimitsOrder
 
 
+class MeterEvent(Enum):
+    """What a meter counts by itself, so that nothing that happened between two looks is lost."""
+
+    COVER = "cover"  # opened
+    TERMINAL_COVER = "terminal_cover"
+    REVERSE_FLOW = "reverse_flow"
+    OVER_CURRENT = "over_current"
+    OVERLOAD = "overload"  # for as long as makes it trip
+    MAGNET = "magnet"
+    SWITCH_FAILURE = "switch_failure"  # told to open, and current flows
+    TRIP = "trip"  # for whatever reason
+    CLOSE = "close"
+    POWER_DOWN = "power_down"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterState:
     """What the meter said of itself; None = it was not asked, or the model cannot tell."""
@@ -112,7 +127,7 @@ class MeterState:
     flags: frozenset[str] = field(
         default_factory=frozenset
     )  # "pre_trip_alarm", "cover_open", "keep_power" ...
-    counts: Mapping[str, int] = field(default_factory=dict)  # of its events by kind, those that were read
+    counts: Mapping[str, int] = field(default_factory=dict)  # by the values of `MeterEvent`; those read
 
 
 class Ending(Enum):

@@ -5,10 +5,8 @@ The rule of all of them: a meter's "yes" is not the deed. A recharge is credited
 list of purchases says so, a relay has moved when status word 3 says so, a clock is right when it was read.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from types import MappingProxyType
+from datetime import timedelta
 
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import (
@@ -24,7 +22,8 @@ from compuerta.drivers.abilities import (
 )
 from compuerta.drivers.loading import load_tariff
 from compuerta.drivers.mac import MacProvider, customer_payload, purchase_payload
-from compuerta.drivers.model import Model, Quantity, Quirk, RechargeLayout, RelayStyle
+from compuerta.drivers.model import Limit, Model, Quantity, Quirk, RechargeLayout
+from compuerta.drivers.switching import VALID, command, keep, switch
 from compuerta.drivers.talk import (
     Asking,
     Chance,
@@ -34,7 +33,6 @@ from compuerta.drivers.talk import (
     MeterSilent,
     Reply,
     Talk,
-    control_refusal,
     refusal,
     whole,
 )
@@ -43,8 +41,6 @@ from compuerta.wire.dlt645 import SerrBit
 
 __all__ = ["Chance", "Conversation", "MeterIdentity", "Reply", "converse"]
 
-VERIFY_READS_MAX = 3  # a relay moves within a tenth of a second; three reads last longer on any road
-VALID = timedelta(minutes=10)  # of a relay command, when the order does not say
 # A poll waits up to a minute for its turn while its `now` grows old: a right clock must not be put back.
 CLOCK_LEFT_MAX = timedelta(minutes=2)
 AMOUNT_MINOR_MAX = 2**32 - 1  # four bytes on the wire
@@ -58,17 +54,6 @@ _NO_MAC = bytes(4)  # the vendor's layout carries its MACs as zeros
 
 _CURABLE = frozenset({SerrBit.IDENTITY_INVALID, SerrBit.MAC_WRONG})
 _COUNTED = frozenset({SerrBit.REPEATED_RECHARGE, SerrBit.PURCHASE_NUMBER})
-
-_COMMANDS: Mapping[tuple[Relay, RelayStyle], dlt645.RelayCommand] = MappingProxyType(
-    {
-        (Relay.OPEN, RelayStyle.DIRECT_CLOSE): dlt645.RelayCommand.TRIP,
-        (Relay.OPEN, RelayStyle.PERMIT_AND_PRESS): dlt645.RelayCommand.TRIP,
-        (Relay.PERMITTED, RelayStyle.DIRECT_CLOSE): dlt645.RelayCommand.PERMIT,
-        (Relay.PERMITTED, RelayStyle.PERMIT_AND_PRESS): dlt645.RelayCommand.PERMIT,
-        (Relay.CLOSED, RelayStyle.DIRECT_CLOSE): dlt645.RelayCommand.CLOSE,
-        (Relay.CLOSED, RelayStyle.PERMIT_AND_PRESS): dlt645.RelayCommand.PERMIT,
-    }
-)
 
 
 def converse(
@@ -91,13 +76,13 @@ def converse(
             case RechargeOrder():
                 return (yield from _recharge(talk, order, repeated=repeated))
             case SwitchOrder():
-                return (yield from _switch(talk, order))
+                return (yield from switch(talk, order))
             case ReadOrder():
                 return (yield from _read_all(talk, order))
             case ClockOrder():
                 return (yield from _set_clock(talk, order))
             case LimitsOrder():
-                return talk.result(Ending.REFUSED, "model_takes_no_limits")
+                return (yield from _set_limits(talk, order))
             case TariffOrder():
                 return (yield from load_tariff(talk, order))
     except MeterSilent:
@@ -134,8 +119,11 @@ def _keep_dark(talk: Talk) -> Asking[None]:
     """Trip a meter that is held; raises where it cannot be read back, and then no money is sent (promise S3).
 
     A meter that is dark for want of money lights up by itself when it is paid; told to trip, it stays dark.
+    One that keeps power trips for nobody until it is released.
     """
-    reason = yield from _command(talk, Relay.OPEN, valid=VALID)
+    yield from talk.relay()
+    reason = yield from keep(talk, kept=False, valid=VALID)
+    reason = reason or (yield from command(talk, Relay.OPEN, valid=VALID))
     if reason:
         raise MeterRefused(ending=Ending.BUSY, reason=reason)
 
@@ -288,7 +276,8 @@ def _supply_after_recharge(talk: Talk, order: RechargeOrder) -> Conversation:
             yield from talk.balance()
         relay = yield from talk.relay()
         if relay is Relay.OPEN and order.close:
-            reason = yield from _command(talk, Relay.CLOSED, valid=VALID)
+            wanted = Relay.PERMITTED if order.permits else Relay.CLOSED
+            reason = yield from command(talk, wanted, valid=VALID)
             relay = talk.state.relay
         if relay is Relay.PERMITTED:
             reason = "waits_for_button"
@@ -301,60 +290,7 @@ def _supply_after_recharge(talk: Talk, order: RechargeOrder) -> Conversation:
     return replace(talk.result(Ending.DONE, reason), credited=True)
 
 
-# Switching.
-
-
-def _switch(talk: Talk, order: SwitchOrder) -> Conversation:
-    relay = yield from talk.relay()
-    if _is_met(relay, order.relay, talk.model.relay):
-        return talk.result(Ending.DONE, _after_switch(talk))
-    reason = yield from _command(talk, order.relay, valid=timedelta(seconds=order.valid_s), now=order.now)
-    if _is_met(talk.state.relay, order.relay, talk.model.relay):
-        return talk.result(Ending.DONE, _after_switch(talk))
-    return talk.result(Ending.ACCEPTED, reason)
-
-
-def _command(talk: Talk, wanted: Relay, *, valid: timedelta, now: datetime | None = None) -> Asking[str]:
-    """Send the relay command and read until it shows, or say why it does not show yet.
-
-    "Valid until" is reckoned on the meter's own clock, since that is the clock which judges it; `now`
-    stands in where it cannot be read.
-    """
-    clock = yield from talk.clock()
-    at = clock or now
-    if at is None:
-        raise MeterRefused(ending=Ending.BUSY, reason="clock_unknown")
-    answer = yield from talk.ask(
-        dlt645.RelayControl(
-            command=_COMMANDS[wanted, talk.model.relay],
-            password_level=talk.model.password_level,
-            password=talk.meter.password,
-            operator=talk.meter.operator,
-            valid_until=at + valid,
-        )
-    )
-    if not isinstance(answer, dlt645.RelayAnswer):
-        raise control_refusal(answer, talk.state.flags)
-    for _ in range(VERIFY_READS_MAX):
-        relay = yield from talk.relay()
-        if _is_met(relay, wanted, talk.model.relay):
-            return ""
-    # DL/T 645-2007 04001401 to 04001403: a trip may be delayed by minutes, or by a high current.
-    return "trip_delayed" if "relay_command_trip" in talk.state.flags else "not_read_back"
-
-
-def _is_met(relay: Relay | None, wanted: Relay, style: RelayStyle) -> bool:
-    """Whether the platform's part is done; with a button, closing is permitted and the rest is the user's."""
-    if wanted is Relay.CLOSED and style is RelayStyle.PERMIT_AND_PRESS:
-        return relay in (Relay.CLOSED, Relay.PERMITTED)
-    return relay is wanted
-
-
-def _after_switch(talk: Talk) -> str:
-    return "waits_for_button" if talk.state.relay is Relay.PERMITTED else ""
-
-
-# Reading, and setting the clock.
+# Reading, setting the clock, and what the meter watches.
 
 
 def _read_all(talk: Talk, order: ReadOrder) -> Conversation:
@@ -377,14 +313,29 @@ def _read_all(talk: Talk, order: ReadOrder) -> Conversation:
         # Rounded half away from zero; the register is finer than a watt.
         power_mw = whole(values, "power_mw")
         talk.state = replace(talk.state, power_w=(abs(power_mw) + 500) // 1_000 * (-1 if power_mw < 0 else 1))
+    reason = yield from _follow_the_clock(talk, order)
+    yield from _count_events(talk)
+    return talk.result(Ending.DONE, reason)
+
+
+def _follow_the_clock(talk: Talk, order: ReadOrder) -> Asking[str]:
     clock = yield from talk.clock()
     if order.now is None or clock is None or abs(clock - order.now) <= CLOCK_LEFT_MAX:
-        return talk.result(Ending.DONE)
+        return ""
     try:
         is_set = yield from talk.set_clock(order.now)
     except MeterRefused:
         is_set = False
-    return talk.result(Ending.DONE, "clock_set" if is_set else "clock_not_set")
+    return "clock_set" if is_set else "clock_not_set"
+
+
+def _count_events(talk: Talk) -> Asking[None]:
+    """Read the counters that the model lists; one that is silent, or no number, costs only those after it."""
+    try:
+        for event, identifier in talk.model.events.items():
+            yield from talk.count(event, at=identifier)
+    except (MeterSilent, dlt645.ProtocolError):
+        return
 
 
 def _read_energy(talk: Talk) -> Asking[None]:
@@ -406,3 +357,40 @@ def _set_clock(talk: Talk, order: ClockOrder) -> Conversation:
     if (yield from talk.set_clock(order.now)):
         return talk.result(Ending.DONE)
     return talk.result(Ending.ACCEPTED, "not_read_back")
+
+
+def _set_limits(talk: Talk, order: LimitsOrder) -> Conversation:
+    """Write the limits that this model takes and that are not so yet, and read each of them back."""
+    try:
+        wanted = _limit_values(talk.model, order)
+    except dlt645.ProtocolError:
+        return talk.result(Ending.REFUSED, "order_not_sendable")  # more than the register has digits
+    if not wanted:
+        return talk.result(Ending.REFUSED, "model_takes_no_limits")
+    for identifier, value in wanted.items():
+        if (yield from _holds(talk, identifier, value)):
+            continue
+        yield from talk.write(identifier, value)
+        if not (yield from _holds(talk, identifier, value)):
+            return talk.result(Ending.ACCEPTED, "not_read_back")
+    return talk.result(Ending.DONE)
+
+
+def _limit_values(model: Model, order: LimitsOrder) -> dict[int, bytes]:
+    """Return what goes where; the alarms of a meter without money are the platform's own matter."""
+    limits = order.limits
+    wanted = (
+        (Limit.ALARM_1, "amount_minor", limits.alarm_1_minor),
+        (Limit.ALARM_2, "amount_minor", limits.alarm_2_minor),
+        (Limit.POWER, "power_mw", None if limits.power_w_max is None else limits.power_w_max * 1_000),
+    )
+    return {
+        model.limits[limit]: dlt645.encode_values(model.limits[limit], {name: value})
+        for limit, name, value in wanted
+        if value is not None and limit in model.limits
+    }
+
+
+def _holds(talk: Talk, identifier: int, value: bytes) -> Asking[bool]:
+    answer = yield from talk.ask(dlt645.ReadRegister(di=identifier))
+    return isinstance(answer, dlt645.RegisterAnswer) and answer.payload == value

@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, TypeVar
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import CreditAuthority
 from compuerta.domain.tariff.fitting import MeterProfile, PriceProfile
+from compuerta.drivers.abilities import MeterEvent
+from compuerta.wire import dlt645
+
+K = TypeVar("K", bound=Enum)
 
 
 class RechargeLayout(Enum):
@@ -43,6 +47,14 @@ class Quantity(Enum):
     CLOCK = "clock"
 
 
+class Limit(Enum):
+    """What a meter can be told to watch by itself."""
+
+    ALARM_1 = "alarm_1"
+    ALARM_2 = "alarm_2"
+    POWER = "power"
+
+
 class Quirk(Enum):
     """A habit that differs from the standard."""
 
@@ -71,6 +83,8 @@ class Model:
     password_level: int
     roads: Mapping[str, RoadTiming]
     registers: Mapping[Quantity, int]
+    limits: Mapping[Limit, int]  # where they are written; what is not here it does not take
+    events: Mapping[MeterEvent, int]  # where it counts them; what is not here is not asked for
     alarm_levels: int
     second_alarm_trips: bool
     quirks: frozenset[Quirk]
@@ -144,6 +158,8 @@ class ModelMapping(TypedDict):
     relay: RelayMapping
     roads: dict[str, RoadMapping]
     registers: dict[str, str]
+    limits: NotRequired[dict[str, str]]
+    events: NotRequired[dict[str, str]]
     alarms: AlarmsMapping
     quirks: list[str]
     tariff: NotRequired[TariffMapping]
@@ -164,9 +180,9 @@ def model_from(mapping: ModelMapping) -> Model:
         relay=RelayStyle(mapping["relay"]["style"]),
         password_level=mapping["relay"]["password_level"],
         roads=MappingProxyType({road: RoadTiming(**timing) for road, timing in mapping["roads"].items()}),
-        registers=MappingProxyType(
-            {Quantity(name): int(identifier, 16) for name, identifier in mapping["registers"].items()}
-        ),
+        registers=_identifiers(Quantity, mapping["registers"]),
+        limits=_identifiers(Limit, mapping.get("limits", {})),
+        events=_identifiers(MeterEvent, mapping.get("events", {})),
         alarm_levels=mapping["alarms"]["levels"],
         second_alarm_trips=mapping["alarms"]["second_trips"],
         quirks=frozenset(Quirk(quirk) for quirk in mapping["quirks"]),
@@ -174,6 +190,10 @@ def model_from(mapping: ModelMapping) -> Model:
     )
     _refuse_contradictions(model)
     return model
+
+
+def _identifiers(kind: type[K], words: Mapping[str, str]) -> Mapping[K, int]:
+    return MappingProxyType({kind(name): int(identifier, 16) for name, identifier in words.items()})
 
 
 def _profile_from(mapping: TariffMapping) -> MeterProfile:
@@ -189,10 +209,12 @@ def _profile_from(mapping: TariffMapping) -> MeterProfile:
     )
 
 
+_ALARMS = frozenset({Limit.ALARM_1, Limit.ALARM_2})
 _MONEY = (Quantity.BALANCE, Quantity.OVERDRAFT, Quantity.PURCHASE_NO, Quantity.PURCHASE_RECORD)
 
 
 def _refuse_contradictions(model: Model) -> None:
+    _refuse_what_does_not_count(model)
     deducts = model.tariff is not None and model.tariff.prices is not None
     if model.credit_authority is CreditAuthority.PLATFORM:
         if model.recharge is not None:
@@ -201,7 +223,7 @@ def _refuse_contradictions(model: Model) -> None:
             if quantity in model.registers:
                 reason = "the platform holds the money of this model"
                 raise ModelContradictory(field=f"registers.{quantity.value}", reason=reason)
-        if model.alarm_levels:
+        if model.alarm_levels or model.limits.keys() & _ALARMS:
             raise ModelContradictory(field="alarms.levels", reason="a meter without money cannot watch it")
         if deducts:
             raise ModelContradictory(field="tariff.prices", reason="a meter without money deducts none")
@@ -217,6 +239,14 @@ def _refuse_contradictions(model: Model) -> None:
     if model.tariff is not None and not deducts:
         reason = "a meter that holds money deducts by prices: a calendar alone would leave the old ones"
         raise ModelContradictory(field="tariff", reason=reason)
+
+
+def _refuse_what_does_not_count(model: Model) -> None:
+    for event, identifier in model.events.items():
+        register = dlt645.lookup(identifier)
+        if register is None or [field.name for field in register.fields] != ["count"]:
+            reason = f"{identifier:08X} is not known to be a counter"
+            raise ModelContradictory(field=f"events.{event.value}", reason=reason)
 
 
 def _evidence(layout: RechargeLayout, quirks: frozenset[Quirk]) -> Quantity:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
+from compuerta.drivers.abilities import Ending, MeterEvent, MeterState, Relay, Result
 from compuerta.drivers.mac import RAND1_BYTES, MacProvider
 from compuerta.drivers.model import Model, Quantity
 from compuerta.wire import dlt645
@@ -32,6 +32,8 @@ _SECURITY_REFUSALS: tuple[tuple[SerrBit, Ending, str], ...] = (
     (SerrBit.ADDRESS, Ending.REFUSED, "refused_by_meter"),
     (SerrBit.OTHER, Ending.REFUSED, "refused_by_meter"),
 )
+
+_PHASE_OF = {"status_word_4": "a", "status_word_5": "b", "status_word_6": "c"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,15 +127,23 @@ class Talk:
             return None
         flags: set[str] = set()
         word_3 = None
-        for word in values.values():
+        for name, word in values.items():
             if isinstance(word, dlt645.StatusWord3):
                 word_3 = word
                 flags |= word.flags
             elif isinstance(word, frozenset):
-                flags |= word
+                # What is wrong with some phase is told plainly, and once more with the phase.
+                flags |= word | {f"{flag}_{_PHASE_OF[name]}" for flag in word if name in _PHASE_OF}
         relay = None if word_3 is None else _relay_of(word_3)
         self.state = replace(self.state, relay=relay, flags=frozenset(flags))
         return word_3
+
+    def count(self, event: MeterEvent, *, at: int) -> Asking[None]:
+        """Read one of the meter's counters and keep it; one that the meter does not have is left out."""
+        answer = yield from self.ask(dlt645.ReadRegister(di=at))
+        if isinstance(answer, dlt645.RegisterAnswer):
+            counted = {event.value: whole(answer.values(), "count")}
+            self.state = replace(self.state, counts={**self.state.counts, **counted})
 
     def clock(self) -> Asking[datetime | None]:
         """Return the meter's clock: naive civil time, as it shows it."""

@@ -11,7 +11,8 @@ from compuerta.adapters import models
 from compuerta.adapters.yaml_files import FileRefused
 from compuerta.domain.party import CreditAuthority
 from compuerta.domain.tariff.fitting import PriceProfile
-from compuerta.drivers.model import Quantity, RechargeLayout, RelayStyle, RoadTiming
+from compuerta.drivers.abilities import MeterEvent
+from compuerta.drivers.model import Limit, Quantity, RechargeLayout, RelayStyle, RoadTiming
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -49,6 +50,8 @@ def test_the_words_of_a_file_become_types() -> None:
     assert model.roads["4g"] == RoadTiming(first_byte_ms=3000, gap_ms=500, tries_max=3)
     assert model.registers[Quantity.PURCHASE_NO] == 0x078102FF
     assert model.alarm_levels == 2
+    assert model.limits[Limit.POWER] == 0x04090B01
+    assert model.events[MeterEvent.COVER] == 0x03300D00
     assert model.tariff is not None
     assert (model.tariff.zones_max, model.tariff.has_weekend) == (14, True)
     assert model.tariff.prices == PriceProfile(bounds_max=6, settlements_max=4)
@@ -87,6 +90,9 @@ def test_the_blueprint_fits_the_schema_and_is_no_model(tmp_path: Path) -> None:
             {"levels: 2, second_trips: false": "levels: 1, second_trips: true"},
             r":\d+: alarms\.second_trips: there is no",
         ),
+        ({'cover: "03300D00"': 'cover: "00010000"'}, r":\d+: events\.cover: 00010000 is not known to be a"),
+        ({'magnet: "03350000"': 'magnet: "FF350000"'}, r":\d+: events\.magnet: FF350000 is not known to"),
+        ({"  magnet:": "  mgnet:"}, r":\d+: events: .*'mgnet' was unexpected"),
         ({"zones_max: 14": "zones_max: 15"}, r":\d+: tariff\.zones_max: 15 is greater than the maximum"),
         ({"rates_max: 8": "rates_max: 47"}, r":\d+: tariff\.rates_max: 47 is greater than the maximum"),
         (
@@ -111,6 +117,7 @@ def test_a_wrong_file_is_refused_with_file_line_and_field(
     [
         ({'  power: "02030000"\n': '  balance: "00900200"\n'}, "registers.balance: the platform holds"),
         ({"levels: 0": "levels: 1"}, "alarms.levels: a meter without money"),
+        ({'  power: "04090B01"': '  alarm_1: "04001001"'}, "alarms.levels: a meter without money"),
         (
             {"weekend: true": "weekend: true\n  prices: { bounds_max: 6, settlements_max: 4 }"},
             "tariff.prices: a meter without money",
