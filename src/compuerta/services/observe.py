@@ -183,6 +183,7 @@ def _merged(before: MeterSnapshot, report: MeterReport) -> MeterSnapshot:
         purchase_no=before.purchase_no if state.purchase_no is None else state.purchase_no,
         power_w=before.power_w if state.power_w is None else state.power_w,
         flags=state.flags if said_something else before.flags,
+        counts={**before.counts, **state.counts},
         read_at=report.at if said_something else before.read_at,
         heard_at=report.at if said_something else before.heard_at,
     )
