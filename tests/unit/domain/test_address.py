@@ -2,7 +2,8 @@
 
 import pytest
 
-from compuerta.domain.contact import AddressMalformed, Channel, address_of, masked
+from compuerta.domain.address import AddressFaulty, masked, require_address
+from compuerta.domain.contact import Channel
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from compuerta.domain.contact import AddressMalformed, Channel, address_of, mask
     ],
 )
 def test_an_address_is_kept_in_one_form(channel: Channel, text: str, kept: str) -> None:
-    assert address_of(channel, text) == kept
+    assert require_address(channel, text) == kept
 
 
 @pytest.mark.parametrize(
@@ -36,21 +37,20 @@ def test_an_address_is_kept_in_one_form(channel: Channel, text: str, kept: str) 
     ],
 )
 def test_what_is_no_address_is_refused_with_the_field_named(channel: Channel, text: str) -> None:
-    with pytest.raises(AddressMalformed) as refused:
-        address_of(channel, text)
+    with pytest.raises(AddressFaulty) as refused:
+        require_address(channel, text)
 
     assert refused.value.field == "address"
     assert text not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("channel", "address", "shown"),
+    ("address", "shown"),
     [
-        (Channel.SMS, "+8613800131234", "+86*******1234"),
-        (Channel.EMAIL, "ana@example.org", "a…@example.org"),
-        (Channel.WECHAT, "oABC-123_xyz", "…_xyz"),
-        (Channel.WEBHOOK, "user:4711@app", "us…"),
+        ("+8613800131234", "+86*******1234"),
+        ("ana@example.org", "a***@example.org"),
+        ("oABC-123_xyz", "oA***"),
     ],
 )
-def test_logs_show_too_little_of_an_address_to_use_it(channel: Channel, address: str, shown: str) -> None:
-    assert masked(channel, address) == shown
+def test_logs_show_too_little_of_an_address_to_use_it(address: str, shown: str) -> None:
+    assert masked(address) == shown
