@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.adapters.postgres.walls import Wall
+from compuerta.apps import walls
 from compuerta.domain.errors import Broken, Unreachable
 from compuerta.services.store_port import Conflict
 
@@ -60,14 +62,20 @@ class Desk:
             raise DeskFull
         self._in_line += 1
         try:
-            return await self.run_batch(work)
+            return await self._run(work, walls.for_acting())
         finally:
             self._in_line -= 1
 
     async def run_batch(self, work: Callable[[PostgresStore], Outcome]) -> Outcome:
         """Run a use case for many who wait together; never refused, since whoever gathers has but one."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, tried, self._store, work)
+        return await self._run(work, None)
+
+    async def _run(self, work: Callable[[PostgresStore], Outcome], wall: Wall | None) -> Outcome:
+        def walled() -> Outcome:
+            with self._store.within(wall):
+                return tried(self._store, work)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, walled)
 
     async def shut(self) -> None:
         """Finish what was begun and close the connection."""

@@ -7,14 +7,16 @@ anew when it was lost. Foreign errors become ours here, once.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from compuerta.adapters.postgres import walls
 from compuerta.adapters.postgres.hints import CHANNEL
 from compuerta.adapters.postgres.transaction import Connection, PostgresTransaction
+from compuerta.adapters.postgres.walls import Wall
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services.schedules import Schedules
 from compuerta.services.store_port import Conflict, ConstraintBroken
@@ -73,6 +75,16 @@ class PostgresStore:
         self._options = options
         self._schedules = Schedules()
         self._connection: Connection | None = None
+        self._wall: Wall | None = None
+
+    @contextmanager
+    def within(self, wall: Wall | None) -> Iterator[Self]:
+        """Hold every transaction of a block to what lies within a wall; None = it serves everybody."""
+        before, self._wall = self._wall, wall
+        try:
+            yield self
+        finally:
+            self._wall = before
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresTransaction]:
@@ -94,6 +106,8 @@ class PostgresStore:
     def _begun(self, connection: Connection) -> Iterator[PostgresTransaction]:
         transaction = PostgresTransaction(connection, self._schedules)
         with connection.transaction():
+            if self._wall is not None:
+                connection.execute(walls.PUT_UP, self._wall.values)
             yield transaction
             transaction.flush()
         if transaction.made_work:
@@ -105,7 +119,7 @@ class PostgresStore:
             yield
         except _CONFLICTS as error:
             raise Conflict(str(error)) from error
-        except (psycopg.IntegrityError, psycopg.DataError) as error:
+        except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.InsufficientPrivilege) as error:
             raise ConstraintBroken(str(error)) from error
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise SchemaMissing from error

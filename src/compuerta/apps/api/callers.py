@@ -6,6 +6,7 @@ Every route asks for a right: `Annotated[Caller, Depends(needs(Right.SELL))]`. A
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
 
@@ -13,11 +14,15 @@ from fastapi import Depends, HTTPException, Request, Security, status
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.adapters.postgres.walls import around
+from compuerta.apps import walls, wiring
 from compuerta.apps.api import reading
 from compuerta.apps.desk import Desk
 from compuerta.domain.access import Place, Right, covers
 from compuerta.services.acting import Actor
 
+# When a key was last used is kept this exactly: a write per request would cost more than it tells.
+USED_KEPT = timedelta(minutes=5)
 _BEARER = HTTPBearer(description="an API key made by `compuerta key`")
 
 
@@ -61,7 +66,7 @@ async def _caller(
     request: Request, sent: Annotated[HTTPAuthorizationCredentials, Security(_BEARER)]
 ) -> Caller:
     desk: Desk = request.app.state.desk
-    found = await desk.run(partial(_known, hashed=key_hash(sent.credentials)))
+    found = await desk.run(partial(_known, hashed=key_hash(sent.credentials), now=wiring.now()))
     if not found:
         raise HTTPException(
             status.HTTP_401_UNAUTHORIZED,
@@ -69,13 +74,21 @@ async def _caller(
             headers={"WWW-Authenticate": "Bearer"},
         )
     (key,) = found
+    scope = Place(organisation_id=key["organisation_id"], site_id=key["site_id"])
+    walls.put_up(around(key["organisation_id"], [scope]))
     return Caller(
         organisation_id=key["organisation_id"],
         name=key["name"],
         rights=frozenset({Right.SEE} | {each for each in Right if each.value in key["scopes"]}),
-        scope=Place(organisation_id=key["organisation_id"]),
+        scope=scope,
     )
 
 
-def _known(store: PostgresStore, *, hashed: bytes) -> list[reading.Row]:
-    return store.query(reading.KEY, {"hash": hashed})
+def _known(store: PostgresStore, *, hashed: bytes, now: datetime) -> list[reading.Row]:
+    values = {"hash": hashed, "now": now}
+    found = store.query(reading.KEY, values)
+    for key in found:
+        if key["used_at"] is None or key["used_at"] < now - USED_KEPT:
+            with store.transaction() as tx:
+                tx.run(reading.KEY_USED, values)
+    return found

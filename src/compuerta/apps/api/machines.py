@@ -15,6 +15,8 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, sta
 from pydantic import BaseModel, ConfigDict, Field
 
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.adapters.postgres.walls import Wall
+from compuerta.apps import walls
 from compuerta.apps.api import reading
 from compuerta.apps.api.callers import Caller, acting, needs
 from compuerta.apps.desk import Desk
@@ -116,7 +118,8 @@ class Machines:
 
     async def ask(self, statement: str, **values: object) -> list[reading.Row]:
         """Run one reading statement."""
-        return await self.desk.run(partial(_query, statement=statement, values=values))
+        wall = walls.for_reading()
+        return await self.desk.run(partial(_query, statement=statement, values=values, wall=wall))
 
     async def one(self, statement: str, **values: object) -> reading.Row:
         """Run a statement that finds one row, or answer 404."""
@@ -265,8 +268,11 @@ async def _sell(machines: Machines, asker: Caller, account_id: int, wish: Rechar
     await sell(machines.desk, order, provider=provider, talk=machines.talk)
 
 
-def _query(store: PostgresStore, *, statement: str, values: dict[str, object]) -> list[reading.Row]:
-    return store.query(statement, values)
+def _query(
+    store: PostgresStore, *, statement: str, values: dict[str, object], wall: Wall | None
+) -> list[reading.Row]:
+    with store.within(wall):
+        return store.query(statement, values)
 
 
 def _text(value: str) -> str:

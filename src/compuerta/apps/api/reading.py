@@ -47,7 +47,11 @@ RECHARGES = (
     RECHARGE + " and t.account_id = %(account_id)s order by t.created_at desc, t.attempt_id limit %(limit)s"
 )
 
-KEY = "select organisation_id, name, scopes from api_key where key_hash = %(hash)s and revoked_at is null"
+KEY = """
+select organisation_id, site_id, name, scopes, used_at from api_key
+where key_hash = %(hash)s and revoked_at is null and (expires_at is null or expires_at > %(now)s)
+"""
+KEY_USED = "update api_key set used_at = %(now)s where key_hash = %(hash)s"
 PROVIDER = """
 select provider from provider_account
 where organisation_id = %(organisation_id)s and provider = %(provider)s

@@ -19,6 +19,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 
+from compuerta.adapters.postgres.walls import Wall, around
+from compuerta.apps import walls
 from compuerta.apps.console.models import ConsoleUser, SignInFailure
 from compuerta.domain.access import USUAL, Place, Right, covers
 from compuerta.services.acting import Actor
@@ -49,6 +51,11 @@ class Person:
         return any(right in held and (place is None or covers(scope, place)) for scope, held in self.rights)
 
     @property
+    def wall(self) -> Wall:
+        """What is there for this person: the places that they may see."""
+        return around(self.organisation_id, [place for place, rights in self.rights if Right.SEE in rights])
+
+    @property
     def may_sell(self) -> bool:
         return self.may(Right.SELL)
 
@@ -76,7 +83,11 @@ def for_people(
 
     @wraps(view)
     def shown(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
-        return view(request, _person(request), *args, **kwargs)
+        person = _person(request)
+        if not person.may(Right.SEE):
+            raise PermissionDenied
+        with walls.held(person.wall):
+            return view(request, person, *args, **kwargs)
 
     return cast(Callable[Concatenate[HttpRequest, Arguments], HttpResponse], login_required(shown))
 

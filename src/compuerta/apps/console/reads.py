@@ -4,14 +4,18 @@ Every query takes `organisation_id`; rows become frozen values that templates on
 The resident's page is the exception: who knows a supply point's token sees that one account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
+from compuerta.adapters.postgres.walls import PUT_UP
+from compuerta.apps import walls
 from compuerta.domain.money import MINOR_DIGITS
 
 # Meters speak every minute or so; one that said nothing for this long is silent, whatever it said last.
@@ -416,7 +420,16 @@ def _escaped(word: str) -> str:
 
 def rows(kind: type[Row], statement: str, values: Mapping[str, Any]) -> list[Row]:
     """Run a query whose columns are the fields of a dataclass."""
-    with connection.cursor() as cursor:
+    with _behind_the_wall() as cursor:
         cursor.execute(statement, values)
         names = [column.name for column in cursor.description or ()]
         return [kind(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+@contextmanager
+def _behind_the_wall() -> Iterator[CursorWrapper]:
+    wall = walls.for_reading()
+    with transaction.atomic() if wall else nullcontext(), connection.cursor() as cursor:
+        if wall is not None:
+            cursor.execute(PUT_UP, wall.values)
+        yield cursor

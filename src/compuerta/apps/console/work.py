@@ -12,7 +12,7 @@ from django.conf import settings
 
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import wiring
+from compuerta.apps import walls, wiring
 from compuerta.apps.desk import tried
 from compuerta.domain.payment import Attempt
 from compuerta.services.payment_ports import PaymentProvider, Presentation
@@ -77,7 +77,8 @@ def store() -> Iterator[PostgresStore]:
     except Empty:
         lent = PostgresStore(settings.DATABASE_URL)
     try:
-        yield lent
+        with lent.within(walls.for_acting()):
+            yield lent
     except BaseException:
         lent.shut()
         raise

@@ -26,6 +26,16 @@ create table role_grant (
 comment on table role_grant is 'reference: which role a person has, and for what';
 create index role_grant_of_person on role_grant (user_name) where revoked_at is null;
 
+-- A machine's key: for one site or all, until it expires, and when it was last used.
+alter table api_key
+    add key_id uuid not null default gen_random_uuid(),
+    add site_id bigint references site,
+    add expires_at timestamptz,
+    add used_at timestamptz,
+    add made_by text not null default '',
+    add revoked_by text;
+create unique index api_key_id on api_key (key_id);
+
 -- Many supplies at once: tried dry, approved by a second person, done in waves, stopped by errors, undone.
 create table mass_operation (
     operation_id uuid primary key,
@@ -74,3 +84,4 @@ create index mass_operation_at_work on mass_operation (proposed_at)
 create index mass_item_of_wave on mass_item (operation_id, wave, state);
 
 grant select, insert, update on role, role_grant, mass_operation, mass_item to compuerta_work;
+grant update (used_at) on api_key to compuerta_work;
