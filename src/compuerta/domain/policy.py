@@ -24,6 +24,7 @@ POWER_W_MAX: Final = 10**6
 MINUTES_MAX: Final = 7 * 24 * 60
 DAYS_MAX: Final = 365
 CLOSINGS_MAX: Final = 60
+SILENT_MIN: Final = 5  # polls are lost now and then
 CHANNELS: Final = ("sms", "email", "wechat", "webhook")
 LEVELS_MAJOR: Final = (50, 20, 10)  # the trade's usual ones, where nobody has settled any
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -84,6 +85,7 @@ class Policy:
     overload_rest_min: int = 5
     load_limit_w: int = 0  # 0 = the meter's own
     occupied_idle_days: int = 7  # no use in an occupied unit for so long is looked at
+    silent_after_min: int = 45  # a meter not heard for so long is told of; gateways ask every quarter hour
     # Warnings.
     levels: tuple[Level, ...] | None = None  # None = the usual ones
     quiet: Slot | None = None
@@ -218,6 +220,7 @@ _PARSERS: Mapping[str, _Parser] = MappingProxyType(
         "overload_rest_min": _whole(1, 60),
         "load_limit_w": _whole(0, POWER_W_MAX),
         "occupied_idle_days": _whole(1, DAYS_MAX),
+        "silent_after_min": _whole(SILENT_MIN, MINUTES_MAX),
         "levels": _levels,
         "quiet": _slot_or_none,
         "channels": _channels,

@@ -15,7 +15,10 @@ create table meter_alarm (
     ended_at timestamptz, -- what it tells of is over; it stays on the board until somebody closes it
     acknowledged_by text,
     acknowledged_at timestamptz,
-    outcome text,
+    outcome text check (
+        outcome in ('false_alarm', 'repaired', 'theft_confirmed', 'own_work', 'user_told', 'nothing_found')
+    ),
+    note text not null default '', -- what whoever closed it has found
     closed_by text,
     closed_at timestamptz,
     primary key (meter_id, alarm_id),
@@ -26,6 +29,7 @@ create table meter_alarm (
 );
 comment on table meter_alarm is 'distributed: what a meter told that a person should look at';
 create unique index meter_alarm_open on meter_alarm (meter_id, kind) where closed_at is null;
+create index meter_alarm_by_id on meter_alarm (alarm_id);
 create index meter_alarm_board on meter_alarm (organisation_id, raised_at) where closed_at is null;
 
 create table alarm_photo (
@@ -65,6 +69,7 @@ create table feeding (
     check (feeder_meter_id <> meter_id)
 );
 comment on table feeding is 'reference: which meters hang behind which feeder meter';
+create index maintenance_window_of on maintenance_window (organisation_id, ends_at);
 create unique index feeding_of_meter on feeding (meter_id) where ended_at is null;
 
 create trigger alarm_photo_is_kept before update or delete on alarm_photo
