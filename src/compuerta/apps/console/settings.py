@@ -121,6 +121,7 @@ UNFOLD: dict[str, Any] = {
                         "link": reverse_lazy("dashboard"),
                         "active": lambda request: request.path == "/",
                     },
+                    {"title": _("Floor board"), "icon": "apartment", "link": reverse_lazy("board")},
                     {"title": _("Meters"), "icon": "electric_meter", "link": reverse_lazy("meters")},
                     {
                         "title": _("Till"),

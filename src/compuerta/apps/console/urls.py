@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from compuerta.apps.console import screens
 from compuerta.apps.console.views import (
+    board,
     charges,
     dashboard,
     meters,
@@ -25,6 +26,7 @@ urlpatterns = [
     path("live", dashboard.live, name="dashboard_live"),
     path("sign-in", screens.sign_in, name="sign_in"),
     path("language", screens.speak, name="speak"),
+    path("board/", board.page, name="board"),
     path("meters/", meters.listing, name="meters"),
     path("meters/<int:meter_id>/", meters.page, name="meter"),
     path("meters/<int:meter_id>/live", meters.live, name="meter_live"),
