@@ -228,29 +228,36 @@ def _step(instruction: Instruction, conclusion: Conclusion, *, now: datetime) ->
     return step
 
 
-def _deliver(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> None:
+def delivery_posting(instruction: Instruction, *, currency: str, now: datetime) -> Posting:
+    """Return the posting of a recharge that its meter has: credit in force (promise D1)."""
     assert instruction.recharge_id is not None and instruction.amount_minor is not None
+    return Posting(
+        account_id=instruction.account_id,
+        posting_id=derived(instruction.recharge_id, PostingKind.DELIVERY.value),
+        kind=PostingKind.DELIVERY,
+        currency=currency,
+        lines=transfer(debit=UNDELIVERED, credit=DELIVERED, amount_minor=instruction.amount_minor),
+        booked_at=now,
+        cause_id=instruction.recharge_id,
+    )
+
+
+def credited(instruction: Instruction, *, at: datetime) -> RechargeInstant:
+    """Return when a recharge came into force in its meter."""
+    assert instruction.recharge_id is not None
+    return RechargeInstant(
+        account_id=instruction.account_id,
+        recharge_id=instruction.recharge_id,
+        instant=Instant.CREDITED,
+        at=at,
+    )
+
+
+def _deliver(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> None:
     assert conclusion.result.credited, "a recharge is done only when the meter was read and has it"
-    account = instruction.account_id
-    batch.postings.append(
-        Posting(
-            account_id=account,
-            posting_id=derived(instruction.recharge_id, PostingKind.DELIVERY.value),
-            kind=PostingKind.DELIVERY,
-            currency=batch.currencies[account],
-            lines=transfer(debit=UNDELIVERED, credit=DELIVERED, amount_minor=instruction.amount_minor),
-            booked_at=now,
-            cause_id=instruction.recharge_id,
-        )
-    )
-    batch.instants.append(
-        RechargeInstant(
-            account_id=account,
-            recharge_id=instruction.recharge_id,
-            instant=Instant.CREDITED,
-            at=conclusion.at,
-        )
-    )
+    currency = batch.currencies[instruction.account_id]
+    batch.postings.append(delivery_posting(instruction, currency=currency, now=now))
+    batch.instants.append(credited(instruction, at=conclusion.at))
 
 
 def _write(tx: Transaction, batch: _Batch, *, now: datetime) -> None:

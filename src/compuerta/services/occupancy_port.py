@@ -1,4 +1,4 @@
-"""The port to who lives where: accounts that begin and end, meters that are exchanged, and how it was settled."""
+"""The port to who lives where: accounts that begin and end, meters that are exchanged, receipts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,5 +100,5 @@ class Occupancy(Protocol):
         ...
 
     def open_attempts(self, account_id: int) -> list[Attempt]:
-        """Lock the orders of an account that somebody could still pay, before the account, and return them."""
+        """Lock what somebody could still pay for an account, before the account, and return it."""
         ...

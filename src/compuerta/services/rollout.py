@@ -257,6 +257,17 @@ def _current(view: AccountView, key: VersionKey, *, now: datetime) -> Iterator[G
         yield going(view, replace(takeover, at=max(takeover.at, now)))
 
 
+def onward(view: AccountView, *, now: datetime) -> Iterator[Going]:
+    """Yield how a meter that is new to an account goes over to what bills it now, and later."""
+    if view.schedule is None:
+        return
+    bills = view.schedule.version_at(to_us(now))
+    yield going(view, Takeover(at=now, version=bills, before=None))
+    for takeover in takeovers(view.schedule, since=now):
+        if takeover.at > now:
+            yield going(view, takeover)
+
+
 def _instruction(going: Going, *, now: datetime) -> Instruction:
     meter, takeover = going.view.meter, going.takeover
     assert meter is not None

@@ -150,6 +150,25 @@ def opened(*, schedule: Schedule, at: datetime) -> Tally:
     )
 
 
+def taken_over(tally: Tally, *, schedule: Schedule, at: datetime) -> Tally:
+    """Return the tally of an account that begins at an instant, and goes on in another's steps.
+
+    Nothing is in its bill yet; where the steps' window has ended since, they begin anew all the same.
+    """
+    fresh = opened(schedule=schedule, at=at)
+    (segment,) = fresh.segments
+    same = (fresh.window_start_us, len(fresh.totals)) == (tally.window_start_us, len(tally.totals))
+    if not same or segment.version[0] != tally.segments[-1].version[0]:
+        return fresh
+    return replace(
+        fresh,
+        opened_us=tally.opened_us,
+        segments=(replace(segment, opening=tally.totals),),
+        totals=tally.totals,
+        free_used_wh=tally.free_used_wh if fresh.free_start_us == tally.free_start_us else 0,
+    )
+
+
 def bounds_of(
     segment: Segment, *, schedule: Schedule, terms: Terms, window: Days, opened_us: int
 ) -> tuple[tuple[Amount, ...], ...]:

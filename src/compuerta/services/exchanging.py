@@ -1,0 +1,201 @@
+"""Exchanging rooms: two tenants change places; what each has goes along, and what each owes stays behind.
+
+Meters stay where they are, and so does the money in them. Who moves to a meter with credit finds what is in
+it, and settles the difference to what they had: they pay what is more, and are paid what is less.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from compuerta.domain.errors import Refused
+from compuerta.domain.ledger import DELIVERED, DEPOSIT, MOVED, OWED, cash
+from compuerta.domain.money import format_minor
+from compuerta.domain.naming import derived
+from compuerta.domain.party import AccountKind
+from compuerta.services import booking, converging, moving
+from compuerta.services.acting import Act, Actor, entry, require_reason
+from compuerta.services.moving import Closed, Rest, Shown
+from compuerta.services.moving_in import Steps, begin_steps
+from compuerta.services.moving_out import TENANTS_HOLDS, expire_orders, repay_emergency, require_leaving
+from compuerta.services.occupancy_port import Move, MoveKind
+from compuerta.services.records import AccountView
+from compuerta.services.store_port import Store, Transaction
+
+
+class SameRoom(Refused):
+    """One room cannot be exchanged for itself, nor for one of another site."""
+
+    def __init__(self) -> None:
+        super().__init__("choose two different rooms of one site")
+        self.field = "other_account_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """Who changes places, what both meters show, and how differences are settled."""
+
+    account_id: int
+    other_account_id: int
+    shown: Shown = field(default_factory=Shown)
+    other_shown: Shown = field(default_factory=Shown)
+    rest: Rest = Rest.CASH
+    till: str = "till"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """What somebody takes along."""
+
+    closed: Closed
+    moved_minor: int  # credit
+    deposit_minor: int
+    stays_owed_minor: int
+
+
+def exchange_rooms(
+    store: Store, exchange: Exchange, *, actor: Actor, move_id: UUID, now: datetime
+) -> tuple[Move, Move]:
+    """Let two tenants change places; the same exchange twice is one. Returns both receipts."""
+    first = moving.done(store, partial(exchanged, exchange=exchange, actor=actor, move_id=move_id, now=now))
+    with store.transaction() as tx:
+        second = tx.occupancy.move(organisation_id=first.organisation_id, move_id=_other(move_id))
+    assert second is not None, "an exchange writes two receipts"
+    return first, second
+
+
+def exchanged(tx: Transaction, exchange: Exchange, *, actor: Actor, move_id: UUID, now: datetime) -> Move:
+    """Exchange two rooms, inside a transaction; returns the first tenant's receipt."""
+    require_reason(actor)
+    ids = (exchange.account_id, exchange.other_account_id)
+    for account_id in sorted(set(ids)):
+        expire_orders(tx, account_id)
+    tx.lock_accounts(ids, now=now)  # in id order, whatever the order of the two
+    here, there = (moving.view_of(tx, account_id, now=now) for account_id in ids)
+    known = tx.occupancy.move(organisation_id=here.account.organisation_id, move_id=move_id)
+    if known is not None:
+        return known
+    if here.account.site_id != there.account.site_id or ids[0] == ids[1]:
+        raise SameRoom
+    require_leaving(here)
+    require_leaving(there)
+    mine = _leave(tx, here, exchange.shown, move_id=move_id, now=now)
+    others = _leave(tx, there, exchange.other_shown, move_id=move_id, now=now)
+    tx.occupancy.close_account(ids[0], at=now)
+    tx.occupancy.close_account(ids[1], at=now)
+    at_others = _arrive(tx, mine, others.closed, exchange, move_id=move_id, now=now)
+    at_mine = _arrive(tx, others, mine.closed, exchange, move_id=move_id, now=now)
+    first = _receipt(tx, mine, at_others, others.closed, actor=actor, move_id=move_id, now=now)
+    _receipt(tx, others, at_mine, mine.closed, actor=actor, move_id=_other(move_id), now=now)
+    for view in (at_others, at_mine):
+        moving.end_holds(tx, view, TENANTS_HOLDS, now=now)
+    converging.converge(tx, [at_others.account.account_id, at_mine.account.account_id], now=now)
+    return first
+
+
+def _other(move_id: UUID) -> UUID:
+    return derived(move_id, "other")
+
+
+def _leave(tx: Transaction, view: AccountView, shown: Shown, *, move_id: UUID, now: datetime) -> _Left:
+    """Charge for the last time; credit and security go along, and a debt stays with the old account."""
+    closed = moving.last_charge(tx, view, shown, now=now)
+    owed_minor, deposit_minor = moving.owed_and_deposit(tx, closed.view)
+    moved_minor, debt_minor = max(closed.balance_minor, 0), max(-closed.balance_minor, 0)
+    moves = [
+        (DELIVERED, closed.balance_minor),
+        (DEPOSIT, deposit_minor),
+        (OWED, debt_minor),
+        (MOVED, -moved_minor - deposit_minor),
+    ]
+    booking.book(tx, moving.settlement(closed.view, move_id, moves, now=now))
+    repay_emergency(tx, view, now=now)
+    return _Left(
+        closed=closed,
+        moved_minor=moved_minor,
+        deposit_minor=deposit_minor,
+        stays_owed_minor=owed_minor + debt_minor,
+    )
+
+
+def _arrive(
+    tx: Transaction, left: _Left, place: Closed, exchange: Exchange, *, move_id: UUID, now: datetime
+) -> AccountView:
+    """Begin somebody's account at the other place, with what they have brought and what is there."""
+    account = left.closed.view.account
+    opening = moving.opening_at(
+        place,
+        kind=AccountKind.CUSTOMER,
+        name=account.name,
+        terms=left.closed.view.terms_at(now),
+        now=now,
+    )
+    view = moving.begun(tx, place, opening, now=now)
+    view = begin_steps(tx, place, view, Steps.RESET, now=now)
+    rest_minor = _rest_minor(left, place)
+    if rest_minor and exchange.rest is Rest.CASH:
+        moving.require_till(tx, exchange.till, organisation_id=account.organisation_id)
+    payer = OWED if exchange.rest is Rest.BOOKED else cash(exchange.till)
+    moves = [
+        (MOVED, left.moved_minor + left.deposit_minor),
+        (DEPOSIT, -left.deposit_minor),
+        (DELIVERED, -left.moved_minor + rest_minor),
+        (payer, -rest_minor),
+    ]
+    booking.book(tx, moving.settlement(view, move_id, moves, now=now))
+    return view
+
+
+def _rest_minor(left: _Left, place: Closed) -> int:
+    """Return what somebody gets back, where less is in the meter than they bring; below zero they pay."""
+    if not moving.is_in_meter(place.view):
+        return 0
+    return left.moved_minor - place.balance_minor
+
+
+def _receipt(
+    tx: Transaction,
+    left: _Left,
+    begun: AccountView,
+    place: Closed,
+    *,
+    actor: Actor,
+    move_id: UUID,
+    now: datetime,
+) -> Move:
+    account, old, new = left.closed.view.account, left.closed.view.meter, begun.meter
+    assert old is not None and new is not None
+    move = Move(
+        organisation_id=account.organisation_id,
+        move_id=move_id,
+        kind=MoveKind.EXCHANGE,
+        at=now,
+        who=actor.who,
+        why=actor.why,
+        closed_account_id=account.account_id,
+        opened_account_id=begun.account.account_id,
+        old_meter_id=old.meter_id,
+        new_meter_id=new.meter_id,
+        closing_wh=left.closed.register_wh,
+        opening_wh=place.register_wh,
+        settled={
+            "charged_minor": left.closed.charged_minor,
+            "balance_minor": left.closed.balance_minor,
+            "deposit_minor": left.deposit_minor,
+            "owed_minor": left.stays_owed_minor,  # stays with the old account
+            "moved_minor": left.moved_minor,
+            "taken_over_minor": place.in_meter_minor,
+            "rest_minor": _rest_minor(left, place),
+        },
+    )
+    tx.occupancy.put_move(move)
+    rest = format_minor(move.settled["rest_minor"], currency=account.currency)
+    act = Act(
+        act_id=move_id,
+        what="exchange rooms",
+        before=account.supply_point,
+        after=f"{begun.account.supply_point}, rest {rest}",
+    )
+    tx.put_audit([entry(account, actor, act, now=now)])
+    return move
