@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from compuerta.domain.access import Grant, Right
 from compuerta.domain.contact import Language
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Posting
@@ -12,6 +13,7 @@ from compuerta.domain.payment import Attempt
 from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
+from compuerta.services.access_port import ApiKey
 from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow, MeterAlarm
 from compuerta.services.mass_port import MassItem, MassOperation
 from compuerta.services.message_port import Contact, Message, Template
@@ -43,7 +45,6 @@ from compuerta.services.records import (
     Warned,
 )
 from compuerta.services.store_port import Conflict, ConstraintBroken
-
 
 # Supply points of this name are not one: each account without a place has its own.
 NAMELESS = "-"
@@ -103,6 +104,9 @@ class Tables:
     alarm_photos: dict[UUID, AlarmPhoto] = field(default_factory=dict)
     maintenance_windows: dict[UUID, MaintenanceWindow] = field(default_factory=dict)
     feedings: dict[tuple[int, int, datetime], Feeding] = field(default_factory=dict)
+    roles: dict[tuple[int, str], frozenset[Right]] = field(default_factory=dict)  # organisations' own
+    role_grants: dict[UUID, Grant] = field(default_factory=dict)
+    api_keys: dict[UUID, ApiKey] = field(default_factory=dict)  # those not revoked
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway

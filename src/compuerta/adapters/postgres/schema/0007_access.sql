@@ -21,7 +21,7 @@ create table role_grant (
     revoked_at timestamptz,
     check (building is null or site_id is not null),
     check ((revoked_by is null) = (revoked_at is null)),
-    check (granted_by <> user_name) -- nobody raises themselves
+    constraint role_grant_by_another check (granted_by <> user_name) -- nobody raises themselves
 );
 comment on table role_grant is 'reference: which role a person has, and for what';
 create index role_grant_of_person on role_grant (user_name) where revoked_at is null;
