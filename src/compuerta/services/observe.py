@@ -8,19 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from compuerta.domain import alert
 from compuerta.domain.energy import Delta, judge_delta
+from compuerta.domain.forecast import Shape
 from compuerta.domain.instruction import State
 from compuerta.domain.ledger import Posting
-from compuerta.domain.money import minor_digits
 from compuerta.domain.naming import named
-from compuerta.domain.party import Account, CreditAuthority
-from compuerta.domain.tariff.civil import to_us
+from compuerta.domain.tariff.civil import HOUR_US, to_us
 from compuerta.domain.tariff.fitting import rates_of
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import MeterState, Relay
-from compuerta.services import booking, charging, converging
+from compuerta.services import (
+    alarming,
+    booking,
+    charging,
+    converging,
+    forecasting,
+    telling,
+    warning,
+)
 from compuerta.services.records import (
     AccountView,
     BillOpening,
@@ -63,9 +69,10 @@ class _Batch:
     cases: list[Case] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
     balances_minor: dict[int, int] = field(default_factory=dict)  # after the charges of this batch
-    warned_at: dict[int, int] = field(default_factory=dict)  # the balance that warnings have seen
+    changes: list[alarming.Change] = field(default_factory=list)  # of meters, in the order of time
     seen_closed: dict[int, datetime] = field(default_factory=dict)
     runs_by: Mapping[int, VersionKey] = field(default_factory=dict)  # whose tables a meter was seen to run
+    shapes: Mapping[int, Shape] = field(default_factory=dict)  # of accounts that are warned by days
 
 
 def take_readings(store: Store, reports: Sequence[MeterReport], *, now: datetime) -> None:
@@ -78,7 +85,10 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     """Take what meters said, inside somebody's transaction, and converge supply after it."""
     accounts = tx.accounts_of_meters({report.meter_id for report in reports})
     views = tx.lock_accounts(sorted(set(accounts.values())), now=now)
-    batch = _Batch(runs_by=_runs_by(tx, reports, accounts, views))
+    batch = _Batch(
+        runs_by=_runs_by(tx, reports, accounts, views),
+        shapes=_shapes(tx, reports, accounts, views, now=now),
+    )
     for report in sorted(reports, key=lambda each: (each.meter_id, each.at)):
         account_id = accounts.get(report.meter_id)
         if account_id is not None:
@@ -91,6 +101,8 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     tx.put_charges(batch.charges)
     tx.put_cases(batch.cases)
     tx.put_warnings(batch.warnings)
+    telling.warned(tx, batch.warnings, now=now)
+    alarming.absorb(tx, batch.changes, now=now)
     _keep_closings(tx, batch)
     converging.converge(tx, sorted(set(accounts.values())), now=now)
 
@@ -114,6 +126,27 @@ def _runs_by(
         for each in loadings
         if each.state is State.DONE and each.tariff_id is not None and each.version_no is not None
     }
+
+
+def _shapes(
+    tx: Transaction,
+    reports: Sequence[MeterReport],
+    accounts: Mapping[int, int],
+    views: Mapping[int, AccountView],
+    *,
+    now: datetime,
+) -> Mapping[int, Shape]:
+    """Return the habits of accounts that are warned by days: once an hour, or after a recharge, is enough."""
+    asked = {}
+    for report in reports:
+        view = views.get(accounts.get(report.meter_id, 0))
+        if view is None or not warning.counts_hours(view):
+            continue
+        last_at = view.holdings.register_at
+        same_hour = last_at is not None and to_us(last_at) // HOUR_US == to_us(report.at) // HOUR_US
+        if not same_hour or view.balance_minor != view.holdings.warned_minor:
+            asked[view.account.account_id] = view
+    return forecasting.shapes_of(tx, asked.values(), now=now)
 
 
 def _rates_used(
@@ -150,6 +183,7 @@ def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: d
         return
     after = _merged(before, report)
     batch.snapshots[report.meter_id] = after
+    batch.changes.append(alarming.Change(view=view, before=before, after=after))
     state = report.state
     if state == MeterState():
         return
@@ -169,7 +203,10 @@ def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: d
         batch.seen_closed[view.account.account_id] = report.at
     if state.energy_wh is not None and not view.by_intervals:
         _bill(batch, report, view, now=now)
-    _warn(batch, before, report, view)
+    if state.balance_minor is not None and before.balance_minor is not None and warning.is_of_meter(view):
+        _warn(
+            batch, report, view, before_minor=before.balance_minor, after_minor=state.balance_minor
+        )
 
 
 def _merged(before: MeterSnapshot, report: MeterReport) -> MeterSnapshot:
@@ -182,7 +219,8 @@ def _merged(before: MeterSnapshot, report: MeterReport) -> MeterSnapshot:
         balance_minor=before.balance_minor if state.balance_minor is None else state.balance_minor,
         purchase_no=before.purchase_no if state.purchase_no is None else state.purchase_no,
         power_w=before.power_w if state.power_w is None else state.power_w,
-        flags=state.flags if said_something else before.flags,
+        # Flags are of the status words, as the relay is: what did not read them tells of neither.
+        flags=before.flags if state.relay is None else state.flags,
         counts={**before.counts, **state.counts},
         read_at=report.at if said_something else before.read_at,
         heard_at=report.at if said_something else before.heard_at,
@@ -257,29 +295,23 @@ def _charge(
         register_rates_wh=report.state.rates_wh,
     )
     was = batch.balances_minor.get(account_id, view.holdings.delivered_minor)
-    batch.balances_minor[account_id] = was - charged.amount_minor
+    is_now = batch.balances_minor[account_id] = was - charged.amount_minor
+    if warning.is_of_ledger(view):
+        _warn(batch, report, view, before_minor=was, after_minor=is_now)
 
 
-def _warn(batch: _Batch, before: MeterSnapshot, report: MeterReport, view: AccountView) -> None:
+def _warn(
+    batch: _Batch, report: MeterReport, view: AccountView, *, before_minor: int, after_minor: int
+) -> None:
     account_id = view.account.account_id
-    if view.meter is not None and view.meter.credit_authority is CreditAuthority.METER:
-        was, is_now = before.balance_minor, report.state.balance_minor
-    else:
-        was = batch.warned_at.get(account_id, view.holdings.delivered_minor)
-        is_now = batch.balances_minor.get(account_id, was)
-    if was is None or is_now is None:
-        return
-    batch.warned_at[account_id] = is_now
-    batch.warnings += warnings(view.account, before_minor=was, after_minor=is_now, at=report.at)
-
-
-def warnings(account: Account, *, before_minor: int, after_minor: int, at: datetime) -> list[Warned]:
-    """Return the warning that a falling balance leads to, if it fell through a level."""
-    levels = [level * 10 ** minor_digits(account.currency) for level in alert.LEVELS_MAJOR]
-    level = alert.crossed(levels, before_minor=before_minor, after_minor=after_minor)
-    if level is None:
-        return []
-    return [Warned(account_id=account.account_id, level_minor=level, balance_minor=after_minor, at=at)]
+    kept, said = warning.decided(
+        view,
+        batch.holdings.get(account_id, view.holdings),
+        warning.Change(before_minor=before_minor, after_minor=after_minor, at=report.at),
+        shape=batch.shapes.get(account_id),
+    )
+    batch.holdings[account_id] = kept
+    batch.warnings += said
 
 
 def _keep_closings(tx: Transaction, batch: _Batch) -> None:
