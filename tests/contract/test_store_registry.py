@@ -263,24 +263,6 @@ def test_ending_holds_ends_those_of_the_kind_and_counts_them(store: Store) -> No
     assert the_view(store, neighbour.account_id, now=NOON + 60 * SECOND).holds == {HoldKind.ADMINISTRATOR}
 
 
-def test_holds_that_began_or_ended_within_a_span_are_told_by_meter(store: Store) -> None:
-    town = a_town(store, authorities=(METER,) * 6)
-    began, ended, both, before, after, on_the_edge = town.homes
-    since, until = NOON + 10 * SECOND, NOON + 20 * SECOND
-    with store.transaction() as tx:
-        tx.put_hold(a_hold(began, name="began", start=NOON + 11 * SECOND))
-        tx.put_hold(a_hold(ended, name="ended", end=until))
-        tx.put_hold(a_hold(both, name="both", start=NOON + 12 * SECOND, end=NOON + 13 * SECOND))
-        tx.put_hold(a_hold(before, name="before", end=NOON + 5 * SECOND))
-        tx.put_hold(a_hold(after, name="after", start=NOON + 21 * SECOND))
-        tx.put_hold(a_hold(on_the_edge, name="edge", start=since))
-
-    with store.transaction() as tx:
-        found = tx.meters_with_hold_edges(since=since, until=until)
-
-    assert found == [home.meter_id for home in (began, ended, both)]
-
-
 def test_a_hold_says_why_and_has_its_own_id(store: Store) -> None:
     town = a_town(store)
     hold = a_hold(town.homes[0])

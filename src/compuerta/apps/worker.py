@@ -104,17 +104,15 @@ class Worker:
         )
 
     async def _sweep_on(self) -> None:
-        since = wiring.now()
         while True:
-            await asyncio.sleep(SWEEP_S)
-            until = wiring.now()
+            swept = 0
             try:
-                await self._desk.run(partial(holding.sweep, since=since, until=until))
-                await self._desk.run(partial(rollout.tell_overdue, now=until))
+                swept = await self._desk.run(partial(holding.sweep, now=wiring.now()))
+                await self._desk.run(partial(rollout.tell_overdue, now=wiring.now()))
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
-            else:
-                since = until
+            if swept < holding.SWEPT_MAX:
+                await asyncio.sleep(SWEEP_S)
 
     async def _stand_on(self) -> None:
         """Charge the days of silent accounts; each day of a site is charged once, however often one looks."""

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from compuerta.domain.instruction import Limits
 from compuerta.domain.tariff.fitting import MeterTables
+
+
+KEEP_POWER: Final = "keep_power"  # the flag of a meter that stays on although its money is used up
 
 
 class Relay(Enum):

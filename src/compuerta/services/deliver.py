@@ -96,8 +96,16 @@ def _is_aged(claim: Claim, *, now: datetime) -> bool:
         return rollout.is_aged(claim, now=now)
     # A cut of a gateway that died, or that a meter only said yes to, is claimed again; who has paid meanwhile
     # is not cut for it (promises S1, S4).
-    closed = claim.instruction.relay_closed
-    return closed is not None and claim.wanted_closed is not None and closed != claim.wanted_closed
+    closed, kept = claim.instruction.relay_closed, claim.instruction.kept
+    if closed is None or claim.wanted_closed is None or _releases(claim):
+        return False
+    return (closed, kept) != (claim.wanted_closed, claim.wanted_kept)
+
+
+def _releases(claim: Claim) -> bool:
+    """Whether a switch gives a meter back to its own rules, which is right whatever these then want."""
+    release = claim.instruction.relay_closed is True and not claim.instruction.kept
+    return release and claim.keeps_power and not claim.wanted_kept and claim.may_close
 
 
 def _replaced(instruction: Instruction, *, now: datetime) -> Instruction:

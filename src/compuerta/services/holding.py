@@ -8,11 +8,14 @@ from datetime import datetime
 from uuid import UUID
 
 from compuerta.domain.errors import Refused
-from compuerta.domain.supply import HoldKind
+from compuerta.domain.supply import CONTRADICTED_BY, HoldKind
 from compuerta.services import converging
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.records import AccountView, Hold
 from compuerta.services.store_port import Store, Transaction
+
+# Converged in one transaction; whoever sweeps goes on while there is more.
+SWEPT_MAX = 500
 
 
 class EndBeforeStart(Refused):
@@ -20,6 +23,27 @@ class EndBeforeStart(Refused):
 
     def __init__(self, start: datetime, end: datetime) -> None:
         super().__init__(f"the end {end.isoformat()} is not after {start.isoformat()}")
+
+
+class HoldsContradict(Refused):
+    """A hold that would decide nothing, or silently outlive its reason, because of another."""
+
+    def __init__(self, kind: HoldKind, other: HoldKind) -> None:
+        super().__init__(
+            f"a hold for {kind.value} and one for {other.value} contradict; lift the other first"
+        )
+        self.kind = kind
+        self.other = other
+
+
+class EnergyNotPositive(Refused):
+    """Supply for no energy, or of a hold that is not temporary."""
+
+    def __init__(self, energy_wh: int) -> None:
+        super().__init__(
+            f"{energy_wh} Wh: only temporary supply is for so much energy, and for more than none"
+        )
+        self.energy_wh = energy_wh
 
 
 class AccountWithoutMeter(Refused):
@@ -45,15 +69,22 @@ def place_hold(
     actor: Actor,
     hold_id: UUID,
     end: datetime | None = None,
+    energy_wh: int | None = None,
     now: datetime,
 ) -> None:
-    """Put a hold on an account's meter and converge supply; the reason is not optional."""
+    """Put a hold on an account's meter and converge supply; the reason is not optional.
+
+    Temporary supply may end by so much energy, too: from what the register shows now.
+    """
     require_reason(actor)
     if end is not None and end <= now:
         raise EndBeforeStart(now, end)
+    if energy_wh is not None and (energy_wh <= 0 or kind is not HoldKind.TEMPORARY):
+        raise EnergyNotPositive(energy_wh)
     with store.transaction() as tx:
         view = _view(tx, account_id, now=now)
         assert view.meter is not None
+        require_no_contradiction(kind, view.holds)
         tx.put_hold(
             Hold(
                 meter_id=view.meter.meter_id,
@@ -63,11 +94,16 @@ def place_hold(
                 note=actor.why,
                 start=now,
                 end=end,
+                until_wh=None if energy_wh is None else _register_wh(view) + energy_wh,
             )
         )
-        act = Act(act_id=hold_id, what=f"place {kind.value} hold")
-        _keep(tx, view, actor, act, holds=view.holds | {kind}, now=now)
-        converging.converge(tx, [account_id], now=now)
+        _converge(tx, view, actor, Act(act_id=hold_id, what=f"place {kind.value} hold"), now=now)
+
+
+def require_no_contradiction(kind: HoldKind, holds: frozenset[HoldKind]) -> None:
+    """Refuse a hold beside one that makes it void; the other is named."""
+    for other in sorted(CONTRADICTED_BY[kind] & holds, key=lambda each: each.value):
+        raise HoldsContradict(kind, other)
 
 
 def lift_holds(
@@ -78,20 +114,21 @@ def lift_holds(
     with store.transaction() as tx:
         view = _view(tx, account_id, now=now)
         assert view.meter is not None
-        ended = tx.end_holds(view.meter.meter_id, kind, at=now)
+        ended = tx.end_holds(view.meter.meter_id, kind, at=now, by=actor.who)
         if ended:
-            act = Act(act_id=audit_id, what=f"lift {kind.value} hold")
-            _keep(tx, view, actor, act, holds=view.holds - {kind}, now=now)
-            converging.converge(tx, [account_id], now=now)
+            _converge(tx, view, actor, Act(act_id=audit_id, what=f"lift {kind.value} hold"), now=now)
     return ended
 
 
-def sweep(store: Store, *, since: datetime, until: datetime) -> None:
-    """Converge supply where a hold began or ended by the clock in (since, until]."""
+def sweep(store: Store, *, now: datetime, limit: int = SWEPT_MAX) -> int:
+    """Converge supply where the clock alone may have changed it; returns how many accounts that were.
+
+    Whoever swept last, and when: what was due while nobody did is due still.
+    """
     with store.transaction() as tx:
-        meters = tx.meters_with_hold_edges(since=since, until=until)
-        accounts = tx.accounts_of_meters(meters)
-        converging.converge(tx, sorted(accounts.values()), now=until)
+        due = tx.claim_decisions(now=now, limit=limit)
+        converging.converge(tx, due, now=now)
+    return len(due)
 
 
 def release_billing(
@@ -143,14 +180,25 @@ def _view(tx: Transaction, account_id: int, *, now: datetime) -> AccountView:
     return view
 
 
-def _keep(
-    tx: Transaction, view: AccountView, actor: Actor, act: Act, *, holds: frozenset[HoldKind], now: datetime
-) -> None:
-    """Keep the audit row of an act that leaves the account with these holds."""
-    told = replace(act, before=_supply(view), after=_supply(replace(view, holds=holds)))
+def _register_wh(view: AccountView) -> int:
+    assert view.snapshot is not None
+    if view.snapshot.energy_wh is None:
+        raise RegisterUnknown(view.account.account_id)
+    return view.snapshot.energy_wh
+
+
+def _converge(tx: Transaction, view: AccountView, actor: Actor, act: Act, *, now: datetime) -> None:
+    """Converge after an act, and keep its audit row with what supply was and what it is to be."""
+    account_id, snapshot = view.account.account_id, view.snapshot
+    assert snapshot is not None
+    after = converging.converge(tx, [account_id], now=now).get(account_id)
+    told = replace(
+        act,
+        before=_supply(snapshot.wanted_closed, snapshot.wanted_reason),
+        after="" if after is None else _supply(after.closed, after.reason.value),
+    )
     tx.put_audit([entry(view.account, actor, told, now=now)])
 
 
-def _supply(view: AccountView) -> str:
-    decision = converging.decision_of(view)
-    return f"{'on' if decision.closed else 'off'}: {decision.reason.value}"
+def _supply(closed: bool | None, reason: str) -> str:
+    return "" if closed is None else f"{'on' if closed else 'off'}: {reason}"

@@ -226,7 +226,8 @@ class Holdings:
     register_rates_wh: tuple[int, ...] | None = None  # the registers by rate, with `register_wh`
     tally: tuple[int, ...] = ()  # the open bill, packed; empty before the first reading
     warned: int = 0  # which levels have spoken: bit n is level n of the account's levels ...
-    warned_of: int = 0  # ... and of which levels that was
+    warned_of: int = 0  # ... and of which levels that was: their mark
+    warned_minor: int | None = None  # the balance that the levels saw last: above it, somebody has recharged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +243,7 @@ class AccountView:
     agreed: Agreed = ()  # the terms, those to come too
     by_intervals: bool = False  # it is billed by load days, once a cycle, and not by registers
     policy: Policy = DEFAULT  # what account, site and organisation have settled
+    hold_edge: datetime | None = None  # when the next of the meter's holds begins or ends by the clock
 
     @property
     def balance_minor(self) -> int:
@@ -288,12 +290,14 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """A balance fell through a level."""
+    """A level spoke: what it counts fell to it, or below."""
 
     account_id: int
-    level_minor: int
+    level: str  # its key, such as "money:5000"
+    value: int  # minor units, watt-hours or hours, as the level counts
     balance_minor: int
     at: datetime
+    zero_at: datetime | None = None  # when the balance will be used up, where hours were reckoned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,8 +335,17 @@ class EmergencyCredit:
     taken_at: datetime
     limit_minor: int
     taken_by: str
+    used_at: datetime | None = None  # since when it keeps supply on; before, there was credit left
     spent_at: datetime | None = None  # used up: nothing more of it until it is repaid
     repaid_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What a scope has settled: a policy as JSON, as somebody wrote it."""
+
+    organisation_id: int
+    document: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -432,6 +445,8 @@ class Claim:
     may_close: bool  # no hold forbids closing the relay (promise S3)
     permits: bool  # closing is permitted only: the user presses the button
     wanted_closed: bool | None  # what supply should be now; None = nobody has decided yet
+    wanted_kept: bool = False  # ... and that it stays on although the meter's money is used up
+    keeps_power: bool = False  # the meter told so when it was read last
     schedule: Schedule | None = None  # by what its account is billed; only with a tariff
     terms: Terms = field(default_factory=Terms)
 

@@ -46,6 +46,7 @@ from compuerta.services.records import (
     Reading,
     Recharge,
     RechargeInstant,
+    Settled,
     SupplyChange,
     TariffEntry,
     TariffVersion,
@@ -191,6 +192,14 @@ class Transaction(Protocol):
         """Return the switches of these meters that are open, or were refused since an instant."""
         ...
 
+    def last_looks(self, meter_ids: Iterable[int]) -> dict[int, Instruction]:
+        """Return the last look that was ordered at each of these meters, open or ended."""
+        ...
+
+    def open_limits(self, meter_ids: Iterable[int]) -> list[Instruction]:
+        """Return the open instructions that write limits into these meters."""
+        ...
+
     def loadings(self, meter_ids: Iterable[int]) -> list[Instruction]:
         """Return all tariff instructions of these meters, open and ended, by meter and effective instant."""
         ...
@@ -232,6 +241,14 @@ class Transaction(Protocol):
         """Return the days of these meters that begin in [since, until), by meter and time."""
 
     def put_hold(self, hold: Hold) -> None: ...
+    def save_holds(self, holds: Sequence[Hold]) -> None:
+        """Write the ends of holds."""
+        ...
+
+    def holds_begun(self, meter_id: int, kind: HoldKind, *, since: datetime) -> int:
+        """Return how many holds of a kind began after an instant, those that have ended too."""
+        ...
+
     def holds_of(self, meter_ids: Iterable[int], *, at: datetime) -> list[Hold]:
         """Return the holds of these meters that are in force at an instant, by meter and start."""
         ...
@@ -257,11 +274,17 @@ class Transaction(Protocol):
         """Write what an organisation, a site or an account has settled, as JSON."""
         ...
 
-    def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
-        """Return the meters with a hold that began or ended in (since, until]."""
+    def settled(self, *, scope: str, scope_id: int) -> Settled | None:
+        """Return what an organisation, a site or an account has settled, locked; None where there is none."""
         ...
 
-    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int: ...
+    def accounts_in(self, *, scope: str, scope_id: int, after: int, limit: int) -> list[int]:
+        """Return the open accounts with a meter of a scope, by id from after one on."""
+        ...
+
+    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime, by: str | None = None) -> int:
+        """End all holds of a kind, and keep who ended them; returns how many there were."""
+        ...
 
     # people
     def put_cases(self, cases: Sequence[Case]) -> None: ...

@@ -5,36 +5,13 @@ happened stays untold. Sending is elsewhere (outbox). Residents are told by thei
 channels that the policy names; staff by theirs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from uuid import UUID
 
-from compuerta.services.records import Warned
+from compuerta.services.records import AccountView, SupplyChange, Warned
 from compuerta.services.store_port import Transaction
-
-
-class SupplyEvent(Enum):
-    """What residents are told of their supply."""
-
-    LAST_CHANCE = "last_chance"  # `until` is when the relay opens
-    CUT = "cut"
-    RESTORED = "restored"
-    EMERGENCY_TAKEN = "emergency_taken"  # `amount_minor` is what was taken
-    TEMPORARY_ENDS = "temporary_ends"  # `until` is when it ends
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupplyTurn:
-    """Something that happened to an account's supply."""
-
-    account_id: int
-    event: SupplyEvent
-    at: datetime
-    reason: str = ""  # of domain/supply.Reason
-    until: datetime | None = None
-    amount_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +39,9 @@ class AlarmRaised:
     urgent: bool = False  # whatever the hour
 
 
-def supply_changed(tx: Transaction, changes: Sequence[SupplyTurn], *, now: datetime) -> None:
+def supply_changed(
+    tx: Transaction, changes: Sequence[SupplyChange], views: Mapping[int, AccountView], *, now: datetime
+) -> None:
     """Tell residents what became of their supply; a cut and a last chance are told at any hour."""
 
 

@@ -257,10 +257,12 @@ def test_supply_that_was_lent_for_a_time_is_cut_when_the_time_is_over() -> None:
         now=NOON + SECOND,
     )
 
-    holding.sweep(store, since=NOON + SECOND, until=NOON + HOUR - SECOND)
+    told(store, home, at=NOON + HOUR - SECOND, relay=Relay.CLOSED, energy_wh=0)
+    early = holding.sweep(store, now=NOON + HOUR - SECOND)
     lent = wanted(store, home)
-    holding.sweep(store, since=NOON + HOUR - SECOND, until=NOON + HOUR)
+    holding.sweep(store, now=NOON + HOUR)
 
+    assert early == 0
     assert lent == (True, "temporary_supply")
     assert wanted(store, home) == (False, "out_of_credit")
     assert [each.state for each in switches(store)] == [State.SUPERSEDED, State.WAITING]

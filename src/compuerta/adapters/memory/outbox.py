@@ -51,6 +51,26 @@ def loadings(tables: Tables, meter_ids: Iterable[int]) -> list[Instruction]:
     return [each for *_, each in sorted(found, key=lambda row: row[:3])]
 
 
+def last_looks(tables: Tables, meter_ids: Iterable[int]) -> dict[int, Instruction]:
+    """Return the last look that was ordered at each meter."""
+    wanted = set(meter_ids)
+    looks = [
+        each for each in tables.instructions.values() if each.meter_id in wanted and each.kind is Kind.LOOK
+    ]
+    return {each.meter_id: each for each in sorted(looks, key=lambda each: each.created_at)}
+
+
+def open_limits(tables: Tables, meter_ids: Iterable[int]) -> list[Instruction]:
+    """Return the open instructions that write limits, by meter."""
+    wanted = set(meter_ids)
+    found = [
+        each
+        for each in tables.instructions.values()
+        if each.meter_id in wanted and each.kind is Kind.LIMITS and each.state in life.OPEN
+    ]
+    return sorted(found, key=lambda each: (each.meter_id, each.created_at))
+
+
 def overdue_loadings(tables: Tables, *, now: datetime, told: Iterable[str], limit: int) -> list[Instruction]:
     """Return waiting tariff instructions whose instant has passed, but for those with some answers."""
     answers = set(told)

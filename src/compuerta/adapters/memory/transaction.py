@@ -26,6 +26,7 @@ from compuerta.domain.ledger import (
 from compuerta.domain.party import BUYING, Account, Meter, Period, Site
 from compuerta.domain.payment import Attempt
 from compuerta.domain.supply import FORBIDDING, HoldKind
+from compuerta.drivers.abilities import KEEP_POWER
 from compuerta.services.records import (
     ALARM_OTHERS,
     ALARMS_PER_KIND_MAX,
@@ -53,6 +54,7 @@ from compuerta.services.records import (
     Reading,
     Recharge,
     RechargeInstant,
+    Settled,
     SupplyChange,
     TariffEntry,
     TariffVersion,
@@ -364,6 +366,12 @@ class MemoryTransaction:
             )
         ]
 
+    def last_looks(self, meter_ids: Iterable[int]) -> dict[int, Instruction]:
+        return outbox.last_looks(self._tables, meter_ids)
+
+    def open_limits(self, meter_ids: Iterable[int]) -> list[Instruction]:
+        return outbox.open_limits(self._tables, meter_ids)
+
     def loadings(self, meter_ids: Iterable[int]) -> list[Instruction]:
         return outbox.loadings(self._tables, meter_ids)
 
@@ -387,6 +395,8 @@ class MemoryTransaction:
             may_close=not (FORBIDDING & view.holds),
             permits=view.policy.permits,
             wanted_closed=view.snapshot.wanted_closed,
+            wanted_kept=view.snapshot.wanted_kept,
+            keeps_power=KEEP_POWER in view.snapshot.flags,
             schedule=view.schedule if leased.kind is Kind.TARIFF else None,
             terms=view.terms_at(leased.effective_at or now),
         )
@@ -455,24 +465,20 @@ class MemoryTransaction:
     def put_policy(self, *, scope: str, scope_id: int, document: str) -> None:
         self._tables.policies[scope, scope_id] = document
 
-    def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
-        return sorted(
-            {
-                hold.meter_id
-                for hold in self._tables.holds.values()
-                if since < hold.start <= until or (hold.end is not None and since < hold.end <= until)
-            }
-        )
+    def settled(self, *, scope: str, scope_id: int) -> Settled | None:
+        return supply.settled(self._tables, scope=scope, scope_id=scope_id)
 
-    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int:
-        ended = [
-            hold
-            for hold in self._tables.holds.values()
-            if hold.meter_id == meter_id and hold.kind is kind and (hold.end is None or hold.end > at)
-        ]
-        for hold in ended:
-            self._tables.holds[hold.hold_id] = replace(hold, end=max(at, hold.start))
-        return len(ended)
+    def accounts_in(self, *, scope: str, scope_id: int, after: int, limit: int) -> list[int]:
+        return supply.accounts_in(self._tables, scope=scope, scope_id=scope_id, after=after, limit=limit)
+
+    def save_holds(self, holds: Sequence[Hold]) -> None:
+        supply.save_holds(self._tables, holds)
+
+    def holds_begun(self, meter_id: int, kind: HoldKind, *, since: datetime) -> int:
+        return supply.holds_begun(self._tables, meter_id, kind, since=since)
+
+    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime, by: str | None = None) -> int:
+        return supply.end_holds(self._tables, meter_id, kind, at=at, by=by)
 
     # people --------------------------------------------------------------------------------------------
 
@@ -539,6 +545,7 @@ class MemoryTransaction:
             snapshot=None if meter_id is None else self._tables.snapshots[meter_id],
             holds=frozenset() if meter_id is None else self._holds(meter_id, now=now),
             policy=self._tables.policy_of(account),
+            hold_edge=None if meter_id is None else supply.hold_edge(self._tables, meter_id, now=now),
         )
 
     def _holds(self, meter_id: int, *, now: datetime) -> frozenset[HoldKind]:

@@ -11,6 +11,7 @@ from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.policy import policy_of_texts
 from compuerta.domain.supply import FORBIDDING
+from compuerta.drivers.abilities import KEEP_POWER
 from compuerta.services.records import AccountView, Claim
 
 # Which holds close the way to power; the other kinds open it.
@@ -38,6 +39,27 @@ def switches(tx: Asked, meter_ids: Iterable[int], *, refused_since: datetime) ->
             and (ended_at is null or (state = 'refused' and ended_at >= %(since)s))
         order by meter_id, created_at for update""",
         {"ids": sorted(set(meter_ids)), "since": refused_since},
+    )
+    return [rows.to_instruction(row) for row in found]
+
+
+def last_looks(tx: Asked, meter_ids: Iterable[int]) -> dict[int, Instruction]:
+    """Return the last look that was ordered at each meter."""
+    found = tx.query(
+        """select distinct on (meter_id) * from instruction
+        where meter_id = any(%(ids)s) and kind = 'look' order by meter_id, created_at desc""",
+        {"ids": sorted(set(meter_ids))},
+    )
+    return {row["meter_id"]: rows.to_instruction(row) for row in found}
+
+
+def open_limits(tx: Asked, meter_ids: Iterable[int]) -> list[Instruction]:
+    """Return the open instructions that write limits, by meter, locked."""
+    found = tx.query(
+        """select * from instruction
+        where meter_id = any(%(ids)s) and kind = 'limits' and ended_at is null
+        order by meter_id, created_at for update""",
+        {"ids": sorted(set(meter_ids))},
     )
     return [rows.to_instruction(row) for row in found]
 
@@ -90,6 +112,7 @@ def claims(
 def _claim(instruction: Instruction, found: Row, views: dict[int, AccountView]) -> Claim:
     facts = dict(found)
     zone, forbidden, wanted = facts.pop("zone"), facts.pop("forbidden"), facts.pop("wanted_closed")
+    wanted_kept, flags = facts.pop("wanted_kept"), facts.pop("flags")
     policy = policy_of_texts(*(facts.pop(name) for name in ("o_policy", "z_policy", "a_policy")))
     claim = Claim(
         instruction=instruction,
@@ -98,6 +121,8 @@ def _claim(instruction: Instruction, found: Row, views: dict[int, AccountView]) 
         may_close=not forbidden,
         permits=policy.permits,
         wanted_closed=wanted,
+        wanted_kept=wanted_kept,
+        keeps_power=KEEP_POWER in flags,
     )
     if instruction.effective_at is None:
         return claim

@@ -125,6 +125,7 @@ def to_view(row: Row, billed_by: BilledBy | None) -> AccountView:
         meter=to_meter(_part(row, _METER)) if has_meter else None,
         snapshot=to_snapshot(_part(row, _SNAPSHOT)) if has_meter else None,
         holds=frozenset(HoldKind(kind) for kind in row["holds"]),
+        hold_edge=row["hold_edge"],
         policy=policy_of_texts(row["o_policy"], row["z_policy"], row["a_policy"]),
     )
 

@@ -27,7 +27,7 @@ select
     l.delivered_minor as s_delivered_minor, l.register_wh as s_register_wh, l.register_at as s_register_at,
     l.billed_wh as s_billed_wh, l.billing_held as s_billing_held,
     l.register_rates_wh as s_register_rates_wh, l.tally as s_tally, l.warned as s_warned,
-    l.warned_of as s_warned_of,
+    l.warned_of as s_warned_of, l.warned_minor as s_warned_minor,
     m.meter_id as m_meter_id, m.organisation_id as m_organisation_id, m.meter_no as m_meter_no,
     m.model as m_model, m.credit_authority as m_credit_authority, m.customer_no as m_customer_no,
     m.endpoint_id as m_endpoint_id, m.road as m_road,
@@ -42,7 +42,11 @@ select
         select distinct h.kind from supply_hold h
         where h.meter_id = i.meter_id
             and h.started_at <= %(now)s and (h.ended_at is null or %(now)s < h.ended_at)
-    ) as holds
+    ) as holds,
+    (
+        select min(edge) from supply_hold h, unnest(array[h.started_at, h.ended_at]) as edge
+        where h.meter_id = i.meter_id and edge > %(now)s
+    ) as hold_edge
 from account_state l
 join account a on a.account_id = l.account_id
 join supply_point p on p.supply_point_id = a.supply_point_id
@@ -130,7 +134,7 @@ returning i.*
 )
 
 CLAIMED = """
-select m.*, z.zone, t.wanted_closed,
+select m.*, z.zone, t.wanted_closed, t.wanted_kept, t.flags,
     o.policy::text as o_policy, z.policy::text as z_policy, a.policy::text as a_policy, exists (
     select from supply_hold h
     where h.meter_id = m.meter_id and h.kind = any(%(forbidding)s)
@@ -196,10 +200,4 @@ update endpoint_state e set alive = false, changed_at = %s
 where e.alive and not exists (
     select from role_beat b where b.instance = e.gateway and b.beat_at > %s
 )
-"""
-
-HOLD_EDGES = """
-select distinct meter_id from supply_hold
-where (started_at > %s and started_at <= %s) or (ended_at > %s and ended_at <= %s)
-order by meter_id
 """

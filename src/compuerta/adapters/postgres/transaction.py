@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 
-from compuerta.adapters.postgres import outbox, payments, registry, rows, statements, supply, tariffs
+from compuerta.adapters.postgres import money_in, outbox, registry, rows, statements, supply, tariffs
 from compuerta.adapters.postgres.access import PostgresAccess
 from compuerta.adapters.postgres.alarms import PostgresAlarms
 from compuerta.adapters.postgres.masses import PostgresMasses
@@ -52,6 +52,7 @@ from compuerta.services.records import (
     Reading,
     Recharge,
     RechargeInstant,
+    Settled,
     SupplyChange,
     TariffEntry,
     TariffVersion,
@@ -197,13 +198,13 @@ class PostgresTransaction:
         return registry.accounts_of_meters(self, sorted(set(meter_ids)))
 
     def attempts_by_reference(self, keys: Iterable[Key]) -> dict[Key, Attempt]:
-        return payments.attempts_by_reference(self, keys)
+        return money_in.attempts_by_reference(self, keys)
 
     def attempt(self, attempt_id: UUID) -> Attempt | None:
-        return payments.attempt(self, attempt_id)
+        return money_in.attempt(self, attempt_id)
 
     def put_attempt(self, attempt: Attempt) -> bool:
-        return payments.put_attempt(self, attempt)
+        return money_in.put_attempt(self, attempt)
 
     def save_attempts(self, attempts: Iterable[Attempt]) -> None:
         self.update(
@@ -214,13 +215,13 @@ class PostgresTransaction:
         )
 
     def claim_attempts(self, *, now: datetime, until: datetime, limit: int) -> list[Attempt]:
-        return payments.claim_attempts(self, now=now, until=until, limit=limit)
+        return money_in.claim_attempts(self, now=now, until=until, limit=limit)
 
     def payments_known(self, keys: Iterable[Key]) -> dict[Key, Payment]:
-        return payments.payments_known(self, keys)
+        return money_in.payments_known(self, keys)
 
-    def put_payments(self, new: Sequence[Payment]) -> None:
-        payments.put_payments(self, new)
+    def put_payments(self, payments: Sequence[Payment]) -> None:
+        money_in.put_payments(self, payments)
 
     def book(self, postings: Sequence[Posting]) -> list[Outcome]:
         judged = judge_all(postings, known={})
@@ -284,7 +285,7 @@ class PostgresTransaction:
             key=("account_id",),
             changed=(
                 "register_wh", "register_at", "register_rates_wh", "billed_wh", "billing_held", "tally",
-                "warned", "warned_of",
+                "warned", "warned_of", "warned_minor",
             ),
         )  # fmt: skip
 
@@ -330,6 +331,12 @@ class PostgresTransaction:
 
     def switches(self, meter_ids: Iterable[int], *, refused_since: datetime) -> list[Instruction]:
         return outbox.switches(self, meter_ids, refused_since=refused_since)
+
+    def last_looks(self, meter_ids: Iterable[int]) -> dict[int, Instruction]:
+        return outbox.last_looks(self, meter_ids)
+
+    def open_limits(self, meter_ids: Iterable[int]) -> list[Instruction]:
+        return outbox.open_limits(self, meter_ids)
 
     def loadings(self, meter_ids: Iterable[int]) -> list[Instruction]:
         return outbox.loadings(self, meter_ids)
@@ -411,17 +418,20 @@ class PostgresTransaction:
     def put_policy(self, *, scope: str, scope_id: int, document: str) -> None:
         supply.put_policy(self, scope=scope, scope_id=scope_id, document=document)
 
-    def meters_with_hold_edges(self, *, since: datetime, until: datetime) -> list[int]:
-        found = self._all(statements.HOLD_EDGES, since, until, since, until)
-        return [row["meter_id"] for row in found]
+    def settled(self, *, scope: str, scope_id: int) -> Settled | None:
+        return supply.settled(self, scope=scope, scope_id=scope_id)
 
-    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime) -> int:
-        ended = self._all(
-            """update supply_hold set ended_at = greatest(%s, started_at)
-            where meter_id = %s and kind = %s and (ended_at is null or ended_at > %s) returning hold_id""",
-            at, meter_id, kind.value, at,
-        )  # fmt: skip
-        return len(ended)
+    def accounts_in(self, *, scope: str, scope_id: int, after: int, limit: int) -> list[int]:
+        return supply.accounts_in(self, scope=scope, scope_id=scope_id, after=after, limit=limit)
+
+    def save_holds(self, holds: Sequence[Hold]) -> None:
+        supply.save_holds(self, holds)
+
+    def holds_begun(self, meter_id: int, kind: HoldKind, *, since: datetime) -> int:
+        return supply.holds_begun(self, meter_id, kind, since=since)
+
+    def end_holds(self, meter_id: int, kind: HoldKind, *, at: datetime, by: str | None = None) -> int:
+        return supply.end_holds(self, meter_id, kind, at=at, by=by)
 
     # people --------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ create table emergency_credit (
     taken_at timestamptz not null,
     limit_minor bigint not null check (limit_minor > 0),
     taken_by text not null,
+    used_at timestamptz, -- since when it keeps supply on
     spent_at timestamptz, -- used up: nothing more of it until it is repaid
     repaid_at timestamptz,
     primary key (account_id, taken_at)
