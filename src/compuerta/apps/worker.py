@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 from uuid import UUID
 
 import httpx
@@ -20,7 +21,7 @@ from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import holding, ordering, rollout, standing, vend
+from compuerta.services import holding, losses, ordering, rollout, standing, vend, watching
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import OrderAnswer, OrderState, PaymentProvider
 from compuerta.services.store_port import Store
@@ -32,8 +33,18 @@ ROUND_S = 0.25
 ATTEMPTS_PER_ROUND_MAX = 50
 ANSWER_S_MAX = 5.0
 SWEEP_S = 2.0
+WATCH_S = 20.0  # what only the clock shows is told about as soon as what meters tell
 STAND_S = 600.0  # a site's day ends at its own hour
+USE_S = 3_600.0  # what units used over days, and what was lost
 BILL_S = 3_600.0  # what a head has not told by the end of a month comes in the hours after it
+
+
+class Sweep(Protocol):
+    """A use case that goes through rows a page at a time."""
+
+    def __call__(self, store: PostgresStore, /, *, after: int, now: datetime) -> int | None:
+        """Do one page; returns where to go on, or None."""
+        ...
 
 
 class Worker:
@@ -49,8 +60,8 @@ class Worker:
             group.create_task(self._ask_on(client))
             group.create_task(beat_on(self._desk, "worker"))
             group.create_task(self._sweep_on())
-            group.create_task(self._stand_on())
-            group.create_task(self._bill_on())
+            for sweep, every_s in SWEEPS:
+                group.create_task(self._page_on(sweep, every_s=every_s))
 
     async def _ask_on(self, client: httpx.AsyncClient) -> None:
         while True:
@@ -114,29 +125,16 @@ class Worker:
             if swept < holding.SWEPT_MAX:
                 await asyncio.sleep(SWEEP_S)
 
-    async def _stand_on(self) -> None:
-        """Charge the days of silent accounts; each day of a site is charged once, however often one looks."""
+    async def _page_on(self, sweep: Sweep, *, every_s: float) -> None:
+        """Sweep page by page until there is none, again and again; looking twice changes nothing."""
         while True:
             after: int | None = 0
             try:
                 while after is not None:
-                    after = await self._desk.run(
-                        partial(standing.charge_silent, after=after, now=wiring.now())
-                    )
+                    after = await self._desk.run(partial(sweep, after=after, now=wiring.now()))
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
-            await asyncio.sleep(STAND_S)
-
-    async def _bill_on(self) -> None:
-        """Make the bills of intervals that have ended; each is made once, however often one looks."""
-        while True:
-            after: int | None = 0
-            try:
-                while after is not None:
-                    after = await self._desk.run(partial(_bill, after=after, now=wiring.now()))
-            except Unreachable as error:
-                log.warning("worker.database.away", error=str(error))
-            await asyncio.sleep(BILL_S)
+            await asyncio.sleep(every_s)
 
 
 def _bill(store: PostgresStore, *, after: int, now: datetime) -> int | None:
@@ -151,3 +149,12 @@ def _bill(store: PostgresStore, *, after: int, now: datetime) -> int | None:
 
 def _accept(store: Store, *, notices: Sequence[PaymentNotice]) -> None:
     vend.accept_payments(store, notices, now=wiring.now())
+
+
+SWEEPS: Sequence[tuple[Sweep, float]] = (
+    (watching.sweep, WATCH_S),
+    (standing.charge_silent, STAND_S),
+    (watching.sweep_use, USE_S),
+    (losses.sweep, USE_S),
+    (_bill, BILL_S),
+)
