@@ -19,7 +19,7 @@ NOTIFY_S_MAX: Final = 15.0
 
 
 class AppriseStaff:
-    """See `channel.Channel`."""
+    """See `carrier.Carrier`."""
 
     repeat_within = timedelta(0)
 

@@ -57,7 +57,7 @@ class _Step(Enum):
 
 
 class SmtpMail:
-    """See `channel.Channel`."""
+    """See `carrier.Carrier`."""
 
     repeat_within = timedelta(0)
 

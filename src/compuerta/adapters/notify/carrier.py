@@ -1,4 +1,4 @@
-"""A channel: an account at one carrier, as the worker drives it; those over HTTP share one driver."""
+"""A carrier: who takes words to people, as the worker drives it; those over HTTP share one driver."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from compuerta.services.payment_ports import Chance
 ANSWER_S_MAX = 10.0  # carriers answer within one; a lease of the outbox is many times as long
 
 
-class Channel(Protocol):
+class Carrier(Protocol):
     """One account at one carrier."""
 
     @property
@@ -37,11 +37,11 @@ class OverHttp:
 
     @property
     def repeat_within(self) -> timedelta:
-        """See `Channel`."""
+        """See `Carrier`."""
         return self.notifier.repeat_within
 
     async def send(self, letter: Letter, *, now: datetime, chance: Chance) -> Sent:
-        """See `Channel`."""
+        """See `Carrier`."""
         return await converse(
             self.notifier.send(letter, now=now, chance=chance),
             client=self.client,
