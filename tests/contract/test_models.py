@@ -17,6 +17,7 @@ from compuerta.drivers import dlt645
 from compuerta.drivers.abilities import (
     ClockOrder,
     Ending,
+    MeterEvent,
     Order,
     ReadOrder,
     RechargeOrder,
@@ -322,4 +323,4 @@ def test_under_a_hold_a_recharge_does_not_light_up_a_meter_that_lacked_money(nam
 
     assert (result.ending, result.credited, result.reason) == (Ending.DONE, True, "relay_open")
     assert bench.far.meter.core.relay is Relay.OPEN
-    assert bench.far.meter.core.records.closings_count == 0
+    assert bench.far.meter.core.records.counts[MeterEvent.CLOSE] == 0

@@ -28,6 +28,7 @@ from compuerta.services import beating, dispatching
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import Dispatcher, Equipment
 from compuerta.services.link_port import Link
+from compuerta.services.polling import Polls
 from compuerta.services.records import Alarm, Claim, Endpoint
 
 log = structlog.get_logger()
@@ -56,7 +57,8 @@ class Gateway:
         self._buses: set[str] = set()
         self._unspoken: set[str] = set()  # meters whose model is not here; told once
         self._changed_ends: dict[str, bool] = {}
-        self._polled: dict[int, float] = {}  # when a meter was read last, by the loop's clock
+        self._polls = Polls(poll_s=given.poll_s)
+        self._hinted = asyncio.Event()
         self._due = asyncio.Event()
         self._server = TcpServer(_profiles(), is_known=self._is_known, dialed=self._dialed)
         self._strangers_told: dict[str, int] = {}
@@ -137,21 +139,33 @@ class Gateway:
     async def _poll_on(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(SWEEP_S, self._given.poll_s / 4))
+            try:
+                async with asyncio.timeout(min(SWEEP_S, self._given.poll_s / 4)):
+                    await self._hinted.wait()
+            except TimeoutError:
+                pass
+            self._hinted.clear()
             for road in list(self._roads.values()):
                 meters = self._registry.on_endpoint.get(road.endpoint.endpoint_id, [])
                 # Who waits longest goes first: a full line would otherwise read the same few meters for ever.
-                for meter in sorted(meters, key=self._poll_due_s):
+                for meter in sorted(meters, key=lambda each: self._polls.due_s(each.meter_id)):
                     full = road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
-                    due = self._poll_due_s(meter) <= loop.time()
+                    due = self._polls.due_s(meter.meter_id) <= loop.time()
                     if due and not full and not self._dispatcher.is_busy(meter.meter_id):
-                        self._polled[meter.meter_id] = loop.time()
+                        self._polls.begin(meter.meter_id, now_s=loop.time())
                         self._submit(
                             road, self._dispatcher.poll(meter, now=wiring.now(), now_ms=road.now_ms())
                         )
 
-    def _poll_due_s(self, meter: Meter) -> float:
-        return self._polled.get(meter.meter_id, 0.0) + self._given.poll_s
+    def _pushed(self, road: Road, meter_nos: list[str]) -> None:
+        """Read the meters of this road that spoke unasked; on a bus that is another master's reading."""
+        endpoint = road.endpoint
+        if endpoint.road is RoadKind.RS485:
+            return
+        for meter in self._registry.on_endpoint.get(endpoint.endpoint_id, []):
+            if meter.meter_no in meter_nos:
+                self._polls.hint(meter.meter_id)
+                self._hinted.set()
 
     # roads ---------------------------------------------------------------------------------------------
 
@@ -167,7 +181,7 @@ class Gateway:
             former.lost("dialed_again")
         endpoint = self._registry.endpoints[endpoint_id]
         self._roads[endpoint_id] = Road(
-            endpoint, link, finished=self._finished, heard=self._heard, lost=self._lost
+            endpoint, link, finished=self._finished, heard=self._heard, pushed=self._pushed, lost=self._lost
         )
         self._changed_ends[endpoint_id] = True
         meters = self._registry.on_endpoint.get(endpoint_id, [])

@@ -52,6 +52,7 @@ class Road:
         *,
         finished: Callable[[str, Result], None],
         heard: Callable[[list[str]], None],
+        pushed: Callable[["Road", list[str]], None],
         lost: Callable[["Road", str], None],
     ) -> None:
         self.endpoint = endpoint
@@ -59,6 +60,7 @@ class Road:
         self._link = link
         self._finished = finished
         self._heard = heard
+        self._pushed = pushed
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -115,6 +117,9 @@ class Road:
         heard = self.line.take_heard()
         if heard:
             self._heard(heard)
+        pushed = self.line.take_pushed()
+        if pushed:
+            self._pushed(self, pushed)
 
     def _cancel(self) -> None:
         if self._timer is not None:

@@ -13,7 +13,6 @@ from typing import Final
 from compuerta.domain.instruction import Limits
 from compuerta.domain.tariff.fitting import MeterTables
 
-
 KEEP_POWER: Final = "keep_power"  # the flag of a meter that stays on although its money is used up
 
 

@@ -23,6 +23,9 @@ HEARD_METERS_MAX = 1_024
 # The longest request of the money path; its time on the wire is added to the patience.
 REQUEST_BYTES = 50
 WRITE_BYTES = 28  # of a write beside its value, which may be longer than that: a tariff's tables
+REPEATED_MS = 20_000  # status words that a meter says twice within this are a late or doubled answer
+STATUS_WORDS = 0x040005FF
+STATUS_BYTES = 14
 _ANSWER_BIT = 0x80  # of the control byte: a meter speaks, not another master
 # The vendor's order number is not proven to be checked by every meter: these are never repeated unread.
 _NEVER_REPEATED = (dlt645.VendorRecharge, dlt645.VendorRefund)
@@ -118,6 +121,8 @@ class Line:
         self._quiet_until_ms = 0
         self._absences: dict[str, _Absence] = {}
         self._heard: dict[str, None] = {}
+        self._pushed: dict[str, None] = {}
+        self._words: dict[str, tuple[bytes, int]] = {}  # a meter's last status words, and when it said them
         self._idle_ear = dlt645.Deframer()
         self._outgoing = bytearray()
         self._finished: list[tuple[str, Result]] = []
@@ -136,7 +141,7 @@ class Line:
         """Take bytes from the road."""
         if self._exchange is None:
             for frame in self._idle_ear.receive(data, now_ms=now_ms):
-                self._overhear(frame)
+                self._overhear(frame, now_ms)
         else:
             self._settle(self._exchange, self._exchange.session.receive(data, now_ms=now_ms), now_ms)
         self._advance(now_ms)
@@ -174,6 +179,11 @@ class Line:
         """Return the meters heard since the last call: their open instructions are worth a try."""
         heard, self._heard = list(self._heard), {}
         return heard
+
+    def take_pushed(self) -> list[str]:
+        """Return the meters that told their status words unasked since the last call: a hint to read them."""
+        pushed, self._pushed = list(self._pushed), {}
+        return pushed
 
     def jobs_open(self) -> int:
         """Tell how many jobs have not ended."""
@@ -244,12 +254,14 @@ class Line:
             match event:
                 case dlt645.Replied():
                     self._present(event.meter_no)
+                    if isinstance(event.answer, dlt645.RegisterAnswer) and event.answer.di == STATUS_WORDS:
+                        self._is_news(event.meter_no, event.answer.payload, now_ms)
                     self._conclude(exchange.turn, event.answer, now_ms)
                 case dlt645.Silent():
                     self._conclude(exchange.turn, event, now_ms)
                 case dlt645.Stray():
                     self.counts.strays += 1
-                    self._overhear(event.frame)
+                    self._overhear(event.frame, now_ms)
                 case dlt645.Sent():
                     pass  # only a broadcast is not answered, and no conversation broadcasts
 
@@ -297,9 +309,27 @@ class Line:
             del self._absences[next(iter(self._absences))]
         self._absences[meter_no] = _Absence(backoff_ms=backoff_ms, until_ms=now_ms + backoff_ms)
 
-    def _overhear(self, frame: dlt645.Frame) -> None:
-        if frame.control & _ANSWER_BIT:
-            self._present(frame.address)
+    def _overhear(self, frame: dlt645.Frame, now_ms: int) -> None:
+        if not frame.control & _ANSWER_BIT:
+            return
+        self._present(frame.address)
+        answer = dlt645.parse_answer(frame)
+        if isinstance(answer, dlt645.RegisterAnswer) and answer.di == STATUS_WORDS and not answer.more:
+            is_push = len(answer.payload) == STATUS_BYTES and len(self._pushed) < HEARD_METERS_MAX
+            if self._is_news(frame.address, answer.payload, now_ms) and is_push:
+                self._pushed[frame.address] = None
+
+    def _is_news(self, meter_no: str, words: bytes, now_ms: int) -> bool:
+        """Keep a meter's status words; tells whether it said others, or nothing, of late.
+
+        A late or doubled answer cannot be told from a push by its frame. Were it taken for one, it would be
+        answered by a poll whose answer is doubled again.
+        """
+        before, at_ms = self._words.pop(meter_no, (b"", 0))
+        if len(self._words) >= HEARD_METERS_MAX:
+            del self._words[next(iter(self._words))]
+        self._words[meter_no] = words, now_ms
+        return before != words or now_ms - at_ms > REPEATED_MS
 
     def _present(self, meter_no: str) -> None:
         self._absences.pop(meter_no, None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from compuerta.drivers.abilities import Ending, Relay, SwitchOrder
+from compuerta.drivers.abilities import KEEP_POWER, Ending, Relay, SwitchOrder
 from compuerta.drivers.model import RelayStyle
 from compuerta.drivers.talk import Asking, Conversation, MeterRefused, Talk, control_refusal
 from compuerta.wire import dlt645
@@ -12,7 +12,6 @@ from compuerta.wire.dlt645 import RelayCommand
 
 VERIFY_READS_MAX = 3  # a relay moves within a tenth of a second; three reads last longer on any road
 VALID = timedelta(minutes=10)  # of a relay command, when the order does not say
-KEPT = "keep_power"  # the flag of word 3, bit 12: the meter trips for nobody, nor for its own money
 
 _COMMANDS: Mapping[tuple[Relay, RelayStyle], RelayCommand] = MappingProxyType(
     {
@@ -27,12 +26,19 @@ _COMMANDS: Mapping[tuple[Relay, RelayStyle], RelayCommand] = MappingProxyType(
 
 
 def switch(talk: Talk, order: SwitchOrder) -> Conversation:
-    """Keep or release power as ordered, and then move the relay; what holds already is not sent again."""
+    """Keep or release power as ordered, and then move the relay; what holds already is not sent again.
+
+    A release without an order to open is all: the meter may then trip by itself, for its own money, and
+    whether it is to close again is another order's matter.
+    """
     closes = order.relay is Relay.CLOSED
     wanted = Relay.PERMITTED if closes and order.permits else order.relay
     valid = timedelta(seconds=order.valid_s)
     yield from talk.relay()
+    was_kept = KEEP_POWER in talk.state.flags
     reason = yield from keep(talk, kept=closes and order.kept, valid=valid, now=order.now)
+    if not reason and closes and was_kept and not order.kept:
+        return talk.result(Ending.DONE, "released")
     if not reason and not _is_met(talk.state.relay, wanted, talk.model.relay):
         reason = yield from command(talk, wanted, valid=valid, now=order.now)
     if reason:
@@ -42,17 +48,17 @@ def switch(talk: Talk, order: SwitchOrder) -> Conversation:
 
 
 def keep(talk: Talk, *, kept: bool, valid: timedelta, now: datetime | None = None) -> Asking[str]:
-    """Start (3A) or end (3B) power keeping, unless word 3, which was read before, says that it is so.
+    """Start (3A) or end (3B) power keeping, unless bit 12 of word 3, read before, says that it is so.
 
     A meter that keeps power refuses to trip, and is the only one that closes with its money used up: so this
     comes first. Returns "" when it reads back so, or why it does not yet.
     """
-    if (KEPT in talk.state.flags) is kept:
+    if (KEEP_POWER in talk.state.flags) is kept:
         return ""
     yield from _send(talk, RelayCommand.KEEP_POWER if kept else RelayCommand.RELEASE_POWER, valid, now)
     for _ in range(VERIFY_READS_MAX):
         yield from talk.relay()
-        if (KEPT in talk.state.flags) is kept:
+        if (KEEP_POWER in talk.state.flags) is kept:
             return ""
     return "keep_not_read_back" if kept else "keep_power"
 

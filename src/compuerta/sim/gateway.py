@@ -16,6 +16,7 @@ from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job, Line, LineFull, LineShut
 from compuerta.services import dispatching
 from compuerta.services.dispatching import Batch, Dispatcher, Equipment, Written
+from compuerta.services.polling import Polls
 from compuerta.services.records import Claim
 from compuerta.sim.mortal import Database, Mortal
 from compuerta.sim.roads import Road
@@ -46,6 +47,7 @@ class _Memory:
     dispatcher: Dispatcher
     ends: dict[str, _End] = field(default_factory=dict)
     visit_ms: int | None = None
+    polls: Polls = field(default_factory=lambda: Polls(poll_s=POLL_S))
     claim_ms_min: int = 0  # not before this: at the last visit there was nothing to claim
 
 
@@ -179,9 +181,29 @@ class Gateway:
     def _poll(self, end: _End, meter: Meter) -> None:
         memory = self._memory
         if memory.ends.get(end.road.name) is end:
-            self._submit(end, memory.dispatcher.poll(meter, now=self._now(), now_ms=self._stage.now_ms))
+            self._read(end, meter)
             wait_ms = 1_000 * (POLL_S + self._stage.between(0, POLL_SPREAD_S))
             self.body.later(wait_ms, lambda: self._poll(end, meter))
+
+    def _read(self, end: _End, meter: Meter) -> None:
+        memory, now_ms = self._memory, self._stage.now_ms
+        memory.polls.begin(meter.meter_id, now_s=now_ms / 1_000)
+        self._submit(end, memory.dispatcher.poll(meter, now=self._now(), now_ms=now_ms))
+
+    def _hinted(self, end: _End, meter: Meter) -> None:
+        """Read a meter that spoke unasked, when that is due; on a bus it is another gateway's reading."""
+        if end.road.byte_us:
+            return
+        memory = self._memory
+        memory.polls.hint(meter.meter_id)
+        wait_ms = max(int(memory.polls.due_s(meter.meter_id) * 1_000) - self._stage.now_ms, 0)
+        self.body.later(wait_ms, lambda: self._read_if_due(end, meter))
+
+    def _read_if_due(self, end: _End, meter: Meter) -> None:
+        memory = self._memory
+        is_due = memory.polls.due_s(meter.meter_id) * 1_000 <= self._stage.now_ms
+        if is_due and memory.ends.get(end.road.name) is end:
+            self._read(end, meter)
 
     def _submit(self, end: _End, job: Job) -> None:
         try:
@@ -211,6 +233,10 @@ class Gateway:
         heard = set(end.line.take_heard())
         if self._memory.dispatcher.hear(each.meter_id for each in end.meters if each.meter_no in heard):
             self._visit_soon()
+        pushed = set(end.line.take_pushed())
+        for meter in end.meters:
+            if meter.meter_no in pushed:
+                self._hinted(end, meter)
         wake_ms = end.line.wake_at_ms()
         if wake_ms is not None:
             wake_ms = max(wake_ms, self._stage.now_ms + 1)

@@ -49,20 +49,31 @@ def test_power_is_kept_before_the_relay_closes(word_3: StatusWord3, sent: list[R
 
 
 @pytest.mark.parametrize(
-    ("relay", "sent"),
+    ("relay", "sent", "reason"),
     [
-        (Relay.OPEN, [RelayCommand.RELEASE_POWER, RelayCommand.TRIP]),
-        (Relay.CLOSED, [RelayCommand.RELEASE_POWER]),
+        (Relay.OPEN, [RelayCommand.RELEASE_POWER, RelayCommand.TRIP], ""),
+        (Relay.CLOSED, [RelayCommand.RELEASE_POWER], "released"),
     ],
 )
-def test_a_switch_that_keeps_nothing_releases_first(relay: Relay, sent: list[RelayCommand]) -> None:
+def test_a_switch_that_keeps_nothing_releases_first(
+    relay: Relay, sent: list[RelayCommand], reason: str
+) -> None:
     meter = Meter(word_3=KEPT_CLOSED)
 
     result = play(SwitchOrder(relay=relay, now=NOON), meter)
 
     assert commands(meter) == sent
-    assert (result.ending, result.state.relay) == (Ending.DONE, relay)
+    assert (result.ending, result.reason, result.state.relay) == (Ending.DONE, reason, relay)
     assert "keep_power" not in result.state.flags
+
+
+def test_a_release_is_all_that_is_done_even_where_the_meter_then_trips_by_itself() -> None:
+    meter = Meter(word_3=KEPT_OPEN)
+
+    result = play(SwitchOrder(relay=Relay.CLOSED, now=NOON), meter)
+
+    assert commands(meter) == [RelayCommand.RELEASE_POWER]
+    assert (result.ending, result.reason, result.state.relay) == (Ending.DONE, "released", Relay.OPEN)
 
 
 def test_opening_never_keeps() -> None:

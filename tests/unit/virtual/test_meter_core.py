@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compuerta.domain.party import CreditAuthority
-from compuerta.drivers.abilities import Relay
+from compuerta.drivers.abilities import MeterEvent, Relay
 from compuerta.virtual.meter.clock import DAY_MS, ms_from_civil
-from compuerta.virtual.meter.core import MeterCore, OpenReason, TimeStandsStill
+from compuerta.virtual.meter.core import MeterCore, TimeStandsStill
+from compuerta.virtual.meter.orders import OpenReason
 from compuerta.virtual.meter.load import ConstantLoad, DailyLoad
 from compuerta.virtual.meter.purse import COST_E6_PER_MINOR
 from compuerta.virtual.meter.registers import WH_PER_UNIT
@@ -233,7 +234,7 @@ def test_a_power_cut_is_remembered_through_and_nothing_flows_in_it() -> None:
     core.set_power(True)
 
     assert (core.energy_wh, core.balance_minor, core.relay) == (1_000, 4_950, Relay.CLOSED)
-    assert core.records.power_downs_count == 1
+    assert core.records.counts[MeterEvent.POWER_DOWN] == 1
 
 
 def test_a_stuck_relay_goes_on_supplying_and_says_so() -> None:

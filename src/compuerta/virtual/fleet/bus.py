@@ -64,6 +64,9 @@ class Bus:
     def power_changed(self) -> None:
         """Nothing to do: the line has no modem that could lose its power."""
 
+    def push(self) -> None:
+        """Nothing to do: who shares a line speaks only when asked."""
+
     def _seconds(self, bytes_count: int) -> float:
         return bytes_count * BITS_PER_BYTE / self.baud
 

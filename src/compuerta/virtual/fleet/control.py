@@ -8,18 +8,21 @@ tests: it has no password, so it listens on a unix socket or on loopback only.
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from compuerta.domain.errors import Refused
 from compuerta.virtual.faults import Faults, afflict
 from compuerta.virtual.fleet.bus import Bus
 from compuerta.virtual.fleet.dial import Modem
-from compuerta.virtual.fleet.fields import FieldMalformed, Json, filled, truth, whole
+from compuerta.virtual.fleet.fields import FieldMalformed, Json, filled, one_of, truth, whole, within
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.clock import civil_from_ms
 from compuerta.virtual.meter.peer import VirtualMeter
 
 LINE_BYTES_MAX: Final = 1 << 22  # a state of 10,000 meters is about three megabytes
+
+VOLTAGE_DV_MAX: Final = 9_999  # XXX.X
 
 Road = Modem | Bus
 
@@ -70,6 +73,9 @@ class Fleet:
             "powered": core.powered,
             "silent": meter.silent,
             "cover_open": core.cover_open,
+            "terminal_cover_open": core.terminal_cover_open,
+            "magnet": core.magnet,
+            "counts": {event.value: count for event, count in core.records.counts.items()},
             "keep_power": core.keep_power,
             "pre_trip_alarm": core.pre_trip_alarm,
             "credited": credited,
@@ -86,7 +92,9 @@ class Fleet:
         action = _ACTIONS.get(str(name))
         if action is None:
             raise OrderMalformed(f"no order {name!r}; there are dump, roads, {', '.join(_ACTIONS)}")
-        action(self, self.meter(str(meter_no)), order)
+        meter = self.meter(str(meter_no))
+        action(self, meter, order)
+        self.road_of(meter).push()
         return {}
 
     def road_of(self, meter: VirtualMeter) -> Road:
@@ -114,6 +122,57 @@ def _press_button(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) 
 
 def _set_cover(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
     meter.core.set_cover(truth(order.get("open"), "open"))
+
+
+def _set_terminal_cover(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
+    meter.core.set_terminal_cover(truth(order.get("open"), "open"))
+
+
+def _set_magnet(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
+    meter.core.set_magnet(truth(order.get("present"), "present"))
+
+
+def _set_reverse(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
+    """Let current run backwards through a phase, or all, or the right way again."""
+    wiring, phases = meter.core.wiring, _phases(meter, order)
+    backwards = truth(order.get("reversed"), "reversed")
+    runs = wiring.reversed | phases if backwards else wiring.reversed - phases
+    meter.core.set_wiring(replace(wiring, reversed=runs))
+
+
+def _set_current_fault(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
+    """Let the meter see no current of a phase, or of any, or see it again."""
+    wiring, phases = meter.core.wiring, _phases(meter, order)
+    lost = wiring.lost | phases if truth(order.get("lost"), "lost") else wiring.lost - phases
+    meter.core.set_wiring(replace(wiring, lost=lost))
+
+
+def _set_voltage(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
+    wiring, phases = meter.core.wiring, _phases(meter, order)
+    voltage_dv = within(order.get("voltage_dv"), "voltage_dv", most=VOLTAGE_DV_MAX)
+    voltages_dv = tuple(
+        voltage_dv if place in phases else before_dv for place, before_dv in enumerate(wiring.voltages_dv)
+    )
+    meter.core.set_wiring(replace(wiring, voltages_dv=voltages_dv))
+
+
+def _set_bypass(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
+    """Lead a part of the current around the meter."""
+    percent = within(order.get("percent"), "percent", most=100)
+    meter.core.set_wiring(replace(meter.core.wiring, bypassed_percent=percent))
+
+
+def _phases(meter: VirtualMeter, order: Mapping[str, Json]) -> frozenset[int]:
+    """The phase that an order names, or all of them; counted from 0."""
+    names = "abc"[: meter.core.setup.phases]
+    if order.get("phase") is None:
+        return frozenset(range(len(names)))
+    return frozenset({names.index(one_of(order.get("phase"), names, name="phase"))})
+
+
+def _set_limits(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
+    changes = {name: value for name, value in order.items() if name not in ("order", "meter_no")}
+    meter.core.set_limits(filled(meter.core.limits, changes, what="limits"))
 
 
 def _set_power(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
@@ -148,6 +207,13 @@ _ACTIONS: Final[Mapping[str, Callable[[Fleet, VirtualMeter, Mapping[str, Json]],
     "set_load": _set_load,
     "press_button": _press_button,
     "set_cover": _set_cover,
+    "set_terminal_cover": _set_terminal_cover,
+    "set_magnet": _set_magnet,
+    "set_reverse": _set_reverse,
+    "set_current_fault": _set_current_fault,
+    "set_voltage": _set_voltage,
+    "set_bypass": _set_bypass,
+    "set_limits": _set_limits,
     "set_power": _set_power,
     "set_silent": _set_silent,
     "set_key": _set_key,

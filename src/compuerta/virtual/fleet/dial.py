@@ -29,6 +29,7 @@ class DialPlan:
     heartbeat_s: float = 60.0
     one_way_ms: int = 0  # of the mobile network, each way
     answer_delay_ms: tuple[int, int] = (20, 100)  # Td: from the request to the meter's first byte
+    pushes: bool = True  # a meter tells of a new event unasked: at once if ordered, else with a heartbeat
     redial_s_min: float = 1.0
     redial_s_max: float = 60.0  # a platform that comes back is found again within a minute
 
@@ -72,6 +73,19 @@ class Modem:
         """Lose the connection, as a mobile network does; the modem dials again."""
         if self._call is not None:
             self._call.hang_up()
+
+    def push(self) -> None:
+        """Let the meters tell of new events; without a call they wait for the next one's first heartbeat."""
+        if self._call is not None:
+            self._call.push()
+
+    def unasked(self) -> list[bytes]:
+        """Return what meters say of their own accord now."""
+        if not self._plan.pushes:
+            return []
+        for meter in self.meters:
+            meter.advance(to_ms=self._world.now_ms())
+        return [octets for meter in self.meters if (octets := meter.take_push())]
 
     def power_changed(self) -> None:
         """Look again at whether the meters have power: without it the modem is dead too."""
@@ -158,6 +172,12 @@ class _Call(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def push(self) -> None:
+        """Pass on what the meters say unasked."""
+        if self._transport is not None:
+            for octets in self._modem.unasked():
+                self._later(0, octets)
+
     def _hear(self, data: bytes) -> None:
         if self._transport is None:
             return
@@ -179,4 +199,5 @@ class _Call(asyncio.Protocol):
 
     def _send_beat(self) -> None:
         self._later(0, self._plan.heartbeat)
+        self.push()
         self._schedule_beat()

@@ -24,6 +24,14 @@ def whole(value: Json, name: str) -> int:
     return value
 
 
+def within(value: Json, name: str, *, most: int) -> int:
+    """Return a whole number from 0 to `most`, or refuse."""
+    number = whole(value, name)
+    if not 0 <= number <= most:
+        raise FieldMalformed(f"{name} must be 0 to {most}")
+    return number
+
+
 def truth(value: Json, name: str) -> bool:
     """Return true or false, or refuse."""
     if not isinstance(value, bool):

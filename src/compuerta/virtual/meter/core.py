@@ -6,18 +6,17 @@ ticking: one advance of a month and a million small ones leave the same meter. A
 very end of a stretch belongs to it, so that registers read at the edge of a slot tell the use before it.
 """
 
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 from compuerta.domain.errors import Broken
 from compuerta.domain.party import CreditAuthority
-from compuerta.drivers.abilities import Relay
+from compuerta.drivers.abilities import MeterEvent, Relay
 from compuerta.virtual.meter.clock import CivilClock, civil_from_ms
 from compuerta.virtual.meter.load import HOUR_MS, ConstantLoad
+from compuerta.virtual.meter.orders import OpenReason, Restore, Trip
 from compuerta.virtual.meter.purse import Purse
 from compuerta.virtual.meter.records import (
     NO_OPERATOR,
-    CoverOpening,
     Credited,
     Freeze,
     HourlyFreeze,
@@ -29,6 +28,7 @@ from compuerta.virtual.meter.registers import BALANCE_MINOR_MAX, WH_PER_UNIT, Re
 from compuerta.virtual.meter.setup import DIRECT_CLOSE, Limits, MeterSetup
 from compuerta.virtual.meter.tables import flat_tables
 from compuerta.virtual.meter.tariff import TableKind, Tariff, TariffSegment
+from compuerta.virtual.meter.wiring import Phase, Wiring, phases_of
 
 MINUTE_MS = 60_000
 # Ten years of hours, slots and steps; more in one advance means that time stands still.
@@ -42,35 +42,6 @@ class TimeStandsStill(Broken):
         super().__init__(f"virtual meter at {now_ms} ms cannot reach {to_ms} ms")
         self.now_ms = now_ms
         self.to_ms = to_ms
-
-
-class OpenReason(Enum):
-    """Why the relay was told to open."""
-
-    NONE = "none"
-    MONEY = "money"
-    REMINDER = "reminder"  # alarm 2 of models that trip once to be noticed
-    REMOTE = "remote"
-    OVERLOAD = "overload"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Restore:
-    """The end of a trip by itself: at an instant, to CLOSED or PERMITTED."""
-
-    due_ms: int
-    relay: Relay
-    operator: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trip:
-    """A remote trip that was accepted."""
-
-    due_ms: int
-    operator: bytes
-    restore_min: int  # 0 = stays open
-    restore_to: Relay
 
 
 class MeterCore:
@@ -104,13 +75,17 @@ class MeterCore:
         self.powered = True
         self.stuck_relay = False
         self.cover_open = False
+        self.terminal_cover_open = False
+        self.magnet = False
+        self.sound_wiring = Wiring(voltages_dv=(setup.voltage_dv,) * setup.phases)
+        self.wiring = self.sound_wiring
         self.programming_key = False
         self.identity_until_ms = 0  # until then the keeper of the keys may recharge
 
         self._seen_civil_ms = self.civil_ms  # what the clock came to before has been frozen and settled
         self._reminded = False
-        self._trip: _Trip | None = None  # ordered, not yet done
-        self._restore: _Restore | None = None  # what will end the trip that was done
+        self._trip: Trip | None = None  # ordered, not yet done
+        self._restore: Restore | None = None  # what will end the trip that was done
         self._overload_since_ms: int | None = None
         self._settle()
 
@@ -140,15 +115,37 @@ class MeterCore:
 
     @property
     def power_w(self) -> int:
-        """The power that flows now."""
+        """The power that is measured now, over all phases; negative = it runs backwards."""
+        return self._measured_w(self.load_w)
+
+    @property
+    def load_w(self) -> int:
+        """The power that is drawn now, whatever the meter sees of it."""
         if not (self.contact_closed and self.powered):
             return 0
         return self.load.at(self.civil_ms).power_w
 
     @property
+    def phases(self) -> tuple[Phase, ...]:
+        """What each phase measures now, at power factor one."""
+        return phases_of(self.wiring, load_w=self.load_w, nominal_dv=self.setup.voltage_dv)
+
+    @property
     def current_ma(self) -> int:
-        """The current that flows now, at power factor one."""
-        return self.power_w * 10_000 // self.setup.voltage_dv
+        """The current of the phase that carries most, in whatever direction."""
+        if self.wiring is self.sound_wiring and self.setup.phases == 1:
+            return self.load_w * 10_000 // self.setup.voltage_dv
+        return max(abs(phase.current_ma) for phase in self.phases)
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether more power flows than the limit, for however short a time."""
+        return 0 < self.limits.power_w_max < self.power_w
+
+    @property
+    def may_close(self) -> bool:
+        """Whether there is money to close for; under power keeping a meter does not look at it."""
+        return self.keep_power or not self.out_of_money
 
     @property
     def price(self) -> TariffSegment:
@@ -197,8 +194,18 @@ class MeterCore:
             self._settle()
         raise TimeStandsStill(now_ms=self.now_ms, to_ms=to_ms)
 
+    def _measured_w(self, load_w: int) -> int:
+        if self.wiring is self.sound_wiring:
+            return load_w
+        phases = phases_of(self.wiring, load_w=load_w, nominal_dv=self.setup.voltage_dv)
+        return sum(phase.power_w for phase in phases)
+
     def _flow(self, span_ms: int, price: TariffSegment) -> None:
-        units = self.registers.flow(self.power_w * span_ms, rate=price.rate)
+        power_w = self.power_w
+        if power_w < 0:
+            self.registers.flow_back(-power_w * span_ms, rate=price.rate)
+            return
+        units = self.registers.flow(power_w * span_ms, rate=price.rate)
         if self.purse is not None:
             self.purse.use(units=units, price_e4=price.price_e4)
 
@@ -221,7 +228,8 @@ class MeterCore:
     def _turns_of_use_ms(self, civil_ms: int, price: TariffSegment) -> list[int]:
         load = self.load.at(civil_ms)
         turns_ms = [] if load.until_civil_ms is None else [self.clock.first_ms_at(load.until_civil_ms)]
-        if load.power_w == 0:
+        power_w = self._measured_w(load.power_w)
+        if power_w <= 0:
             return turns_ms
         units: list[int | None] = []
         if price.until_used_wh is not None:
@@ -230,7 +238,7 @@ class MeterCore:
             for amount_minor in (-self.limits.overdraft_minor, self.limits.alarm_2_minor):
                 units.append(self.purse.units_down_to(amount_minor, price_e4=price.price_e4))
         return turns_ms + [
-            self.now_ms + self.registers.ms_until(count, power_w=load.power_w)
+            self.now_ms + self.registers.ms_until(count, power_w=power_w)
             for count in units
             if count is not None
         ]
@@ -240,14 +248,15 @@ class MeterCore:
     def _settle(self) -> None:
         """Do what is due now, in the order in which a meter's firmware looks at it."""
         self._follow_the_clock()
-        if not self.powered:
+        if self.powered:
+            self._restore_if_due()
+            self._trip_if_due()
+            self._trip_if_overloaded()
+            self._trip_if_out_of_money()
+            self._follow(NO_OPERATOR)
+        else:
             self._overload_since_ms = None
-            return
-        self._restore_if_due()
-        self._trip_if_due()
-        self._trip_if_overloaded()
-        self._trip_if_out_of_money()
-        self._follow(NO_OPERATOR)
+        self._watch()
 
     def _follow_the_clock(self) -> None:
         """Switch, settle and freeze what the clock has come to; each once, however far it was set.
@@ -299,7 +308,7 @@ class MeterCore:
         if restore is None or self.now_ms < restore.due_ms:
             return
         self._restore = None
-        if self.out_of_money:
+        if not self.may_close:
             return
         if restore.relay is Relay.CLOSED:
             self.close(operator=restore.operator)
@@ -317,17 +326,20 @@ class MeterCore:
         self._open(OpenReason.REMOTE, trip.operator)
         if trip.restore_min:
             due_ms = self.now_ms + trip.restore_min * MINUTE_MS
-            self._restore = _Restore(due_ms=due_ms, relay=trip.restore_to, operator=trip.operator)
+            self._restore = Restore(due_ms=due_ms, relay=trip.restore_to, operator=trip.operator)
 
     def _trip_if_overloaded(self) -> None:
-        if not 0 < self.limits.power_w_max < self.power_w:
+        if not self.is_overloaded:
             self._overload_since_ms = None
             return
         if self._overload_since_ms is None:
             self._overload_since_ms = self.now_ms
         if self.now_ms >= self._overload_since_ms + self.limits.overload_min * MINUTE_MS:
-            self._overload_since_ms = None
+            # Counted before the trip, after which nothing flows: the count is what tells the reason.
+            seen = self.records.going_on | {MeterEvent.OVERLOAD}
+            self.records.watch(seen, at=civil_from_ms(self.civil_ms), energy_wh=self.energy_wh)
             if not self.keep_power:
+                self._overload_since_ms = None
                 self._open(OpenReason.OVERLOAD, NO_OPERATOR)
 
     def _trip_if_out_of_money(self) -> None:
@@ -350,7 +362,7 @@ class MeterCore:
 
         With `restore_min` the meter ends the trip by itself: it closes (1D), or permits closing (1E).
         """
-        self._trip = _Trip(
+        self._trip = Trip(
             due_ms=self.now_ms + self.limits.trip_delay_min * MINUTE_MS,
             operator=operator,
             restore_min=restore_min,
@@ -373,7 +385,7 @@ class MeterCore:
 
     def press_button(self) -> None:
         """Hold the button for three seconds: closes what is permitted, a reminder or an overload trip."""
-        if not self.powered or self.out_of_money:
+        if not self.powered or not self.may_close:
             return
         restorable = self.open_reason in (OpenReason.REMINDER, OpenReason.OVERLOAD)
         if self.wish is Relay.PERMITTED or (self.wish is Relay.OPEN and restorable):
@@ -403,11 +415,11 @@ class MeterCore:
         switching = Switching(at=civil_from_ms(self.civil_ms), operator=operator, energy_wh=self.energy_wh)
         if wanted_closed:
             self.records.closings.appendleft(switching)
-            self.records.closings_count += 1
+            self.records.counts[MeterEvent.CLOSE] += 1
             self._note_supply_on()
         else:
             self.records.trips.appendleft(switching)
-            self.records.trips_count += 1
+            self.records.counts[MeterEvent.TRIP] += 1
 
     # Money.
 
@@ -494,19 +506,12 @@ class MeterCore:
         ):
             ring.clear()
         kept.hourly_freezes.clear()
-        self.clear_events()
+        kept.clear_events()
 
     def exchange_counter(self, *, energy_wh: int) -> None:
         """Go on from another total, all of it at the present rate; the windows of use begin anew."""
         rate = self.tariff.at(self.civil_ms, used_wh=0).rate
         self.registers = Registers(energy_wh=energy_wh, rate=rate)
-
-    def clear_events(self) -> None:
-        """Forget switchings, covers and power cuts (1BH); purchases are no events."""
-        kept = self.records
-        for ring in (kept.trips, kept.closings, kept.covers):
-            ring.clear()
-        kept.trips_count = kept.closings_count = kept.covers_count = kept.power_downs_count = 0
 
     def set_limits(self, limits: Limits) -> None:
         """Change the limits; what they forbid happens at once."""
@@ -521,7 +526,7 @@ class MeterCore:
     def set_power(self, powered: bool) -> None:
         """Cut or restore the mains: everything is remembered, nothing flows and nobody answers meanwhile."""
         if self.powered and not powered:
-            self.records.power_downs_count += 1
+            self.records.counts[MeterEvent.POWER_DOWN] += 1
         self.powered = powered
         self._settle()
 
@@ -532,19 +537,46 @@ class MeterCore:
 
     def set_cover(self, cover_open: bool) -> None:
         """Open or shut the cover; each opening is recorded with the registers."""
-        if cover_open and not self.cover_open:
-            self.records.covers.appendleft(
-                CoverOpening(
-                    start=civil_from_ms(self.civil_ms),
-                    end=None,
-                    energy_wh_start=self.energy_wh,
-                    energy_wh_end=None,
-                )
-            )
-            self.records.covers_count += 1
-        elif self.cover_open and not cover_open and self.records.covers:
-            ended = replace(
-                self.records.covers[0], end=civil_from_ms(self.civil_ms), energy_wh_end=self.energy_wh
-            )
-            self.records.covers[0] = ended
         self.cover_open = cover_open
+        self._settle()
+
+    def set_terminal_cover(self, cover_open: bool) -> None:
+        """Open or shut the cover over the terminals."""
+        self.terminal_cover_open = cover_open
+        self._settle()
+
+    def set_magnet(self, magnet: bool) -> None:
+        """Put a strong magnet to the meter, or take it away; it is noticed, and does nothing."""
+        self.magnet = magnet
+        self._settle()
+
+    def set_wiring(self, wiring: Wiring) -> None:
+        """Change how the conductors reach the meter; as they were at first, nothing is wrong with them."""
+        self.wiring = self.sound_wiring if wiring == self.sound_wiring else wiring
+        self._settle()
+
+    # What is written down while it goes on.
+
+    def _watch(self) -> None:
+        """Begin and end the records of what goes on; an overload begins with its judgement alone."""
+        seen = self._seen()
+        if seen != self.records.going_on:
+            self.records.watch(seen, at=civil_from_ms(self.civil_ms), energy_wh=self.energy_wh)
+
+    def _seen(self) -> set[MeterEvent]:
+        seen = set()
+        if self.cover_open:
+            seen.add(MeterEvent.COVER)
+        if self.terminal_cover_open:
+            seen.add(MeterEvent.TERMINAL_COVER)
+        if self.magnet:
+            seen.add(MeterEvent.MAGNET)
+        if MeterEvent.OVERLOAD in self.records.going_on and self.is_overloaded:
+            seen.add(MeterEvent.OVERLOAD)
+        if 0 < self.limits.over_current_ma < self.current_ma:
+            seen.add(MeterEvent.OVER_CURRENT)
+        if self.wish is Relay.OPEN and self.current_ma > 0:
+            seen.add(MeterEvent.SWITCH_FAILURE)
+        if self.wiring.reversed and any(phase.power_w < 0 for phase in self.phases):
+            seen.add(MeterEvent.REVERSE_FLOW)
+        return seen

@@ -1,4 +1,4 @@
-"""The rings of a meter as registers: freezes, covers, switchings, purchases; entry 1 is the newest.
+"""The rings of a meter as registers: freezes, spells, switchings, purchases; entry 1 is the newest.
 
 An entry that was never written is zeros, as in a meter fresh from the factory.
 """
@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from compuerta.drivers.abilities import MeterEvent
 from compuerta.virtual.meter.clock import civil_from_ms
 from compuerta.virtual.meter.core import MeterCore
-from compuerta.virtual.meter.records import RECORDS_KEPT_MAX, CoverOpening, Freeze, Purchase, Switching
+from compuerta.virtual.meter.records import RECORDS_KEPT_MAX, Freeze, Purchase, Spell, Switching
 from compuerta.virtual.meter.registers import ENTRY_ALL, RATE_ALL, energy_block, energy_units
 from compuerta.virtual.meter.tariff import TableKind
 from compuerta.wire.dlt645.fields import bcd_to, moment_to
@@ -22,7 +23,7 @@ _SWITCH_FREEZES = {
     0x05: TableKind.PRICES,
     0x07: TableKind.LADDER,
 }
-_COVER_BYTES = 60
+_SPELL_BYTES = 60
 _SWITCHING_BYTES = 34
 _PURCHASE_PARTS_BYTES = (5, 2, 4, 4, 4, 4)
 _REFUND_PARTS_BYTES = (5, 2, 4, 4, 4)
@@ -53,26 +54,44 @@ def hourly_freeze(core: MeterCore, di: int) -> bytes | None:
     return _parts_of_freeze(civil_from_ms(freeze.civil_ms), freeze.energy_wh, ()).get(di >> 8 & 0xFF)
 
 
-def covers(core: MeterCore, di: int) -> bytes | None:
-    """Return the number of cover openings, or one of the last ten (03300D)."""
-    if di & 0xFF == 0:
-        return bcd_to(core.records.covers_count, length=3)
-    return _entry(core.records.covers, di & 0xFF, _cover, zeros=_COVER_BYTES)
+def spells_of(event: MeterEvent) -> Callable[[MeterCore, int], bytes | None]:
+    """Return the reader of a count (entry 0) and of the last ten records of it (0330, 0335, 0336)."""
+
+    def reader(core: MeterCore, di: int) -> bytes | None:
+        if di & 0xFF == 0:
+            return bcd_to(core.records.counts[event], length=3)
+        return _entry(core.records.spells[event], di & 0xFF, _spell, zeros=_SPELL_BYTES)
+
+    return reader
+
+
+def spells_by_filing(event: MeterEvent) -> Callable[[MeterCore, int], bytes | None]:
+    """Return the reader of the same in the filing of 2009: count xx000001, records xx00FFnn."""
+
+    def reader(core: MeterCore, di: int) -> bytes | None:
+        what, entry = di >> 8 & 0xFF, di & 0xFF
+        if (what, entry) == (0x00, 0x01):
+            return bcd_to(core.records.counts[event], length=3)
+        if what != ENTRY_ALL:
+            return None
+        return _entry(core.records.spells[event], entry, _spell, zeros=_SPELL_BYTES)
+
+    return reader
 
 
 def power_downs(core: MeterCore, di: int) -> bytes | None:
     """Return the number of power cuts (0311)."""
-    return bcd_to(core.records.power_downs_count, length=3)
+    return bcd_to(core.records.counts[MeterEvent.POWER_DOWN], length=3)
 
 
 def trips(core: MeterCore, di: int) -> bytes | None:
     """Return the number of trips, or one of the last ten (1D)."""
-    return _switchings(core.records.trips, core.records.trips_count, di)
+    return _switchings(core.records.trips, core.records.counts[MeterEvent.TRIP], di)
 
 
 def closings(core: MeterCore, di: int) -> bytes | None:
     """Return the number of closings, or one of the last ten (1E)."""
-    return _switchings(core.records.closings, core.records.closings_count, di)
+    return _switchings(core.records.closings, core.records.counts[MeterEvent.CLOSE], di)
 
 
 def purchases(core: MeterCore, di: int) -> bytes | None:
@@ -110,11 +129,11 @@ def _parts_of_freeze(at: datetime, energy_wh: int, rates_wh: tuple[int, ...]) ->
     return {0x00: moment, 0x01: forward, 0x02: reverse, ENTRY_ALL: moment + forward + reverse}
 
 
-def _cover(opening: CoverOpening) -> bytes:
-    end = bytes(6) if opening.end is None else moment_to(opening.end, order="smhDMY")
-    before, after = energy_units(opening.energy_wh_start), energy_units(opening.energy_wh_end or 0)
+def _spell(spell: Spell) -> bytes:
+    end = bytes(6) if spell.end is None else moment_to(spell.end, order="smhDMY")
+    before, after = energy_units(spell.energy_wh_start), energy_units(spell.energy_wh_end or 0)
     # Each energy is forward active, reverse active and four reactive quadrants.
-    return moment_to(opening.start, order="smhDMY") + end + before + bytes(20) + after + bytes(20)
+    return moment_to(spell.start, order="smhDMY") + end + before + bytes(20) + after + bytes(20)
 
 
 def _switchings(ring: Sequence[Switching], count: int, di: int) -> bytes | None:

@@ -14,6 +14,7 @@ from compuerta.virtual.meter import reading, switching, writing
 from compuerta.virtual.meter.access import Access
 from compuerta.virtual.meter.clock import DAY_MS, ms_from_civil
 from compuerta.virtual.meter.core import MINUTE_MS, MeterCore
+from compuerta.virtual.meter.records import SPELLS
 from compuerta.virtual.meter.security import Esam, SecurityModule
 from compuerta.virtual.meter.setup import MeterSetup
 from compuerta.virtual.meter.tables import Fault, TablesRefused
@@ -61,6 +62,7 @@ from compuerta.wire.dlt645.fields import ProtocolError
 
 PAYLOAD_BYTES_MAX: Final = 195  # 200 bytes of DATA, less the identifier and the sequence
 BROADCAST_CORRECTION_MS_MAX: Final = 5 * MINUTE_MS
+DI_STATUS_WORDS: Final = 0x040005FF
 SETTLING_GUARD_MS: Final = 5 * MINUTE_MS
 
 _LEVEL_MAC = 0x99  # plain value + MAC
@@ -105,6 +107,7 @@ class VirtualMeter:
         self._session = MeterSession(address=setup.meter_no)
         self._rest = _Rest()
         self._corrected_day = -1
+        self._told = 0  # how many records there were when it last told of itself
 
     @property
     def meter_no(self) -> str:
@@ -130,6 +133,19 @@ class VirtualMeter:
             if answer is not None:
                 answers += self._session.send(answer)
         return b"" if self.silent else bytes(answers)
+
+    def take_push(self) -> bytes:
+        """Return the status words, unasked, if a record has begun since the last call; else nothing.
+
+        Only meters that need not share their road say it; it is the answer to a question that nobody put.
+        """
+        recorded = sum(self.core.records.counts[event] for event in SPELLS)
+        is_new, self._told = recorded > self._told, recorded
+        if not is_new or self.silent or not self.core.powered:
+            return b""
+        words = reading.read(self.core, DI_STATUS_WORDS)
+        assert words is not None, "every meter has status words"
+        return self._session.send(RegisterAnswer(di=DI_STATUS_WORDS, payload=words))
 
     def _answer(self, requested: Requested) -> Answer | None:
         if requested.broadcast:
@@ -259,7 +275,7 @@ class VirtualMeter:
             case ClearMeter():
                 self.core.clear_registers()
             case ClearEvents():
-                self.core.clear_events()
+                self.core.records.clear_events()
             case ClearDemand():
                 pass  # a meter without demand registers has nothing to clear, and says yes
         return Acknowledged(function=function)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from compuerta.domain.party import CreditAuthority
-from compuerta.drivers.abilities import Relay
+from compuerta.drivers.abilities import MeterEvent, Relay
 from compuerta.drivers.model import RechargeLayout
-from compuerta.virtual.meter import history, tariff_registers
+from compuerta.virtual.meter import history, tariff_registers, wiring
 from compuerta.virtual.meter.clock import civil_from_ms
 from compuerta.virtual.meter.core import MINUTE_MS, MeterCore
 from compuerta.virtual.meter.registers import (
@@ -21,6 +21,7 @@ from compuerta.virtual.meter.registers import (
     energy_block,
     energy_units,
 )
+from compuerta.virtual.meter.wiring import Phase
 from compuerta.wire.dlt645.fields import bcd_to, digits_to, moment_to, signed_bcd_to
 
 Reader = Callable[[MeterCore, int], bytes | None]
@@ -42,10 +43,19 @@ def read(core: MeterCore, di: int) -> bytes | None:
 def status_words(core: MeterCore) -> tuple[int, ...]:
     """Return the seven status words, DL/T 645-2007 with the filings of 2009 and 2013."""
     owes = core.purse is not None and core.purse.balance_minor < 0
-    word_1 = owes << 14
-    word_4 = (0 < core.limits.power_w_max < core.power_w) << 5
-    word_7 = core.cover_open << 9
-    return (word_1, 0, _status_word_3(core), word_4, 0, 0, word_7)
+    phases, nominal_dv, load_w = core.phases, core.setup.voltage_dv, core.load_w
+    backwards, word_2 = wiring.direction_words(phases)
+    neutral_ma = wiring.neutral_ma(core.wiring, load_w=load_w, nominal_dv=nominal_dv)
+    word_7 = (
+        wiring.unbalance_bits(phases, neutral_ma=neutral_ma)
+        | core.cover_open << 9
+        | core.terminal_cover_open << 10
+    )
+    notice = wiring.Notice(overloaded=core.is_overloaded, over_current_ma=core.limits.over_current_ma)
+    faults = wiring.phase_words(
+        phases, wiring=core.wiring, nominal_dv=nominal_dv, notice=notice, flows=load_w > 0
+    )
+    return (owes << 14 | backwards, word_2, _status_word_3(core), *faults, word_7)
 
 
 def _status_word_3(core: MeterCore) -> int:
@@ -93,8 +103,12 @@ def _energy_at(core: MeterCore, settlements_ago: int, rate: int) -> bytes | None
 
 
 def _reverse_energy(core: MeterCore, di: int) -> bytes | None:
-    none = [0] * core.tariff.rates_shown
-    return energy_block(0, none, di >> 8 & 0xFF) if di & 0xFF <= 12 else None
+    rates, ago = core.tariff.rates_shown, di & 0xFF
+    if ago:  # settlements freeze the forward registers alone
+        return energy_block(0, [0] * rates, di >> 8 & 0xFF) if ago <= 12 else None
+    registers = core.registers
+    back_wh = registers.back_units * WH_PER_UNIT
+    return energy_block(back_wh, registers.back_rates_wh(rates=rates), di >> 8 & 0xFF)
 
 
 def _period_energy(core: MeterCore, di: int) -> bytes | None:
@@ -107,23 +121,51 @@ def _period_energy(core: MeterCore, di: int) -> bytes | None:
     return energy_units(units * WH_PER_UNIT)
 
 
-def _per_phase(value: Callable[[MeterCore], int], *, length: int, with_total: bool) -> Reader:
-    """A single-phase meter: phase A carries all, B and C are there and zero."""
+def _per_phase(value: Callable[[Phase], int], *, length: int) -> Reader:
+    """The three phases of a register, or one; those that a single-phase meter lacks are there and zero."""
 
     def reader(core: MeterCore, di: int) -> bytes | None:
-        phase = di >> 8 & 0xFF
-        alone = bcd_to(value(core), length=length)
-        if phase == RATE_ALL:
-            return (alone if with_total else b"") + alone + bytes(2 * length)
-        if phase in (2, 3):
-            return bytes(length)
-        return alone if phase == 1 or (phase == 0 and with_total) else None
+        values = [signed_bcd_to(value(phase), length=length) for phase in core.phases]
+        values += [bytes(length)] * (3 - len(values))
+        phase_no = di >> 8 & 0xFF
+        if phase_no == RATE_ALL:
+            return b"".join(values)
+        return values[phase_no - 1] if 1 <= phase_no <= 3 else None
+
+    return reader
+
+
+def _with_total(value: Callable[[Phase], int], *, total: Callable[[MeterCore], int], length: int) -> Reader:
+    phases = _per_phase(value, length=length)
+
+    def reader(core: MeterCore, di: int) -> bytes | None:
+        phase_no = di >> 8 & 0xFF
+        whole = signed_bcd_to(total(core), length=length)
+        if phase_no == RATE_ALL:
+            return whole + (phases(core, di) or b"")
+        return whole if phase_no == 0 else phases(core, di)
 
     return reader
 
 
 def _power_steps(core: MeterCore) -> int:
     return core.power_w * 10  # XX.XXXX kW
+
+
+def _neutral_current(core: MeterCore, di: int) -> bytes:
+    current_ma = wiring.neutral_ma(core.wiring, load_w=core.load_w, nominal_dv=core.setup.voltage_dv)
+    return signed_bcd_to(current_ma, length=3)
+
+
+_POWERS: Final = _with_total(lambda phase: phase.power_w * 10, total=_power_steps, length=3)
+
+
+def _power_factor(core: MeterCore, di: int) -> bytes | None:
+    one, phases, phase_no = bcd_to(1_000, length=2), core.setup.phases, di >> 8 & 0xFF
+    values = [one] * (1 + phases) + [bytes(2)] * (3 - phases)
+    if phase_no == RATE_ALL:
+        return b"".join(values)
+    return values[phase_no] if phase_no <= 3 else None
 
 
 def _constantly(value: int, *, length: int) -> Reader:
@@ -154,6 +196,10 @@ def _money(core: MeterCore, di: int) -> bytes | None:
 
 def _limit(name: str, *, length: int, scale: int = 1) -> Reader:
     return lambda core, di: bcd_to(int(getattr(core.limits, name)) * scale, length=length)
+
+
+def _over_current(core: MeterCore, di: int) -> bytes:
+    return bcd_to(core.limits.over_current_ma // 100, length=2)
 
 
 def _money_limit(name: str) -> Reader:
@@ -220,13 +266,13 @@ _READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
     (0xFFFFFF00, 0x000C0000, _period_energy),
     (0xFFFFFF00, 0x000D0000, _period_energy),
     (0xFFFFFFFE, 0x00900200, _money),
-    (0xFFFF00FF, 0x02010000, _per_phase(lambda core: core.setup.voltage_dv, length=2, with_total=False)),
-    (0xFFFF00FF, 0x02020000, _per_phase(lambda core: core.current_ma, length=3, with_total=False)),
-    (0xFFFF00FF, 0x02030000, _per_phase(_power_steps, length=3, with_total=True)),
-    (0xFFFF00FF, 0x02040000, _per_phase(lambda core: 0, length=3, with_total=True)),
-    (0xFFFF00FF, 0x02050000, _per_phase(_power_steps, length=3, with_total=True)),
-    (0xFFFF00FF, 0x02060000, _per_phase(lambda core: 1_000, length=2, with_total=True)),
-    (0xFFFFFFFF, 0x02800001, _constantly(0, length=3)),
+    (0xFFFF00FF, 0x02010000, _per_phase(lambda phase: phase.voltage_dv, length=2)),
+    (0xFFFF00FF, 0x02020000, _per_phase(lambda phase: phase.current_ma, length=3)),
+    (0xFFFF00FF, 0x02030000, _POWERS),
+    (0xFFFF00FF, 0x02040000, _with_total(lambda phase: 0, total=lambda core: 0, length=3)),
+    (0xFFFF00FF, 0x02050000, _POWERS),
+    (0xFFFF00FF, 0x02060000, _power_factor),
+    (0xFFFFFFFF, 0x02800001, _neutral_current),
     (0xFFFFFFFF, 0x02800002, _constantly(FREQUENCY_CHZ, length=2)),
     (0xFFFFFFFF, 0x02800007, _constantly(TEMPERATURE_DC, length=2)),
     (0xFFFFFFFF, 0x02800008, _constantly(BATTERY_CV, length=2)),
@@ -263,6 +309,7 @@ _READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
     (0xFFFFFF00, 0x04030000, tariff_registers.read_holiday),
     (0xFFFF0000, 0x04050000, tariff_registers.read_prices),
     (0xFFFF0000, 0x04060000, tariff_registers.read_ladder),
+    (0xFFFFFFFF, 0x04090801, _over_current),
     (0xFFFFFFFF, 0x04090B01, _limit("power_w_max", length=3, scale=10)),
     (0xFFFFFFFF, 0x04090B02, _limit("overload_min", length=1)),
     (0xFFFF0000, 0x05010000, history.instant_freeze),
@@ -272,7 +319,13 @@ _READERS: Final[tuple[tuple[int, int, Reader], ...]] = (
     (0xFFFF0000, 0x05050000, history.switch_freeze),
     (0xFFFF0000, 0x05060000, history.daily_freeze),
     (0xFFFF0000, 0x05070000, history.switch_freeze),
-    (0xFFFFFF00, 0x03300D00, history.covers),
+    (0xFFFFFF00, 0x03300D00, history.spells_of(MeterEvent.COVER)),
+    (0xFFFFFF00, 0x03300E00, history.spells_of(MeterEvent.TERMINAL_COVER)),
+    (0xFFFFFF00, 0x03350000, history.spells_of(MeterEvent.MAGNET)),
+    (0xFFFFFF00, 0x03360000, history.spells_of(MeterEvent.SWITCH_FAILURE)),
+    (0xFFFF0000, 0x19000000, history.spells_by_filing(MeterEvent.OVER_CURRENT)),
+    (0xFFFF0000, 0x1B000000, history.spells_by_filing(MeterEvent.REVERSE_FLOW)),
+    (0xFFFF0000, 0x1C000000, history.spells_by_filing(MeterEvent.OVERLOAD)),
     (0xFFFFFFFF, 0x03110000, history.power_downs),
     (0xFFFF0000, 0x1D000000, history.trips),
     (0xFFFF0000, 0x1E000000, history.closings),

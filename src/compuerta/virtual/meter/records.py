@@ -1,9 +1,11 @@
-"""What a meter writes down: purchases, switchings, openings of the cover, freezes; each in a bounded ring."""
+"""What a meter writes down: purchases, switchings, what went on for a while, freezes; in bounded rings."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from compuerta.drivers.abilities import MeterEvent
 from compuerta.virtual.meter.tariff import TableKind
 
 RECORDS_KEPT_MAX = 10  # DL/T 645-2007 keeps the last ten of each event
@@ -13,6 +15,17 @@ SETTLEMENTS_KEPT_MAX = 12
 CREDITED_KEPT_MAX = 1_000  # for whoever verifies a run, not part of the meter
 
 NO_OPERATOR = bytes(4)
+
+# What goes on for a while, and is recorded with its start and its end.
+SPELLS = (
+    MeterEvent.COVER,
+    MeterEvent.TERMINAL_COVER,
+    MeterEvent.REVERSE_FLOW,
+    MeterEvent.OVER_CURRENT,
+    MeterEvent.OVERLOAD,
+    MeterEvent.MAGNET,
+    MeterEvent.SWITCH_FAILURE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +50,8 @@ class Switching:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoverOpening:
-    """The cover was open from `start` to `end`; None = it still is."""
+class Spell:
+    """Something went on from `start` to `end`, such as an open cover; None = it still does."""
 
     start: datetime
     end: datetime | None
@@ -86,7 +99,9 @@ class Records:
     refunds: deque[Purchase] = field(default_factory=lambda: deque(maxlen=RECORDS_KEPT_MAX))
     trips: deque[Switching] = field(default_factory=_ring)
     closings: deque[Switching] = field(default_factory=_ring)
-    covers: deque[CoverOpening] = field(default_factory=lambda: deque(maxlen=RECORDS_KEPT_MAX))
+    spells: dict[MeterEvent, deque[Spell]] = field(
+        default_factory=lambda: {event: deque(maxlen=RECORDS_KEPT_MAX) for event in SPELLS}
+    )
     daily_freezes: deque[Freeze] = field(default_factory=lambda: deque(maxlen=DAILY_FREEZES_KEPT_MAX))
     hourly_freezes: deque[HourlyFreeze] = field(default_factory=lambda: deque(maxlen=HOURLY_FREEZES_KEPT_MAX))
     switch_freezes: dict[TableKind, deque[Freeze]] = field(
@@ -95,7 +110,24 @@ class Records:
     instant_freezes: deque[Freeze] = field(default_factory=lambda: deque(maxlen=RECORDS_KEPT_MAX))
     settlements: deque[Freeze] = field(default_factory=lambda: deque(maxlen=SETTLEMENTS_KEPT_MAX))
     credited: deque[Credited] = field(default_factory=lambda: deque(maxlen=CREDITED_KEPT_MAX))
-    trips_count: int = 0
-    closings_count: int = 0
-    covers_count: int = 0
-    power_downs_count: int = 0
+    going_on: frozenset[MeterEvent] = frozenset()  # spells that have not ended
+    counts: dict[MeterEvent, int] = field(default_factory=lambda: dict.fromkeys(MeterEvent, 0))
+
+    def watch(self, seen: Set[MeterEvent], *, at: datetime, energy_wh: int) -> None:
+        """Begin a record of what is seen and went on not yet, and end those of what is seen no more."""
+        for event in SPELLS:
+            ring = self.spells[event]
+            if event in seen and event not in self.going_on:
+                self.counts[event] += 1
+                ring.appendleft(Spell(start=at, end=None, energy_wh_start=energy_wh, energy_wh_end=None))
+            elif event in self.going_on and event not in seen and ring:
+                ring[0] = replace(ring[0], end=at, energy_wh_end=energy_wh)
+        self.going_on = frozenset(seen)
+
+    def clear_events(self) -> None:
+        """Forget switchings, spells and power cuts; purchases are no events, and what goes on goes on."""
+        self.trips.clear()
+        self.closings.clear()
+        for ring in self.spells.values():
+            ring.clear()
+        self.counts = dict.fromkeys(MeterEvent, 0)

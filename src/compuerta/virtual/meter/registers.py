@@ -37,12 +37,25 @@ class Period:
 class Registers:
     """Will count use by units; the one owner of a meter's energy."""
 
-    __slots__ = ("_part_wms", "_rate_units", "month", "units", "window", "year")
+    __slots__ = (
+        "_back_part_wms",
+        "_back_rate_units",
+        "_part_wms",
+        "_rate_units",
+        "back_units",
+        "month",
+        "units",
+        "window",
+        "year",
+    )
 
     def __init__(self, *, energy_wh: int, rate: int) -> None:
         self.units, part_wh = divmod(energy_wh, WH_PER_UNIT)
         self._part_wms = part_wh * WMS_PER_WH
         self._rate_units = {rate: self.units}
+        # What flows backwards is counted apart, and neither lowers the total nor gives money back.
+        self.back_units = self._back_part_wms = 0
+        self._back_rate_units: dict[int, int] = {}
         # The window of the steps, from settlement to settlement; and two of the calendar.
         self.window, self.month, self.year = (Period(start_units=self.units) for _ in range(3))
 
@@ -60,6 +73,10 @@ class Registers:
         """Return the registers of rates 1 to `rates`."""
         return tuple(self._rate_units.get(rate, 0) * WH_PER_UNIT for rate in range(1, rates + 1))
 
+    def back_rates_wh(self, *, rates: int) -> tuple[int, ...]:
+        """Return the reverse registers of rates 1 to `rates`."""
+        return tuple(self._back_rate_units.get(rate, 0) * WH_PER_UNIT for rate in range(1, rates + 1))
+
     def highest_rate(self) -> int:
         """Return the highest rate whose register holds anything; 0 = none does."""
         return max((rate for rate, units in self._rate_units.items() if units), default=0)
@@ -70,6 +87,12 @@ class Registers:
         self.units += completed
         self._rate_units[rate] = self._rate_units.get(rate, 0) + completed
         return completed
+
+    def flow_back(self, energy_wms: int, *, rate: int) -> None:
+        """Let energy flow backwards; the reverse registers alone count it."""
+        completed, self._back_part_wms = divmod(self._back_part_wms + energy_wms, WMS_PER_UNIT)
+        self.back_units += completed
+        self._back_rate_units[rate] = self._back_rate_units.get(rate, 0) + completed
 
     def ms_until(self, units: int, *, power_w: int) -> int:
         """Return the milliseconds after which so many units more are complete, at a power above zero."""

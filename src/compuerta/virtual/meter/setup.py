@@ -25,6 +25,7 @@ class Limits:
     trip_delay_min: int = 0  # 04001401
     protected_current_ma: int = 0  # 04001402: a remote trip waits while more than this flows ...
     protection_min: int = 0  # 04001403: ... but no longer than this
+    over_current_ma: int = 0  # 04090801
     power_w_max: int = 0  # 04090B01
     overload_min: int = 1  # 04090B02
 
@@ -48,7 +49,8 @@ class MeterSetup:
     tariff: TariffTables | None = None  # ... unless there are tables
     limits: Limits = field(default_factory=Limits)
     load: LoadProfile = field(default_factory=lambda: ConstantLoad(power_w=0))
-    voltage_dv: int = 2_200  # tenths of a volt
+    voltage_dv: int = 2_200  # tenths of a volt, of each phase when all is well
+    phases: int = 1  # or 3
     passwords: Mapping[int, str] = field(default_factory=_usual_passwords)  # level -> 6 digits
     relay_levels: frozenset[int] = frozenset({0x00, 0x02, 0x04})  # the levels that may switch
     run_feature_word: int = DIRECT_CLOSE

@@ -73,8 +73,8 @@ def _trip(core: MeterCore, request: RelayControl) -> RelayBit | Refused:
 
 
 def _close(core: MeterCore, request: RelayControl) -> RelayBit | Refused:
-    # A meter that holds the money does not give it away on anybody's order.
-    if core.out_of_money:
+    # A meter that holds the money does not give it away on anybody's order, but that to keep power (3A).
+    if not core.may_close:
         return frozenset()
     if request.command is RelayCommand.PERMIT:
         core.permit(operator=request.operator)

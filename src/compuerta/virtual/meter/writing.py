@@ -94,6 +94,11 @@ _WRITERS: Final[tuple[tuple[int, int, Writer], ...]] = (
     (0xFFFFFFFF, 0x040605FF, tariff_registers.write_ladder),
     (
         0xFFFFFFFF,
+        0x04090801,
+        _limit(lambda limits, value: replace(limits, over_current_ma=value * 100), length=2),
+    ),
+    (
+        0xFFFFFFFF,
         0x04090B01,
         _limit(lambda limits, value: replace(limits, power_w_max=value // 10), length=3),
     ),
