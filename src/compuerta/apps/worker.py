@@ -21,7 +21,7 @@ from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import holding, losses, ordering, rollout, standing, vend, watching
+from compuerta.services import holding, losses, masses, ordering, rollout, standing, vend, watching
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import OrderAnswer, OrderState, PaymentProvider
 from compuerta.services.store_port import Store
@@ -120,6 +120,7 @@ class Worker:
             try:
                 swept = await self._desk.run(partial(holding.sweep, now=wiring.now()))
                 await self._desk.run(partial(rollout.tell_overdue, now=wiring.now()))
+                await self._desk.run(partial(masses.advance, now=wiring.now()))
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
             if swept < holding.SWEPT_MAX:
