@@ -191,8 +191,8 @@ class Gateway:
         self._submit(end, memory.dispatcher.poll(meter, now=self._now(), now_ms=now_ms))
 
     def _hinted(self, end: _End, meter: Meter) -> None:
-        """Read a meter that spoke unasked, when that is due; on a bus it is another gateway's reading."""
-        if end.road.byte_us:
+        """Read a meter that spoke unasked, when that is due; on a shared road it answered another gateway."""
+        if end.road.is_shared:
             return
         memory = self._memory
         memory.polls.hint(meter.meter_id)

@@ -85,6 +85,11 @@ class Road:
         self._ears: dict[str, Ear] = {}
         self._free_ms = {"out": 0, "in": 0}
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether somebody hears what another has asked for: a bus, or a call that two gateways hold."""
+        return self.byte_us > 0 or len(self._ears) > 1
+
     def attach(self, who: str, ear: Ear) -> None:
         """Let somebody hear this road; the last life of a name is the one that hears."""
         self._ears[who] = ear
