@@ -177,11 +177,11 @@ def test_alarms_with_names_that_strangers_choose_fill_no_table(shelf: Shelf) -> 
 
 def test_a_warning_of_a_level_and_instant_is_kept_once(shelf: Shelf) -> None:
     home = a_town(shelf.store).homes[0]
-    warned = Warned(account_id=home.account_id, level_minor=2_000, balance_minor=1_999, at=NOON)
+    warned = Warned(account_id=home.account_id, level="money:2000", value=1_999, balance_minor=1_999, at=NOON)
 
     with shelf.store.transaction() as tx:
         tx.put_warnings([warned, replace(warned, balance_minor=1_998)])
-        tx.put_warnings([warned, replace(warned, level_minor=1_000)])
+        tx.put_warnings([warned, replace(warned, level="money:1000")])
 
     assert shelf.count("warning") == 2
 

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from compuerta.domain.naming import named
 from compuerta.domain.tariff.tally import Span, cycle_end
-from compuerta.services import booking, charging, converging, observe
-from compuerta.services.records import AccountView, Case, LoadDay
+from compuerta.services import booking, charging, converging, telling, warning
+from compuerta.services.records import AccountView, Case, LoadDay, Warned
 from compuerta.services.store_port import Transaction
 
 # A bill takes tens of milliseconds here; locks are held no longer than a second or two.
@@ -96,16 +96,16 @@ def _case(account_id: int, gap: datetime, *, end: datetime, now: datetime) -> Ca
 def _charge(tx: Transaction, view: AccountView, spans: Sequence[Span], *, now: datetime) -> None:
     assert view.meter is not None
     charged = charging.charge_intervals(view, view.meter.meter_id, spans, now=now)
-    tx.save_holdings([charged.holdings])
+    was_minor = view.holdings.delivered_minor
+    change = warning.Change(
+        before_minor=was_minor, after_minor=was_minor - charged.amount_minor, at=spans[-1].end
+    )
+    holdings, warnings = charged.holdings, list[Warned]()
+    if warning.is_of_ledger(view):
+        holdings, warnings = warning.decided(view, holdings, change)
+    tx.save_holdings([holdings])
     booking.book(tx, charged.postings)
     tx.put_bills(charged.bills)
     tx.put_charges(charged.charges)
-    was_minor = view.holdings.delivered_minor
-    tx.put_warnings(
-        observe.warnings(
-            view.account,
-            before_minor=was_minor,
-            after_minor=was_minor - charged.amount_minor,
-            at=spans[-1].end,
-        )
-    )
+    tx.put_warnings(warnings)
+    telling.warned(tx, warnings, now=now)

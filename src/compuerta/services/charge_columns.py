@@ -10,17 +10,17 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from compuerta.domain import alert
+from compuerta.domain import alert, alert_many
 from compuerta.domain.ledger import DELIVERED
-from compuerta.domain.money import minor_digits
 from compuerta.domain.naming_many import Names, derived_many, named_many
+from compuerta.domain.policy import Level, LevelKind
 from compuerta.domain.tariff import components
 from compuerta.domain.tariff.civil import day_of, from_us
 from compuerta.domain.tariff.columns import Bills, Bools, Int64s
 from compuerta.domain.tariff.components import Account
 from compuerta.domain.tariff.packing import HEAD, SEGMENT_HEAD, Shape, shape_of
 from compuerta.domain.tariff.schedule import Schedule, VersionKey
-from compuerta.services.records import Basis
+from compuerta.services.records import Basis, Warned
 
 NONE: Final = int(np.iinfo(np.int64).min)  # stands for what is not known
 BASES: Final = tuple(Basis)  # a basis as a column is its place here
@@ -48,6 +48,9 @@ class Standing:
     register_at_us: Int64s
     billed_wh: Int64s
     delivered_minor: Int64s
+    warned: Int64s
+    warned_of: Int64s
+    warned_minor: Int64s  # NONE = the levels have seen no balance yet
     tally: Int64s  # [account, number]: packed, all of one length
 
     def at(self, rows: Int64s | Bools) -> "Standing":
@@ -95,12 +98,30 @@ class Charges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warnings:
-    """Balances that fell through a level."""
+    """Levels of money that spoke."""
 
     account_id: Int64s
     level_minor: Int64s
     balance_minor: Int64s
     at_us: Int64s
+
+    def at(self, rows: Int64s | Bools) -> "Warnings":
+        """Return some rows, by a mask or by their numbers."""
+        return Warnings(**{name: getattr(self, name)[rows] for name in Warnings.__slots__})
+
+    def rows(self) -> list[Warned]:
+        """Return them one by one."""
+        columns = (getattr(self, name).tolist() for name in Warnings.__slots__)
+        return [
+            Warned(
+                account_id=account_id,
+                level=Level(kind=LevelKind.MONEY, value=level_minor).key,
+                value=balance_minor,
+                balance_minor=balance_minor,
+                at=from_us(at_us),
+            )
+            for account_id, level_minor, balance_minor, at_us in zip(*columns, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +131,7 @@ class Terms:
     schedule: Schedule
     contract: components.Terms
     currency: str
+    levels: Sequence[Level]  # ordered, all of money
 
 
 def alike(tallies: Int64s, schedule: Schedule, rows: Int64s) -> Iterator[tuple[Int64s, Shape]]:
@@ -188,19 +210,32 @@ def _facts(account_id: Int64s, read_at_us: Int64s, bill_start_us: Int64s, basis:
         yield f"charge:{account}:{written[place]}:{bill_start}:{words[word]}"
 
 
-def warned(standing: Standing, uses: Uses, *, was_minor: Int64s, is_minor: Int64s, currency: str) -> Warnings:
-    """Return the lowest level that each balance fell through, as `alert.crossed` does."""
-    lowest = np.full(len(was_minor), NONE)
-    for level in sorted(alert.LEVELS_MAJOR, reverse=True):
-        level_minor = level * 10 ** minor_digits(currency)
-        lowest = np.where((is_minor <= level_minor) & (level_minor < was_minor), level_minor, lowest)
-    rows = np.flatnonzero(lowest != NONE)
-    return Warnings(
-        account_id=standing.account_id[rows],
-        level_minor=lowest[rows],
-        balance_minor=is_minor[rows],
-        at_us=uses.ends_us[rows],
+def warned(
+    standing: Standing, *, ends_us: Int64s, is_minor: Int64s, levels: Sequence[Level]
+) -> tuple[Warnings, Int64s]:
+    """Return what balances' changes make the levels say, and which have spoken, as `warning.decided` does.
+
+    `standing` is that before the change, in which `delivered_minor` is what was credited meanwhile too.
+    """
+    was_minor = standing.delivered_minor
+    known = standing.warned_of == alert.mark(levels)
+    spoken = alert_many.spoken(
+        levels,
+        was_minor=was_minor,
+        is_minor=is_minor,
+        warned=alert_many.based(
+            levels, was_minor=was_minor, warned=standing.warned, warned_of=standing.warned_of
+        ),
+        recharged=known & (was_minor > standing.warned_minor),  # NONE lies below every balance
     )
+    rows = np.flatnonzero(spoken.place >= 0)
+    said = Warnings(
+        account_id=standing.account_id[rows],
+        level_minor=np.array([level.value for level in levels], np.int64)[spoken.place[rows]],
+        balance_minor=is_minor[rows],
+        at_us=ends_us[rows],
+    )
+    return said, spoken.warned
 
 
 Table = TypeVar("Table", Charges, Warnings, Standing)

@@ -5,15 +5,16 @@ read, the charges of a bill add up to it. What is kept of a charge are the use a
 lines are made again from the bill's opening and its uses, whenever somebody asks (T3), and so are proved.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from compuerta.domain.errors import Broken
 from compuerta.domain.ledger import DELIVERED, Line, Posting, PostingKind
 from compuerta.domain.naming import derived, named
 from compuerta.domain.tariff.bill import Bill, bill
-from compuerta.domain.tariff.civil import from_us, to_us
+from compuerta.domain.tariff.civil import HOUR_US, from_us, to_us
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.packing import packed, unpacked
 from compuerta.domain.tariff.rating import extend
@@ -87,16 +88,27 @@ def charge_intervals(view: AccountView, meter_id: int, spans: Sequence[Span], *,
 
 def intervals_of(days: Iterable[LoadDay], *, since: datetime, until: datetime) -> list[Span]:
     """Return the intervals that begin in [since, until), in order: a use that began before is another's."""
-    spans = []
-    for day in days:
-        length = timedelta(minutes=day.minutes)
-        starts = (day.starts_at + length * place for place in range(len(day.wh)))
-        spans += [
-            Span(start=start, end=start + length, energy_wh=energy_wh)
-            for start, energy_wh in zip(starts, day.wh, strict=True)
-            if since <= start < until
-        ]
-    return spans
+    return [span for day in days for span in spans_of_day(day) if since <= span.start < until]
+
+
+def spans_of_day(day: LoadDay) -> Iterator[Span]:
+    """Yield the intervals of a day, in order."""
+    length, start = timedelta(minutes=day.minutes), day.starts_at
+    for energy_wh in day.wh:
+        yield Span(start=start, end=start + length, energy_wh=energy_wh)
+        start += length
+
+
+def spans_between(registers: Mapping[datetime, int]) -> list[Span]:
+    """Return the uses between the first registers of each hour; one that ran backwards tells nothing."""
+    firsts: dict[int, datetime] = {}
+    for at in sorted(registers):
+        firsts.setdefault(to_us(at) // HOUR_US, at)
+    return [
+        Span(start=start, end=end, energy_wh=registers[end] - registers[start])
+        for start, end in pairwise(firsts.values())
+        if registers[end] >= registers[start]
+    ]
 
 
 def charge_days(

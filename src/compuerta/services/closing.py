@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from compuerta.domain import alert
 from compuerta.domain.tariff import columns, kernel
 from compuerta.domain.tariff.civil import day_of, from_us, to_us
 from compuerta.domain.tariff.columns import Bills, Columns, Int64s, Plan
@@ -149,6 +150,8 @@ def close(bills: Due, standing: Standing, energies_wh: Energies, *, minutes: int
         basis=np.full(rows, BASES.index(Basis.INTERVALS)),
     )
     is_minor = standing.delivered_minor - uses.amounts_minor[:, 0]
+    levels = bills.terms.levels
+    said, spoken = warned(standing, ends_us=uses.ends_us, is_minor=is_minor, levels=levels)
     after = Standing(
         account_id=standing.account_id,
         meter_id=standing.meter_id,
@@ -156,13 +159,15 @@ def close(bills: Due, standing: Standing, energies_wh: Energies, *, minutes: int
         register_at_us=standing.register_at_us,
         billed_wh=standing.billed_wh + energy_wh,
         delivered_minor=is_minor,
+        warned=spoken,
+        warned_of=np.full(rows, alert.mark(levels)),
+        warned_minor=is_minor,
         tally=tally,
     )
-    currency, was_minor = bills.terms.currency, standing.delivered_minor
     return Closed(
         after=after,
         charges=charges_of(standing, uses, version=bills.plan.version),
-        warnings=warned(standing, uses, was_minor=was_minor, is_minor=is_minor, currency=currency),
+        warnings=said,
     )
 
 

@@ -4,14 +4,16 @@ It has no rules of its own: it does what `observe` does, for accounts whose uses
 periods and days, and leaves all others, whole, to `observe`. Both write the same rows, and a test says so.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import lcm
 from typing import Final
 
 import numpy as np
 
+from compuerta.domain import alert
 from compuerta.domain.energy import POWER_W_MAX
+from compuerta.domain.policy import Level
 from compuerta.domain.tariff import columns
 from compuerta.domain.tariff.columns import Bills, Bools, Columns, Int64s, Pieces, Plan
 from compuerta.domain.tariff.packing import Shape, unpacked
@@ -93,7 +95,7 @@ def deduct(standing: Standing, registers: Registers, *, terms: Terms) -> Iterato
         for further in range(int(count[rows].max())):
             live = int(np.count_nonzero(count[rows] > further))
             hand.use(registers.at(first[rows[:live]] + further))
-        yield hand.deducted(rows, currency=terms.currency)
+        yield hand.deducted(rows, levels=terms.levels)
 
 
 def _fit(standing: Standing, registers: Registers, first: Int64s) -> Bools:
@@ -124,6 +126,14 @@ def _plan(standing: Standing, last: Registers, shape: Shape, terms: Terms) -> tu
     counted = columns.is_counted(plan, energy_wh=int(billed_wh.max()), carry=plan.scale)
     within: Bools = (last.at_us < plan.until_us) & (np.abs(tallies[:, CARRY]) <= tallies[:, CARRY_OF])
     return (plan if counted else None), within
+
+
+def _copied(standing: Standing) -> dict[str, Int64s]:
+    """Return copies of the columns that uses change one after the other."""
+    return {
+        name: getattr(standing, name).copy()
+        for name in ("delivered_minor", "warned", "warned_of", "warned_minor")
+    }
 
 
 class _Hand:
@@ -170,22 +180,22 @@ class _Hand:
         )
         self._billed_wh[:live] += energy_wh
 
-    def deducted(self, rows: Int64s, *, currency: str) -> Deducted:
+    def deducted(self, rows: Int64s, *, levels: Sequence[Level]) -> Deducted:
         """Return all that has come of it."""
         tally, shape = self._tally, self._shape
         tally[:, UNTIL], tally[:, FREE_USED] = self._at_us, self._columns.free_used_wh
         tally[:, shape.totals_at], tally[:, shape.cells_at] = self._columns.totals, self._columns.cells
-        balance_minor = self._standing.delivered_minor.copy()
+        standing = replace(self._standing, **_copied(self._standing))
         warnings, charges = [], []
         for use in self._uses:
             live = len(use.energy_wh)
-            some = self._standing.at(np.arange(live))
-            was = balance_minor[:live].copy()
-            balance_minor[:live] -= use.amounts_minor[:, 0]
+            some = standing.at(np.arange(live))
+            is_minor = some.delivered_minor - use.amounts_minor[:, 0]
             charges.append(charges_of(some, use, version=self._plan.version))
-            warnings.append(
-                warned(some, use, was_minor=was, is_minor=balance_minor[:live], currency=currency)
-            )
+            said, spoken = warned(some, ends_us=use.ends_us, is_minor=is_minor, levels=levels)
+            warnings.append(said)
+            standing.delivered_minor[:live] = standing.warned_minor[:live] = is_minor
+            standing.warned[:live], standing.warned_of[:live] = spoken, alert.mark(levels)
         return Deducted(
             rows=rows,
             after=Standing(
@@ -194,7 +204,10 @@ class _Hand:
                 register_wh=self._register_wh,
                 register_at_us=self._at_us,
                 billed_wh=self._billed_wh,
-                delivered_minor=balance_minor,
+                delivered_minor=standing.delivered_minor,
+                warned=standing.warned,
+                warned_of=standing.warned_of,
+                warned_minor=standing.warned_minor,
                 tally=tally,
             ),
             charges=joined(charges),

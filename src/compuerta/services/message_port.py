@@ -12,6 +12,7 @@ from typing import Protocol
 from uuid import UUID, uuid5
 
 from compuerta.domain.contact import Channel, Language, Topic
+from compuerta.domain.tariff.tally import Span
 
 
 class MessageState(Enum):
@@ -116,6 +117,17 @@ class Leased:
 
 class Messages(Protocol):
     """What a use case may ask about contacts, templates, and the outbox of words."""
+
+    def uses_of(self, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> dict[int, list[Span]]:
+        """Return what meters have measured in (since, until], in order: by intervals, or between readings.
+
+        An hour's first reading stands for the hour. Where a register ran backwards, nothing is told.
+        """
+        ...
+
+    def listeners(self, account_ids: Iterable[int], *, topic: Topic) -> dict[int, list[Contact]]:
+        """Return who is told of accounts on a topic: residents, and the staff of their organisations."""
+        ...
 
     def contacts_of(self, account_ids: Iterable[int]) -> list[Contact]:
         """Return all contacts of accounts, by account and when they were added."""

@@ -24,6 +24,7 @@ from compuerta.services import (
     charging,
     converging,
     forecasting,
+    overloading,
     telling,
     warning,
 )
@@ -103,6 +104,7 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     tx.put_warnings(batch.warnings)
     telling.warned(tx, batch.warnings, now=now)
     alarming.absorb(tx, batch.changes, now=now)
+    overloading.absorb(tx, batch.changes, now=now)
     _keep_closings(tx, batch)
     converging.converge(tx, sorted(set(accounts.values())), now=now)
 
@@ -204,9 +206,7 @@ def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: d
     if state.energy_wh is not None and not view.by_intervals:
         _bill(batch, report, view, now=now)
     if state.balance_minor is not None and before.balance_minor is not None and warning.is_of_meter(view):
-        _warn(
-            batch, report, view, before_minor=before.balance_minor, after_minor=state.balance_minor
-        )
+        _warn(batch, report, view, before_minor=before.balance_minor, after_minor=state.balance_minor)
 
 
 def _merged(before: MeterSnapshot, report: MeterReport) -> MeterSnapshot:

@@ -6,13 +6,13 @@ account whose billing is held waits for the person who has its case.
 
 from datetime import datetime, timedelta
 
-from compuerta.domain.party import CreditAuthority, zone_of
+from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.civil import day_of, day_start_us, from_us, to_us
 from compuerta.domain.tariff.components import Fixed
 from compuerta.domain.tariff.packing import unpacked
-from compuerta.services import booking, charging, converging, observe
+from compuerta.services import booking, charging, converging, telling, warning
 from compuerta.services.charging import Charged
-from compuerta.services.records import AccountView
+from compuerta.services.records import AccountView, Holdings, Warned
 from compuerta.services.store_port import Store
 
 # Whoever was read within a day is charged by the next reading.
@@ -34,24 +34,23 @@ def charge_silent(store: Store, *, after: int, now: datetime) -> int | None:
             made = _days_of(view, now=now)
             if made is not None:
                 charged.append((view, made))
-        tx.save_holdings([made.holdings for _, made in charged])
+        decided = [_warned(view, made, now=now) for view, made in charged]
+        warnings = [each for _, said in decided for each in said]
+        tx.save_holdings([holdings for holdings, _ in decided])
         booking.book(tx, [posting for _, made in charged for posting in made.postings])
         tx.put_charges([each for _, made in charged for each in made.charges])
-        tx.put_warnings(
-            [
-                warning
-                for view, made in charged
-                if view.meter is not None and view.meter.credit_authority is CreditAuthority.PLATFORM
-                for warning in observe.warnings(
-                    view.account,
-                    before_minor=view.holdings.delivered_minor,
-                    after_minor=view.holdings.delivered_minor - made.amount_minor,
-                    at=now,
-                )
-            ]
-        )
+        tx.put_warnings(warnings)
+        telling.warned(tx, warnings, now=now)
         converging.converge(tx, [view.account.account_id for view, _ in charged], now=now)
     return account_ids[-1] if len(account_ids) == ACCOUNTS_PER_PAGE else None
+
+
+def _warned(view: AccountView, made: Charged, *, now: datetime) -> tuple[Holdings, list[Warned]]:
+    if not warning.is_of_ledger(view):
+        return made.holdings, []
+    was_minor = view.holdings.delivered_minor
+    change = warning.Change(before_minor=was_minor, after_minor=was_minor - made.amount_minor, at=now)
+    return warning.decided(view, made.holdings, change)
 
 
 def _days_of(view: AccountView, *, now: datetime) -> Charged | None:

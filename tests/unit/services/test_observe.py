@@ -283,10 +283,10 @@ def test_a_balance_warns_once_at_each_level_on_its_way_down() -> None:
     for hour, spent_yuan in enumerate((5, 15, 20, 39, 41, 45, 51, 55), start=1):
         told(store, home, at=NOON + hour * HOUR, energy_wh=spent_yuan * 100 * tenth_yuan_wh)
 
-    assert [(warned.level_minor, warned.at) for warned in store.tables.warnings] == [
-        (5_000, NOON + 2 * HOUR),
-        (2_000, NOON + 5 * HOUR),
-        (1_000, NOON + 7 * HOUR),
+    assert [(warned.level, warned.at) for warned in store.tables.warnings] == [
+        ("money:5000", NOON + 2 * HOUR),
+        ("money:2000", NOON + 5 * HOUR),
+        ("money:1000", NOON + 7 * HOUR),
     ]
 
 
@@ -297,7 +297,7 @@ def test_a_big_step_down_warns_once_of_the_lowest_level() -> None:
     told(store, home, at=NOON + HOUR, energy_wh=100_000)
 
     (warned,) = store.tables.warnings
-    assert (warned.level_minor, warned.balance_minor) == (1_000, 700)
+    assert (warned.level, warned.balance_minor) == ("money:1000", 700)
 
 
 def test_a_recharge_arms_the_warnings_again() -> None:
@@ -308,7 +308,7 @@ def test_a_recharge_arms_the_warnings_again() -> None:
 
     told(store, home, at=NOON + 2 * HOUR, energy_wh=40_000)
 
-    assert [warned.level_minor for warned in store.tables.warnings] == [5_000, 5_000]
+    assert [warned.level for warned in store.tables.warnings] == ["money:5000", "money:5000"]
 
 
 def test_a_meter_with_its_own_credit_warns_by_the_balance_that_it_shows() -> None:
@@ -318,9 +318,9 @@ def test_a_meter_with_its_own_credit_warns_by_the_balance_that_it_shows() -> Non
     for hour, balance_minor in enumerate((5_100, 4_900, 4_800, 1_900), start=1):
         told(store, home, at=NOON + hour * HOUR, balance_minor=balance_minor)
 
-    assert [(warned.level_minor, warned.balance_minor) for warned in store.tables.warnings] == [
-        (5_000, 4_900),
-        (2_000, 1_900),
+    assert [(warned.level, warned.balance_minor) for warned in store.tables.warnings] == [
+        ("money:5000", 4_900),
+        ("money:2000", 1_900),
     ]
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain.contact import Channel, Language, Topic
+from compuerta.domain.tariff.tally import Span
+from compuerta.services.charging import spans_between, spans_of_day
 from compuerta.services.message_port import ENDED, Contact, Leased, Message, MessageState, Template
 
 
@@ -15,6 +17,34 @@ class MemoryMessages:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+
+    def uses_of(self, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> dict[int, list[Span]]:
+        uses: dict[int, list[Span]] = {}
+        for meter_id in sorted(set(meter_ids)):
+            days = [
+                day
+                for (of_meter, at), day in sorted(self._tables.load_days.items())
+                if of_meter == meter_id and since < at <= until
+            ]
+            told = {
+                each.at: each.energy_wh
+                for (of_meter, at), each in self._tables.readings.items()
+                if of_meter == meter_id and since < at <= until and each.energy_wh is not None
+            }
+            found = [span for day in days for span in spans_of_day(day)] or spans_between(told)
+            if found:
+                uses[meter_id] = found
+        return uses
+
+    def listeners(self, account_ids: Iterable[int], *, topic: Topic) -> dict[int, list[Contact]]:
+        found: dict[int, list[Contact]] = {}
+        for account_id in sorted(set(account_ids)):
+            account = self._tables.accounts[account_id]
+            residents = [each for each in self.contacts_of([account_id]) if each.is_told(topic)]
+            staff = self.staff_of([account.organisation_id], wants=topic)
+            if residents or staff:
+                found[account_id] = residents + staff
+        return found
 
     def contacts_of(self, account_ids: Iterable[int]) -> list[Contact]:
         wanted = set(account_ids)

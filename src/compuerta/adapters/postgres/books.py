@@ -9,9 +9,18 @@ from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.store import OPTIONS, PostgresStore
 from compuerta.adapters.postgres.transaction import PostgresTransaction
 from compuerta.domain.party import Account, AccountKind, Period
+from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.supply import HoldKind
 from compuerta.services.promises import Books
-from compuerta.services.records import BillOpening, Case, Hold, Instant, Recharge, RechargeInstant
+from compuerta.services.records import (
+    BillOpening,
+    Case,
+    EmergencyCredit,
+    Hold,
+    Instant,
+    Recharge,
+    RechargeInstant,
+)
 
 Record = TypeVar("Record")
 
@@ -29,7 +38,7 @@ order by a.account_id
 """
 _HOLDINGS = """
 select account_id, undelivered_minor, delivered_minor, register_wh, register_at, billed_wh, billing_held,
-    register_rates_wh, tally, warned, warned_of
+    register_rates_wh, tally, warned, warned_of, warned_minor
 from account_state order by account_id
 """
 _CHARGES = """
@@ -41,6 +50,11 @@ _HOLDS = """
 select meter_id, hold_id, kind, owner, note, started_at as start, ended_at as "end",
     until_wh, ended_by
 from supply_hold order by meter_id, hold_id
+"""
+_POLICIES = """
+select a.account_id, o.policy::text as o_policy, z.policy::text as z_policy, a.policy::text as a_policy
+from account a join site z using (site_id) join organisation o on o.organisation_id = a.organisation_id
+order by a.account_id
 """
 _CASES = "select account_id, case_id, kind, detail, opened_at from case_file order by account_id, case_id"
 
@@ -82,6 +96,10 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
         holdings=all_of(_HOLDINGS, rows.to_holdings),
         snapshots=all_of("select * from meter_state order by meter_id", rows.to_snapshot),
         holds=all_of(_HOLDS, lambda row: Hold(**{**row, "kind": HoldKind(row["kind"])})),
+        emergencies=all_of(
+            "select * from emergency_credit order by account_id, taken_at", lambda row: EmergencyCredit(**row)
+        ),
+        policies=dict(all_of(_POLICIES, _policy)),
         cases=all_of(_CASES, lambda row: Case(**row)),
     )
 
@@ -90,6 +108,10 @@ def _account(row: Row) -> Account:
     kept: dict[str, Any] = {name: row[name] for name in row if name not in ("opened_at", "closed_at")}
     kept["kind"] = AccountKind(kept["kind"])
     return Account(**kept, period=Period(start=row["opened_at"], end=row["closed_at"]))
+
+
+def _policy(row: Row) -> tuple[int, Policy]:
+    return row["account_id"], policy_of_texts(row["o_policy"], row["z_policy"], row["a_policy"])
 
 
 def _instant(row: Row) -> RechargeInstant:

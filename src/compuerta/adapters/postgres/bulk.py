@@ -30,9 +30,10 @@ from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.tariff.civil import from_us, to_us
 from compuerta.domain.tariff.columns import Bools, Int64s
 from compuerta.drivers.abilities import MeterState
-from compuerta.services import converging, deducting, observe
+from compuerta.services import converging, deducting, observe, telling
 from compuerta.services.charge_columns import NONE, Standing, Terms
 from compuerta.services.deducting import RELAYS, Registers
+from compuerta.services.records import Warned
 from compuerta.services.store_port import Conflict
 
 # So many that a round trip is nothing, so few that locks are held for a second and a batch fits the cache.
@@ -46,13 +47,14 @@ _BY_REGISTER = """a.billed_by = 'register' and not l.awaits_closing and l.regist
 _STAGE = """
 create temporary table if not exists deducted (
     account_id bigint, meter_id bigint, register_wh bigint, register_at timestamptz, billed_wh bigint,
-    delivered_minor bigint, relay bigint, power_w bigint, tally bigint[]
+    delivered_minor bigint, warned bigint, warned_of bigint, relay bigint, power_w bigint, tally bigint[]
 ) on commit delete rows
 """
 _MOVE_ACCOUNTS = """
 update account_state s
 set register_wh = d.register_wh, register_at = d.register_at, billed_wh = d.billed_wh,
-    delivered_minor = d.delivered_minor, tally = d.tally
+    delivered_minor = d.delivered_minor, tally = d.tally, warned = d.warned, warned_of = d.warned_of,
+    warned_minor = d.delivered_minor
 from deducted d where s.account_id = d.account_id
 """
 _MOVE_METERS = """
@@ -115,6 +117,7 @@ def _take(store: PostgresStore, registers: Registers, *, now: datetime) -> Bools
         meter_ids = np.unique(registers.meter_id)
         cursor.execute(_STAGE)
         unsettled: list[int] = []
+        warnings: list[Warned] = []
         rows = locked(cursor, meter_ids, also=_BY_REGISTER)
         on_watch = watched(cursor, meter_ids)
         for row in rows:
@@ -123,8 +126,10 @@ def _take(store: PostgresStore, registers: Registers, *, now: datetime) -> Bools
                 hand.take(cursor, alike, terms=terms)
             taken |= hand.taken
             unsettled += hand.unsettled()
+            warnings += hand.warnings
         cursor.execute(_MOVE_ACCOUNTS)
         cursor.execute(_MOVE_METERS, VALUES)
+        telling.warned(tx, warnings, now=now)
         converging.converge(tx, unsettled, now=now)
     return taken
 
@@ -136,7 +141,10 @@ class _Hand:
         order = np.argsort(row["meter_id"])
         self._order = np.argsort(order)  # where each account of the answer is now
         self._now = now
-        names = ("account_id", "meter_id", "register_wh", "billed_wh", "delivered_minor", "tally")
+        names = (
+            "account_id", "meter_id", "register_wh", "billed_wh", "delivered_minor", "warned", "warned_of",
+            "warned_minor", "tally",
+        )  # fmt: skip
         self._standing = Standing(
             **{name: row[name][order] for name in names}, register_at_us=row["register_at"][order] + EPOCH_US
         )
@@ -145,6 +153,7 @@ class _Hand:
         meters = self._standing.meter_id
         self._wanted, self._watched = row["wanted"][order], np.isin(meters, watched)
         self._registers = registers
+        self.warnings: list[Warned] = []
         self._place = np.minimum(np.searchsorted(meters, registers.meter_id), len(meters) - 1)
         self._fresh, self.taken = self._judged(row["read_at"][order] + EPOCH_US)
 
@@ -179,6 +188,7 @@ class _Hand:
             _copy_readings(cursor, self._registers.at(which))
             copy_charges(cursor, deducted.charges, currency=terms.currency, now=self._now)
             copy_warnings(cursor, deducted.warnings)
+            self.warnings += deducted.warnings.rows()
             self._stage(cursor, deducted.after, taken)
 
     def unsettled(self) -> list[int]:
@@ -209,6 +219,8 @@ class _Hand:
             binary.instants("register_at", after.register_at_us),
             binary.bigints("billed_wh", after.billed_wh),
             binary.bigints("delivered_minor", after.delivered_minor),
+            binary.bigints("warned", after.warned),
+            binary.bigints("warned_of", after.warned_of),
             binary.bigints("relay", self._relay[rows]),
             binary.bigints("power_w", self._power_w[rows]),
             binary.bigint_arrays("tally", after.tally),

@@ -27,10 +27,11 @@ from compuerta.adapters.postgres.bulk_rows import (
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.tariff.civil import from_us, to_us
 from compuerta.domain.tariff.columns import Bools, Int64s
-from compuerta.services import billing, closing, converging
+from compuerta.services import billing, closing, converging, telling
 from compuerta.services.billing import Run
 from compuerta.services.charge_columns import Standing, Terms
 from compuerta.services.closing import Closed, Due, Energies
+from compuerta.services.records import Warned
 from compuerta.services.store_port import Conflict
 
 # Their intervals of a month are some tens of megabytes, on both sides of the wire.
@@ -53,12 +54,14 @@ group by minutes, cardinality(wh)
 """
 _STAGE = """
 create temporary table if not exists closed (
-    account_id bigint, billed_wh bigint, delivered_minor bigint, tally bigint[]
+    account_id bigint, billed_wh bigint, delivered_minor bigint, warned bigint, warned_of bigint,
+    tally bigint[]
 ) on commit delete rows
 """
 _MOVE = """
 update account_state s
-set billed_wh = c.billed_wh, delivered_minor = c.delivered_minor, tally = c.tally
+set billed_wh = c.billed_wh, delivered_minor = c.delivered_minor, tally = c.tally, warned = c.warned,
+    warned_of = c.warned_of, warned_minor = c.delivered_minor
 from closed c where s.account_id = c.account_id
 """
 _BY_INTERVALS: Final = "a.billed_by = 'intervals'"
@@ -107,6 +110,7 @@ def _bill(
         rows = locked(cursor, meters["meter_id"], also=_BY_INTERVALS)
         on_watch = watched(cursor, meters["meter_id"])
         billed, done, unsettled = 0, set[int](), []
+        warnings: list[Warned] = []
         for row in rows:
             hand = _Hand(row, on_watch, now=now)
             for terms, alike in billed_alike(tx, row, now=now):
@@ -114,7 +118,9 @@ def _bill(
             billed += len(hand.billed)
             done |= hand.done
             unsettled += hand.unsettled()
+            warnings += hand.warnings
         cursor.execute(_MOVE)
+        telling.warned(tx, warnings, now=now)
         converging.converge(tx, unsettled, now=now)
     return billed, done
 
@@ -133,7 +139,10 @@ class _Hand:
 
     def __init__(self, row: Row, on_watch: Sequence[int], *, now: datetime) -> None:
         self._now = now
-        names = ("account_id", "meter_id", "register_wh", "billed_wh", "delivered_minor", "tally")
+        names = (
+            "account_id", "meter_id", "register_wh", "billed_wh", "delivered_minor", "warned", "warned_of",
+            "warned_minor", "tally",
+        )  # fmt: skip
         self._standing = Standing(
             **{name: row[name] for name in names}, register_at_us=row["register_at"] + EPOCH_US
         )
@@ -141,6 +150,7 @@ class _Hand:
         self._relay, self._wanted = row["relay"], row["wanted"]
         self._watched = np.isin(row["meter_id"], on_watch)
         self.billed: list[int] = []
+        self.warnings: list[Warned] = []
         self.done: set[int] = set()
 
     def bill(self, cursor: Cursor, alike: Int64s, *, terms: Terms, until_us: int) -> None:
@@ -175,10 +185,13 @@ class _Hand:
         copy_in(cursor, "bill", [account_id, binary.instants("bill_start", due.end_us), opening], rows=count)
         copy_charges(cursor, closed.charges, currency=due.terms.currency, now=self._now)
         copy_warnings(cursor, closed.warnings)
+        self.warnings += closed.warnings.rows()
         fields = [
             account_id,
             binary.bigints("billed_wh", after.billed_wh),
             binary.bigints("delivered_minor", after.delivered_minor),
+            binary.bigints("warned", after.warned),
+            binary.bigints("warned_of", after.warned_of),
             binary.bigint_arrays("tally", after.tally),
         ]
         copy_in(cursor, "closed", fields, rows=count)

@@ -14,10 +14,12 @@ from compuerta.adapters.postgres import binary
 from compuerta.adapters.postgres.binary import copy_in
 from compuerta.adapters.postgres.transaction import PostgresTransaction
 from compuerta.domain.ledger import PostingKind
+from compuerta.domain.policy import Level, LevelKind
 from compuerta.domain.supply import Reason
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.columns import Bools, Int64s
 from compuerta.drivers.abilities import Relay
+from compuerta.services import warning
 from compuerta.services.charge_columns import BASES, CODES, NONE, Charges, Terms, Warnings
 from compuerta.services.deducting import RELAYS
 
@@ -50,6 +52,9 @@ select
     array_agg(coalesce(l.register_at, a.opened_at)) as register_at,
     array_agg(l.billed_wh) as billed_wh, array_agg(l.delivered_minor) as delivered_minor,
     array_agg(l.tally) as tally,
+    array_agg(l.warned::bigint) as warned, array_agg(l.warned_of::bigint) as warned_of,
+    array_agg(coalesce(l.warned_minor, %(none)s)) as warned_minor,
+    array_agg(hashtextextended(coalesce(a.policy ->> 'levels', ''), 0)) as levels,
     array_agg(coalesce(t.read_at, a.opened_at)) as read_at,
     array_agg(coalesce(array_position(%(relays)s::text[], t.relay), 0)::bigint) as relay,
     array_agg(coalesce(t.power_w, %(none)s)) as power_w,
@@ -139,15 +144,23 @@ def is_settled(*, wanted: Int64s, relay: Int64s, balance_minor: Int64s) -> Bools
 
 
 def billed_alike(tx: PostgresTransaction, row: Row, *, now: datetime) -> Iterator[tuple[Terms, Int64s]]:
-    """Part the accounts of a standing by what they are billed by."""
-    parts = np.stack([row[name] for name in ("site_id", "tariff_id", "persons", "contracted_w")])
+    """Part accounts by what they are billed and warned by; whom energy or hours warn is left out."""
+    parts = np.stack([row[name] for name in ("site_id", "tariff_id", "persons", "contracted_w", "levels")])
     _, first, groups = np.unique(parts, axis=1, return_index=True, return_inverse=True)
     account_ids = row["account_id"][first].tolist()
     views = tx.look_at(account_ids, now=now)
     for group, account_id in enumerate(account_ids):
         view = views[account_id]
         assert view.schedule is not None
-        terms = Terms(schedule=view.schedule, contract=view.terms_at(now), currency=view.account.currency)
+        levels = warning.levels(view)
+        if any(level.kind is not LevelKind.MONEY for level in levels):
+            continue
+        terms = Terms(
+            schedule=view.schedule,
+            contract=view.terms_at(now),
+            currency=view.account.currency,
+            levels=levels,
+        )
         yield terms, np.flatnonzero(groups.reshape(-1) == group)
 
 
@@ -189,10 +202,13 @@ def _copy_postings(cursor: Cursor, charges: Charges, *, currency: str, now: date
 
 
 def copy_warnings(cursor: Cursor, warnings: Warnings) -> None:
-    fields = [
-        binary.bigints("account_id", warnings.account_id),
-        binary.bigints("level_minor", warnings.level_minor),
-        binary.bigints("balance_minor", warnings.balance_minor),
-        binary.instants("at", warnings.at_us),
-    ]
-    copy_in(cursor, "warning", fields, rows=len(warnings.account_id))
+    for level_minor in np.unique(warnings.level_minor).tolist():
+        some = warnings.at(warnings.level_minor == level_minor)
+        fields = [
+            binary.bigints("account_id", some.account_id),
+            binary.text("level", Level(kind=LevelKind.MONEY, value=level_minor).key),
+            binary.bigints("value", some.balance_minor),
+            binary.bigints("balance_minor", some.balance_minor),
+            binary.instants("at", some.at_us),
+        ]
+        copy_in(cursor, "warning", fields, rows=len(some.account_id))

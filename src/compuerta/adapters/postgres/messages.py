@@ -7,6 +7,8 @@ from uuid import UUID
 from compuerta.adapters.postgres import rows
 from compuerta.adapters.postgres.rows import Asked, Row
 from compuerta.domain.contact import Channel, Language, Topic
+from compuerta.domain.tariff.tally import Span
+from compuerta.services.charging import spans_between, spans_of_day
 from compuerta.services.message_port import Contact, Leased, Message, MessageState, Template
 
 # Leased again when the lease has ended: who had it died, and nobody knows whether it was sent.
@@ -21,6 +23,24 @@ set state = 'in_flight', tries = m.tries + 1, lease_until = %(until)s, lease_own
 from due where m.message_id = due.message_id
 returning m.*, due.was
 """
+_LOAD_DAYS = """
+select * from load_day
+where meter_id = any(%(ids)s) and starts_at > %(since)s and starts_at <= %(until)s
+order by meter_id, starts_at
+"""
+_REGISTERS = """
+select distinct on (meter_id, date_trunc('hour', at)) meter_id, at, energy_wh from reading
+where meter_id = any(%(ids)s) and at > %(since)s and at <= %(until)s and energy_wh is not null
+order by meter_id, date_trunc('hour', at), at
+"""
+_LISTENERS = """
+select a.account_id as of_account, c.* from account a
+join contact c on c.account_id = a.account_id
+    or (c.organisation_id = a.organisation_id and c.user_name is not null)
+where a.account_id = any(%(ids)s) and c.opted_out_at is null and c.confirmed_at is not null
+    and %(topic)s = any(c.wants)
+order by a.account_id, c.user_name is not null, c.created_at, c.contact_id
+"""
 _SENT = """
 select c.address, count(*) as messages
 from contact c join message m using (contact_id)
@@ -34,6 +54,28 @@ class PostgresMessages:
 
     def __init__(self, tx: Asked) -> None:
         self._tx = tx
+
+    def uses_of(self, meter_ids: Iterable[int], *, since: datetime, until: datetime) -> dict[int, list[Span]]:
+        values = {"ids": sorted(set(meter_ids)), "since": since, "until": until}
+        uses: dict[int, list[Span]] = {}
+        for row in self._tx.query(_LOAD_DAYS, values):
+            day = rows.to_load_day(row)
+            uses.setdefault(day.meter_id, []).extend(spans_of_day(day))
+        told: dict[int, dict[datetime, int]] = {}
+        for row in self._tx.query(_REGISTERS, values):
+            told.setdefault(row["meter_id"], {})[row["at"]] = row["energy_wh"]
+        for meter_id, registers in told.items():
+            found = uses.get(meter_id) or spans_between(registers)
+            if found:
+                uses[meter_id] = found
+        return uses
+
+    def listeners(self, account_ids: Iterable[int], *, topic: Topic) -> dict[int, list[Contact]]:
+        found: dict[int, list[Contact]] = {}
+        for row in self._tx.query(_LISTENERS, {"ids": sorted(set(account_ids)), "topic": topic.value}):
+            of_account = row.pop("of_account")
+            found.setdefault(of_account, []).append(_to_contact(row))
+        return found
 
     def contacts_of(self, account_ids: Iterable[int]) -> list[Contact]:
         found = self._tx.query(

@@ -3,7 +3,8 @@
 -- Which levels have spoken: bit n is level n of the account's levels; `warned_of` says of which levels.
 alter table account_state
     add warned integer not null default 0,
-    add warned_of integer not null default 0;
+    add warned_of integer not null default 0,
+    add warned_minor bigint; -- the balance that the levels saw last
 
 alter table warning
     add level text,

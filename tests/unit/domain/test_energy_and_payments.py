@@ -1,19 +1,14 @@
-"""Steps of a register are judged; levels speak once; evidence of a payment only grows."""
+"""Steps of a register are judged; evidence of a payment only grows."""
 
-from itertools import pairwise, product
+from itertools import product
 from uuid import UUID
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
-from compuerta.domain.alert import crossed
 from compuerta.domain.energy import POWER_W_MAX, Delta, format_kwh, judge_delta
 from compuerta.domain.naming import derived
 from compuerta.domain.payment import AttemptState, advanced, payment_id
-
-LEVELS_MINOR = (5_000, 2_000, 1_000)
-balances = st.integers(min_value=-10_000, max_value=10_000)
 
 
 @pytest.mark.parametrize(
@@ -40,41 +35,6 @@ def test_a_step_of_a_register_is_judged(
 )
 def test_energy_is_shown_as_meters_show_it(energy_wh: int, text: str) -> None:
     assert format_kwh(energy_wh) == text
-
-
-@pytest.mark.parametrize(
-    ("before_minor", "after_minor", "level_minor"),
-    [
-        (5_001, 5_000, 5_000),
-        (5_000, 4_999, None),
-        (6_000, 5_001, None),
-        (6_000, 1_500, 2_000),
-        (6_000, -1, 1_000),
-        (1_000, 6_000, None),
-        (3_000, 3_000, None),
-    ],
-)
-def test_a_balance_that_falls_through_a_level_is_told_the_lowest(
-    before_minor: int, after_minor: int, level_minor: int | None
-) -> None:
-    assert crossed(LEVELS_MINOR, before_minor=before_minor, after_minor=after_minor) == level_minor
-
-
-@given(path=st.lists(balances, min_size=2, max_size=20).map(lambda path: sorted(path, reverse=True)))
-def test_on_the_way_down_no_level_speaks_twice(path: list[int]) -> None:
-    spoken = [crossed(LEVELS_MINOR, before_minor=one, after_minor=two) for one, two in pairwise(path)]
-
-    levels = [level for level in spoken if level is not None]
-    assert len(levels) == len(set(levels))
-    assert levels == sorted(levels, reverse=True)
-
-
-@given(before_minor=balances, after_minor=balances)
-def test_without_levels_or_on_the_way_up_nothing_is_said(before_minor: int, after_minor: int) -> None:
-    low, high = sorted((before_minor, after_minor))
-
-    assert crossed((), before_minor=before_minor, after_minor=after_minor) is None
-    assert crossed(LEVELS_MINOR, before_minor=low, after_minor=high) is None
 
 
 @pytest.mark.parametrize(("state", "to"), list(product(AttemptState, AttemptState)))
