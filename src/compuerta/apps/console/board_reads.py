@@ -35,6 +35,7 @@ class SiteRow:
 
     site_id: int
     name: str
+    zone: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,7 @@ def sites(organisation_id: int) -> list[SiteRow]:
     """Return an organisation's sites, by name."""
     return rows(
         SiteRow,
-        """select site_id, name from site where organisation_id = %(organisation_id)s
+        """select site_id, name, zone from site where organisation_id = %(organisation_id)s
         order by name, site_id limit %(limit)s""",
         {"organisation_id": organisation_id, "limit": SITES_SHOWN_MAX},
     )

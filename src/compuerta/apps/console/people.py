@@ -5,33 +5,29 @@ Every view of the console gets a `Person`, and every query is given that person'
 
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import wraps
-from threading import BoundedSemaphore
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Concatenate, ParamSpec, cast
 from uuid import uuid4
 
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import AuthenticationForm
 
 from compuerta.adapters.postgres.walls import Wall, around
-from compuerta.apps import walls
-from compuerta.apps.console.models import ConsoleUser, SignInFailure
+from compuerta.apps import walls, wiring
+from compuerta.apps.console import sign_in
+from compuerta.apps.console.models import ConsoleUser
 from compuerta.domain.access import USUAL, Place, Right, covers
 from compuerta.services.acting import Actor
 
-FAILURES_MAX = 5  # wrong passwords per name ...
-FAILURES_WITHIN = timedelta(
-    minutes=1
-)  # ... and minute; a guesser gets 7,200 tries a day, a tired cashier a rest
-# A password is looked at with 100 MB of memory, which is what makes guessing dear: two at once, and no more.
-_CHECKS = BoundedSemaphore(2)
-CHECK_S_MAX = 5.0
+LOOKING = frozenset({Right.SEE, Right.SEE_MONEY, Right.AUDIT})
 
 Arguments = ParamSpec("Arguments")
 
@@ -45,10 +41,16 @@ class Person:
     organisation_name: str
     rights: tuple[tuple[Place, frozenset[Right]], ...]  # what each grant gives, and where
     operates: bool  # runs the whole installation, and so sees what belongs to no organisation
+    must_change: bool = False  # the password, before anything else
 
     def may(self, right: Right, place: Place | None = None) -> bool:
         """Tell whether somebody has a right in a place; None = anywhere in the organisation."""
         return any(right in held and (place is None or covers(scope, place)) for scope, held in self.rights)
+
+    @property
+    def may_change(self) -> bool:
+        """Whether there is anything that this person may do but look."""
+        return any(rights - LOOKING for _, rights in self.rights)
 
     @property
     def wall(self) -> Wall:
@@ -83,7 +85,12 @@ def for_people(
 
     @wraps(view)
     def shown(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
-        person = _person(request)
+        person = person_of(request)
+        if sign_in.is_over(request, may_change=person.may_change, now=wiring.now()):
+            logout(request)
+            return redirect_to_login(request.get_full_path())
+        if person.must_change:
+            return redirect("me")
         if not person.may(Right.SEE):
             raise PermissionDenied
         with walls.held(person.wall):
@@ -109,6 +116,7 @@ def menu_shows(right: Right) -> Callable[[HttpRequest], bool]:
 
 
 may_sell = menu_shows(Right.SELL)
+sees_operations = menu_shows(Right.PROPOSE_MASS)
 
 
 def may_administer(request: HttpRequest) -> bool:
@@ -124,6 +132,7 @@ def add_person(
     language: str = "en",
     roles: Iterable[str] = (),
     rights: Iterable[Right] = (),
+    must_change: bool = False,
 ) -> None:
     """Add somebody who may sign in, with roles in the whole organisation.
 
@@ -131,7 +140,9 @@ def add_person(
     """
     with transaction.atomic():
         user = User.objects.create_user(name, password=password, is_staff=True)
-        ConsoleUser.objects.create(user=user, organisation_id=organisation_id, language=language)
+        ConsoleUser.objects.create(
+            user=user, organisation_id=organisation_id, language=language, must_change=must_change
+        )
         given = list(roles)
         if rights or not given:
             given.append(_own_role(organisation_id, {Right.SEE, Right.SEE_MONEY, *rights}))
@@ -154,31 +165,8 @@ def _own_role(organisation_id: int, rights: Set[Right]) -> str:
     return name
 
 
-class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no types
-    """A form that makes guessers wait: after five wrong passwords in a minute, even the right one waits."""
-
-    def clean(self) -> dict[str, Any]:
-        """Check name and password, unless the name has failed too often just now."""
-        name = self.cleaned_data.get("username", "")
-        now = datetime.now(UTC)
-        # Written before the password is looked at, so that many guesses at once are counted too.
-        guess = SignInFailure.objects.create(name=name, at=now)
-        recent = SignInFailure.objects.filter(name=name, at__gt=now - FAILURES_WITHIN)
-        if recent.count() > FAILURES_MAX or not _CHECKS.acquire(timeout=CHECK_S_MAX):
-            guess.delete()
-            raise ValidationError(_("Too many attempts. Wait a minute, then try again."), code="wait")
-        try:
-            cleaned = cast(dict[str, Any], super().clean())
-        except ValidationError:
-            SignInFailure.objects.filter(at__lte=now - FAILURES_WITHIN).delete()
-            raise
-        finally:
-            _CHECKS.release()
-        guess.delete()
-        return cleaned
-
-
-def _person(request: HttpRequest) -> Person:
+def person_of(request: HttpRequest) -> Person:
+    """Return who is signed in; raises `PermissionDenied` for a name without an organisation."""
     user = request.user
     assert isinstance(user, User), "who is not signed in was sent to the sign-in page"
     work = ConsoleUser.objects.select_related("organisation").filter(user_id=user.pk).first()
@@ -190,6 +178,7 @@ def _person(request: HttpRequest) -> Person:
         organisation_name=work.organisation.name,
         rights=_rights(user.get_username()),
         operates=user.is_superuser,
+        must_change=work.must_change,
     )
 
 

@@ -15,14 +15,14 @@ from django.views import defaults
 from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
-from compuerta.apps.console import paying, selling, tariff_acts, tariff_words
+from compuerta.apps.console import mass_reads, paying, selling, tariff_acts, tariff_words
 from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
 from compuerta.domain.money import AmountMalformed
 from compuerta.domain.tariff.checking import TariffFaulty
 from compuerta.domain.tariff.urdb import UrdbMalformed
-from compuerta.services import acting, ordering, tariffing
+from compuerta.services import acting, masses, ordering, tariffing
 from compuerta.services.rollout import MetersMisfit
 from compuerta.services.store_port import NameTaken
 
@@ -57,6 +57,16 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         tariffing.AccountNotBilled: gettext_lazy("This account is closed, or buys nothing."),
         tariff_acts.FileUnreadable: gettext_lazy("This file is no JSON of one rate."),
         MetersMisfit: gettext_lazy("Some meters cannot deduct by it. Look at them, or set them by hand."),
+        masses.KindNotForMany: gettext_lazy("This is never done for many at once. Go one by one."),
+        masses.EndMissing: gettext_lazy("Say when the temporary supply ends."),
+        masses.EndNotAhead: gettext_lazy("This end is over. Choose a later moment."),
+        masses.AccountsNotChosen: gettext_lazy("Nobody fits this choice, or too many do."),
+        masses.BoundFaulty: gettext_lazy("Write a whole number that is not too large."),
+        masses.OperationNotReady: gettext_lazy("The operation has moved on meanwhile. Look at it again."),
+        masses.UndoTooLate: gettext_lazy("The time to undo it is over. Propose the opposite instead."),
+        masses.OperationDiffers: gettext_lazy("This form was sent already. Begin a new one."),
+        mass_reads.FieldFaulty: gettext_lazy("Something in this field cannot be read."),
+        mass_reads.RoomsUnknown: gettext_lazy("Some of these rooms are not at this site."),
         NameTaken: gettext_lazy("There is a tariff of this name already."),
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }

@@ -4,6 +4,8 @@
 `COMPUERTA_SECRET_KEY`      signs sessions; at least 32 characters
 `COMPUERTA_ALLOWED_HOSTS`   names that the console is called by, with commas
 `COMPUERTA_PUBLIC_ADDRESS`  how residents reach it, such as https://pay.example.org (https: secure cookies)
+`COMPUERTA_SESSION_S`       how long a session lasts at most; 12 hours
+`COMPUERTA_SESSION_IDLE_S`  how long it lasts without a click, for who may change anything; 1 hour
 """
 
 import os
@@ -22,6 +24,10 @@ ALLOWED_HOSTS = os.environ.get("COMPUERTA_ALLOWED_HOSTS", "localhost,127.0.0.1")
 PUBLIC_ADDRESS = os.environ.get("COMPUERTA_PUBLIC_ADDRESS", "").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_ADDRESS] if PUBLIC_ADDRESS else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_ADDRESS.startswith("https://")
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_S_MAX = SESSION_COOKIE_AGE = int(os.environ.get("COMPUERTA_SESSION_S", str(12 * 3600)))
+SESSION_IDLE_S_MAX = int(os.environ.get("COMPUERTA_SESSION_IDLE_S", "3600"))
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # A till form has five fields; whoever sends more is nobody's cashier.
@@ -99,7 +105,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/console/icon.svg"}],
     "STYLES": ["/static/console/console.css"],
     "SCRIPTS": ["/static/console/console.js"],
-    "LOGIN": {"form": "compuerta.apps.console.people.SignInForm"},
+    "LOGIN": {"form": "compuerta.apps.console.sign_in.SignInForm"},
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {
@@ -130,6 +136,12 @@ UNFOLD: dict[str, Any] = {
                         "permission": "compuerta.apps.console.people.may_sell",
                     },
                     {"title": _("Tariffs"), "icon": "price_change", "link": reverse_lazy("tariffs")},
+                    {
+                        "title": _("Operations"),
+                        "icon": "checklist",
+                        "link": reverse_lazy("operations"),
+                        "permission": "compuerta.apps.console.people.sees_operations",
+                    },
                     {"title": _("QR stickers"), "icon": "qr_code_2", "link": reverse_lazy("stickers")},
                     {
                         "title": _("People"),
