@@ -22,7 +22,7 @@ from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import promises, vend
-from compuerta.services.records import LoadDay
+from compuerta.services.records import EmergencyCredit, LoadDay
 from compuerta.services.store_port import Store
 from compuerta.sim.looking import books_of
 
@@ -41,6 +41,9 @@ def a_history(store: Store) -> None:
     told(store, on_platform, at=NOON + 4 * SECOND, energy_wh=20, relay=Relay.CLOSED)
     with store.transaction() as tx:
         tx.put_hold(a_hold(on_platform))
+        tx.put_emergency(
+            EmergencyCredit(account_id=on_platform.account_id, taken_at=NOON, limit_minor=500, taken_by="ana")
+        )
         tx.put_load_days([LoadDay(meter_id=in_meter.meter_id, starts_at=NOON, minutes=60, wh=(10, 0) * 12)])
     vend.accept_payments(store, [a_notice(transaction_no="t9", reference="nobody's")], now=NOON + 5 * SECOND)
 

@@ -14,6 +14,7 @@ from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter
 from compuerta.domain.payment import Attempt
+from compuerta.domain.policy import DEFAULT, Policy
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.components import Terms
@@ -26,6 +27,7 @@ from compuerta.services.records import (
     BillOpening,
     Case,
     Charge,
+    EmergencyCredit,
     Hold,
     Holdings,
     LoadDay,
@@ -69,8 +71,10 @@ class Books:
     holdings: tuple[Holdings, ...] = ()
     snapshots: tuple[MeterSnapshot, ...] = ()
     holds: tuple[Hold, ...] = ()
+    emergencies: tuple[EmergencyCredit, ...] = ()
     cases: tuple[Case, ...] = ()
     billed_by: Mapping[int, BilledBy] = field(default_factory=dict)  # by account
+    policies: Mapping[int, Policy] = field(default_factory=dict)  # by account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,19 @@ class View:
             if hold.start <= at and (hold.end is None or at < hold.end)
         )
 
+    def policy_of(self, account_id: int) -> Policy:
+        """Return what an account, its site and its organisation have settled."""
+        return self.books.policies.get(account_id, DEFAULT)
+
+    def emergency_minor(self, account_id: int) -> int:
+        """Return the emergency credit of an account that is taken, and neither spent nor repaid."""
+        taken = [
+            each.limit_minor
+            for each in self.books.emergencies
+            if each.account_id == account_id and each.spent_at is None and each.repaid_at is None
+        ]
+        return max(taken, default=0)
+
     def unbilled_minor(self, account: Account, fact: MeterFact) -> int:
         """Return what the meter has measured and no charge has told of yet."""
         holdings = self.holdings[account.account_id]
@@ -178,3 +195,8 @@ def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Ro
     for row in rows:
         groups[key(row)].append(row)
     return groups
+
+
+def unless(holds: bool, otherwise: str) -> str | None:
+    """Return the line that tells of a broken promise, or None where it holds."""
+    return None if holds else otherwise

@@ -17,29 +17,23 @@ from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.ledger import DELIVERED, UNDELIVERED, PostingKind, liability_minor
 from compuerta.domain.naming import derived
-from compuerta.domain.party import Account, CreditAuthority, Meter
+from compuerta.domain.party import CreditAuthority, Meter
 from compuerta.domain.payment import payment_id
-from compuerta.domain.supply import HoldKind, Reason
 from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
-from compuerta.services.facts import Books, MeterFact, ProviderFact, Purchase, View, World, grouped
+from compuerta.services import promises_supply as supply
+from compuerta.services.facts import Books, MeterFact, ProviderFact, Purchase, View, World, grouped, unless
 from compuerta.services.records import Holdings, Instant, Payment, PaymentVerdict
 
 __all__ = [
     "Books", "Checked", "MeterFact", "ProviderFact", "Purchase", "World", "broken", "check", "check_passing",
 ]  # fmt: skip
 
-# An order that was on its way when a hold was placed may still arrive: a lease, and the road's delay.
-ON_ITS_WAY = 2 * life.LEASE
-# A hold ends by the clock of the process that lifted it; clocks that are kept by NTP are nearer than this.
-CLOCKS_APART_MAX = timedelta(seconds=5)
 TAKEOVER_SEEN = timedelta(minutes=15)  # so soon after the instant a meter was looked at once more
 REGISTER_STEP_WH = 10  # DL/T 645 registers count 0.01 kWh
 BROKEN_SHOWN_MAX = 20  # a broken promise is broken once; more lines help nobody
-_FORBIDDING = frozenset({HoldKind.SAFETY, HoldKind.ADMINISTRATOR})
-_CUTTING = frozenset({Reason.SAFETY_HOLD.value, Reason.ADMINISTRATOR_HOLD.value, Reason.OUT_OF_CREDIT.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +70,7 @@ def check(
 def check_passing(books: Books) -> Mapping[str, Checked]:
     """Check what may be over by the next look: meters, snapshots and open instructions are enough for it."""
     view = View(books, World(), now=datetime.min.replace(tzinfo=UTC), before=None)
-    looked = {"D1": list(_one_in_flight(view)), "S4": list(_s4(view))}
+    looked = {"D1": list(_one_in_flight(view)), "S4": list(supply.s4(view))}
     return {name: _verdict(items) for name, items in looked.items()}
 
 
@@ -98,12 +92,12 @@ def _m1(view: View) -> Iterator[str | None]:
     sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for posting in view.books.postings:
         rest = sum(line.amount_minor for line in posting.lines)
-        yield _unless(rest == 0, f"posting {posting.posting_id} is off by {rest}")
+        yield unless(rest == 0, f"posting {posting.posting_id} is off by {rest}")
         sums[posting.account_id][0] += liability_minor(posting, code=UNDELIVERED)
         sums[posting.account_id][1] += liability_minor(posting, code=DELIVERED)
     for held in view.books.holdings:
         has = [held.undelivered_minor, held.delivered_minor]
-        yield _unless(
+        yield unless(
             has == sums[held.account_id],
             f"account {held.account_id} has {has}, postings say {sums[held.account_id]}",
         )
@@ -122,12 +116,12 @@ def _m2(view: View) -> Iterator[str | None]:
             and booked == [kind]
             and recharges[payment.payment_id] == int(credited)
         )
-        yield _unless(
+        yield unless(
             fine, f"{payment.transaction_no}: postings {booked}, {recharges[payment.payment_id]} recharges"
         )
     for recharge in view.books.recharges:
         known = recharge.payment_id in view.payment_by_id
-        yield _unless(known, f"recharge {recharge.recharge_id} has no payment")
+        yield unless(known, f"recharge {recharge.recharge_id} has no payment")
     if view.world.provider is not None:
         yield from _m2_of_the_provider(view, view.world.provider)
 
@@ -140,7 +134,7 @@ def _m2_of_the_provider(view: View, facts: Sequence[ProviderFact]) -> Iterator[s
             payment.amount_minor == fact.amount_minor
             or (payment.verdict is PaymentVerdict.SUSPENDED and _has_case(view, payment))
         )
-        yield _unless(real, f"{payment.transaction_no} is booked, and the provider has no such money")
+        yield unless(real, f"{payment.transaction_no} is booked, and the provider has no such money")
 
 
 def _m2_settled(view: View) -> Iterator[str | None]:
@@ -151,8 +145,8 @@ def _m2_settled(view: View) -> Iterator[str | None]:
             yield f"{fact.transaction_no} ({fact.amount_minor}) is at the provider and not in the books"
             continue
         placed = payment.verdict is PaymentVerdict.CREDITED or _has_case(view, payment)
-        yield _unless(placed, f"{fact.transaction_no} is in suspense without a case")
-        yield _unless(fact.acknowledged, f"{fact.transaction_no} is told again and again, and never accepted")
+        yield unless(placed, f"{fact.transaction_no} is in suspense without a case")
+        yield unless(fact.acknowledged, f"{fact.transaction_no} is told again and again, and never accepted")
 
 
 def _has_case(view: View, payment: Payment) -> bool:
@@ -179,7 +173,7 @@ def _m3(view: View) -> Iterator[str | None]:
             payment and payment.amount_minor,
             attempt and attempt.amount_minor,
         }
-        yield _unless(len(amounts) == 1, f"recharge {recharge.recharge_id}: {amounts} are not one amount")
+        yield unless(len(amounts) == 1, f"recharge {recharge.recharge_id}: {amounts} are not one amount")
 
 
 def _m4(view: View) -> Iterator[str | None]:
@@ -188,7 +182,7 @@ def _m4(view: View) -> Iterator[str | None]:
     bills = {(each.account_id, each.bill_start) for each in view.books.bills}
     for charge in view.books.charges:
         known = (charge.account_id, charge.bill_start) in bills
-        yield _unless(known, f"charge {charge.charge_id} is of a bill that has no opening")
+        yield unless(known, f"charge {charge.charge_id} is of a bill that has no opening")
     seen = {id(held) for held in view.before.holdings} if view.before else set()
     for account_id, held in view.holdings.items():
         at_wh, open_bill, billed_minor = 0, None, 0
@@ -203,14 +197,14 @@ def _m4(view: View) -> Iterator[str | None]:
                 if each.kind is PostingKind.CHARGE
             ]
             fine = charge.from_wh == at_wh and sum(booked) == -amount_minor
-            yield _unless(
+            yield unless(
                 fine and charge.bill_before_minor == before_minor,
                 f"account {account_id}: charge from {charge.from_wh} Wh after {at_wh} Wh, "
                 f"{charge.bill_before_minor} after {before_minor}, booked {booked}",
             )
             at_wh, open_bill, billed_minor = charge.to_wh, charge.bill_start, charge.bill_after_minor
         if held.tally and id(held) not in seen:
-            yield _unless(
+            yield unless(
                 held.billed_wh == at_wh and _open_minor(view, held, open_bill, billed_minor),
                 f"account {account_id}: {at_wh} Wh are charged, {billed_minor} in the last bill, "
                 f"and its tally says otherwise",
@@ -240,7 +234,7 @@ def _m4_made_again(view: View) -> Iterator[str | None]:
         )
         for charge, (before, after) in zip(own, again, strict=True):
             made = before.total_minor, after.total_minor
-            yield _unless(
+            yield unless(
                 made == (charge.bill_before_minor, charge.bill_after_minor),
                 f"charge {charge.charge_id}: {charge.bill_before_minor} to {charge.bill_after_minor}, "
                 f"made again {made}",
@@ -255,7 +249,7 @@ def _m4_settled(view: View) -> Iterator[str | None]:
         if fact.ran_backwards or held.billing_held:
             continue  # promise T2 speaks of these
         behind_wh = fact.energy_wh - held.billed_wh
-        yield _unless(
+        yield unless(
             0 <= behind_wh < REGISTER_STEP_WH, f"meter {meter.meter_no}: {behind_wh} Wh are not billed"
         )
 
@@ -288,7 +282,7 @@ def _d1(view: View) -> Iterator[str | None]:
         deliveries = view.deliveries(meter.meter_id)
         numbers = sorted(each.purchase_no or 0 for each in deliveries)
         counted = range(numbers[0], numbers[0] + len(numbers)) if numbers else range(0)
-        yield _unless(numbers == [*counted], f"meter {meter.meter_no}: purchase numbers {numbers}")
+        yield unless(numbers == [*counted], f"meter {meter.meter_no}: purchase numbers {numbers}")
         fact = view.fact.get(meter.meter_no)
         if fact is not None:
             yield from _d1_in_the_meter(meter, deliveries, fact)
@@ -296,7 +290,7 @@ def _d1(view: View) -> Iterator[str | None]:
         at_platform = view.meter[recharge.meter_id].credit_authority is CreditAuthority.PLATFORM
         if at_platform and recharge.payment_id is not None:
             booked = [liability_minor(each, code=DELIVERED) for each in view.postings_of[recharge.payment_id]]
-            yield _unless(
+            yield unless(
                 booked == [recharge.credit_minor], f"recharge {recharge.recharge_id} is in force as {booked}"
             )
 
@@ -304,7 +298,7 @@ def _d1(view: View) -> Iterator[str | None]:
 def _one_in_flight(view: View) -> Iterator[str | None]:
     for meter in view.books.meters:
         flying = [each for each in view.instructions_of[meter.meter_id] if each.state is State.IN_FLIGHT]
-        yield _unless(len(flying) <= 1, f"meter {meter.meter_no}: {len(flying)} instructions are in flight")
+        yield unless(len(flying) <= 1, f"meter {meter.meter_no}: {len(flying)} instructions are in flight")
 
 
 def _d1_in_the_meter(
@@ -316,14 +310,14 @@ def _d1_in_the_meter(
         order = wanted.get(purchase.purchase_no)
         amount_minor = None if order is None else order.amount_minor
         fine = times[purchase.purchase_no] == 1 and amount_minor == purchase.amount_minor
-        yield _unless(
+        yield unless(
             fine,
             f"meter {meter.meter_no} has purchase {purchase.purchase_no} of {purchase.amount_minor} "
             f"{times[purchase.purchase_no]} times; ordered was {amount_minor}",
         )
     for order in deliveries:
         told = order.state is not State.DONE or order.purchase_no in times
-        yield _unless(
+        yield unless(
             told, f"meter {meter.meter_no}: purchase {order.purchase_no} is done, and not in the meter"
         )
 
@@ -333,7 +327,7 @@ def _d1_settled(view: View) -> Iterator[str | None]:
     for account, meter, fact in view.metered():
         has = {each.purchase_no for each in fact.credited}
         for order in view.deliveries(meter.meter_id):
-            yield _unless(
+            yield unless(
                 order.purchase_no in has, f"meter {meter.meter_no} never got purchase {order.purchase_no}"
             )
         held = view.holdings[account.account_id]
@@ -342,7 +336,7 @@ def _d1_settled(view: View) -> Iterator[str | None]:
         ours_minor = fact.opening_minor + held.delivered_minor - view.unbilled_minor(account, fact)
         # Both round once, the meter by the watt-second and we by the register's step.
         fine = abs(ours_minor - fact.balance_minor) <= 1
-        yield _unless(fine, f"meter {meter.meter_no} holds {fact.balance_minor}, the books say {ours_minor}")
+        yield unless(fine, f"meter {meter.meter_no} holds {fact.balance_minor}, the books say {ours_minor}")
 
 
 def _d2(view: View) -> Iterator[str | None]:
@@ -355,10 +349,10 @@ def _d2(view: View) -> Iterator[str | None]:
         in_meter = view.meter[recharge.meter_id].credit_authority is CreditAuthority.METER
         amounts = [each.amount_minor for each in orders[recharge.recharge_id]]
         fine = amounts == ([recharge.credit_minor] if in_meter else [])
-        yield _unless(fine, f"recharge {recharge.recharge_id} has the instructions {amounts}")
+        yield unless(fine, f"recharge {recharge.recharge_id} has the instructions {amounts}")
     known = {each.recharge_id for each in view.books.recharges}
     for recharge_id in orders:
-        yield _unless(recharge_id in known, f"an instruction delivers {recharge_id}, which nobody paid")
+        yield unless(recharge_id in known, f"an instruction delivers {recharge_id}, which nobody paid")
 
 
 def _d3(view: View) -> Iterator[str | None]:
@@ -367,7 +361,7 @@ def _d3(view: View) -> Iterator[str | None]:
     credited = {each.recharge_id for each in view.books.instants if each.instant is Instant.CREDITED}
     for each in view.books.instructions:
         ended = each.state not in life.OPEN
-        yield _unless(
+        yield unless(
             ended == (each.ended_at is not None), f"instruction {each.instruction_id} ends and does not end"
         )
         if each.kind is not Kind.RECHARGE:
@@ -379,12 +373,12 @@ def _d3(view: View) -> Iterator[str | None]:
         booked = [posting.kind for posting in view.postings_of[each.recharge_id]]
         proved = each.state is State.DONE and each.recharge_id in credited
         fine = proved and booked == [PostingKind.DELIVERY]
-        yield _unless(
+        yield unless(
             fine, f"purchase {each.purchase_no} is {each.state.value} without evidence, postings {booked}"
         )
     for held in view.books.holdings:
         fine = held.undelivered_minor == open_minor[held.account_id]
-        yield _unless(
+        yield unless(
             fine,
             f"account {held.account_id}: {held.undelivered_minor} undelivered, "
             f"{open_minor[held.account_id]} waiting to be delivered",
@@ -398,7 +392,7 @@ def _d3_settled(view: View) -> Iterator[str | None]:
             # A tariff is open until its meter was seen to run by it, which may be next year.
             is_early = each.effective_at is not None and view.now < each.effective_at + TAKEOVER_SEEN
             waits = each.state in life.OPEN and not fact.relay_stuck and not is_early
-            yield _unless(
+            yield unless(
                 not waits,
                 f"meter {meter.meter_no}: {each.kind.value} still {each.state.value}: {each.last_answer}",
             )
@@ -409,76 +403,7 @@ def _d3_settled(view: View) -> Iterator[str | None]:
             if fact.relay_stuck
             else relay is fact.relay
         )
-        yield _unless(fine, f"meter {meter.meter_no}: relay {fact.relay.value}, we believe {_name(relay)}")
-
-
-# Supply.
-
-
-def _s1(view: View) -> Iterator[str | None]:
-    """S1 The platform never cuts an account that has credit, except by a named hold."""
-    for each in view.books.instructions:
-        if each.relay_closed is False:
-            platform = view.meter[each.meter_id].credit_authority is CreditAuthority.PLATFORM
-            named = each.reason in _CUTTING and (platform or each.reason != Reason.OUT_OF_CREDIT.value)
-            yield _unless(named, f"meter {each.meter_id} is cut for {each.reason!r}")
-
-
-def _s1_settled(view: View) -> Iterator[str | None]:
-    """S1 In credit and no hold: supply is on."""
-    for account, meter, fact in view.metered():
-        held = bool(view.holds_at(meter.meter_id, view.now) & _FORBIDDING) or fact.relay_stuck
-        lit = fact.relay is Relay.CLOSED or held or _balance_minor(view, account, fact) <= 0
-        yield _unless(lit, f"meter {meter.meter_no} is in credit, and its relay is {fact.relay.value}")
-
-
-def _s2_settled(view: View) -> Iterator[str | None]:
-    """S2 Out of credit: supply is off, except by a named exception."""
-    for account, meter, fact in view.metered():
-        balance_minor = _balance_minor(view, account, fact)
-        excepted = bool(view.holds_at(meter.meter_id, view.now) - _FORBIDDING) or fact.relay_stuck
-        if fact.balance_minor is None:
-            excepted = excepted or view.holdings[account.account_id].billing_held
-        # A meter counts finer than a minor unit: at zero it may still have the rest of one.
-        out = balance_minor < 0 or (balance_minor == 0 and fact.balance_minor is None)
-        dark = fact.relay is not Relay.CLOSED or excepted or not out
-        yield _unless(dark, f"meter {meter.meter_no} has {balance_minor} and is on")
-
-
-def _s3(view: View) -> Iterator[str | None]:
-    """S3 A recharge never lifts a safety hold or an administrator's hold."""
-    for _, meter, fact in view.metered():
-        for at in fact.switched_on:
-            long_held = [
-                hold
-                for hold in view.holds_of[meter.meter_id]
-                if hold.kind in _FORBIDDING
-                and hold.start + ON_ITS_WAY <= at
-                and (hold.end is None or at < hold.end - CLOCKS_APART_MAX)
-            ]
-            yield _unless(not long_held, f"meter {meter.meter_no} was switched on at {at} under a hold")
-
-
-def _s3_settled(view: View) -> Iterator[str | None]:
-    """S3 Under a hold supply is off."""
-    for _, meter, fact in view.metered():
-        held = bool(view.holds_at(meter.meter_id, view.now) & _FORBIDDING)
-        dark = fact.relay is not Relay.CLOSED or fact.relay_stuck or not held
-        yield _unless(dark, f"meter {meter.meter_no} is held, and on")
-
-
-def _s4(view: View) -> Iterator[str | None]:
-    """S4 A later wish replaces an earlier one that still waits; recharges are never superseded."""
-    for each in view.books.instructions:
-        if each.kind is Kind.RECHARGE:
-            fine = each.state is not State.SUPERSEDED
-            yield _unless(fine, f"purchase {each.purchase_no} of meter {each.meter_id} was superseded")
-        elif each.kind is Kind.SWITCH and each.state is State.WAITING:
-            wanted = view.snapshot[each.meter_id].wanted_closed
-            fine = each.relay_closed == wanted
-            yield _unless(
-                fine, f"meter {each.meter_id}: closed={each.relay_closed} waits, closed={wanted} is wanted"
-            )
+        yield unless(fine, f"meter {meter.meter_no}: relay {fact.relay.value}, we believe {_name(relay)}")
 
 
 # Truth.
@@ -489,7 +414,7 @@ def _t2(view: View) -> Iterator[str | None]:
     for held in view.books.holdings:
         if held.billing_held:
             told = any(each.kind.startswith("register_") for each in view.cases_of[held.account_id])
-            yield _unless(told, f"account {held.account_id}: billing is held, and no case says why")
+            yield unless(told, f"account {held.account_id}: billing is held, and no case says why")
 
 
 def _t2_settled(view: View) -> Iterator[str | None]:
@@ -497,30 +422,21 @@ def _t2_settled(view: View) -> Iterator[str | None]:
     for account, meter, fact in view.metered():
         told = any(each.kind.startswith("register_") for each in view.cases_of[account.account_id])
         fine = told == fact.ran_backwards
-        yield _unless(fine, f"meter {meter.meter_no}: ran backwards {fact.ran_backwards}, case {told}")
+        yield unless(fine, f"meter {meter.meter_no}: ran backwards {fact.ran_backwards}, case {told}")
 
 
 _ALWAYS: Mapping[str, _Check] = MappingProxyType(
     {
         "M1": _m1, "M2": _m2, "M3": _m3, "M4": _m4, "M5": _m5,
-        "D1": _d1, "D2": _d2, "D3": _d3, "S1": _s1, "S3": _s3, "S4": _s4, "T2": _t2,
+        "D1": _d1, "D2": _d2, "D3": _d3, "S1": supply.s1, "S3": supply.s3, "S4": supply.s4, "T2": _t2,
     }
 )  # fmt: skip
 _SETTLED: Mapping[str, _Check] = MappingProxyType(
     {
         "M2": _m2_settled, "M4": _m4_settled, "D1": _d1_settled, "D3": _d3_settled,
-        "S1": _s1_settled, "S2": _s2_settled, "S3": _s3_settled, "T2": _t2_settled,
+        "S1": supply.s1_settled, "S2": supply.s2_settled, "S3": supply.s3_settled, "T2": _t2_settled,
     }
 )  # fmt: skip
-
-
-def _balance_minor(view: View, account: Account, fact: MeterFact) -> int:
-    held_minor = view.holdings[account.account_id].delivered_minor
-    return held_minor if fact.balance_minor is None else fact.balance_minor
-
-
-def _unless(holds: bool, otherwise: str) -> str | None:
-    return None if holds else otherwise
 
 
 def _name(relay: Relay | None) -> str:

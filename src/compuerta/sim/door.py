@@ -11,7 +11,7 @@ from uuid import UUID
 from compuerta.adapters.payments.http import Steps, converse_with
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import ordering, vend
+from compuerta.services import holding, ordering, vend
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import (
     HttpRequest,
@@ -101,7 +101,7 @@ class Door:
 
 
 class Worker:
-    """One process that asks providers what became of attempts."""
+    """One process that asks providers what became of attempts, and supply what the clock has changed."""
 
     def __init__(
         self,
@@ -128,8 +128,10 @@ class Worker:
         self._sweep_ms = None
 
     def hint(self) -> None:
-        """Look at the attempts when the next one is due."""
-        dues = [each.ask_at for each in self._tables.tables.attempts.values() if each.ask_at is not None]
+        """Look again when the next attempt, or the next decision on supply, is due."""
+        tables = self._tables.tables
+        dues = [each.ask_at for each in tables.attempts.values() if each.ask_at is not None]
+        dues += [each.decide_at for each in tables.snapshots.values() if each.decide_at is not None]
         if self.body.alive and dues:
             self._sweep_at(self._stage.now_ms + max(ms_until(min(dues), now=self._now()), 0) + 10)
 
@@ -143,6 +145,7 @@ class Worker:
             return  # an earlier one has taken its place
         self._sweep_ms = None
         try:
+            holding.sweep(self.body, now=self._now())
             due = ordering.due_attempts(self.body, now=self._now(), limit=ASKED_AT_ONCE_MAX)
         except Unreachable:
             self._sweep_at(self._stage.now_ms + SWEEP_MS)

@@ -86,6 +86,8 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         bills=tuple(tables.bills.values()),
         load_days=tuple(tables.load_days.values()),
         billed_by=store.billed_by(now=now),
+        emergencies=tuple(tables.emergencies.values()),
+        policies={key: tables.policy_of(account) for key, account in tables.accounts.items()},
     )
 
 

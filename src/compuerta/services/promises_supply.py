@@ -1,0 +1,121 @@
+"""The promises of supply as checks: who is on, who is off, and that a reason is named for either (S1-S4)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+
+from compuerta.domain import instruction as life
+from compuerta.domain.friendly import is_friendly
+from compuerta.domain.instruction import Instruction, Kind, State
+from compuerta.domain.party import Account, CreditAuthority, zone_of
+from compuerta.domain.supply import FORBIDDING, PRECEDENCE, Reason
+from compuerta.drivers.abilities import Relay
+from compuerta.services.facts import MeterFact, View, unless
+from compuerta.services.staging import LOOK_WAIT_MAX, PAYING_MAX
+
+# An order that was on its way when a hold was placed may still arrive: a lease, and the road's delay.
+ON_ITS_WAY = 2 * life.LEASE
+# A hold ends by the clock of the process that lifted it; clocks that are kept by NTP are nearer than this.
+CLOCKS_APART_MAX = timedelta(seconds=5)
+_CUTTING = frozenset(reason.value for reason, _, closed in PRECEDENCE if not closed)
+# What a meter with credit decides by itself: all that the platform may send it then is a release.
+_METERS_OWN = frozenset({Reason.OUT_OF_CREDIT.value, Reason.BILLING_HELD.value})
+
+
+def s1(view: View) -> Iterator[str | None]:
+    """S1 The platform never cuts an account that has credit, except by a named hold."""
+    for each in view.books.instructions:
+        if each.relay_closed is False:
+            platform = view.meter[each.meter_id].credit_authority is CreditAuthority.PLATFORM
+            named = each.reason in _CUTTING and (platform or each.reason != Reason.OUT_OF_CREDIT.value)
+            yield unless(named, f"meter {each.meter_id} is cut for {each.reason!r}")
+
+
+def s1_settled(view: View) -> Iterator[str | None]:
+    """S1 In credit and no hold: supply is on."""
+    for account, meter, fact in view.metered():
+        held = bool(view.holds_at(meter.meter_id, view.now) & FORBIDDING) or fact.relay_stuck
+        lit = fact.relay is Relay.CLOSED or held or _balance_minor(view, account, fact) <= 0
+        yield unless(lit, f"meter {meter.meter_no} is in credit, and its relay is {fact.relay.value}")
+
+
+def s2_settled(view: View) -> Iterator[str | None]:
+    """S2 Out of credit: supply is off, except by a named exception."""
+    for account, meter, fact in view.metered():
+        balance_minor = _balance_minor(view, account, fact)
+        excepted = bool(view.holds_at(meter.meter_id, view.now) - FORBIDDING) or fact.relay_stuck
+        excepted = excepted or _is_excepted(view, account, fact, balance_minor=balance_minor)
+        # A meter counts finer than a minor unit: at zero it may still have the rest of one.
+        out = balance_minor < 0 or (balance_minor == 0 and fact.balance_minor is None)
+        dark = fact.relay is not Relay.CLOSED or excepted or not out
+        yield unless(dark, f"meter {meter.meter_no} has {balance_minor} and is on")
+
+
+def _is_excepted(view: View, account: Account, fact: MeterFact, *, balance_minor: int) -> bool:
+    """Whether emergency credit, friendly hours, a doubt or a stage before the cut keeps supply on."""
+    account_id, policy = account.account_id, view.policy_of(account.account_id)
+    if balance_minor > -view.emergency_minor(account_id) or is_friendly(
+        policy, zone_of(account.zone), view.now
+    ):
+        return True
+    if fact.balance_minor is not None:
+        return False
+    out_since = view.snapshot[account.meter_id or 0].out_since
+    stages = timedelta(minutes=policy.last_chance_min) + max(PAYING_MAX, LOOK_WAIT_MAX)
+    is_near = out_since is not None and view.snapshot[account.meter_id or 0].wanted_closed is not False
+    return view.holdings[account_id].billing_held or (
+        is_near and out_since is not None and view.now < out_since + stages
+    )
+
+
+def s3(view: View) -> Iterator[str | None]:
+    """S3 A recharge never lifts a safety hold, an overload lock, an administrator's hold or a vacancy."""
+    for _, meter, fact in view.metered():
+        for at in fact.switched_on:
+            long_held = [
+                hold
+                for hold in view.holds_of[meter.meter_id]
+                if hold.kind in FORBIDDING
+                and hold.start + ON_ITS_WAY <= at
+                and (hold.end is None or at < hold.end - CLOCKS_APART_MAX)
+            ]
+            yield unless(not long_held, f"meter {meter.meter_no} was switched on at {at} under a hold")
+
+
+def s3_settled(view: View) -> Iterator[str | None]:
+    """S3 Under a hold supply is off."""
+    for _, meter, fact in view.metered():
+        held = bool(view.holds_at(meter.meter_id, view.now) & FORBIDDING)
+        dark = fact.relay is not Relay.CLOSED or fact.relay_stuck or not held
+        yield unless(dark, f"meter {meter.meter_no} is held, and on")
+
+
+def s4(view: View) -> Iterator[str | None]:
+    """S4 A later wish replaces an earlier one that still waits; recharges are never superseded."""
+    limits: Counter[int] = Counter()
+    for each in view.books.instructions:
+        if each.kind is Kind.RECHARGE:
+            fine = each.state is not State.SUPERSEDED
+            yield unless(fine, f"purchase {each.purchase_no} of meter {each.meter_id} was superseded")
+        elif each.kind is Kind.SWITCH and each.state is State.WAITING:
+            yield unless(
+                _is_wanted(view, each),
+                f"meter {each.meter_id}: closed={each.relay_closed} kept={each.kept} waits unwanted",
+            )
+        elif each.kind is Kind.LIMITS and each.state is State.WAITING:
+            limits[each.meter_id] += 1
+    for meter_id, waiting in limits.items():
+        yield unless(waiting == 1, f"meter {meter_id}: {waiting} limits wait, and only the last is wanted")
+
+
+def _is_wanted(view: View, switch: Instruction) -> bool:
+    snapshot = view.snapshot[switch.meter_id]
+    release = switch.relay_closed is True and not switch.kept and snapshot.wanted_reason in _METERS_OWN
+    if release and view.meter[switch.meter_id].credit_authority is CreditAuthority.METER:
+        return True
+    return (switch.relay_closed, switch.kept) == (snapshot.wanted_closed, snapshot.wanted_kept)
+
+
+def _balance_minor(view: View, account: Account, fact: MeterFact) -> int:
+    held_minor = view.holdings[account.account_id].delivered_minor
+    return held_minor if fact.balance_minor is None else fact.balance_minor
