@@ -382,6 +382,7 @@ class MeterCore:
         self._forget_orders()
         self.wish, self.open_reason = Relay.CLOSED, OpenReason.NONE
         self._follow(operator)
+        self._settle()  # what flows now may be too much
 
     def press_button(self) -> None:
         """Hold the button for three seconds: closes what is permitted, a reminder or an overload trip."""
