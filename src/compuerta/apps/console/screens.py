@@ -22,7 +22,7 @@ from compuerta.domain.errors import CompuertaError, Unreachable
 from compuerta.domain.money import AmountMalformed
 from compuerta.domain.tariff.checking import TariffFaulty
 from compuerta.domain.tariff.urdb import UrdbMalformed
-from compuerta.services import acting, masses, ordering, tariffing
+from compuerta.services import acting, alarming, granting, losses, masses, ordering, tariffing
 from compuerta.services.rollout import MetersMisfit
 from compuerta.services.store_port import NameTaken
 
@@ -67,7 +67,25 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         masses.OperationDiffers: gettext_lazy("This form was sent already. Begin a new one."),
         mass_reads.FieldFaulty: gettext_lazy("Something in this field cannot be read."),
         mass_reads.RoomsUnknown: gettext_lazy("Some of these rooms are not at this site."),
+        alarming.AlarmClosed: gettext_lazy("Somebody has closed this alarm already."),
+        alarming.StillTold: gettext_lazy(
+            "The meter still tells it: wait for its next reading, or choose another outcome."
+        ),
+        alarming.PhotoUnfit: gettext_lazy("This is no JPEG, PNG or WebP picture of at most 8 MB."),
+        alarming.WindowUnfit: gettext_lazy(
+            "The end must lie ahead, after the beginning, and at most 31 days after it."
+        ),
+        losses.FeedingUnfit: gettext_lazy("One of these meters cannot hang behind this feeder."),
         NameTaken: gettext_lazy("There is a tariff of this name already."),
+        granting.RoleUnknown: gettext_lazy("There is no such role."),
+        granting.ScopeForeign: gettext_lazy("This place is not yours to grant in."),
+        granting.GrantOwn: gettext_lazy("Nobody grants to themselves. Ask another owner."),
+        granting.RightBeyondOwn: gettext_lazy("You do not have all these rights there yourself."),
+        granting.LastOwner: gettext_lazy("This is the last who may grant everywhere. Make another first."),
+        granting.GrantUnknown: gettext_lazy("This was revoked already."),
+        granting.RoleMalformed: gettext_lazy("A role needs a name and at least one right."),
+        granting.RightNotForKeys: gettext_lazy("Only a person may approve, or grant."),
+        granting.KeyOver: gettext_lazy("The key would have expired already."),
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )

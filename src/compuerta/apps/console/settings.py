@@ -130,6 +130,14 @@ UNFOLD: dict[str, Any] = {
                     {"title": _("Floor board"), "icon": "apartment", "link": reverse_lazy("board")},
                     {"title": _("Meters"), "icon": "electric_meter", "link": reverse_lazy("meters")},
                     {
+                        "title": _("Alarms"),
+                        "icon": "notifications_active",
+                        "link": reverse_lazy("alarms"),
+                        "badge": "compuerta.apps.console.views.alarms.unseen",
+                        "badge_variant": "primary",
+                    },
+                    {"title": _("Losses"), "icon": "account_tree", "link": reverse_lazy("losses")},
+                    {
                         "title": _("Till"),
                         "icon": "point_of_sale",
                         "link": reverse_lazy("till"),
@@ -146,6 +154,19 @@ UNFOLD: dict[str, Any] = {
                     {
                         "title": _("People"),
                         "icon": "group",
+                        "link": reverse_lazy("people"),
+                        "permission": "compuerta.apps.console.people.may_grant",
+                    },
+                    {
+                        "title": _("Audit"),
+                        "icon": "history",
+                        "link": reverse_lazy("audit"),
+                        "permission": "compuerta.apps.console.people.may_audit",
+                    },
+                    {"title": _("My sign-in"), "icon": "key", "link": reverse_lazy("me")},
+                    {
+                        "title": _("All sign-ins"),
+                        "icon": "shield_person",
                         "link": reverse_lazy("admin:auth_user_changelist"),
                         "permission": "compuerta.apps.console.people.may_administer",
                     },
