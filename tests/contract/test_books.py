@@ -5,12 +5,15 @@ from dataclasses import fields
 import pytest
 from tests.unit.services.town import (
     METER,
+    MODELS,
     NOON,
     PLATFORM,
     SECOND,
     a_hold,
+    a_meter_entry,
     a_notice,
     a_town,
+    an_id,
     concluded,
     paid,
     taken,
@@ -21,9 +24,12 @@ from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.drivers.abilities import Ending, MeterState, Relay
-from compuerta.services import promises, vend
+from compuerta.services import promises, swapping, vend
+from compuerta.services.acting import Actor
+from compuerta.services.moving import Shown
 from compuerta.services.records import EmergencyCredit, LoadDay
 from compuerta.services.store_port import Store
+from compuerta.services.swapping import MeterSwap
 from compuerta.sim.looking import books_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -46,6 +52,14 @@ def a_history(store: Store) -> None:
         )
         tx.put_load_days([LoadDay(meter_id=in_meter.meter_id, starts_at=NOON, minutes=60, wh=(10, 0) * 12)])
     vend.accept_payments(store, [a_notice(transaction_no="t9", reference="nobody's")], now=NOON + 5 * SECOND)
+    swap = MeterSwap(
+        account_id=in_meter.account_id,
+        new_meter=a_meter_entry(1, number=70),
+        closing=Shown(register_wh=0),
+        display_minor=5_000,
+    )
+    actor = Actor(who="ana", why="it is broken", origin="console")
+    swapping.swap_meter(store, swap, models=MODELS, actor=actor, move_id=an_id("swap"), now=NOON + 5 * SECOND)
 
 
 def test_both_stores_tell_the_same_history(postgres_url: str) -> None:

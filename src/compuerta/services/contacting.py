@@ -15,7 +15,7 @@ from compuerta.domain.errors import Refused
 from compuerta.services import receiving
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.message_port import Contact
-from compuerta.services.store_port import Store
+from compuerta.services.store_port import Store, Transaction
 
 CONTACTS_MAX = 20  # of one account, those that opted out among them
 
@@ -51,6 +51,12 @@ class ContactWish:
 
 def add(store: Store, wish: ContactWish, actor: Actor, *, now: datetime) -> Contact:
     """Add a contact of an account; refuses what cannot be reached, by the field."""
+    with store.transaction() as tx:
+        return added(tx, wish, actor, now=now)
+
+
+def added(tx: Transaction, wish: ContactWish, actor: Actor, *, now: datetime) -> Contact:
+    """Add a contact, inside somebody's transaction."""
     require_reason(actor)
     if wish.channel is Channel.APPRISE:
         raise ContactRefused("channel", "apprise is for staff; residents are reached by the others")
@@ -58,19 +64,18 @@ def add(store: Store, wish: ContactWish, actor: Actor, *, now: datetime) -> Cont
         topics = ", ".join(sorted(topic.value for topic in RESIDENTS_TOPICS))
         raise ContactRefused("wants", f"write at least one of {topics}")
     address = require_address(wish.channel, wish.address)
-    with store.transaction() as tx:
-        view = tx.lock_accounts([wish.account_id], now=now).get(wish.account_id)
-        if view is None or view.account.period.end is not None:
-            raise AccountClosed(wish.account_id)
-        wished = _contact(wish, address, organisation_id=view.account.organisation_id, now=now)
-        known = tx.messages.contacts([wish.contact_id]).get(wish.contact_id)
-        if known is not None:
-            return _same(known, wished)
-        _require_room(tx.messages.contacts_of([wish.account_id]), wished)
-        tx.messages.put_contact(wished)
-        shown = f"{wish.channel.value} {masked(address)}"
-        act = Act(act_id=wish.contact_id, what="add contact", after=shown)
-        tx.put_audit([entry(view.account, actor, act, now=now)])
+    view = tx.lock_accounts([wish.account_id], now=now).get(wish.account_id)
+    if view is None or view.account.period.end is not None:
+        raise AccountClosed(wish.account_id)
+    wished = _contact(wish, address, organisation_id=view.account.organisation_id, now=now)
+    known = tx.messages.contacts([wish.contact_id]).get(wish.contact_id)
+    if known is not None:
+        return _same(known, wished)
+    _require_room(tx.messages.contacts_of([wish.account_id]), wished)
+    tx.messages.put_contact(wished)
+    shown = f"{wish.channel.value} {masked(address)}"
+    act = Act(act_id=wish.contact_id, what="add contact", after=shown)
+    tx.put_audit([entry(view.account, actor, act, now=now)])
     return wished
 
 

@@ -4,7 +4,7 @@ Meters stay where they are, and so does the money in them. Who moves to a meter 
 it, and settles the difference to what they had: they pay what is more, and are paid what is less.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -14,7 +14,7 @@ from compuerta.domain.ledger import DELIVERED, DEPOSIT, MOVED, OWED, cash
 from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived
 from compuerta.domain.party import AccountKind
-from compuerta.services import booking, converging, moving
+from compuerta.services import booking, converging, moving, receiving
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Rest, Shown
 from compuerta.services.moving_in import Steps, begin_steps
@@ -88,8 +88,9 @@ def exchanged(tx: Transaction, exchange: Exchange, *, actor: Actor, move_id: UUI
     at_mine = _arrive(tx, others, mine.closed, exchange, move_id=move_id, now=now)
     first = _receipt(tx, mine, at_others, others.closed, actor=actor, move_id=move_id, now=now)
     _receipt(tx, others, at_mine, mine.closed, actor=actor, move_id=_other(move_id), now=now)
-    for view in (at_others, at_mine):
+    for view, left in ((at_others, mine), (at_mine, others)):
         moving.end_holds(tx, view, TENANTS_HOLDS, now=now)
+        _tell_there(tx, left, view, move_id=move_id, now=now)
     converging.converge(tx, [at_others.account.account_id, at_mine.account.account_id], now=now)
     return first
 
@@ -145,6 +146,16 @@ def _arrive(
     ]
     booking.book(tx, moving.settlement(view, move_id, moves, now=now))
     return view
+
+
+def _tell_there(tx: Transaction, left: _Left, begun: AccountView, *, move_id: UUID, now: datetime) -> None:
+    """Let the tenant's contacts go along: what they are told from now on is of the new place."""
+    contacts = tx.messages.contacts_of([left.closed.view.account.account_id])
+    receiving.stop(tx, contacts, now=now)
+    for each in contacts:
+        if each.opted_out_at is None:
+            contact_id = derived(move_id, str(each.contact_id))
+            tx.messages.put_contact(replace(each, contact_id=contact_id, account_id=begun.account.account_id))
 
 
 def _rest_minor(left: _Left, place: Closed) -> int:

@@ -23,6 +23,7 @@ from compuerta.domain.tariff.rating import extend
 from compuerta.domain.tariff.schedule import Agreed, Schedule, terms_at
 from compuerta.domain.tariff.tally import Span, opened
 from compuerta.drivers.abilities import Relay
+from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.records import (
     BillOpening,
     Case,
@@ -73,6 +74,7 @@ class Books:
     holds: tuple[Hold, ...] = ()
     emergencies: tuple[EmergencyCredit, ...] = ()
     cases: tuple[Case, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
     billed_by: Mapping[int, BilledBy] = field(default_factory=dict)  # by account
     policies: Mapping[int, Policy] = field(default_factory=dict)  # by account
 
@@ -94,8 +96,9 @@ class MeterFact:
     relay: Relay
     energy_wh: int
     balance_minor: int | None = None  # None = the platform is the credit authority
-    credited: tuple[Purchase, ...] = ()  # since the account began
-    opening_minor: int = 0  # what was in it when the account began
+    credited: tuple[Purchase, ...] = ()  # since it was installed
+    opening_minor: int = 0  # what was in it when it was installed ...
+    opening_wh: int = 0  # ... and what its register showed
     switched_on: tuple[datetime, ...] = ()  # when a message of the platform made supply come back
     relay_stuck: bool = False
     ran_backwards: bool = False  # its register lost energy
@@ -140,6 +143,16 @@ class View:
         self.account_of_meter = {
             each.meter_id: each for each in books.accounts if each.meter_id and each.period.end is None
         }
+
+        self.adjustment = {each.adjustment_id: each for each in books.adjustments}
+        # Who lives, or lived, where a meter measures, and what all of them were charged for.
+        self.accounts_of: dict[int, set[int]] = defaultdict(set)
+        self.charged_wh: dict[int, int] = defaultdict(int)
+        for meter_id, open_account in self.account_of_meter.items():
+            self.accounts_of[meter_id].add(open_account.account_id)
+        for charge in books.charges:
+            self.accounts_of[charge.meter_id].add(charge.account_id)
+            self.charged_wh[charge.meter_id] += charge.to_wh - charge.from_wh
 
     def metered(self) -> Iterator[tuple[Account, Meter, MeterFact]]:
         """Yield each open account whose meter told of itself."""

@@ -10,16 +10,19 @@ from enum import Enum
 from functools import partial
 from uuid import UUID
 
+from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language
 from compuerta.domain.errors import Refused
 from compuerta.domain.ledger import DELIVERED, DEPOSIT, FEE, HOUSE, OWED, PostingKind, cash
 from compuerta.domain.money import format_minor
+from compuerta.domain.naming import derived
 from compuerta.domain.party import AccountKind
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.packing import packed
 from compuerta.domain.tariff.tally import taken_over
-from compuerta.services import booking, charging, converging, moving, rollout
+from compuerta.services import booking, charging, contacting, converging, moving, rollout, telling
 from compuerta.services.acting import Act, Actor, entry, require_reason
+from compuerta.services.contacting import ContactWish
 from compuerta.services.moving import Closed, Shown
 from compuerta.services.moving_out import TENANTS_HOLDS
 from compuerta.services.occupancy_port import Move, MoveKind
@@ -72,6 +75,15 @@ class TariffOdd(Refused):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """Where the tenant wants to be told of their supply and money."""
+
+    channel: Channel
+    address: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MoveIn:
     """Who comes, what the meter shows, and what is paid."""
 
@@ -86,6 +98,7 @@ class MoveIn:
     stays_off: bool = False  # a vacancy is not lifted yet
     tariff_id: int | None = None  # None = the place's
     terms: Terms = field(default_factory=Terms)
+    reached: Reached | None = None
 
 
 def move_in(
@@ -135,6 +148,9 @@ def moved_in(
     paid = format_minor(settled["paid_minor"], currency=tenant.account.currency)
     act = Act(act_id=move_id, what="move in", after=f"{name}, paid {paid}")
     tx.put_audit([entry(tenant.account, actor, act, now=now)])
+    if coming.reached is not None:
+        contacting.added(tx, _wish(coming.reached, tenant, move_id), actor, now=now)
+    telling.welcome(tx, [tenant.account.account_id], now=now)
     converging.converge(tx, [tenant.account.account_id], now=now)
     return move
 
@@ -180,6 +196,17 @@ def _begin(tx: Transaction, closed: Closed, coming: MoveIn, *, name: str, now: d
     )
     tenant = moving.follow(tx, closed, opening, now=now)
     return begin_steps(tx, closed, tenant, coming.steps, now=now)
+
+
+def _wish(reached: Reached, tenant: AccountView, move_id: UUID) -> ContactWish:
+    return ContactWish(
+        contact_id=derived(move_id, "contact"),
+        account_id=tenant.account.account_id,
+        channel=reached.channel,
+        address=reached.address,
+        language=reached.language,
+        wants=RESIDENTS_TOPICS,
+    )
 
 
 def _settle(

@@ -16,7 +16,7 @@ from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import AttemptState, advanced
 from compuerta.domain.supply import FORBIDDING, HoldKind
 from compuerta.domain.tariff.components import Terms
-from compuerta.services import booking, converging, moving
+from compuerta.services import booking, converging, moving, receiving
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Rest, Shown
 from compuerta.services.occupancy_port import Move, MoveKind
@@ -105,6 +105,7 @@ def moved_out(tx: Transaction, leaving: MoveOut, *, actor: Actor, move_id: UUID,
     settled = _settle(tx, closed, leaving, move_id=move_id, now=now)
     house = hand_to_house(tx, closed, move_id=move_id, now=now)
     _switch(tx, house, leaving, actor=actor, move_id=move_id, now=now)
+    receiving.stop(tx, tx.messages.contacts_of([leaving.account_id]), now=now)
     move = _receipt(closed, house, settled, actor=actor, move_id=move_id, now=now)
     tx.occupancy.put_move(move)
     act = Act(

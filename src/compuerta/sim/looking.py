@@ -85,6 +85,7 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         cases=tuple(tables.cases.values()),
         bills=tuple(tables.bills.values()),
         load_days=tuple(tables.load_days.values()),
+        adjustments=tuple(tables.adjustments.values()),
         billed_by=store.billed_by(now=now),
         emergencies=tuple(tables.emergencies.values()),
         policies={key: tables.policy_of(account) for key, account in tables.accounts.items()},

@@ -11,6 +11,7 @@ from compuerta.adapters.postgres.transaction import PostgresTransaction
 from compuerta.domain.party import Account, AccountKind, Period
 from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.supply import HoldKind
+from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.promises import Books
 from compuerta.services.records import (
     BillOpening,
@@ -89,6 +90,9 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
             lambda row: BillOpening(**{**row, "tally": tuple(row["tally"])}),
         ),
         load_days=all_of("select * from load_day order by meter_id, starts_at", rows.to_load_day),
+        adjustments=all_of(
+            "select * from adjustment order by account_id, adjustment_id", lambda row: Adjustment(**row)
+        ),
         billed_by=tx.billed_by(now=now),
         instructions=all_of(
             "select * from instruction order by meter_id, instruction_id", rows.to_instruction

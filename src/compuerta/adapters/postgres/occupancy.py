@@ -42,9 +42,7 @@ class PostgresOccupancy:
         return rows.to_meter(found[0]) if found else None
 
     def was_installed(self, meter_id: int) -> bool:
-        found = self._tx.query(
-            "select from installation where meter_id = %(id)s limit 1", {"id": meter_id}
-        )
+        found = self._tx.query("select from installation where meter_id = %(id)s limit 1", {"id": meter_id})
         return bool(found)
 
     def supply_points(self, site_id: int) -> list[SupplyPointRow]:
