@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Annotated, Literal, NoReturn
 
 import structlog
@@ -18,7 +19,7 @@ from rich.text import Text
 from compuerta import __version__
 from compuerta.apps import config, head_end_cli, tariff_cli
 from compuerta.apps.config import Settings
-from compuerta.domain.access import Role
+from compuerta.domain.access import Right, Role
 from compuerta.domain.errors import Broken, CompuertaError, Refused
 
 app = typer.Typer(
@@ -156,17 +157,26 @@ def person(
 def key(
     name: str,
     organisation: Annotated[int, typer.Option(min=1, max=BIGINT_MAX, help="number of the organisation")],
-    sell: Annotated[bool, typer.Option(help="may order recharges")] = False,
+    right: Annotated[list[Right] | None, typer.Option(help="repeatable; none: it only reads")] = None,
+    site: Annotated[int | None, typer.Option(min=1, max=BIGINT_MAX, help="only there")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="until it expires")] = None,
+    sell: Annotated[bool, typer.Option(help="the same as --right sell")] = False,
 ) -> None:
     """Make an API key for a machine; it is shown once."""
     from compuerta.apps.api.keys import make_key
-    from compuerta.apps.wiring import database_url
+    from compuerta.apps.wiring import database_url, now
+    from compuerta.services.granting import NEVER_FOR_KEYS, RightNotForKeys
 
+    rights = {*(right or ()), *([Right.SELL] if sell else ())}
+    if rights & NEVER_FOR_KEYS:
+        raise RightNotForKeys(rights & NEVER_FOR_KEYS)
     made = make_key(
         database_url(config.settings()),
         name=name,
         organisation_id=organisation,
-        scopes=["sell"] if sell else [],
+        scopes=sorted(each.value for each in rights),
+        site_id=site,
+        expires_at=None if days is None else now() + timedelta(days=days),
     )
     typer.echo(made)
 

@@ -39,19 +39,14 @@ class ConsoleUser(models.Model):
     language: "models.CharField[str, str]" = models.CharField(
         _("language"), max_length=10, choices=settings.LANGUAGES, default="en"
     )
+    # The password was made by another: nothing but choosing one's own is possible.
+    must_change: "models.BooleanField[bool, bool]" = models.BooleanField(default=False)
 
     class Meta:
         db_table = "console_user"
         verbose_name = _("workplace")
         verbose_name_plural = _("workplaces")
         default_permissions = ()
-        permissions = (
-            ("sell_recharge", "May sell recharges at the till"),
-            ("switch_supply", "May switch supply by hand"),
-            ("draft_tariff", "May draft and propose tariffs"),
-            ("approve_tariff", "May approve tariffs that others proposed"),
-            ("assign_tariff", "May move accounts to another tariff"),
-        )
 
     def __str__(self) -> str:
         return f"{self.organisation}"
@@ -61,6 +56,7 @@ class SignInFailure(models.Model):
     """A wrong password, kept for as long as it counts."""
 
     name: "models.CharField[str, str]" = models.CharField(max_length=150)
+    address: "models.CharField[str, str]" = models.CharField(max_length=45, default="", db_index=True)
     at: "models.DateTimeField[datetime, datetime]" = models.DateTimeField(db_index=True)
 
     class Meta:
@@ -69,3 +65,22 @@ class SignInFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.at}"
+
+
+class SecondFactor(models.Model):
+    """The secret that a person's authenticator shares with us, and what is left of the recovery codes."""
+
+    user: "models.OneToOneField[User, User]" = models.OneToOneField(
+        User, models.CASCADE, related_name="second_factor"
+    )
+    secret: "models.BinaryField[bytes, bytes]" = models.BinaryField()
+    confirmed_at: "models.DateTimeField[datetime | None, datetime | None]" = models.DateTimeField(null=True)
+    last_step: "models.BigIntegerField[int, int]" = models.BigIntegerField(default=0)  # a code is taken once
+    recovery: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)  # hashes
+
+    class Meta:
+        db_table = "console_second_factor"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user}"

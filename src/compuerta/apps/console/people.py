@@ -99,6 +99,20 @@ def for_people(
     return cast(Callable[Concatenate[HttpRequest, Arguments], HttpResponse], login_required(shown))
 
 
+def for_oneself(
+    view: Callable[Concatenate[HttpRequest, Person, Arguments], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, Arguments], HttpResponse]:
+    """Show somebody their own page, whatever else they may see."""
+
+    @wraps(view)
+    def shown(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+        person = person_of(request)
+        with walls.held(person.wall):
+            return view(request, person, *args, **kwargs)
+
+    return cast(Callable[Concatenate[HttpRequest, Arguments], HttpResponse], login_required(shown))
+
+
 def actor(request: HttpRequest, person: Person, *, why: str) -> Actor:
     """Name who acts, why, and from where, for the audit row."""
     return Actor(who=person.name, why=why, origin=f"console {request.META.get('REMOTE_ADDR', '')}".strip())
@@ -116,6 +130,8 @@ def menu_shows(right: Right) -> Callable[[HttpRequest], bool]:
 
 
 may_sell = menu_shows(Right.SELL)
+may_grant = menu_shows(Right.GRANT)
+may_audit = menu_shows(Right.AUDIT)
 sees_operations = menu_shows(Right.PROPOSE_MASS)
 
 
@@ -132,7 +148,6 @@ def add_person(
     language: str = "en",
     roles: Iterable[str] = (),
     rights: Iterable[Right] = (),
-    must_change: bool = False,
 ) -> None:
     """Add somebody who may sign in, with roles in the whole organisation.
 
@@ -140,9 +155,7 @@ def add_person(
     """
     with transaction.atomic():
         user = User.objects.create_user(name, password=password, is_staff=True)
-        ConsoleUser.objects.create(
-            user=user, organisation_id=organisation_id, language=language, must_change=must_change
-        )
+        ConsoleUser.objects.create(user=user, organisation_id=organisation_id, language=language)
         given = list(roles)
         if rights or not given:
             given.append(_own_role(organisation_id, {Right.SEE, Right.SEE_MONEY, *rights}))
@@ -153,6 +166,18 @@ def add_person(
                 values (%s, %s, %s, %s, 'the installation', %s)""",
                 [(uuid4(), organisation_id, name, role, datetime.now(UTC)) for role in given],
             )
+
+
+def invite(name: str, *, password: str, organisation_id: int, language: str) -> None:
+    """Add somebody without any role, who has to choose another password first."""
+    with transaction.atomic():
+        user = User(username=name, is_staff=True)
+        user.set_password(password)
+        user.full_clean()
+        user.save()
+        work = ConsoleUser(user=user, organisation_id=organisation_id, language=language, must_change=True)
+        work.full_clean()
+        work.save()
 
 
 def _own_role(organisation_id: int, rights: Set[Right]) -> str:

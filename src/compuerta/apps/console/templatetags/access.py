@@ -1,0 +1,56 @@
+"""Words for rights and roles, as people of the trade say them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django import template
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+register = template.Library()
+
+RIGHTS: Mapping[str, Promise] = MappingProxyType(
+    {
+        "see": _("See meters and balances"),
+        "sell": _("Sell at the till"),
+        "see_money": _("See books and others' sales"),
+        "switch": _("Switch supply, help out"),
+        "lock": _("Lock for safety"),
+        "protect": _("Protect supply"),
+        "move": _("Move tenants in and out"),
+        "exchange": _("Exchange meters"),
+        "alarms": _("Look after alarms"),
+        "warn": _("Settle warnings"),
+        "draft_tariff": _("Draft tariffs"),
+        "approve_tariff": _("Approve tariffs"),
+        "assign_tariff": _("Move accounts between tariffs"),
+        "propose_mass": _("Propose switching many"),
+        "approve_mass": _("Approve switching many"),
+        "settle": _("Settle supply policies"),
+        "grant": _("Give and take roles, keys"),
+        "audit": _("Read who did what"),
+    }
+)
+ROLES: Mapping[str, Promise] = MappingProxyType(
+    {
+        "owner": _("Owner"),
+        "manager": _("Manager"),
+        "cashier": _("Cashier"),
+        "accountant": _("Accountant"),
+        "technician": _("Technician"),
+        "resident": _("Resident"),
+        "auditor": _("Auditor"),
+    }
+)
+
+
+@register.filter
+def right_word(right: str) -> str:
+    """Return a right in the reader's language."""
+    return str(RIGHTS.get(right, right))
+
+
+@register.filter
+def role_word(role: str) -> str:
+    """Return a role in the reader's language; an organisation's own is called as it calls it."""
+    return str(ROLES.get(role, role))
