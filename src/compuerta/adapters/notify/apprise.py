@@ -5,6 +5,7 @@ shown to have come. A target is a name in channels.json: its address holds a key
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +17,9 @@ from compuerta.services.notifier_port import Letter, Sent, Verdict
 from compuerta.services.payment_ports import Chance
 
 NOTIFY_S_MAX: Final = 15.0
+# They write words, and addresses that hold keys; the verdict says what went wrong.
+for _name in ("apprise", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 class AppriseStaff:

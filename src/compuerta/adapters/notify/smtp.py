@@ -132,6 +132,8 @@ class _Posting:
 
 def _refused(step: _Step, error: aiosmtplib.SMTPResponseException) -> Sent:
     """Return the verdict on a server's no: RFC 5321 4.2.1, 4xx may be taken later, 5xx never."""
+    if not 400 <= error.code < 600:  # no reply that SMTP has
+        return _silent(step, error)
     about_letter = step in {_Step.RECIPIENT, _Step.WORDS}
     verdict = Verdict.REFUSED if about_letter and error.code >= 500 else Verdict.LATER
     # A recipient's server may repeat the address in its words.

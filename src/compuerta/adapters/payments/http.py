@@ -1,6 +1,7 @@
 """Drives a provider's conversation: over httpx in earnest, by a function call in virtual time."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Generic, TypeVar
@@ -12,6 +13,9 @@ from compuerta.services.payment_ports import HttpRequest, HttpResponse
 
 REQUESTS_MAX = 4  # no conversation of any provider needs more than two; a loop is a bug
 ANSWER_BYTES_MAX = 65_536  # answers are about 1 KiB; statements are fetched elsewhere
+
+# It writes whole addresses at INFO, and some hold a token or somebody's phone.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 Result = TypeVar("Result")
 Steps = Generator[HttpRequest, HttpResponse, Result]
