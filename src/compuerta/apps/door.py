@@ -23,7 +23,7 @@ from compuerta import __version__
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.api import edge, machines, manual
+from compuerta.apps.api import edge, machines, manual, operations, supply
 from compuerta.apps.api.notices import NoticeDoor, NoticesFirst
 from compuerta.apps.beats import beat_on
 from compuerta.apps.config import Settings
@@ -87,7 +87,9 @@ def machines_door(
         lifespan=lifespan,
     )
     app.state.desk = desk  # where `callers.needs` looks keys up
-    app.include_router(machines.router_for(machines.Machines(desk=desk, providers=providers, talk=talk)))
+    with_desk = machines.Machines(desk=desk, providers=providers, talk=talk)
+    for room in (machines, supply, operations):
+        app.include_router(room.router_for(with_desk))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)
     edge.add_refusals(app)
