@@ -21,6 +21,8 @@ Int64s = NDArray[np.int64]
 EPOCH_US = 946_684_800_000_000
 _INT8_OID, _INT8_ARRAY_OID, _TEXT_OID = 20, 1016, 25
 _HEAD_BYTES, _DIMENSION_BYTES = 12, 8
+_AS_THE_OWNER = "select set_config('compuerta.role', current_user, true), set_config('role', 'none', true)"
+_AS_BEFORE = "select set_config('role', current_setting('compuerta.role'), true)"
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _ARRAY_HEAD = [("dimensions", ">i4"), ("has_null", ">i4"), ("oid", ">i4"), ("count", ">i4"), ("first", ">i4")]
@@ -142,7 +144,11 @@ def copy_in(cursor: psycopg.Cursor[Any], table: str, fields: Sequence[Field], *,
         lines[f"{field.name} bytes"] = field.layout.itemsize
         lines[field.name] = field.values
     names = ", ".join(field.name for field in fields)
+    # COPY is refused to roles that policies apply to, be they open to all rows: it goes in as the owner, for
+    # this one statement; the tables' own guards are triggers.
+    cursor.execute(_AS_THE_OWNER)
     with cursor.copy(f"copy {table} ({names}) from stdin (format binary)") as copy:
         copy.write(_HEADER)
         copy.write(lines.tobytes())
         copy.write(_TRAILER)
+    cursor.execute(_AS_BEFORE)
