@@ -6,7 +6,8 @@ A contact is told of an occasion once, whichever way it comes to be its turn: th
 from dataclasses import replace
 from datetime import datetime
 
-from compuerta.domain.contact import Topic
+from compuerta.domain import quiet, wording
+from compuerta.domain.party import zone_of
 from compuerta.services.message_port import Contact, Message, MessageState, message_id
 from compuerta.services.records import Alarm
 from compuerta.services.store_port import Transaction
@@ -25,7 +26,8 @@ def give_up(tx: Transaction, message: Message, reason: str, *, now: datetime) ->
     if contact is None:
         tx.put_alarms([_alarm(failed, now=now)])
         return
-    tx.messages.put_messages([_for(contact, message, now=now)])
+    escalated = _in_language_of(tx, contact, _for(contact, message, now=now))
+    tx.messages.put_messages([replace(escalated, due_at=_due_at(tx, escalated, now=now))])
 
 
 def ended(message: Message, state: MessageState, reason: str, *, now: datetime) -> Message:
@@ -51,10 +53,11 @@ def _others(tx: Transaction, message: Message, *, now: datetime) -> list[Contact
     """Return who else may be told, in the order that the account's policy names channels."""
     first = tx.messages.contacts([message.contact_id])[message.contact_id]
     if first.account_id is None:
-        found = tx.messages.staff_of([message.organisation_id], wants=Topic.ALARM)
-        return [each for each in found if each.user_name == first.user_name] + [
-            each for each in found if each.user_name != first.user_name
+        topics = sorted(first.wants, key=lambda topic: topic.value)
+        staff = [
+            each for topic in topics for each in tx.messages.staff_of([first.organisation_id], wants=topic)
         ]
+        return sorted(staff, key=lambda each: each.user_name != first.user_name)
     found = [
         each
         for each in tx.messages.contacts_of([first.account_id])
@@ -83,6 +86,36 @@ def _for(contact: Contact, message: Message, *, now: datetime) -> Message:
         ended_at=None,
         last_answer="",
     )
+
+
+def _in_language_of(tx: Transaction, contact: Contact, message: Message) -> Message:
+    """Return the message in the contact's own language; dates and amounts stay as they were written."""
+    known = {each.value: each for each in wording.Told}
+    if contact.language is message.language or message.template not in known:
+        return message
+    templates = tx.messages.templates([message.organisation_id])
+    own = [each for each in templates if (each.name, each.language) == (message.template, contact.language)]
+    subject, body = (
+        (own[0].subject, own[0].body) if own else wording.ours(known[message.template], contact.language)
+    )
+    # The public address is put in when it is sent.
+    fields = {**message.fields, "address": wording.ADDRESS}
+    return replace(
+        message,
+        language=contact.language,
+        subject=wording.filled(subject, fields),
+        body=wording.filled(body, fields),
+    )
+
+
+def _due_at(tx: Transaction, message: Message, *, now: datetime) -> datetime:
+    """Return when a message may go out: quiet hours count for whoever is told second, too."""
+    if message.urgent or message.account_id is None:
+        return now
+    view = tx.look_at([message.account_id], now=now).get(message.account_id)
+    if view is None:
+        return now
+    return quiet.told_at(view.policy.quiet, zone=zone_of(view.account.zone), now=now)
 
 
 def _alarm(message: Message, *, now: datetime) -> Alarm:

@@ -10,7 +10,7 @@ from tests.unit.payments.wechat_side import real_keys
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay
 from compuerta.apps import config, wiring
-from compuerta.apps.wiring import ProvidersMalformed
+from compuerta.apps.entries import EntryMalformed
 
 TILL = {"name": "till", "kind": "till", "currencies": ["CNY", "MXN"]}
 REMOVED = object()
@@ -97,7 +97,7 @@ def test_a_malformed_file_is_refused_by_entry_and_field(
 ) -> None:
     path = written(tmp_path, content)
 
-    with pytest.raises(ProvidersMalformed, match=complaint) as refused:
+    with pytest.raises(EntryMalformed, match=complaint) as refused:
         wiring.providers_in(path)
 
     assert str(path) in str(refused.value)
@@ -128,16 +128,16 @@ def test_a_merchant_account_that_cannot_be_used_is_refused_by_entry_and_field(
 ) -> None:
     path = written(keys_dir, [TILL, a_wechat(**changes)])
 
-    with pytest.raises(ProvidersMalformed, match=rf"entry 2 \(wechat\): .*({complaint})"):
+    with pytest.raises(EntryMalformed, match=rf"entry 2 \(wechat\): .*({complaint})"):
         wiring.providers_in(path)
 
 
 def test_a_file_in_another_encoding_or_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.json").write_bytes(b'["\xe9"]')
 
-    with pytest.raises(ProvidersMalformed, match="is not JSON in UTF-8"):
+    with pytest.raises(EntryMalformed, match="is not JSON in UTF-8"):
         wiring.providers_in(tmp_path / "latin.json")
-    with pytest.raises(ProvidersMalformed, match="cannot be read"):
+    with pytest.raises(EntryMalformed, match="cannot be read"):
         wiring.providers_in(tmp_path)
 
 

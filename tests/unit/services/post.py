@@ -1,6 +1,6 @@
 """A post office for tests of sending: carriers that answer as they are told, and messages that wait."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -49,7 +49,9 @@ class Post:
             opt_out_url=lambda contact_id: f"https://casa.example/no-more/{contact_id}",
         )
 
-    def has_contact(self, channel: Channel, *, name: str = "ana") -> Contact:
+    def has_contact(
+        self, channel: Channel, *, name: str = "ana", language: Language = Language.CHINESE
+    ) -> Contact:
         contact = Contact(
             contact_id=an_id(f"{name} {channel.value}"),
             organisation_id=self.town.organisation_id,
@@ -57,7 +59,7 @@ class Post:
             user_name=None,
             channel=channel,
             address=ADDRESSES[channel],
-            language=Language.CHINESE,
+            language=language,
             wants=RESIDENTS_TOPICS,
             created_at=NOON + timedelta(seconds=len(self.store.tables.contacts)),
             confirmed_at=NOON,
@@ -67,7 +69,13 @@ class Post:
         return contact
 
     def says(
-        self, contact: Contact, name: str = "low", *, urgent: bool = False, template: str = "warning"
+        self,
+        contact: Contact,
+        name: str = "low",
+        *,
+        urgent: bool = False,
+        template: str = "warning",
+        fields: Mapping[str, str] | None = None,
     ) -> Message:
         occasion = an_id(f"occasion {name}")
         message = Message(
@@ -79,7 +87,7 @@ class Post:
             channel=contact.channel,
             template=template,
             language=contact.language,
-            fields={"balance": "19.99"},
+            fields=fields or {"balance": "19.99"},
             urgent=urgent,
             subject=name,
             body=f"{name}: pay at {{address}}/pay",
@@ -119,9 +127,8 @@ class Post:
     def alarms(self, kind: str) -> list[str]:
         return [subject for at, subject in self.store.tables.alarms if at == kind]
 
-    def policy_channels(self, *channels: str) -> None:
+    def policy(self, document: str) -> None:
         with self.store.transaction() as tx:
-            document = f'{{"channels": [{", ".join(chr(34) + each + chr(34) for each in channels)}]}}'
             tx.put_policy(scope="account", scope_id=self.town.homes[0].account_id, document=document)
 
 

@@ -14,9 +14,9 @@ from tests.unit.services.post import (
     accepting,
     down,
 )
-from tests.unit.services.town import an_id
+from tests.unit.services.town import NOON, an_id
 
-from compuerta.domain.contact import Channel
+from compuerta.domain.contact import Channel, Language
 from compuerta.services import receiving, sending
 from compuerta.services.acting import Actor
 from compuerta.services.message_port import MessageState
@@ -97,7 +97,7 @@ def test_who_has_no_contact_left_is_an_alarm_and_not_a_silence() -> None:
 
 def test_contacts_are_told_in_the_order_of_the_policy_and_each_once() -> None:
     post = Post()
-    post.policy_channels("sms", "webhook", "email")
+    post.policy('{"channels": ["sms", "webhook", "email"]}')
     post.says(post.has_contact(Channel.SMS))
     post.has_contact(Channel.EMAIL)
     post.has_contact(Channel.WEBHOOK)
@@ -376,3 +376,21 @@ def a_receipt(message_id: object, *, delivered: bool = True) -> Receipt:
         detail="DELIVERED" if delivered else "UNDELIV",
         message_id=message_id,  # type: ignore[arg-type]
     )
+
+
+def test_the_next_contact_is_told_in_its_own_language_and_not_in_its_quiet_hours() -> None:
+    post = Post(now=NOON.replace(hour=15))  # 23:00 in Shanghai
+    post.policy('{"quiet": "22:00-07:00"}')
+    fields = {"place": "302", "balance": "19.99", "pay_link": "{address}/pay/x", "zero_at": "Thursday"}
+    post.says(post.has_contact(Channel.SMS), fields=fields)
+    post.has_contact(Channel.EMAIL, language=Language.SPANISH)
+
+    post.round(lambda _: REFUSED)
+    assert post.round(accepting) == []
+    post.now = NOON.replace(hour=23)
+    (elsewhere,) = post.round(accepting)
+
+    assert elsewhere.letter.language == "es"
+    assert "302" in elsewhere.letter.body
+    assert "https://casa.example/pay/x" in elsewhere.letter.body
+    assert elsewhere.letter.fields["pay_link"] == "https://casa.example/pay/x"
