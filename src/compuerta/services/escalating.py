@@ -98,13 +98,11 @@ def _in_language_of(tx: Transaction, contact: Contact, message: Message) -> Mess
     subject, body = (
         (own[0].subject, own[0].body) if own else wording.ours(known[message.template], contact.language)
     )
-    # The public address is put in when it is sent.
-    fields = {**message.fields, "address": wording.ADDRESS}
     return replace(
         message,
         language=contact.language,
-        subject=wording.filled(subject, fields),
-        body=wording.filled(body, fields),
+        subject=wording.filled(subject, message.fields),
+        body=wording.filled(body, message.fields),
     )
 
 

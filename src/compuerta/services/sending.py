@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from compuerta.domain.contact import Channel
+from compuerta.domain.wording import ADDRESS
 from compuerta.services import escalating
 from compuerta.services.message_port import (
     ENDED,
@@ -295,7 +296,7 @@ def _letters(tx: Transaction, leased: Sequence[Leased], sender: Sender) -> list[
         carrier = sender.carrier_of(message.organisation_id, message.channel)
         assert carrier is not None  # those without one were given up above
         # The words as they leave are kept.
-        message = replace(message, body=message.body.replace("{address}", sender.public_url))
+        message = replace(message, body=message.body.replace(ADDRESS, sender.public_url))
         said.append(message)
         own = codes.get((message.organisation_id, message.template, message.language), {})
         letter = Letter(
@@ -303,7 +304,7 @@ def _letters(tx: Transaction, leased: Sequence[Leased], sender: Sender) -> list[
             address=each.contact.address,
             language=message.language.value,
             template=message.template,
-            fields=message.fields,
+            fields={name: text.replace(ADDRESS, sender.public_url) for name, text in message.fields.items()},
             subject=message.subject,
             body=message.body,
             code=own.get(message.channel.value, ""),
