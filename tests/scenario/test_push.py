@@ -56,7 +56,7 @@ async def until_known(url: str, what: str) -> None:
 
 
 def test_a_push_wakes_a_poll(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "HINTED_POLL_S", 0.2)  # the first reading was just now
+    monkeypatch.setattr(polling, "HINTED_POLL_MS", 200)  # the first reading was just now
     home = a_home(postgres_url)
     [port] = free_ports(0)
     given = the_settings(postgres_url, tmp_path, port=port)

@@ -57,7 +57,7 @@ class Gateway:
         self._buses: set[str] = set()
         self._unspoken: set[str] = set()  # meters whose model is not here; told once
         self._changed_ends: dict[str, bool] = {}
-        self._polls = Polls(poll_s=given.poll_s)
+        self._polls = Polls(poll_ms=given.poll_s * 1_000)
         self._hinted = asyncio.Event()
         self._due = asyncio.Event()
         self._server = TcpServer(_profiles(), is_known=self._is_known, dialed=self._dialed)
@@ -137,7 +137,6 @@ class Gateway:
     # readings ------------------------------------------------------------------------------------------
 
     async def _poll_on(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
                 async with asyncio.timeout(min(SWEEP_S, self._given.poll_s / 4)):
@@ -148,11 +147,11 @@ class Gateway:
             for road in list(self._roads.values()):
                 meters = self._registry.on_endpoint.get(road.endpoint.endpoint_id, [])
                 # Who waits longest goes first: a full line would otherwise read the same few meters for ever.
-                for meter in sorted(meters, key=lambda each: self._polls.due_s(each.meter_id)):
+                for meter in sorted(meters, key=lambda each: self._polls.due_ms(each.meter_id)):
                     full = road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
-                    due = self._polls.due_s(meter.meter_id) <= loop.time()
+                    due = self._polls.due_ms(meter.meter_id) <= road.now_ms()
                     if due and not full and not self._dispatcher.is_busy(meter.meter_id):
-                        self._polls.begin(meter.meter_id, now_s=loop.time())
+                        self._polls.begin(meter.meter_id, now_ms=road.now_ms())
                         self._submit(
                             road, self._dispatcher.poll(meter, now=wiring.now(), now_ms=road.now_ms())
                         )

@@ -47,7 +47,7 @@ class _Memory:
     dispatcher: Dispatcher
     ends: dict[str, _End] = field(default_factory=dict)
     visit_ms: int | None = None
-    polls: Polls = field(default_factory=lambda: Polls(poll_s=POLL_S))
+    polls: Polls = field(default_factory=lambda: Polls(poll_ms=POLL_S * 1_000))
     claim_ms_min: int = 0  # not before this: at the last visit there was nothing to claim
 
 
@@ -187,7 +187,7 @@ class Gateway:
 
     def _read(self, end: _End, meter: Meter) -> None:
         memory, now_ms = self._memory, self._stage.now_ms
-        memory.polls.begin(meter.meter_id, now_s=now_ms / 1_000)
+        memory.polls.begin(meter.meter_id, now_ms=now_ms)
         self._submit(end, memory.dispatcher.poll(meter, now=self._now(), now_ms=now_ms))
 
     def _hinted(self, end: _End, meter: Meter) -> None:
@@ -196,12 +196,12 @@ class Gateway:
             return
         memory = self._memory
         memory.polls.hint(meter.meter_id)
-        wait_ms = max(int(memory.polls.due_s(meter.meter_id) * 1_000) - self._stage.now_ms, 0)
+        wait_ms = max(memory.polls.due_ms(meter.meter_id) - self._stage.now_ms, 0)
         self.body.later(wait_ms, lambda: self._read_if_due(end, meter))
 
     def _read_if_due(self, end: _End, meter: Meter) -> None:
         memory = self._memory
-        is_due = memory.polls.due_s(meter.meter_id) * 1_000 <= self._stage.now_ms
+        is_due = memory.polls.due_ms(meter.meter_id) <= self._stage.now_ms
         if is_due and memory.ends.get(end.road.name) is end:
             self._read(end, meter)
 
