@@ -79,23 +79,26 @@ def used_up(
     """Return when a balance that stood at the tally's end will be used up; None = not within `DAYS_MAX`."""
     if balance_minor <= 0:
         return Forecast(zero_at=tally.until, error_hours=0)
-    for stretch in _ahead(tally, schedule=schedule, shape=shape, terms=terms):
+    walk = _Walk(schedule, shape, terms)
+    for stretch in walk.ahead(tally):
         if stretch.cost_after >= balance_minor:
-            return _within(stretch, balance_minor, since=tally.until, schedule=schedule, shape=shape)
+            return _foreseen(walk, stretch, balance_minor, since=tally.until)
     return None
 
 
 def cost_of(days: int, *, tally: Tally, schedule: Schedule, shape: Shape, terms: Terms = NO_TERMS) -> int:
     """Return what the next days will cost, rounded up to a minor unit."""
-    assert 0 < days <= DAYS_MAX
+    assert 0 < days < DAYS_MAX
     until = tally.until + timedelta(days=days)
-    cost = Fraction(0)
-    for stretch in _ahead(tally, schedule=schedule, shape=shape, terms=terms):
-        if stretch.end > until:
-            share = Fraction((until - stretch.start) / (stretch.end - stretch.start))
-            return -int(-(cost + (stretch.cost_after - cost) * share) // 1)
-        cost = stretch.cost_after
-    return -int(-cost // 1)
+    for stretch in _Walk(schedule, shape, terms).ahead(tally):
+        if stretch.end >= until:
+            share = Fraction(
+                (until - stretch.start) // timedelta(microseconds=1),
+                (stretch.end - stretch.start) // timedelta(microseconds=1),
+            )
+            cost = stretch.cost_before + (stretch.cost_after - stretch.cost_before) * share
+            return -int(-cost // 1)
+    raise AssertionError("whoever walks ahead passes every day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,49 +167,69 @@ def _deviation(known: Sequence[_Hour], hours_mwh: Sequence[int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Time at one price, and what all costs when it begins and when it ends."""
+    """Time in which habits were walked through, and what all costs when it begins and when it ends."""
 
     start: datetime
     end: datetime
     cost_before: Fraction
     cost_after: Fraction
+    tally: Tally  # when it begins
 
 
-def _ahead(tally: Tally, *, schedule: Schedule, shape: Shape, terms: Terms) -> Iterator[_Stretch]:
-    """Walk ahead from one change of price or day to the next, with what habits will have cost by then."""
-    spent = -bill(tally, schedule=schedule, terms=terms).exact
-    start_us = to_us(tally.until)
-    until_us = start_us + DAYS_MAX * HOURS_PER_DAY * HOUR_US
-    before = Fraction(0)
-    for piece in schedule.pieces(start_us, until_us):
-        start, end = from_us(piece.start_us), from_us(piece.end_us)
-        energy_wh = _energy_mwh(shape, start, end, zone=schedule.zone) // _MILLI
-        moved = extend(tally, Span(start=start, end=end, energy_wh=energy_wh), schedule=schedule, terms=terms)
-        tally = moved.tally
-        spent += sum((last.total_minor for _, last in moved.closed), 0)
-        after = spent + bill(tally, schedule=schedule, terms=terms).exact
-        yield _Stretch(start, end, before, after)
-        before = after
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """By what is walked ahead."""
+
+    schedule: Schedule
+    shape: Shape
+    terms: Terms
+
+    def ahead(self, tally: Tally) -> Iterator[_Stretch]:
+        """Walk from one change of price or day to the next."""
+        start_us = to_us(tally.until)
+        until_us = start_us + DAYS_MAX * HOURS_PER_DAY * HOUR_US
+        pieces = self.schedule.pieces(start_us, until_us)
+        stretches = ((from_us(piece.start_us), from_us(piece.end_us)) for piece in pieces)
+        return self._walked(tally, stretches, cost=Fraction(0))
+
+    def within(self, stretch: _Stretch) -> Iterator[_Stretch]:
+        """Walk through a stretch hour by hour: a step of the tariff may begin in any of them."""
+        between = _hours_between(stretch.start, stretch.end)
+        return self._walked(stretch.tally, between, cost=stretch.cost_before)
+
+    def _walked(
+        self, tally: Tally, stretches: Iterable[tuple[datetime, datetime]], *, cost: Fraction
+    ) -> Iterator[_Stretch]:
+        spent, before = cost - self._bill(tally), cost
+        over_mwh = 0  # what is less than a Wh goes to the next stretch
+        for start, end in stretches:
+            energy_mwh = over_mwh + _energy_mwh(self.shape, start, end, zone=self.schedule.zone)
+            energy_wh, over_mwh = divmod(energy_mwh, _MILLI)
+            span = Span(start=start, end=end, energy_wh=energy_wh)
+            moved = extend(tally, span, schedule=self.schedule, terms=self.terms)
+            spent += sum((last.total_minor for _, last in moved.closed), 0)
+            after = spent + self._bill(moved.tally)
+            yield _Stretch(start, end, before, after, tally)
+            tally, before = moved.tally, after
+
+    def _bill(self, tally: Tally) -> Fraction:
+        return bill(tally, schedule=self.schedule, terms=self.terms).exact
 
 
-def _within(
-    stretch: _Stretch, balance_minor: int, *, since: datetime, schedule: Schedule, shape: Shape
-) -> Forecast:
-    """Return the instant within a stretch at which its share of the cost is reached, hour by hour."""
-    rise = stretch.cost_after - stretch.cost_before
-    share = Fraction(balance_minor - stretch.cost_before) / rise if rise else Fraction(0)
-    wanted = _energy_mwh(shape, stretch.start, stretch.end, zone=schedule.zone) * share
-    zero_at, used = stretch.end, 0
-    for start, end in _hours_between(stretch.start, stretch.end):
-        use = _energy_mwh(shape, start, end, zone=schedule.zone)
-        if used + use >= wanted and use:
-            zero_at = start + (end - start) * max((wanted - used) / use, Fraction(0)).__float__()
+def _foreseen(walk: _Walk, stretch: _Stretch, balance_minor: int, *, since: datetime) -> Forecast:
+    """Return the instant within a stretch at which a balance is used up."""
+    zero_at = stretch.end
+    for hour in walk.within(stretch):
+        if hour.cost_after >= balance_minor:
+            rise = hour.cost_after - hour.cost_before
+            share = (balance_minor - hour.cost_before) / rise if rise > 0 else Fraction(0)
+            length_us = (hour.end - hour.start) // timedelta(microseconds=1)
+            zero_at = hour.start + timedelta(microseconds=int(max(share, Fraction(0)) * length_us))
             break
-        used += use
-    ahead_hours = int((zero_at - since) / timedelta(hours=1))
+    ahead_hours = (zero_at - since) // timedelta(hours=1)
     # Habits drift, so that one day's error is much like the next one's: they add up.
     return Forecast(
-        zero_at=zero_at, error_hours=ahead_hours * min(shape.deviation_permille, _MILLI) // _MILLI
+        zero_at=zero_at, error_hours=ahead_hours * min(walk.shape.deviation_permille, _MILLI) // _MILLI
     )
 
 

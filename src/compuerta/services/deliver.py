@@ -25,7 +25,7 @@ from compuerta.drivers.abilities import (
     SwitchOrder,
 )
 from compuerta.drivers.model import Model
-from compuerta.services import booking, observe, rollout
+from compuerta.services import booking, observe, rollout, telling
 from compuerta.services.records import Case, Claim, Instant, RechargeInstant
 from compuerta.services.store_port import Store, Transaction
 
@@ -274,3 +274,15 @@ def _write(tx: Transaction, batch: _Batch, *, now: datetime) -> None:
     tx.put_instants(batch.instants)
     tx.put_cases(batch.cases)
     observe.absorb(tx, batch.reports, now=now)
+    telling.payment_arrived(tx, _arrived(batch), now=now)
+
+
+def _arrived(batch: _Batch) -> list[telling.PaymentArrived]:
+    in_force = {each.recharge_id for each in batch.instants}
+    return [
+        telling.PaymentArrived(
+            account_id=each.account_id, recharge_id=each.recharge_id, amount_minor=each.amount_minor
+        )
+        for each in batch.saved
+        if each.recharge_id in in_force and each.recharge_id is not None and each.amount_minor is not None
+    ]

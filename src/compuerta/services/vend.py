@@ -21,7 +21,7 @@ from compuerta.domain.payment import (
     advanced,
     payment_id,
 )
-from compuerta.services import booking, converging
+from compuerta.services import booking, converging, telling
 from compuerta.services.records import (
     AccountView,
     Alarm,
@@ -89,7 +89,19 @@ def accept_payments(
         # What came into force may switch supply; credit for a meter does so when it is delivered.
         in_force = {each.account_id for each in batch.instants if each.instant is Instant.CREDITED}
         converging.converge(tx, sorted(in_force), now=now)
+        telling.payment_arrived(tx, _arrived(batch), now=now)
     return outcomes
+
+
+def _arrived(batch: _Batch) -> list[telling.PaymentArrived]:
+    in_force = {each.recharge_id for each in batch.instants if each.instant is Instant.CREDITED}
+    return [
+        telling.PaymentArrived(
+            account_id=each.account_id, recharge_id=each.recharge_id, amount_minor=each.paid_minor
+        )
+        for each in batch.recharges
+        if each.recharge_id in in_force
+    ]
 
 
 def _owner(tx: Transaction, notice: PaymentNotice, attempts: dict[Key, Attempt]) -> int | None:

@@ -108,27 +108,31 @@ def test_every_reason_and_alarm_has_its_word(language: Language) -> None:
     assert HoldKind.VACANCY.value in our_words.REASONS[language]
 
 
+def local(year: int, month: int, day: int, hour: int, minute: int) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=MADRID)
+
+
 NIGHT = Slot(start=time(22), end=time(7))
 NAP = Slot(start=time(14), end=time(16))
 
 
 @pytest.mark.parametrize(
-    ("slot", "local", "told"),
+    ("slot", "clock", "told"),
     [
-        (NIGHT, datetime(2026, 11, 22, 21, 59), datetime(2026, 11, 22, 21, 59)),
-        (NIGHT, datetime(2026, 11, 22, 22, 0), datetime(2026, 11, 23, 7, 0)),
-        (NIGHT, datetime(2026, 11, 23, 6, 59), datetime(2026, 11, 23, 7, 0)),
-        (NIGHT, datetime(2026, 11, 23, 7, 0), datetime(2026, 11, 23, 7, 0)),
-        (NAP, datetime(2026, 11, 22, 15, 0), datetime(2026, 11, 22, 16, 0)),
-        (NAP, datetime(2026, 11, 22, 16, 0), datetime(2026, 11, 22, 16, 0)),
-        (None, datetime(2026, 11, 22, 3, 0), datetime(2026, 11, 22, 3, 0)),
+        (NIGHT, local(2026, 11, 22, 21, 59), local(2026, 11, 22, 21, 59)),
+        (NIGHT, local(2026, 11, 22, 22, 0), local(2026, 11, 23, 7, 0)),
+        (NIGHT, local(2026, 11, 23, 6, 59), local(2026, 11, 23, 7, 0)),
+        (NIGHT, local(2026, 11, 23, 7, 0), local(2026, 11, 23, 7, 0)),
+        (NAP, local(2026, 11, 22, 15, 0), local(2026, 11, 22, 16, 0)),
+        (NAP, local(2026, 11, 22, 16, 0), local(2026, 11, 22, 16, 0)),
+        (None, local(2026, 11, 22, 3, 0), local(2026, 11, 22, 3, 0)),
         # The night in which Madrid has 02:00 twice.
-        (NIGHT, datetime(2026, 10, 24, 23, 0), datetime(2026, 10, 25, 7, 0)),
+        (NIGHT, local(2026, 10, 24, 23, 0), local(2026, 10, 25, 7, 0)),
     ],
 )
 def test_what_can_wait_is_told_when_the_quiet_hours_are_over(
-    slot: Slot | None, local: datetime, told: datetime
+    slot: Slot | None, clock: datetime, told: datetime
 ) -> None:
-    now = local.replace(tzinfo=MADRID).astimezone(UTC)
+    now = clock.astimezone(UTC)
 
-    assert quiet.told_at(slot, zone=MADRID, now=now) == told.replace(tzinfo=MADRID)
+    assert quiet.told_at(slot, zone=MADRID, now=now) == told
