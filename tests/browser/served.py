@@ -49,6 +49,12 @@ def main(port: int) -> None:
             rights=rights,
         )
     people.add_person(
+        "tomas",
+        password=PASSWORD,
+        organisation_id=building.organisation_id,
+        roles=("technician",),
+    )
+    people.add_person(
         "olga",
         password=PASSWORD,
         organisation_id=building.other_organisation_id,

@@ -214,7 +214,7 @@ def _told(kind: AlarmKind, before: Look, after: Look) -> Sign | None:
         return Sign(kind=kind, turn=Turn.BEGAN, times=max(grown, 1), detail=names)
     if grown:
         counter = COUNTERS[kind]
-        counted = f"{counter}: {before.counts[counter]} -> {after.counts[counter]}"
+        counted = f"{kind.value}: {before.counts[counter]} -> {after.counts[counter]}"
         return Sign(kind=kind, turn=Turn.PASSED, times=grown, detail=counted)
     return Sign(kind=kind, turn=Turn.ENDED) if was and not on else None
 

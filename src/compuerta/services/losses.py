@@ -125,7 +125,7 @@ def _raisings(view: AccountView, hours: Sequence[HourLoss], at: datetime) -> lis
         return []
     fed_wh, loss_wh = sums
     turn = Turn.BEGAN if losses.is_too_much(fed_wh, loss_wh) else Turn.ENDED
-    sign = Sign(kind=AlarmKind.METER_LOSS, turn=turn, detail=f"{loss_wh} of {fed_wh} Wh")
+    sign = Sign(kind=AlarmKind.METER_LOSS, turn=turn, detail=f"{loss_wh} / {fed_wh} Wh")
     return [alarming.Raising(view=view, sign=sign, at=at, key=at.isoformat())]
 
 

@@ -72,7 +72,7 @@ def _by_the_clock(
     for kind, began_at in since.items():
         alarm = known.get((view.snapshot.meter_id, kind))
         if began_at is not None:
-            sign = Sign(kind=kind, turn=Turn.BEGAN, detail=f"since {began_at.isoformat(timespec='seconds')}")
+            sign = Sign(kind=kind, turn=Turn.BEGAN, detail=began_at.isoformat(timespec="seconds"))
             found.append(Raising(view=view, sign=sign, at=now, key=began_at.isoformat()))
         elif alarm is not None and alarm.ended_at is None:
             found.append(Raising(view=view, sign=Sign(kind=kind, turn=Turn.ENDED), at=now, key=""))
@@ -91,7 +91,7 @@ def _idle(tx: Transaction, views: Mapping[int, AccountView], *, now: datetime) -
             read = first is not None and last is not None and last.at > now - DAY
             registers = [fix.energy_wh for fix in (first, last) if fix is not None] if read else []
             if meter_id not in off and alarms.is_idle(registers):
-                sign = Sign(kind=AlarmKind.IDLE_OCCUPIED, turn=Turn.BEGAN, detail=f"0 Wh in {days} d")
+                sign = Sign(kind=AlarmKind.IDLE_OCCUPIED, turn=Turn.BEGAN, detail=f"0 Wh, {days} d")
                 # The register that stands names this idleness: told once, however often one looks.
                 found.append(Raising(view=view, sign=sign, at=now, key=str(registers[0])))
             else:
@@ -117,7 +117,7 @@ def _stepped(tx: Transaction, views: Mapping[int, AccountView], *, now: datetime
             sign = Sign(
                 kind=AlarmKind.STEP_AFTER_COVER,
                 turn=Turn.PASSED,
-                detail=f"{cover.kind.value}: {before_wh} -> {after_wh} Wh in {STEP_SPAN.days} d",
+                detail=f"{cover.kind.value}: {before_wh} -> {after_wh} Wh, {STEP_SPAN.days} d",
             )
             view = views[cover.meter_id]
             at = cover.raised_at + STEP_SPAN

@@ -38,7 +38,7 @@ def test_a_counter_that_grew_tells_what_nobody_saw(kind: AlarmKind, counter: str
 
     (sign,) = told(before, after)
 
-    assert sign == Sign(kind=kind, turn=Turn.PASSED, times=2, detail=f"{counter}: 3 -> 5")
+    assert sign == Sign(kind=kind, turn=Turn.PASSED, times=2, detail=f"{kind.value}: 3 -> 5")
 
 
 def test_the_first_look_has_no_history() -> None:

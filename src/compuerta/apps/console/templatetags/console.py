@@ -1,5 +1,6 @@
 """How amounts, energy and time look in templates; the reader's language decides the signs."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -87,9 +88,23 @@ def ago(at: datetime | None) -> str:
 
 
 @register.filter
+def ahead(at: datetime | None) -> str:
+    """Show how far an instant lies ahead: "in 12 min"."""
+    if at is None:
+        return "–"
+    return _("in %(span)s") % {"span": _span(max(0, int((at - datetime.now(UTC)).total_seconds())))}
+
+
+@register.filter
 def word(name: str) -> str:
     """Show a row's name as a word."""
     return labels.word(name)
+
+
+@register.filter
+def told(detail: str) -> str:
+    """Show what a meter told with words for the names in it: `cover_open: 3 -> 4`."""
+    return re.sub(r"[a-z]+(?:_[a-z]+)+|[a-z]{5,}", lambda name: labels.word(name[0]), detail)
 
 
 @register.filter
