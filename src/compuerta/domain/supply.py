@@ -109,6 +109,18 @@ CONTRADICTED_BY: Mapping[HoldKind, frozenset[HoldKind]] = MappingProxyType(
 )
 
 
+def standing(supply: Supply) -> list[tuple[Reason, bool]]:
+    """Return all reasons that hold, the deciding one first, and whether each wants supply on."""
+    out_of_credit = supply.balance_minor <= 0
+    return [
+        (reason, closed)
+        for reason, holds, closed in PRECEDENCE
+        if holds(supply)
+        and (out_of_credit or reason is not Reason.OUT_OF_CREDIT)
+        and (supply.emergency_minor > 0 or reason is not Reason.EMERGENCY_CREDIT)
+    ]
+
+
 def decide(supply: Supply) -> Decision:
     """Return the first reason that holds, and what it wants."""
     for reason, holds, closed in PRECEDENCE:

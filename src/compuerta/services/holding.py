@@ -25,6 +25,13 @@ class EndBeforeStart(Refused):
         super().__init__(f"the end {end.isoformat()} is not after {start.isoformat()}")
 
 
+class EndMissing(Refused):
+    """Temporary supply without an end."""
+
+    def __init__(self) -> None:
+        super().__init__("temporary supply ends: say when, or after how much energy")
+
+
 class HoldsContradict(Refused):
     """A hold that would decide nothing, or silently outlive its reason, because of another."""
 
@@ -81,6 +88,8 @@ def place_hold(
         raise EndBeforeStart(now, end)
     if energy_wh is not None and (energy_wh <= 0 or kind is not HoldKind.TEMPORARY):
         raise EnergyNotPositive(energy_wh)
+    if kind is HoldKind.TEMPORARY and end is None and energy_wh is None:
+        raise EndMissing
     with store.transaction() as tx:
         view = _view(tx, account_id, now=now)
         assert view.meter is not None

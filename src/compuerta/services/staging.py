@@ -31,14 +31,12 @@ class Known:
     looked_at: datetime | None = None  # when the meter was last ordered to be looked at
 
 
-NOTHING_MORE = Known()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
     """A decision, until when it stands if nothing but the clock moves, and since when a cut is near."""
 
     decision: Decision
+    on: Supply  # what was decided on
     until: datetime | None = None
     out_since: datetime | None = None
     cut_at: datetime | None = None  # the end of the last chance
@@ -60,11 +58,11 @@ def staged(view: AccountView, known: Known, *, now: datetime) -> Staged:
     decision = supply.decide(bare)
     if decision.reason is Reason.FRIENDLY_HOURS:
         ends = friendly_until(view.policy, zone, now)
-        return Staged(decision=decision, until=_earlier(view.hold_edge, ends))
+        return Staged(decision=decision, on=bare, until=_earlier(view.hold_edge, ends))
     if decision.reason is not Reason.OUT_OF_CREDIT:
-        return Staged(decision=decision, until=view.hold_edge)
+        return Staged(decision=decision, on=bare, until=view.hold_edge)
     if not is_on or view.meter.credit_authority is CreditAuthority.METER:
-        return Staged(decision=decision, until=view.hold_edge, out_since=view.snapshot.out_since)
+        return Staged(decision=decision, on=bare, until=view.hold_edge, out_since=view.snapshot.out_since)
     return _stages(view, known, bare, now=now)
 
 
@@ -74,15 +72,16 @@ def _stages(view: AccountView, known: Known, bare: Supply, *, now: datetime) -> 
     cut_at = out_since + timedelta(minutes=view.policy.last_chance_min)
     paying_until = min(known.paying_until or now, cut_at + PAYING_MAX)
     look_until = _look_until(view, known, out_since=out_since, now=now)
-    decision = supply.decide(
-        replace(bare, paying=now < paying_until, last_chance=now < cut_at, look_owed=now < look_until)
-    )
+    on = replace(bare, paying=now < paying_until, last_chance=now < cut_at, look_owed=now < look_until)
+    decision = supply.decide(on)
     ends = {
         Reason.PAYMENT_IN_FLIGHT: paying_until,
         Reason.LAST_CHANCE: cut_at,
         Reason.LOOK_FIRST: look_until,
     }.get(decision.reason)
-    return Staged(decision=decision, until=_earlier(view.hold_edge, ends), out_since=out_since, cut_at=cut_at)
+    return Staged(
+        decision=decision, on=on, until=_earlier(view.hold_edge, ends), out_since=out_since, cut_at=cut_at
+    )
 
 
 def _look_until(view: AccountView, known: Known, *, out_since: datetime, now: datetime) -> datetime:

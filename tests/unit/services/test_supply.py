@@ -50,7 +50,13 @@ def wanted(store: MemoryStore, home: Home) -> tuple[bool | None, str]:
 
 def hold(store: MemoryStore, home: Home, kind: HoldKind = HoldKind.ADMINISTRATOR) -> None:
     holding.place_hold(
-        store, home.account_id, kind=kind, actor=ANA, hold_id=an_id(f"hold {kind}"), now=NOON + SECOND
+        store,
+        home.account_id,
+        kind=kind,
+        actor=ANA,
+        hold_id=an_id(f"hold {kind}"),
+        end=NOON + 24 * HOUR if kind is HoldKind.TEMPORARY else None,
+        now=NOON + SECOND,
     )
 
 

@@ -386,14 +386,22 @@ def test_a_hold_that_contradicts_another_is_refused_and_the_other_named(
 ) -> None:
     store = MemoryStore()
     home = a_home(store)
-    holding.place_hold(
-        store, home.account_id, kind=first, actor=ANA, hold_id=an_id("first"), now=NOON + SECOND
-    )
+
+    def place(kind: HoldKind) -> None:
+        holding.place_hold(
+            store,
+            home.account_id,
+            kind=kind,
+            actor=ANA,
+            hold_id=an_id(kind.value),
+            end=NOON + HOUR,
+            now=NOON + SECOND,
+        )
+
+    place(first)
 
     with pytest.raises(holding.HoldsContradict) as refused:
-        holding.place_hold(
-            store, home.account_id, kind=second, actor=ANA, hold_id=an_id("second"), now=NOON + SECOND
-        )
+        place(second)
 
     assert (refused.value.kind, refused.value.other) == (second, first)
     assert len(store.tables.holds) == 1
@@ -416,10 +424,18 @@ def test_only_temporary_supply_is_for_some_energy(kind: HoldKind, energy_wh: int
         )
 
 
+def test_temporary_supply_without_an_end_is_refused() -> None:
+    store = MemoryStore()
+    home = a_home(store)
+
+    with pytest.raises(holding.EndMissing):
+        lend(store, home, now=NOON + SECOND)
+
+
 def test_who_lifted_a_hold_is_kept_with_it() -> None:
     store = MemoryStore()
     home = a_home(store)
-    lend(store, home, now=NOON + SECOND)
+    lend(store, home, now=NOON + SECOND, end=NOON + 2 * HOUR)
 
     holding.lift_holds(
         store,

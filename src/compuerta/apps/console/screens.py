@@ -22,7 +22,17 @@ from compuerta.domain.errors import CompuertaError, Unreachable
 from compuerta.domain.money import AmountMalformed
 from compuerta.domain.tariff.checking import TariffFaulty
 from compuerta.domain.tariff.urdb import UrdbMalformed
-from compuerta.services import acting, alarming, granting, losses, masses, ordering, tariffing
+from compuerta.services import (
+    acting,
+    alarming,
+    emergency,
+    granting,
+    holding,
+    losses,
+    masses,
+    ordering,
+    tariffing,
+)
 from compuerta.services.rollout import MetersMisfit
 from compuerta.services.store_port import NameTaken
 
@@ -86,6 +96,17 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         granting.RoleMalformed: gettext_lazy("A role needs a name and at least one right."),
         granting.RightNotForKeys: gettext_lazy("Only a person may approve, or grant."),
         granting.KeyOver: gettext_lazy("The key would have expired already."),
+        holding.EndBeforeStart: gettext_lazy("This end is over. Choose a later moment."),
+        holding.EndMissing: gettext_lazy("Say when it ends, or after how much energy."),
+        holding.HoldsContradict: gettext_lazy("Another hold here contradicts it. Lift that one first."),
+        holding.EnergyNotPositive: gettext_lazy("Only temporary supply is for so much energy."),
+        holding.RegisterUnknown: gettext_lazy("Nobody has read this meter yet. Lend by time instead."),
+        holding.AccountWithoutMeter: gettext_lazy("There is no meter to switch here."),
+        emergency.NoneSettled: gettext_lazy("No emergency credit is settled here."),
+        emergency.AlreadyTaken: gettext_lazy("It is taken already, and comes back when it is repaid."),
+        emergency.NotOffered: gettext_lazy(
+            "The balance is too high for emergency credit, or too far beyond it."
+        ),
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )
