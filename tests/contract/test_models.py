@@ -3,7 +3,7 @@
 The wire loses what a test tells it to lose, so that "exactly once" is shown and not claimed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -12,11 +12,13 @@ import pytest
 from tests.contract.wire import Wire, a_wire
 
 from compuerta.adapters.models import load_models
+from compuerta.domain.instruction import Limits
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers import dlt645
 from compuerta.drivers.abilities import (
     ClockOrder,
     Ending,
+    LimitsOrder,
     MeterEvent,
     Order,
     ReadOrder,
@@ -324,3 +326,40 @@ def test_under_a_hold_a_recharge_does_not_light_up_a_meter_that_lacked_money(nam
     assert (result.ending, result.credited, result.reason) == (Ending.DONE, True, "relay_open")
     assert bench.far.meter.core.relay is Relay.OPEN
     assert bench.far.meter.core.records.counts[MeterEvent.CLOSE] == 0
+
+
+@EVERY_MODEL
+def test_every_counter_of_a_model_is_there_to_be_read(name: str) -> None:
+    bench = a_bench(name)
+    bench.far.meter.core.set_cover(True)
+
+    counts = bench.carry_out(ReadOrder()).state.counts
+
+    assert set(counts) == {event.value for event in MODELS[name].events}
+    assert counts["cover"] == 1
+
+
+@EVERY_MODEL
+def test_every_limit_of_a_model_is_written_and_reads_back(name: str) -> None:
+    bench = a_bench(name)
+
+    limits = Limits(alarm_1_minor=5_000, alarm_2_minor=2_000, power_w_max=4_400)
+    result = bench.carry_out(LimitsOrder(limits=limits))
+
+    assert result.ending is Ending.DONE
+    assert bench.far.meter.core.limits.power_w_max == 4_400
+    holds_money = MODELS[name].credit_authority is CreditAuthority.METER
+    assert (bench.far.meter.core.limits.alarm_1_minor == 5_000) is holds_money
+
+
+@MONEY_MODELS
+def test_kept_power_lights_up_a_meter_without_money_until_it_is_released(name: str) -> None:
+    bench = a_bench(name, balance_minor=0)
+
+    kept = bench.carry_out(replace(a_switch(Relay.CLOSED), kept=True))
+    lit = bench.far.meter.core.relay
+    released = bench.carry_out(a_switch(Relay.CLOSED))
+
+    assert (kept.ending, lit) == (Ending.DONE, Relay.CLOSED)
+    assert (released.ending, released.reason) == (Ending.DONE, "released")
+    assert bench.far.meter.core.relay is Relay.OPEN
