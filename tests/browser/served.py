@@ -16,7 +16,7 @@ from tests.browser.building import a_building
 from tests.unit.payments.wechat_side import a_cheap_pair
 
 from compuerta.adapters.payments.http import Steps, converse_with
-from compuerta.domain.access import Right
+from compuerta.domain.access import Right, Role
 from compuerta.domain.errors import Unreachable
 from compuerta.services.payment_ports import HttpRequest, HttpResponse, Presentation
 
@@ -55,12 +55,23 @@ def main(port: int) -> None:
         roles=("technician",),
     )
     people.add_person(
+        "marta",
+        password=PASSWORD,
+        organisation_id=building.organisation_id,
+        language="en",
+        roles=("manager",),
+    )
+    people.add_person(
         "olga",
         password=PASSWORD,
         organisation_id=building.other_organisation_id,
         language="en",
         rights=(Right.DRAFT_TARIFF,),
     )
+    for role in Role:
+        people.add_person(
+            role.value, password=PASSWORD, organisation_id=building.organisation_id, roles=(role.value,)
+        )
     world, provider = a_cheap_pair(seed=Random().randrange(2**32))
 
     def answer(request: HttpRequest) -> HttpResponse:
@@ -72,9 +83,17 @@ def main(port: int) -> None:
         return converse_with(steps, answer)
 
     app = asgi.application_for(work.Outside(providers={provider.name: provider}, talk=talk))
-    sys.stdout.write(json.dumps(dataclasses.asdict(building), default=str) + "\n")
+    told = {**dataclasses.asdict(building), "routes": routes()}
+    sys.stdout.write(json.dumps(told, default=str) + "\n")
     sys.stdout.flush()
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+
+
+def routes() -> dict[str, str]:
+    """Return the routes of all screens, by name; those without one are redirections and the list of sign-ins."""
+    from compuerta.apps.console.urls import urlpatterns
+
+    return {each.name: str(each.pattern) for each in urlpatterns if getattr(each, "name", None)}
 
 
 if __name__ == "__main__":

@@ -58,22 +58,29 @@ def exchange_rooms(
     store: Store, exchange: Exchange, *, actor: Actor, move_id: UUID, now: datetime
 ) -> tuple[Move, Move]:
     """Let two tenants change places; the same exchange twice is one. Returns both receipts."""
-    first = moving.done(store, partial(exchanged, exchange=exchange, actor=actor, move_id=move_id, now=now))
-    with store.transaction() as tx:
-        second = tx.occupancy.move(organisation_id=first.organisation_id, move_id=_other(move_id))
-    assert second is not None, "an exchange writes two receipts"
-    return first, second
+    return moving.done(store, partial(exchanged, exchange=exchange, actor=actor, move_id=move_id, now=now))
 
 
-def exchanged(tx: Transaction, exchange: Exchange, *, actor: Actor, move_id: UUID, now: datetime) -> Move:
-    """Exchange two rooms, inside a transaction; returns the first tenant's receipt."""
+def rehearse_exchange(
+    store: Store, exchange: Exchange, *, actor: Actor, move_id: UUID, now: datetime
+) -> tuple[Move, Move]:
+    """Return what an exchange would come to; nothing of it stays."""
+    return moving.rehearsed(
+        store, partial(exchanged, exchange=exchange, actor=actor, move_id=move_id, now=now)
+    )
+
+
+def exchanged(
+    tx: Transaction, exchange: Exchange, *, actor: Actor, move_id: UUID, now: datetime
+) -> tuple[Move, Move]:
+    """Exchange two rooms, inside a transaction."""
     require_reason(actor)
     ids = (exchange.account_id, exchange.other_account_id)
     for account_id in sorted(set(ids)):
         expire_orders(tx, account_id)
     tx.lock_accounts(ids, now=now)  # in id order, whatever the order of the two
     here, there = (moving.view_of(tx, account_id, now=now) for account_id in ids)
-    known = tx.occupancy.move(organisation_id=here.account.organisation_id, move_id=move_id)
+    known = _known(tx, here.account.organisation_id, move_id)
     if known is not None:
         return known
     if here.account.site_id != there.account.site_id or ids[0] == ids[1]:
@@ -87,12 +94,18 @@ def exchanged(tx: Transaction, exchange: Exchange, *, actor: Actor, move_id: UUI
     at_others = _arrive(tx, mine, others.closed, exchange, move_id=move_id, now=now)
     at_mine = _arrive(tx, others, mine.closed, exchange, move_id=move_id, now=now)
     first = _receipt(tx, mine, at_others, others.closed, actor=actor, move_id=move_id, now=now)
-    _receipt(tx, others, at_mine, mine.closed, actor=actor, move_id=_other(move_id), now=now)
+    second = _receipt(tx, others, at_mine, mine.closed, actor=actor, move_id=_other(move_id), now=now)
     for view, left in ((at_others, mine), (at_mine, others)):
         moving.end_holds(tx, view, TENANTS_HOLDS, now=now)
         _tell_there(tx, left, view, move_id=move_id, now=now)
     converging.converge(tx, [at_others.account.account_id, at_mine.account.account_id], now=now)
-    return first
+    return first, second
+
+
+def _known(tx: Transaction, organisation_id: int, move_id: UUID) -> tuple[Move, Move] | None:
+    first = tx.occupancy.move(organisation_id=organisation_id, move_id=move_id)
+    second = tx.occupancy.move(organisation_id=organisation_id, move_id=_other(move_id))
+    return None if first is None or second is None else (first, second)
 
 
 def _other(move_id: UUID) -> UUID:

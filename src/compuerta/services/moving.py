@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import TypeVar
 from uuid import UUID
 
 from compuerta.domain.energy import Delta, format_kwh, judge_delta
@@ -22,12 +23,12 @@ from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.tally import Span
 from compuerta.services import booking, charging
 from compuerta.services.acting import Actor
-from compuerta.services.occupancy_port import Move
 from compuerta.services.records import AccountOpening, AccountView, Hold
 from compuerta.services.store_port import Store, Transaction
 
 # What was read within this time is what the meter shows now, but for minutes of use.
 FRESH_MAX = timedelta(minutes=15)
+Result = TypeVar("Result")
 HOUSE_NAME = "House"
 
 
@@ -170,24 +171,22 @@ def is_in_meter(view: AccountView) -> bool:
 class _Undone(Exception):
     """What a rehearsal ends with, so that nothing of it stays."""
 
-    def __init__(self, move: Move) -> None:
-        super().__init__("a rehearsal is undone")
-        self.move = move
 
-
-def done(store: Store, act: Callable[[Transaction], Move]) -> Move:
+def done(store: Store, act: Callable[[Transaction], Result]) -> Result:
     """Do a move in a transaction of its own."""
     with store.transaction() as tx:
         return act(tx)
 
 
-def rehearsed(store: Store, act: Callable[[Transaction], Move]) -> Move:
+def rehearsed(store: Store, act: Callable[[Transaction], Result]) -> Result:
     """Return what a move would come to: it is done, looked at, and undone."""
+    found: list[Result] = []
     try:
         with store.transaction() as tx:
-            raise _Undone(act(tx))
-    except _Undone as undone:
-        return undone.move
+            found.append(act(tx))
+            raise _Undone
+    except _Undone:
+        return found[0]
 
 
 def view_of(tx: Transaction, account_id: int, *, now: datetime) -> AccountView:

@@ -25,6 +25,7 @@ from compuerta.services.occupancy_port import Adjustment, Move, MoveKind
 from compuerta.services.records import (
     AccountView,
     Case,
+    Endpoint,
     Instant,
     MeterEntry,
     Recharge,
@@ -98,6 +99,7 @@ class MeterSwap:
     display_minor: int | None = None  # the money that the old meter shows
     purchase_no: int | None = None  # how many purchases the old meter counts
     new_purchase_no: int = 0  # ... and the new one
+    new_module: Endpoint | None = None  # the end of its road, where it brings one of its own
     dark: bool = False  # the old display cannot be read: last reading and books must do
 
 
@@ -169,6 +171,8 @@ def _registered(tx: Transaction, view: AccountView, swap: MeterSwap) -> Meter:
         raise MeterDiffers(entry.meter_no)
     known = tx.occupancy.meter_by_no(entry.meter_no)
     if known is None:
+        if swap.new_module is not None:
+            tx.add_endpoint(swap.new_module)
         tx.add_meter(entry)
         known = tx.occupancy.meter_by_no(entry.meter_no)
         assert known is not None, "it was entered a moment ago"
