@@ -207,7 +207,12 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
         )
     )
     batch.reports.append(
-        observe.MeterReport(meter_id=instruction.meter_id, at=conclusion.at, state=result.state)
+        observe.MeterReport(
+            meter_id=instruction.meter_id,
+            at=conclusion.at,
+            state=result.state,
+            asked_at=_asked_at(conclusion.claim.instruction),
+        )
     )
     if instruction.kind is Kind.RECHARGE and step.event is Event.CONFIRMED:
         _deliver(batch, instruction, conclusion, now=now)
@@ -221,6 +226,13 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
                 opened_at=now,
             )
         )
+
+
+def _asked_at(claimed: Instruction) -> datetime | None:
+    """Return when a look began at the earliest: what was read since is newer; all else that is told is proof."""
+    if claimed.kind is not Kind.LOOK or claimed.lease_until is None:
+        return None
+    return claimed.lease_until - life.LEASE
 
 
 def _step(instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> rollout.Step:

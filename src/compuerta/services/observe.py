@@ -241,8 +241,8 @@ def _bill(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetim
         )
         return
     last_at = holdings.register_at or view.account.period.start
-    if report.at < last_at <= now + AHEAD_MAX and holdings.register_at is not None:
-        return  # somebody has read the meter since, on the day of a move: this was before
+    if (report.asked_at or report.at) < last_at <= now + AHEAD_MAX and holdings.register_at is not None:
+        return  # somebody has read the meter since, on the day of a move: this was asked before
     elapsed_s = int((report.at - last_at).total_seconds()) + 1
     verdict = judge_delta(before_wh=holdings.register_wh, after_wh=register_wh, elapsed_s=elapsed_s)
     if report.at > now:
