@@ -90,6 +90,22 @@ def test_contacts_are_found_by_account_and_come_back_as_they_were_put(store: Sto
     assert found == [mine]
 
 
+def test_contacts_are_found_by_where_they_are_reached(store: Store) -> None:
+    town = a_town(store, authorities=[METER, METER])
+    mine = a_contact(town)
+    other = replace(
+        a_contact(town, name="eva", account_id=town.homes[1].account_id), created_at=NOON + SECOND
+    )
+
+    with store.transaction() as tx:
+        for each in (mine, other, a_colleague(town)):
+            tx.messages.put_contact(each)
+        found = tx.messages.contacts_at(channel=Channel.SMS, address=mine.address)
+        none = tx.messages.contacts_at(channel=Channel.EMAIL, address=mine.address)
+
+    assert (found, none) == ([mine, other], [])
+
+
 def test_a_contact_put_twice_is_there_once_and_stays_as_it_was(shelf: Shelf) -> None:
     contact, _ = a_house(shelf.store)
 

@@ -17,8 +17,10 @@ from compuerta.adapters.payments.http import converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.apps.beats import beat_on
+from compuerta.apps.channels import CHANNELS_FILE, channels_in
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
+from compuerta.apps.postman import Postman
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
 from compuerta.services import holding, losses, masses, ordering, rollout, standing, vend, watching
@@ -51,6 +53,7 @@ class Worker:
     """This will follow attempts until their end is known, supply where a hold has ended, and days."""
 
     def __init__(self, given: Settings) -> None:
+        self._given = given
         self._desk = Desk(wiring.database_url(given))
         self._providers = wiring.providers()
 
@@ -59,9 +62,14 @@ class Worker:
         async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
             group.create_task(self._ask_on(client))
             group.create_task(beat_on(self._desk, "worker"))
+            group.create_task(self._postman(client).run())
             group.create_task(self._sweep_on())
             for sweep, every_s in SWEEPS:
                 group.create_task(self._page_on(sweep, every_s=every_s))
+
+    def _postman(self, client: httpx.AsyncClient) -> Postman:
+        channels = channels_in(self._given.data_dir / CHANNELS_FILE, client=client)
+        return Postman(self._desk, channels, self._given)
 
     async def _ask_on(self, client: httpx.AsyncClient) -> None:
         while True:

@@ -141,6 +141,10 @@ class Messages(Protocol):
         """Return contacts by their ids, locked until the transaction ends."""
         ...
 
+    def contacts_at(self, *, channel: Channel, address: str) -> list[Contact]:
+        """Return all contacts that are reached at an address, by when they were added."""
+        ...
+
     def put_contact(self, contact: Contact) -> None:
         """Write a new contact; the same id twice is once."""
         ...

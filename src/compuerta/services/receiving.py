@@ -7,7 +7,7 @@ delivered, whatever comes later or again.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from compuerta.domain.contact import Channel
 from compuerta.services import escalating
@@ -15,6 +15,8 @@ from compuerta.services.acting import Act, Actor, entry_about
 from compuerta.services.message_port import Contact, Message, MessageState
 from compuerta.services.store_port import Store, Transaction
 
+# What carriers in China and people in three languages take for "no more".
+STOP_WORDS = frozenset({"T", "TD", "N", "R", "STOP", "BAJA", "退订", "退訂", "拒收"})
 _OPEN = frozenset({MessageState.WAITING, MessageState.IN_FLIGHT, MessageState.SENT})
 
 
@@ -61,18 +63,38 @@ def _named(tx: Transaction, receipt: Receipt) -> Message | None:
     return tx.messages.by_provider(channel=receipt.channel, provider_id=receipt.provider_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What somebody has written back by a channel, to one organisation's account there, or to everybody's."""
+
+    channel: Channel
+    address: str
+    words: str
+    organisation_id: int | None
+
+
+def replies(store: Store, batch: Sequence[Reply], actor: Actor, *, act_id: UUID, now: datetime) -> int:
+    """Opt out whoever has written a word that says so; returns how many contacts did."""
+    count = 0
+    with store.transaction() as tx:
+        for reply in batch:
+            if reply.words.strip().upper() not in STOP_WORDS:
+                continue
+            for contact in tx.messages.contacts_at(channel=reply.channel, address=reply.address):
+                ours = reply.organisation_id in (None, contact.organisation_id)
+                if ours and contact.opted_out_at is None:
+                    _opt_out(tx, contact, actor, act_id=uuid5(act_id, contact.contact_id.hex), now=now)
+                    count += 1
+    return count
+
+
 def opt_out(store: Store, contact_id: UUID, actor: Actor, *, act_id: UUID, now: datetime) -> bool:
     """Send a contact nothing more, and drop what waits for it; False where there is no such contact."""
     with store.transaction() as tx:
         contact = tx.messages.contacts([contact_id]).get(contact_id)
-        if contact is None:
-            return False
-        if contact.opted_out_at is None:
-            stop(tx, [contact], now=now)
-            act = Act(act_id=act_id, what="opt out", after=contact.channel.value)
-            subject = f"contact {contact.contact_id}"
-            tx.put_audit([entry_about(subject, actor, act, organisation_id=contact.organisation_id, now=now)])
-    return True
+        if contact is not None and contact.opted_out_at is None:
+            _opt_out(tx, contact, actor, act_id=act_id, now=now)
+    return contact is not None
 
 
 def stop(tx: Transaction, contacts: Iterable[Contact], *, now: datetime) -> None:
@@ -86,3 +108,10 @@ def stop(tx: Transaction, contacts: Iterable[Contact], *, now: datetime) -> None
             for each in tx.messages.waiting_of(ids)
         ]
     )
+
+
+def _opt_out(tx: Transaction, contact: Contact, actor: Actor, *, act_id: UUID, now: datetime) -> None:
+    stop(tx, [contact], now=now)
+    act = Act(act_id=act_id, what="opt out", after=contact.channel.value)
+    subject = f"contact {contact.contact_id}"
+    tx.put_audit([entry_about(subject, actor, act, organisation_id=contact.organisation_id, now=now)])

@@ -198,7 +198,9 @@ def _without_doubtful(
         if carrier is None:
             reason = f"channels.json has nobody who carries {message.channel.value}"
             escalating.give_up(tx, message, reason, now=now)
-        elif each.doubtful and now - _handed_over(message, now=now) >= carrier.repeat_within:
+        elif each.doubtful and (
+            now - _handed_over(message, now=now) >= carrier.repeat_within or _has_tried_enough(message)
+        ):
             maybe_sent = replace(message, sent_at=_handed_over(message, now=now))
             escalating.give_up(tx, maybe_sent, "in doubt: whoever sent it has died", now=now)
         elif each.doubtful:
@@ -206,6 +208,11 @@ def _without_doubtful(
         else:
             kept.append(each)
     return kept
+
+
+def _has_tried_enough(message: Message) -> bool:
+    """Tell whether this claim is one too many; a letter that kills whoever sends it ends here."""
+    return message.tries > len(BACK_OFF_URGENT if message.urgent else BACK_OFF) + 1
 
 
 def _handed_over(message: Message, *, now: datetime) -> datetime:

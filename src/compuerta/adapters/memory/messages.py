@@ -64,6 +64,11 @@ class MemoryMessages:
         known = self._tables.contacts
         return {contact_id: known[contact_id] for contact_id in contact_ids if contact_id in known}
 
+    def contacts_at(self, *, channel: Channel, address: str) -> list[Contact]:
+        known = self._tables.contacts.values()
+        found = [each for each in known if each.channel is channel and each.address == address]
+        return sorted(found, key=lambda each: (each.created_at, each.contact_id))
+
     def put_contact(self, contact: Contact) -> None:
         require(contact.address != "", "contact_address_check")
         require((contact.account_id is None) != (contact.user_name is None), "contact_check")

@@ -6,20 +6,26 @@ Codes and limits: Aliyun, "SendSms" and "API error codes"; limits per number: he
 
 import json
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from compuerta.adapters.notify.answers import asked, object_in, senseless, told
+from compuerta.domain.address import AddressFaulty, require_address
+from compuerta.domain.contact import Channel
 from compuerta.services.notifier_port import Letter, Sent, Verdict
 from compuerta.services.payment_ports import Chance, HttpRequest, HttpResponse
+from compuerta.services.receiving import Receipt, Reply
 from compuerta.wire.aliyun import signature
 
 API_VERSION: Final = "2017-05-25"
 NONCE_BYTES: Final = 16
 FIELD_CHARS_MAX: Final = 35  # of a template's field in mainland texts; longer ones are refused as a whole
+REPORTS_MAX: Final = 1_000  # in one body; they post a hundred at most
 _CHINA: Final = "+86"
 # What is said of this letter alone. Every other code tells of our account or of their house: later, and
 # somebody has to look.
@@ -99,6 +105,51 @@ class AliyunSms:
             path=f"/?{signature.query_text(query)}",
             headers={**headers, "authorization": signed},
         )
+
+
+def receipts_in(body: bytes, *, now: datetime) -> list[Receipt]:
+    """Return what a posted body says of texts; what is no receipt in it is left out."""
+    return [
+        Receipt(
+            channel=Channel.SMS,
+            provider_id=str(each["biz_id"]),
+            message_id=_uuid(each.get("out_id")),
+            delivered=each.get("success") is True,
+            at=now,
+            detail=told(each.get("err_code", ""), each.get("err_msg", "")),
+        )
+        for each in _reports(body)
+        if "biz_id" in each
+    ]
+
+
+def replies_in(body: bytes, *, organisation_id: int | None) -> list[Reply]:
+    """Return what people have written back, of a posted body."""
+    replies = []
+    for each in _reports(body):
+        phone, words = each.get("phone_number"), each.get("content")
+        if isinstance(phone, str) and isinstance(words, str):
+            with suppress(AddressFaulty):
+                address = require_address(Channel.SMS, phone)
+                replies.append(
+                    Reply(channel=Channel.SMS, address=address, words=words, organisation_id=organisation_id)
+                )
+    return replies
+
+
+def _reports(body: bytes) -> list[dict[str, object]]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return []
+    return [each for each in found[:REPORTS_MAX] if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _verdict(response: HttpResponse) -> Sent:

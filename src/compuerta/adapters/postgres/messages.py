@@ -102,6 +102,14 @@ class PostgresMessages:
         )
         return {row["contact_id"]: _to_contact(row) for row in found}
 
+    def contacts_at(self, *, channel: Channel, address: str) -> list[Contact]:
+        found = self._tx.query(
+            """select * from contact where channel = %(channel)s and address = %(address)s
+            order by created_at, contact_id""",
+            {"channel": channel.value, "address": address},
+        )
+        return [_to_contact(row) for row in found]
+
     def put_contact(self, contact: Contact) -> None:
         self._tx.insert("contact", [_columns(contact)], on_conflict="(contact_id) do nothing")
 
