@@ -36,6 +36,7 @@ from compuerta.services.records import (
     Payment,
     Recharge,
     RechargeInstant,
+    Warned,
 )
 
 Row = TypeVar("Row")
@@ -76,6 +77,7 @@ class Books:
     cases: tuple[Case, ...] = ()
     adjustments: tuple[Adjustment, ...] = ()
     billed_by: Mapping[int, BilledBy] = field(default_factory=dict)  # by account
+    warnings: tuple[Warned, ...] = ()
     policies: Mapping[int, Policy] = field(default_factory=dict)  # by account
 
 
@@ -137,6 +139,9 @@ class View:
         self.cases = {each.case_id for each in books.cases}
         self.cases_of = grouped(books.cases, lambda each: each.account_id)
         self.postings_of = grouped(books.postings, lambda each: each.cause_id)
+        self.postings_by_account = grouped(books.postings, lambda each: each.account_id)
+        self.charges_of = grouped(books.charges, lambda each: each.account_id)
+        self.warnings_of = grouped(books.warnings, lambda each: each.account_id)
         self.instructions_of = grouped(books.instructions, lambda each: each.meter_id)
         self.holds_of = grouped(books.holds, lambda each: each.meter_id)
         self.fact = {each.meter_no: each for each in world.meters or ()}

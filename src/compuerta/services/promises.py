@@ -25,6 +25,7 @@ from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
 from compuerta.services import promises_supply as supply
+from compuerta.services import promises_warnings as warnings
 from compuerta.services.facts import Books, MeterFact, ProviderFact, Purchase, View, World, grouped, unless
 from compuerta.services.records import Holdings, Instant, Payment, PaymentVerdict
 
@@ -470,7 +471,7 @@ def _t2_settled(view: View) -> Iterator[str | None]:
 _ALWAYS: Mapping[str, _Check] = MappingProxyType(
     {
         "M1": _m1, "M2": _m2, "M3": _m3, "M4": _m4, "M5": _m5,
-        "D1": _d1, "D2": _d2, "D3": _d3, "S1": supply.s1, "S3": supply.s3, "S4": supply.s4, "T2": _t2,
+        "D1": _d1, "D2": _d2, "D3": _d3, "S1": supply.s1, "S3": supply.s3, "S4": supply.s4, "T2": _t2, "W1": warnings.w1,
     }
 )  # fmt: skip
 _SETTLED: Mapping[str, _Check] = MappingProxyType(

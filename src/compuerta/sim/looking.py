@@ -46,7 +46,7 @@ class Inspector:
         unheard = [
             tables.meters[each.meter_id].meter_no
             for each in tables.snapshots.values()
-            if each.heard_at is None or each.heard_at < since
+            if each.meter_id in tables.account_of_meter and (each.heard_at is None or each.heard_at < since)
         ]
         _raise_if([f"S1: meter {meter_no} can be reached, and is not heard" for meter_no in unheard])
 
@@ -88,6 +88,7 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         adjustments=tuple(tables.adjustments.values()),
         billed_by=store.billed_by(now=now),
         emergencies=tuple(tables.emergencies.values()),
+        warnings=tuple(tables.warnings),
         policies={key: tables.policy_of(account) for key, account in tables.accounts.items()},
     )
 

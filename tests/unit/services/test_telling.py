@@ -223,9 +223,9 @@ def test_a_warning_says_when_the_balance_will_be_used_up() -> None:
         told(store, home, at=NOON + hour * HOUR, energy_wh=500 * hour)
 
     # 26.5 fen an hour, so that 1,999 last for 75 hours: Wednesday noon and three days.
-    (message,) = warn(store, replace(a_warning(home), at=NOON + 71 * HOUR), now=NOON + 71 * HOUR)
+    messages = warn(store, replace(a_warning(home), at=NOON + 71 * HOUR), now=NOON + 71 * HOUR)
 
-    assert "Se agota: hacia el sábado 14:00" in message.body
+    assert "Se agota: hacia el sábado 14:00" in messages[-1].body
 
 
 def test_an_alarm_goes_to_staff_who_wants_alarms_and_to_no_resident() -> None:

@@ -21,6 +21,7 @@ from compuerta.services.records import (
     Instant,
     Recharge,
     RechargeInstant,
+    Warned,
 )
 
 Record = TypeVar("Record")
@@ -56,6 +57,10 @@ _POLICIES = """
 select a.account_id, o.policy::text as o_policy, z.policy::text as z_policy, a.policy::text as a_policy
 from account a join site z using (site_id) join organisation o on o.organisation_id = a.organisation_id
 order by a.account_id
+"""
+_WARNINGS = """
+select account_id, level, value, balance_minor, at, zero_at from warning
+where level is not null order by account_id, at, level
 """
 _CASES = "select account_id, case_id, kind, detail, opened_at from case_file order by account_id, case_id"
 
@@ -103,6 +108,7 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
         emergencies=all_of(
             "select * from emergency_credit order by account_id, taken_at", lambda row: EmergencyCredit(**row)
         ),
+        warnings=all_of(_WARNINGS, lambda row: Warned(**row)),
         policies=dict(all_of(_POLICIES, _policy)),
         cases=all_of(_CASES, lambda row: Case(**row)),
     )
