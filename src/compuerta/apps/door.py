@@ -23,7 +23,7 @@ from compuerta import __version__
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.api import edge, machines, manual, operations, supply
+from compuerta.apps.api import alarms, edge, machines, manual, moves, operations, supply
 from compuerta.apps.api.notices import NoticeDoor, NoticesFirst
 from compuerta.apps.beats import beat_on
 from compuerta.apps.config import Settings
@@ -88,7 +88,7 @@ def machines_door(
     )
     app.state.desk = desk  # where `callers.needs` looks keys up
     with_desk = machines.Machines(desk=desk, providers=providers, talk=talk)
-    for room in (machines, supply, operations):
+    for room in (machines, supply, operations, alarms, moves):
         app.include_router(room.router_for(with_desk))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)

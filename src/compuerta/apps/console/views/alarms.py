@@ -87,7 +87,7 @@ def acknowledge(request: HttpRequest, person: Person, alarm_id: UUID) -> HttpRes
             now=wiring.now(),
         )
 
-    _require(person, _alarm(person, alarm_id))
+    _require(person, alarm_id)
     return _acted(request, person, act, why="", back=redirect(_back(request, alarm_id)))
 
 
@@ -95,7 +95,7 @@ def acknowledge(request: HttpRequest, person: Person, alarm_id: UUID) -> HttpRes
 @for_people
 def close(request: HttpRequest, person: Person, alarm_id: UUID) -> HttpResponse:
     """Close an alarm with what was found."""
-    _require(person, _alarm(person, alarm_id))
+    _require(person, alarm_id)
     audit_id, found = act_id_of(request), request.POST.get("outcome", "")
     if found not in {each.value for each in AlarmOutcome}:
         messages.error(request, _("Choose what was found."))
@@ -119,7 +119,7 @@ def close(request: HttpRequest, person: Person, alarm_id: UUID) -> HttpResponse:
 @for_people
 def add_photo(request: HttpRequest, person: Person, alarm_id: UUID) -> HttpResponse:
     """Keep a photo, as a phone takes it."""
-    _require(person, _alarm(person, alarm_id))
+    _require(person, alarm_id)
     photo_id, sent = act_id_of(request), request.FILES.get("photo")
     # One byte more than may be kept: the refusal is the use case's, and nobody fills memory before it.
     content = b"" if sent is None or isinstance(sent, list) else sent.read(PHOTO_BYTES_MAX + 1)
@@ -161,6 +161,8 @@ def maintenance(request: HttpRequest, person: Person) -> HttpResponse:
     """Show maintenance windows and the form of a new one; announce it when the form comes back."""
     if request.method != "POST":
         return _maintenance(request, person)
+    if not person.may(Right.ALARMS):
+        raise PermissionDenied
     try:
         window = _window(request, person)
         place = _place(person, window)
@@ -181,6 +183,8 @@ def maintenance(request: HttpRequest, person: Person) -> HttpResponse:
 @for_people
 def cancel_maintenance(request: HttpRequest, person: Person, window_id: UUID) -> HttpResponse:
     """Take a maintenance window back."""
+    if not person.may(Right.ALARMS):
+        raise PermissionDenied
     found = [
         each
         for each in alarm_reads.windows(person.organisation_id, now=wiring.now())
@@ -284,8 +288,8 @@ def _may(person: Person, alarm: MeterAlarmRow) -> bool:
     return person.may(Right.ALARMS, alarm.where(person.organisation_id))
 
 
-def _require(person: Person, alarm: MeterAlarmRow) -> None:
-    if not _may(person, alarm):
+def _require(person: Person, alarm_id: UUID) -> None:
+    if not person.may(Right.ALARMS) or not _may(person, _alarm(person, alarm_id)):
         raise PermissionDenied
 
 

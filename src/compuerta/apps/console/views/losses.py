@@ -98,6 +98,8 @@ def page(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 @for_people
 def feed(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
     """Write down which meters hang behind a feeder."""
+    if not person.may(Right.ALARMS):
+        raise PermissionDenied
     feeder = _feeder(person, meter_id)
     if not _may(person, feeder):
         raise PermissionDenied
@@ -121,6 +123,8 @@ def feed(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
 
 
 def _install(request: HttpRequest, person: Person) -> HttpResponse:
+    if not person.may(Right.ALARMS):
+        raise PermissionDenied
     typed = {
         name: request.POST.get(name, "").strip() for name in ("meter", "site", "name", "building", "why")
     }
