@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -26,11 +26,10 @@ A_DAY_S = 86_400  # between two polls: within this test none comes but the first
 LOOK_S = 0.05
 
 
-def a_home(url: str) -> town.Home:
-    [home, *_] = (each for each in town.plan() if each.road is RoadKind.MOBILE_4G)
+def two_homes(url: str) -> tuple[town.Home, ...]:
+    homes = [each for each in town.plan() if each.road is RoadKind.MOBILE_4G][:2]
     with closing_store(url) as store:
-        built = town.build(store, (home,), bus_paths={}, now=datetime.now(UTC))
-    return built.homes[0]
+        return town.build(store, tuple(homes), bus_paths={}, now=datetime.now(UTC)).homes
 
 
 def the_settings(url: str, folder: Path, *, port: int) -> config.Settings:
@@ -42,40 +41,76 @@ def the_settings(url: str, folder: Path, *, port: int) -> config.Settings:
     return replace(config.settings(environment), database_url=url)
 
 
-async def until_known(url: str, what: str) -> None:
-    """Wait until a meter's last known state is so."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Street:
+    """Two homes whose meters dial in to one gateway."""
 
-    def is_so() -> bool:
-        with closing(psycopg.connect(url)) as connection:
-            row = connection.execute(f"select count(*) from meter_state where {what}").fetchone()
-        return row is not None and row[0] == 1
+    url: str
+    given: config.Settings
+    homes: tuple[town.Home, ...]
+    world: World
+    port: int
 
-    async with asyncio.timeout(PATIENCE_S):
-        while not await asyncio.to_thread(is_so):  # noqa: ASYNC110 rows tell nobody that they changed
-            await asyncio.sleep(LOOK_S)
+    def a_meter(self, home: town.Home) -> VirtualMeter:
+        setup = MeterSetup(meter_no=home.meter_no, customer_no=home.meter_no, balance_minor=5_000)
+        keys = wiring.keys(self.given)
+        return VirtualMeter(setup, now_ms=self.world.now_ms(), esam=keys, chance=Random(1))
+
+    def a_modem(self, home: town.Home, *meters: VirtualMeter) -> Modem:
+        plan = DialPlan(host="127.0.0.1", port=self.port, redial_s_min=0.05, redial_s_max=0.1)
+        modem = Modem(meters, endpoint_id=home.endpoint_id, plan=plan, world=self.world, chance=Random(1))
+        modem.start()
+        return modem
+
+    async def until(self, home: town.Home, what: str) -> datetime:
+        """Wait until the last that is known of a home's meter is so; returns when it was read."""
+
+        def read_at() -> datetime | None:
+            query = "select s.read_at from meter_state s join meter m using (meter_id) where m.meter_no = %s"
+            with closing(psycopg.connect(self.url)) as connection:
+                row = connection.execute(f"{query} and {what}", (home.meter_no,)).fetchone()
+            return None if row is None else row[0]
+
+        async with asyncio.timeout(PATIENCE_S):
+            while (at := await asyncio.to_thread(read_at)) is None:  # noqa: ASYNC110 rows tell nobody
+                await asyncio.sleep(LOOK_S)
+        return at
 
 
-def test_a_push_wakes_a_poll(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "HINTED_POLL_MS", 200)  # the first reading was just now
-    home = a_home(postgres_url)
+@pytest.fixture
+def street(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Street:
+    monkeypatch.setattr(polling, "HINTED_POLL_MS", 200)  # the first readings were just now
     [port] = free_ports(0)
-    given = the_settings(postgres_url, tmp_path, port=port)
-    world = World(started_at=datetime.now(UTC))
-    setup = MeterSetup(meter_no=home.meter_no, customer_no=home.meter_no, balance_minor=5_000)
-    meter = VirtualMeter(setup, now_ms=world.now_ms(), esam=wiring.keys(given), chance=Random(1))
-    plan = DialPlan(host="127.0.0.1", port=port, redial_s_min=0.05, redial_s_max=0.1)
+    return Street(
+        url=postgres_url,
+        given=the_settings(postgres_url, tmp_path, port=port),
+        homes=two_homes(postgres_url),
+        world=World(started_at=datetime.now(UTC)),
+        port=port,
+    )
+
+
+def test_a_push_wakes_a_poll_of_the_meter_that_spoke_and_of_no_other(street: Street) -> None:
+    home, neighbour = street.homes
 
     async def scene() -> None:
-        gateway = asyncio.create_task(Gateway(given).run())
-        modem = Modem([meter], endpoint_id=home.endpoint_id, plan=plan, world=world, chance=Random(1))
-        modem.start()
-        fleet = Fleet({"modem": modem}, world=world)
-        await until_known(postgres_url, "counts ->> 'cover' = '0'")
+        gateway = asyncio.create_task(Gateway(street.given).run())
+        stranger = street.a_meter(neighbour)  # behind the modem of the other home
+        modems = [
+            street.a_modem(home, street.a_meter(home), stranger),
+            street.a_modem(neighbour, street.a_meter(neighbour)),
+        ]
+        fleet = Fleet({"modem": modems[0]}, world=street.world)
+        await street.until(home, "s.counts ->> 'cover' = '0'")
+        first_at = await street.until(neighbour, "s.counts ->> 'cover' = '0'")
 
-        fleet.obey({"order": "set_cover", "meter_no": meter.meter_no, "open": True})
-        await until_known(postgres_url, "counts ->> 'cover' = '1' and 'cover_open' = any(flags)")
+        fleet.obey({"order": "set_cover", "meter_no": stranger.meter_no, "open": True})
+        fleet.obey({"order": "set_cover", "meter_no": home.meter_no, "open": True})
+        await street.until(home, "s.counts ->> 'cover' = '1' and 'cover_open' = any(s.flags)")
 
-        await modem.shut()
+        assert await street.until(neighbour, "true") == first_at
+        for modem in modems:
+            await modem.shut()
         gateway.cancel()
         await asyncio.gather(gateway, return_exceptions=True)
 
