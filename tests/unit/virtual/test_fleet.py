@@ -406,6 +406,7 @@ def test_a_fleet_is_made_of_its_file() -> None:
         {"meter_no": "1", "bus": "house-1", "balance_minor": "much"},
         {"meter_no": "1", "bus": "house-1", "limits": {"alarm_3_minor": 1}},
         {"meter_no": "1", "bus": "house-1", "load": {}},
+        {"meter_no": "1", "bus": "house-1", "phases": 2},
         {"meter_no": "1", "bus": "house-1", "layout": "new"},
         {"meter_no": "1", "bus": "house-2"},
         {"meter_no": "1"},

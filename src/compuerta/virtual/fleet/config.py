@@ -120,6 +120,8 @@ def setup_from(entry: Mapping[str, Json], *, zone_ms: int, chance: Random) -> Me
                 changes[name] = {int(level): str(word) for level, word in mapping(value, name).items()}
             case "relay_levels":
                 changes[name] = frozenset(wholes(value, name))
+            case "phases" if value not in (1, 3):
+                raise FieldMalformed("phases must be 1 or 3")
             case _ if name not in _ELSEWHERE:
                 changes[name] = value
     if "meter_no" not in entry:
