@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -42,6 +42,7 @@ class Console:
     database_url: str
     flats: list[Flat]
     other: Flat
+    routes: dict[str, str]  # of all screens, by name
 
     def rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """What a query finds, seen from outside."""
@@ -49,11 +50,22 @@ class Console:
             found = connection.execute(statement, values)
             return found.fetchall() if found.description else []
 
+    def furnish(self, statement: str, values: dict[str, int]) -> list[tuple[object, ...]]:
+        """Write rows that no use case of a test writes, and return what was asked back."""
+        with closing(psycopg.connect(self.database_url, autocommit=True)) as connection:
+            return connection.execute(statement, values).fetchall()
+
 
 @pytest.fixture(scope="session")
 def console(postgres_server: str, worker_id: str) -> Iterator[Console]:
     """One console per test process; each test has a flat of its own."""
-    name = f"console_{worker_id}"
+    with a_console(postgres_server, f"console_{worker_id}") as console:
+        yield console
+
+
+@contextmanager
+def a_console(postgres_server: str, name: str) -> Iterator[Console]:
+    """Serve a console on a database of this name."""
     with closing(psycopg.connect(postgres_server, autocommit=True)) as connection:
         connection.execute(f"drop database if exists {name} with (force)")
         connection.execute(f"create database {name}")
@@ -78,6 +90,7 @@ def console(postgres_server: str, worker_id: str) -> Iterator[Console]:
                 database_url=database_url,
                 flats=[_flat(each) for each in building["flats"]],
                 other=_flat(building["other"]),
+                routes=building["routes"],
             )
         finally:
             process.terminate()

@@ -12,6 +12,7 @@ from random import Random
 import django
 import uvicorn
 from django.core.management import call_command
+from django.urls import URLPattern
 from tests.browser.building import a_building
 from tests.unit.payments.wechat_side import a_cheap_pair
 
@@ -90,10 +91,11 @@ def main(port: int) -> None:
 
 
 def routes() -> dict[str, str]:
-    """Return the routes of all screens, by name; those without one are redirections and the list of sign-ins."""
+    """Return the routes of all screens, by name; what has none redirects, or is the list of sign-ins."""
     from compuerta.apps.console.urls import urlpatterns
 
-    return {each.name: str(each.pattern) for each in urlpatterns if getattr(each, "name", None)}
+    named = [each for each in urlpatterns if isinstance(each, URLPattern) and each.name]
+    return {str(each.name): str(each.pattern) for each in named}
 
 
 if __name__ == "__main__":

@@ -85,6 +85,9 @@ class Client:
     def post(self, path: str, **more: Any) -> httpx.Response:
         return self.wait(self._request("POST", path, **more))
 
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self.wait(self._request(method, path, **more))
+
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE_S)
 

@@ -65,17 +65,21 @@ class Person:
     def may_switch(self) -> bool:
         return self.may(Right.SWITCH)
 
+    # A tariff is the whole organisation's, whatever site its accounts are in.
     @property
     def may_draft(self) -> bool:
-        return self.may(Right.DRAFT_TARIFF)
+        return self._may_everywhere(Right.DRAFT_TARIFF)
 
     @property
     def may_approve(self) -> bool:
-        return self.may(Right.APPROVE_TARIFF)
+        return self._may_everywhere(Right.APPROVE_TARIFF)
 
     @property
     def may_assign(self) -> bool:
-        return self.may(Right.ASSIGN_TARIFF)
+        return self._may_everywhere(Right.ASSIGN_TARIFF)
+
+    def _may_everywhere(self, right: Right) -> bool:
+        return self.may(right, Place(organisation_id=self.organisation_id))
 
 
 def for_people(

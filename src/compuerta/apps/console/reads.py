@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 
 from compuerta.adapters.postgres.walls import PUT_UP
 from compuerta.apps import walls
+from compuerta.domain.access import Place
 from compuerta.domain.money import MINOR_DIGITS
 
 # Meters speak every minute or so; one that said nothing for this long is silent, whatever it said last.
@@ -64,6 +65,12 @@ class MeterRow:
     road_alive: bool | None
     held_by: str | None
     held_why: str | None
+    site_id: int | None
+    building: str | None
+
+    def within(self, organisation_id: int) -> Place:
+        """Return where it is; one that measures for nobody is in no site."""
+        return Place(organisation_id=organisation_id, site_id=self.site_id, building=self.building)
 
     @property
     def reported(self) -> str:
@@ -103,7 +110,7 @@ select
         as low_minor,
     t.relay, t.wanted_closed, t.wanted_reason, t.energy_wh, t.power_w, t.flags, t.read_at, t.heard_at,
     coalesce(t.heard_at < %(silent_since)s, true) as silent,
-    e.alive as road_alive, h.owner as held_by, h.note as held_why
+    e.alive as road_alive, h.owner as held_by, h.note as held_why, a.site_id, p.building
 from meter m
 join meter_state t on t.meter_id = m.meter_id
 left join installation i on i.meter_id = m.meter_id and i.ended_at is null

@@ -58,6 +58,8 @@ def page(request: HttpRequest, person: Person, tariff_id: int, version_no: int) 
 @for_people
 def checked(request: HttpRequest, person: Person, tariff_id: int, version_no: int) -> HttpResponse:
     """Tell what is wrong with a document and, where nothing is, what a month costs by it; keeps nothing."""
+    if not person.may_draft:
+        raise PermissionDenied
     draft, sent = one(person, tariff_id, version_no), _sent(request)
     tariff, faults = _read(sent.get("document"))
     answer: dict[str, object] = {"faults": _told(faults)}

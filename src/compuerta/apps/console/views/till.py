@@ -17,6 +17,7 @@ from compuerta.apps.console.reads import MeterRow
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.selling import Sale, sell
 from compuerta.apps.console.views.meters import act_id_of, one
+from compuerta.domain.access import Right
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.money import format_minor
 
@@ -29,7 +30,11 @@ def find(request: HttpRequest, person: Person) -> HttpResponse:
     _require_cashier(person)
     words = request.GET.get("words", "").strip()[:64]
     found = reads.meters(person.organisation_id, now=wiring.now(), words=words) if words else []
-    sellable = [meter for meter in found if meter.account_id is not None]
+    sellable = [
+        meter
+        for meter in found
+        if meter.account_id is not None and person.may(Right.SELL, meter.within(person.organisation_id))
+    ]
     context = {"words": words, "meters": sellable[:FOUND_MAX], "more": len(sellable) > FOUND_MAX}
     if request.headers.get("HX-Request"):
         return render(request, "console/_till_found.html", context)
@@ -88,6 +93,8 @@ def _customer(person: Person, meter_id: int) -> MeterRow:
     meter = one(person, meter_id)
     if meter.account_id is None or meter.currency is None:
         raise Http404
+    if not person.may(Right.SELL, meter.within(person.organisation_id)):
+        raise PermissionDenied
     return meter
 
 

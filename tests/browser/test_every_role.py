@@ -1,0 +1,294 @@
+"""Every screen with every role: the table below says who may; a screen that it does not name fails.
+
+To add a screen: write the name of its URL and what it asks for. `Ask(get=..., post=...)` where looking and
+changing ask for different things; None = there is no such method.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from tests.browser.conftest import Console, a_console
+from tests.browser.served import PASSWORD
+
+from compuerta.domain.access import USUAL, Right, Role
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
+PUBLIC, SIGNED_IN = "public", "signed in"
+Needed = Right | tuple[Right, ...] | str | None  # several rights: any of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a screen asks of whoever looks at it, and of whoever sends it a form."""
+
+    get: Needed = None
+    post: Needed = None
+
+
+LOOK = Ask(get=Right.SEE)
+GRANT = Ask(post=Right.GRANT)
+ALARMS = Ask(post=Right.ALARMS)
+SELL = Ask(get=Right.SELL)
+OPERATIONS = (Right.PROPOSE_MASS, Right.APPROVE_MASS, Right.AUDIT)
+PAY = Ask(get=PUBLIC)
+ASKED: Mapping[str, Ask] = {
+    "dashboard": LOOK,
+    "dashboard_live": LOOK,
+    "sign_in": Ask(get=PUBLIC),
+    "speak": Ask(post=PUBLIC),
+    "board": LOOK,
+    "operations": Ask(get=OPERATIONS),
+    "operation_new": Ask(get=Right.PROPOSE_MASS, post=Right.PROPOSE_MASS),
+    "operation": Ask(get=OPERATIONS),
+    "operation_live": Ask(get=OPERATIONS),
+    "operation_act approve": Ask(post=Right.APPROVE_MASS),
+    "operation_act withdraw": Ask(post=(Right.PROPOSE_MASS, Right.APPROVE_MASS)),
+    "meters": LOOK,
+    "meter": LOOK,
+    "meter_live": LOOK,
+    "meter_hold administrator": Ask(post=Right.SWITCH),
+    "meter_hold safety": Ask(post=Right.LOCK),
+    "meter_hold protected": Ask(post=Right.PROTECT),
+    "meter_lift administrator": Ask(post=Right.SWITCH),
+    "meter_lift safety": Ask(post=Right.LOCK),
+    "meter_emergency": Ask(post=Right.SWITCH),
+    "move_new out": Ask(get=Right.MOVE, post=Right.MOVE),
+    "move_new in": Ask(get=Right.MOVE, post=Right.MOVE),
+    "move_new swap": Ask(get=Right.EXCHANGE, post=Right.EXCHANGE),
+    "move": Ask(get=(Right.MOVE, Right.EXCHANGE, Right.SEE_MONEY)),
+    "meter_tariff": Ask(get=Right.SEE, post=Right.ASSIGN_TARIFF),
+    "charge": LOOK,
+    "alarms": LOOK,
+    "maintenance": Ask(get=Right.SEE, post=Right.ALARMS),
+    "maintenance_cancel": ALARMS,
+    "alarm": LOOK,
+    "alarm_acknowledge": ALARMS,
+    "alarm_close": ALARMS,
+    "alarm_photos": ALARMS,
+    "alarm_photo": LOOK,
+    "losses": LOOK,
+    "loss_map": LOOK,
+    "loss_feed": ALARMS,
+    "till": SELL,
+    "till_sale": Ask(get=Right.SELL, post=Right.SELL),
+    "till_quote": SELL,
+    "till_receipt": SELL,
+    "till_receipt_live": SELL,
+    "tariffs": LOOK,
+    "tariff_new": Ask(post=Right.DRAFT_TARIFF),
+    "tariff_move": Ask(get=Right.ASSIGN_TARIFF, post=Right.ASSIGN_TARIFF),
+    "tariff_version": LOOK,
+    "tariff_edit": LOOK,
+    "tariff_check": Ask(post=Right.DRAFT_TARIFF),
+    "tariff_save": Ask(post=Right.DRAFT_TARIFF),
+    "tariff_replay": LOOK,
+    "tariff_decide propose": Ask(post=Right.DRAFT_TARIFF),
+    "tariff_decide approve": Ask(post=Right.APPROVE_TARIFF),
+    "tariff_decide tell": Ask(post=Right.APPROVE_TARIFF),
+    "stickers": LOOK,
+    "me": Ask(get=SIGNED_IN),
+    "me_act begin": Ask(post=SIGNED_IN),
+    "people": Ask(get=Right.GRANT),
+    "person_new": GRANT,
+    "grant_new": GRANT,
+    "grant_revoke": GRANT,
+    "role_define": GRANT,
+    "key_new": GRANT,
+    "key_revoke": GRANT,
+    "audit": Ask(get=Right.AUDIT),
+    "audit_file": Ask(get=Right.AUDIT),
+    "pay": Ask(get=PUBLIC),
+    "pay_cost": PAY,
+    "pay_day": PAY,
+    "pay_order": PAY,
+    "pay_status": PAY,
+    "pay_unknown": PAY,
+}
+NOBODY = "nobody"
+PEOPLE = {
+    **{role.value: USUAL[role.value] for role in Role},
+    "guest": frozenset({Right.SEE, Right.SEE_MONEY}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """A console with something at the end of every route."""
+
+    console: Console
+    values: Mapping[str, object]
+    windows: Mapping[str, httpx.Client]  # by who is signed in
+
+    def address(self, name: str) -> str:
+        """Return where a screen is, with a verb where the table names one."""
+        route, _space, verb = name.partition(" ")
+        values = {**self.values, "verb": verb, "kind": verb}
+        return "/" + re.sub(r"<\w+:(\w+)>", lambda found: str(values[found[1]]), self.console.routes[route])
+
+    def form(self, name: str, window: httpx.Client) -> dict[str, str]:
+        _route, _space, verb = name.partition(" ")
+        return {
+            "csrfmiddlewaretoken": window.cookies.get("csrftoken", ""),
+            "act_id": str(uuid4()),
+            "why": "",
+            "kind": verb,
+        }
+
+
+_FURNISH = """
+with alarm as (
+    insert into meter_alarm (meter_id, alarm_id, organisation_id, account_id, kind, severity, detail,
+        raised_at, last_at)
+    select m.meter_id, gen_random_uuid(), m.organisation_id, %(account_id)s, 'cover_open', 'danger', '',
+        now(), now() from meter m where m.meter_id = %(meter_id)s returning *
+), photo as (
+    insert into alarm_photo select meter_id, alarm_id, gen_random_uuid(), 'image/png', 'x', 'ana', now()
+    from alarm returning *
+), "window" as (
+    insert into maintenance_window (window_id, organisation_id, starts_at, ends_at, who, why)
+    select gen_random_uuid(), organisation_id, now(), now() + interval '1 hour', 'ana', 'works' from alarm
+    returning *
+), operation as (
+    insert into mass_operation (operation_id, organisation_id, kind, hold, state, why, errors_max, undo_min,
+        proposed_by, proposed_at)
+    select gen_random_uuid(), organisation_id, 'hold', 'administrator', 'proposed', 'works', 0, 0, 'ana',
+        now() from alarm returning *
+), item as (
+    insert into mass_item (operation_id, account_id, wave, state)
+    select operation_id, %(account_id)s, 1, 'waiting' from operation
+), moved as (
+    insert into move (organisation_id, move_id, kind, at, closed_account_id, opened_account_id, old_meter_id,
+        settled, who, why)
+    select organisation_id, gen_random_uuid(), 'out', now(), %(account_id)s, %(account_id)s, meter_id,
+        '{"rest_minor": 0}', 'ana', 'moves away' from alarm returning *
+), made as (
+    insert into api_key (key_hash, organisation_id, name, created_at)
+    select 'x', organisation_id, 'kiosk', now() from alarm returning *
+)
+select a.alarm_id, p.photo_id, w.window_id, o.operation_id, v.move_id, k.key_id, t.tariff_id,
+    (select charge_id from charge where account_id = %(account_id)s limit 1) as charge_id,
+    (select attempt_id from attempt where account_id = %(account_id)s limit 1) as attempt_id,
+    (select grant_id from role_grant where user_name = 'auditor') as grant_id
+from alarm a, photo p, "window" w, operation o, moved v, made k,
+    (select tariff_id from account where account_id = %(account_id)s) t
+"""
+
+
+@pytest.fixture(scope="module")
+def house(postgres_server: str, worker_id: str) -> Iterator[House]:
+    """A console of this module's own: what is tried here must not disturb anybody."""
+    with a_console(postgres_server, f"every_role_{worker_id}") as console:
+        flat = next(flat for flat in console.flats if flat.platform)
+        ids = {"meter_id": flat.meter_id, "account_id": flat.account_id}
+        names = ("alarm_id", "photo_id", "window_id", "operation_id", "move_id", "key_id", "tariff_id",
+                 "charge_id", "attempt_id", "grant_id")  # fmt: skip
+        (found,) = console.furnish(_FURNISH, ids)
+        values = {**ids, **dict(zip(names, found, strict=True))}
+        values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20"}
+        windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
+        yield House(console=console, values=values, windows=windows)
+        for window in windows.values():
+            window.close()
+
+
+def a_window(console: Console, name: str) -> httpx.Client:
+    """Return a browser without a face, in which somebody is signed in."""
+    window = httpx.Client(base_url=console.address, timeout=20)
+    window.get("/sign-in")
+    if name != NOBODY:
+        sent = {"csrfmiddlewaretoken": window.cookies["csrftoken"], "username": name, "password": PASSWORD}
+        assert window.post("/sign-in", data=sent).status_code == 302, name
+    return window
+
+
+def is_enough(name: str, needed: Needed) -> bool:
+    if needed == PUBLIC:
+        return True
+    if name == NOBODY or needed is None:
+        return False
+    if needed == SIGNED_IN:
+        return True
+    wanted = needed if isinstance(needed, tuple) else (needed,)
+    return any(right in PEOPLE[name] for right in wanted)
+
+
+def is_turned_away(answer: httpx.Response, name: str) -> bool:
+    """Tell whether somebody got nothing: a page that says so, or the way to sign in."""
+    if name == NOBODY:
+        return answer.status_code == 302 and answer.headers["location"].startswith("/sign-in?")
+    return answer.status_code == 403
+
+
+def test_every_screen_is_in_the_table(house: House) -> None:
+    assert {name.split()[0] for name in ASKED} == house.console.routes.keys()
+
+
+@pytest.mark.parametrize("name", [*PEOPLE, NOBODY])
+def test_who_looks_sees_what_their_rights_say_and_nothing_else(house: House, name: str) -> None:
+    wrong = []
+    for screen, ask in ASKED.items():
+        if ask.get is None:
+            continue
+        answer = house.windows[name].get(house.address(screen))
+        if is_turned_away(answer, name) == is_enough(name, ask.get) or answer.status_code >= 500:
+            wrong.append((screen, answer.status_code, answer.headers.get("location")))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", [*PEOPLE, NOBODY])
+def test_who_changes_something_may(house: House, name: str) -> None:
+    wrong, window = [], house.windows[name]
+    for screen, ask in ASKED.items():
+        if ask.post is None or (ask.post == PUBLIC):
+            continue
+        answer = window.post(house.address(screen), data=house.form(screen, window))
+        if is_turned_away(answer, name) == is_enough(name, ask.post) or answer.status_code >= 500:
+            wrong.append((screen, answer.status_code, answer.headers.get("location")))
+
+    assert wrong == []
+
+
+def test_a_form_from_another_site_is_refused_on_every_screen(house: House) -> None:
+    window = house.windows[Role.OWNER.value]
+
+    taken = [
+        screen
+        for screen, ask in ASKED.items()
+        if ask.post is not None and window.post(house.address(screen), data={}).status_code != 403
+    ]
+
+    assert taken == []
+
+
+def test_the_list_of_all_sign_ins_is_the_operators_alone(house: House) -> None:
+    for name in (*PEOPLE, NOBODY):
+        answer = house.windows[name].get("/admin/auth/user/")
+
+        assert answer.status_code in (302, 403), name
+
+
+def test_what_belongs_to_another_organisation_is_not_there(house: House) -> None:
+    other = house.console.other
+    addresses = {
+        "meter": f"/meters/{other.meter_id}/",
+        "till": f"/till/{other.meter_id}/",
+        "live": f"/meters/{other.meter_id}/live",
+        "tariff": f"/meters/{other.meter_id}/tariff",
+    }
+
+    found = {what: house.windows["owner"].get(address).status_code for what, address in addresses.items()}
+
+    assert set(found.values()) == {404}
+
+
+def test_an_unknown_id_tells_nothing(house: House) -> None:
+    window = house.windows["owner"]
+
+    for address in (f"/alarms/{UUID(int=1)}/", f"/operations/{UUID(int=1)}/", "/meters/999999/"):
+        assert window.get(address).status_code == 404
