@@ -2,6 +2,7 @@
 
 /notices/{provider}   payment providers
 /api/v1/...           machines (OpenAPI at /api/openapi.json, to read at /api/docs)
+/receipts, /no-more   carriers of our words, and people who want no more of them
 /healthz, /metrics    those who watch over us
 /                     people: the console, the till, residents' pay pages
 """
@@ -23,11 +24,13 @@ from compuerta import __version__
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.api import alarms, edge, machines, manual, moves, operations, supply
+from compuerta.apps.api import alarms, contacts, edge, machines, manual, moves, operations, supply
 from compuerta.apps.api.notices import NoticeDoor, NoticesFirst
 from compuerta.apps.beats import beat_on
+from compuerta.apps.channels import CHANNELS_FILE, channels_in
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
+from compuerta.apps.replies import add_replies
 from compuerta.apps.selling import Talk
 from compuerta.services.payment_ports import PaymentProvider, Presentation
 
@@ -54,6 +57,7 @@ def app_for(given: Settings) -> FastAPI:
 
     desk = Desk(wiring.database_url(given))
     app = machines_door(desk, wiring.providers(), talk=talk, hang_up=client.aclose)
+    add_replies(app, desk, channels_in(given.data_dir / CHANNELS_FILE, client=client), given)
     _add_console(app, given)
     return app
 
@@ -88,7 +92,7 @@ def machines_door(
     )
     app.state.desk = desk  # where `callers.needs` looks keys up
     with_desk = machines.Machines(desk=desk, providers=providers, talk=talk)
-    for room in (machines, supply, operations, alarms, moves):
+    for room in (machines, supply, operations, alarms, moves, contacts):
         app.include_router(room.router_for(with_desk))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)

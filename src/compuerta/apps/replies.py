@@ -28,6 +28,7 @@ from compuerta.services.acting import Actor
 
 log = structlog.get_logger()
 
+RECEIPTS_BYTES_MAX = 256 * 1024  # a hundred receipts of a quarter KiB, and some to spare
 # Question, button, and what is said when it is done.
 _WORDS = {
     Language.ENGLISH: ("Shall we stop sending messages here?", "Stop", "You get no more messages here."),
@@ -45,7 +46,7 @@ button{{font:inherit;padding:.6rem 1.2rem}}</style></head>
 
 def add_replies(app: FastAPI, desk: Desk, channels: Channels, given: Settings) -> None:
     """Add the routes for what comes back after letters."""
-    app.add_middleware(edge.BoundedBodies, path="/receipts/")
+    app.add_middleware(edge.BoundedBodies, path="/receipts/", bytes_max=RECEIPTS_BYTES_MAX)
     app.add_middleware(edge.BoundedBodies, path="/no-more/")
 
     @app.post("/receipts/{name}/{token}", include_in_schema=False)

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from compuerta.adapters.notify.answers import asked, object_in, senseless, told
+from compuerta.adapters.notify.answers import asked, object_in, plain, senseless, told
 from compuerta.domain.address import AddressFaulty, require_address
 from compuerta.domain.contact import Channel
 from compuerta.services.notifier_port import Letter, Sent, Verdict
@@ -112,7 +112,7 @@ def receipts_in(body: bytes, *, now: datetime) -> list[Receipt]:
     return [
         Receipt(
             channel=Channel.SMS,
-            provider_id=str(each["biz_id"]),
+            provider_id=plain(each["biz_id"]),
             message_id=_uuid(each.get("out_id")),
             delivered=each.get("success") is True,
             at=now,
@@ -158,7 +158,7 @@ def _verdict(response: HttpResponse) -> Sent:
     if answer is None or not isinstance(code, str):
         return senseless(response)
     if code == "OK":
-        return Sent(verdict=Verdict.ACCEPTED, provider_id=str(answer.get("BizId", "")), detail="OK")
+        return Sent(verdict=Verdict.ACCEPTED, provider_id=plain(answer.get("BizId", "")), detail="OK")
     detail = told(code, answer.get("Message", ""))
     if code in _OF_THE_LETTER:
         return Sent(verdict=_OF_THE_LETTER[code], detail=detail)

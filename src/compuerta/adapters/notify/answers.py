@@ -46,4 +46,10 @@ def object_in(response: HttpResponse) -> Mapping[str, object] | None:
 
 def told(code: object, words: object) -> str:
     """Return a carrier's code and words as people may read them later: on one line, and short."""
-    return " ".join(f"{code}: {words}".split())[:DETAIL_CHARS_MAX]
+    return plain(" ".join(f"{code}: {words}".split()))
+
+
+def plain(text: object) -> str:
+    """Return a stranger's text as our rows can hold it: short, whole characters, and none that steer."""
+    whole = str(text)[:DETAIL_CHARS_MAX].encode("utf-8", errors="replace").decode("utf-8")
+    return "".join(letter for letter in whole if letter.isprintable())

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from compuerta.adapters.notify.answers import asked, object_in, senseless, told
+from compuerta.adapters.notify.answers import asked, object_in, plain, senseless, told
 from compuerta.services.notifier_port import Letter, Sent, Verdict
 from compuerta.services.payment_ports import Chance, HttpRequest, HttpResponse
 
@@ -127,7 +127,7 @@ class WechatTemplate:
 def _verdict(number: int, said: Mapping[str, object]) -> Sent:
     detail = told(number, said.get("errmsg", ""))
     if number == 0:
-        return Sent(verdict=Verdict.ACCEPTED, provider_id=str(said.get("msgid", "")), detail="OK")
+        return Sent(verdict=Verdict.ACCEPTED, provider_id=plain(said.get("msgid", "")), detail="OK")
     if number in _OF_THE_LETTER:
         return Sent(verdict=_OF_THE_LETTER[number], detail=detail)
     return Sent(verdict=Verdict.LATER, detail=detail, healthy=False)  # 45009: the day's limit; 48001; -1; ...

@@ -19,14 +19,16 @@ DETAIL_CHARS_MAX = 500
 class BoundedBodies:
     """This will refuse bodies below a path that are too large, or come too slowly."""
 
-    def __init__(self, app: ASGIApp, *, path: str) -> None:
+    def __init__(self, app: ASGIApp, *, path: str, bytes_max: int = BODY_BYTES_MAX) -> None:
         self._app = app
         self._path = path
+        self._bytes_max = bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with its body under watch."""
         if scope["type"] == "http" and scope["path"].startswith(self._path):
-            receive = _bounded(receive, until_s=asyncio.get_running_loop().time() + BODY_S_MAX)
+            until_s = asyncio.get_running_loop().time() + BODY_S_MAX
+            receive = _bounded(receive, until_s=until_s, bytes_max=self._bytes_max)
         await self._app(scope, receive, send)
 
 
@@ -37,7 +39,7 @@ def add_refusals(app: FastAPI) -> None:
     app.add_exception_handler(Unreachable, _unreachable)
 
 
-def _bounded(receive: Receive, *, until_s: float) -> Receive:
+def _bounded(receive: Receive, *, until_s: float, bytes_max: int) -> Receive:
     size, ended = 0, False
 
     async def bounded() -> Message:
@@ -50,8 +52,8 @@ def _bounded(receive: Receive, *, until_s: float) -> Receive:
         except TimeoutError as error:
             raise HTTPException(status.HTTP_408_REQUEST_TIMEOUT, "the body came too slowly") from error
         size += len(message.get("body", b""))
-        if size > BODY_BYTES_MAX:
-            raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"more than {BODY_BYTES_MAX} bytes")
+        if size > bytes_max:
+            raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"more than {bytes_max} bytes")
         ended = not message.get("more_body", False)
         return message
 
