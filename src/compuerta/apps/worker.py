@@ -38,6 +38,7 @@ SWEEP_S = 2.0
 WATCH_S = 20.0  # what only the clock shows is told about as soon as what meters tell
 STAND_S = 600.0  # a site's day ends at its own hour
 USE_S = 3_600.0  # what units used over days, and what was lost
+DECIDE_S = 3_600.0  # every supply is looked at anew: whoever crashed between two pages missed some
 BILL_S = 3_600.0  # what a head has not told by the end of a month comes in the hours after it
 
 
@@ -156,6 +157,13 @@ def _bill(store: PostgresStore, *, after: int, now: datetime) -> int | None:
     return bulk_bills.bill_some(store, after=after, until=now, now=now)
 
 
+def _decide(store: PostgresStore, *, after: int, now: datetime) -> int | None:
+    # Numpy takes its memory when it is first needed, and not when the house comes up.
+    from compuerta.adapters.postgres import bulk_supply
+
+    return bulk_supply.decide_page(store, after=after, now=now).after
+
+
 def _accept(store: Store, *, notices: Sequence[PaymentNotice]) -> None:
     vend.accept_payments(store, notices, now=wiring.now())
 
@@ -166,4 +174,5 @@ SWEEPS: Sequence[tuple[Sweep, float]] = (
     (watching.sweep_use, USE_S),
     (losses.sweep, USE_S),
     (_bill, BILL_S),
+    (_decide, DECIDE_S),
 )
