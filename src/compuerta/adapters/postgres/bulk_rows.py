@@ -59,6 +59,7 @@ select
     array_agg(coalesce(array_position(%(relays)s::text[], t.relay), 0)::bigint) as relay,
     array_agg(coalesce(t.power_w, %(none)s)) as power_w,
     array_agg(case
+        when t.differs_since is not null or t.wanted_kept then 0
         when t.wanted_closed and t.wanted_reason = %(in_credit)s then 1
         when not t.wanted_closed and t.wanted_reason = %(out_of_credit)s then 2
         else 0
