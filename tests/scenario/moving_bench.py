@@ -22,6 +22,7 @@ from tests.unit.services.town import (
 
 from compuerta.domain.ledger import MOVED
 from compuerta.domain.party import CreditAuthority
+from compuerta.domain.tariff.components import Tariff
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import moving_in, moving_out, promises, swapping
 from compuerta.services.acting import Actor
@@ -102,10 +103,13 @@ class Bench:
 
 
 def a_bench(
-    store: Store, books: Callable[[datetime], Books], *authorities: CreditAuthority, price: str = "0.5000"
+    store: Store,
+    books: Callable[[datetime], Books],
+    *authorities: CreditAuthority,
+    tariff: Tariff | None = None,
 ) -> Bench:
     """Build a home per credit authority, each with a tenant, and a till."""
-    town = a_town(store, authorities=authorities or (METER,), price_per_kwh=price)
+    town = a_town(store, authorities=authorities or (METER,), price_per_kwh="0.5000", tariff=tariff)
     with store.transaction() as tx:
         tx.add_provider_account(
             ProviderAccount(

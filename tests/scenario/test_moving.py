@@ -29,7 +29,8 @@ from compuerta.domain.ledger import DEPOSIT, FEE, HOUSE, OWED, cash
 from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import AttemptState
 from compuerta.domain.supply import HoldKind
-from compuerta.domain.tariff.components import Terms
+from compuerta.domain.tariff.components import Tariff, Terms
+from compuerta.domain.tariff.document import tariff_from
 from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import exchanging, holding, moving_in, moving_out, observe, swapping, vend
 from compuerta.services.acting import ReasonMissing
@@ -45,9 +46,17 @@ from compuerta.services.moving import (
     ReadingTooFar,
     Rest,
     Shown,
+    Steps,
     TillUnknown,
 )
-from compuerta.services.moving_in import Credit, MoveIn, NameOdd, Reached, SomebodyLivesThere, Steps
+from compuerta.services.moving_in import (
+    Credit,
+    MoveIn,
+    NameOdd,
+    Reached,
+    SomebodyLivesThere,
+    StepsAreTheMeters,
+)
 from compuerta.services.moving_out import (
     DepositTooSmall,
     MoveOut,
@@ -65,19 +74,46 @@ from compuerta.services.swapping import (
 )
 from compuerta.sim.looking import books_of
 
+STORES = ["memory", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])]
+# Ten kWh a month at 0.50, what is more at 0.80.
+STEPPED = tariff_from(
+    {
+        "name": "Two steps",
+        "currency": "CNY",
+        "components": [
+            {
+                "kind": "energy",
+                "name": "Energy",
+                "periods": [{"name": "any time", "prices": ["0.50", "0.80"]}],
+                "steps": {"window": "month", "bounds_kwh": ["10"]},
+            }
+        ],
+    }
+)
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])])
+
+@pytest.fixture(params=STORES)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Two flats whose meters hold their money, and two whose balance is the platform's."""
+    yield from _benches(request, None)
+
+
+@pytest.fixture(params=STORES)
+def stepped(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """The same flats under a tariff of two steps."""
+    yield from _benches(request, STEPPED)
+
+
+def _benches(request: pytest.FixtureRequest, tariff: Tariff | None) -> Iterator[Bench]:
     authorities = (METER, PLATFORM, METER, PLATFORM)
     if request.param == "memory":
         memory = MemoryStore()
-        yield a_bench(memory, lambda now: books_of(memory, now=now), *authorities)
+        yield a_bench(memory, lambda now: books_of(memory, now=now), *authorities, tariff=tariff)
         return
     url = request.getfixturevalue("postgres_url")
     postgres = PostgresStore(url)
     try:
-        yield a_bench(postgres, lambda now: books.load(url, now=now), *authorities)
+        yield a_bench(postgres, lambda now: books.load(url, now=now), *authorities, tariff=tariff)
     finally:
         postgres.shut()
 
@@ -451,16 +487,62 @@ def test_contacts_are_the_tenants_and_end_with_the_account(bench: Bench) -> None
     assert (contact.address, contact.opted_out_at) == ("rosa@example.org", NOON + 15 * MINUTE)
 
 
-def test_steps_can_go_on_where_the_last_tenant_stopped(bench: Bench) -> None:
-    home = bench.homes[1]
-    left = bench.leave(leaving(home, register_wh=20_000, rest=Rest.BOOKED))
+def test_steps_of_the_platform_begin_anew_or_go_on_as_is_wanted(stepped: Bench) -> None:
+    home = stepped.homes[1]
+    left = stepped.leave(leaving(home, register_wh=20_000, rest=Rest.BOOKED))
+    assert left.settled["balance_minor"] == -(10 * 50 + 10 * 80)
     coming = MoveIn(account_id=left.opened_account_id or 0, name="Rosa", shown=Shown(register_wh=20_000))
 
-    came = bench.come(replace(coming, steps=Steps.INHERIT))
-    told(bench.store, home, at=NOON + timedelta(hours=1), energy_wh=24_000, relay=Relay.CLOSED)
+    came = stepped.come(coming)
+    told(stepped.store, home, at=NOON + timedelta(hours=1), energy_wh=24_000, relay=Relay.CLOSED)
 
-    assert bench.view(came.opened_account_id).holdings.delivered_minor == -200
-    assert bench.broken(now=NOON + timedelta(hours=1)) == []
+    assert stepped.view(came.opened_account_id).holdings.delivered_minor == -4 * 50
+
+
+def test_steps_that_are_inherited_go_on(stepped: Bench) -> None:
+    home = stepped.homes[1]
+    told(stepped.store, home, at=NOON + MINUTE, energy_wh=4_000, relay=Relay.CLOSED)
+    left = stepped.leave(leaving(home, register_wh=4_000, rest=Rest.BOOKED))
+    told(stepped.store, home, at=NOON + 10.9 * MINUTE, energy_wh=16_000, relay=Relay.CLOSED)
+    coming = MoveIn(account_id=left.opened_account_id or 0, name="Rosa", shown=Shown(register_wh=16_000))
+
+    came = stepped.come(replace(coming, steps=Steps.INHERIT))
+    told(stepped.store, home, at=NOON + timedelta(hours=1), energy_wh=17_000, relay=Relay.CLOSED)
+
+    assert stepped.view(came.opened_account_id).holdings.delivered_minor == -80
+    assert stepped.broken(now=NOON + timedelta(hours=1)) == []
+
+
+def test_a_meter_that_deducts_goes_on_in_its_steps_whoever_lives_there(stepped: Bench) -> None:
+    stepped.money_in(stepped.home, amount_minor=50_000)
+    left = stepped.leave(leaving(stepped.home, register_wh=20_000))
+    coming = MoveIn(account_id=left.opened_account_id or 0, name="Rosa", shown=Shown(register_wh=20_000))
+
+    with pytest.raises(StepsAreTheMeters) as refused:
+        stepped.come(replace(coming, steps=Steps.RESET))
+    came = stepped.come(coming)
+    told(stepped.store, stepped.home, at=NOON + timedelta(hours=1), energy_wh=21_000, relay=Relay.CLOSED)
+
+    begun_minor = came.settled["taken_over_minor"]
+    assert refused.value.field == "steps"
+    assert stepped.view(came.opened_account_id).holdings.delivered_minor == begun_minor - 80
+    assert stepped.broken(now=NOON + timedelta(hours=1)) == []
+
+
+def test_a_new_meter_that_deducts_begins_its_steps_and_another_does_not(stepped: Bench) -> None:
+    stepped.money_in(stepped.home, amount_minor=50_000)
+    in_meter = stepped.swap(replace(a_swap(stepped), display_minor=50_000 - 1_300))
+    other = replace(a_swap(stepped, 1), new_meter=stepped.new_meter(71, authority=PLATFORM))
+    at_platform = stepped.swap(other, name="other")
+
+    for home, move in ((stepped.homes[0], in_meter), (stepped.homes[1], at_platform)):
+        new = replace(home, meter_id=move.new_meter_id or 0)
+        told(stepped.store, new, at=NOON + timedelta(hours=1), energy_wh=4_000, relay=Relay.CLOSED)
+
+    assert (in_meter.settled["steps_anew"], at_platform.settled["steps_anew"]) == (1, 0)
+    assert stepped.view(stepped.homes[0].account_id).holdings.delivered_minor == -50
+    assert stepped.view(stepped.homes[1].account_id).holdings.delivered_minor == -1_300 - 80
+    assert stepped.broken(now=NOON + timedelta(hours=1)) == []
 
 
 # Rooms.

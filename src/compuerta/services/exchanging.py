@@ -17,7 +17,6 @@ from compuerta.domain.party import AccountKind
 from compuerta.services import booking, converging, moving, receiving
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Rest, Shown
-from compuerta.services.moving_in import Steps, begin_steps
 from compuerta.services.moving_out import TENANTS_HOLDS, expire_orders, repay_emergency, require_leaving
 from compuerta.services.occupancy_port import Move, MoveKind
 from compuerta.services.records import AccountView
@@ -146,7 +145,7 @@ def _arrive(
         now=now,
     )
     view = moving.begun(tx, place, opening, now=now)
-    view = begin_steps(tx, place, view, Steps.RESET, now=now)
+    view = moving.begin_steps(tx, place, view, moving.steps_at(place), now=now)
     rest_minor = _rest_minor(left, place)
     if rest_minor and exchange.rest is Rest.CASH:
         moving.require_till(tx, exchange.till, organisation_id=account.organisation_id)

@@ -20,10 +20,11 @@ from compuerta.domain.party import BUYING, AccountKind, CreditAuthority
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import Terms
-from compuerta.domain.tariff.tally import Span
+from compuerta.domain.tariff.packing import packed
+from compuerta.domain.tariff.tally import Span, Tally, taken_over
 from compuerta.services import booking, charging
 from compuerta.services.acting import Actor
-from compuerta.services.records import AccountOpening, AccountView, Hold
+from compuerta.services.records import AccountOpening, AccountView, BillOpening, Hold
 from compuerta.services.store_port import Store, Transaction
 
 # What was read within this time is what the meter shows now, but for minutes of use.
@@ -37,6 +38,13 @@ class Rest(Enum):
 
     CASH = "cash"  # paid out, or collected, at the till
     BOOKED = "booked"  # owed, and seen in the books until it is paid
+
+
+class Steps(Enum):
+    """Where a tenant begins in the steps of the tariff."""
+
+    RESET = "reset"
+    INHERIT = "inherit"  # what was used in the place in this window counts
 
 
 class AccountUnknown(Refused):
@@ -298,6 +306,13 @@ def current_tariff(view: AccountView, *, now: datetime) -> int:
     return view.schedule.version_at(to_us(now)).tariff_id
 
 
+def has_steps(view: AccountView, *, now: datetime) -> bool:
+    """Tell whether a price depends on how much was used before."""
+    assert view.schedule is not None
+    periods = view.schedule.version_at(to_us(now)).tariff.energy.periods
+    return any(len(period.ladder.prices) > 1 for period in periods)
+
+
 def opening_at(
     closed: Closed, *, kind: AccountKind, name: str, terms: Terms, tariff_id: int | None = None, now: datetime
 ) -> AccountOpening:
@@ -331,6 +346,30 @@ def begun(tx: Transaction, closed: Closed, opening: AccountOpening, *, now: date
     view = tx.lock_accounts([account_id], now=now)[account_id]
     holdings = replace(view.holdings, register_at=now, register_rates_wh=closed.rates_wh)
     tx.save_holdings([holdings])
+    return replace(view, holdings=holdings)
+
+
+def steps_at(closed: Closed) -> Steps:
+    """Return how steps go on by themselves: a meter that deducts knows nothing of who lives there."""
+    return Steps.INHERIT if is_in_meter(closed.view) else Steps.RESET
+
+
+def begin_steps(
+    tx: Transaction, closed: Closed, begun: AccountView, steps: Steps, *, now: datetime
+) -> AccountView:
+    """Let an account go on in its predecessor's steps, where that is wanted and the tariff is the same."""
+    if steps is Steps.RESET or begun.schedule is None:
+        return begun
+    before = charging.tally_of(closed.view, closed.view.holdings)
+    return open_bill(tx, begun, taken_over(before, schedule=begun.schedule, at=now), now=now)
+
+
+def open_bill(tx: Transaction, view: AccountView, tally: Tally, *, now: datetime) -> AccountView:
+    """Begin an account's bill with a tally."""
+    holdings = replace(view.holdings, tally=packed(tally))
+    tx.save_holdings([holdings])
+    opening = BillOpening(account_id=view.account.account_id, bill_start=now, tally=holdings.tally)
+    tx.put_bills([opening])
     return replace(view, holdings=holdings)
 
 

@@ -18,26 +18,17 @@ from compuerta.domain.naming import derived
 from compuerta.domain.party import AccountKind
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Terms
-from compuerta.domain.tariff.packing import packed
-from compuerta.domain.tariff.tally import taken_over
-from compuerta.services import booking, charging, contacting, converging, moving, rollout, telling
+from compuerta.services import booking, contacting, converging, moving, rollout, telling
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.contacting import ContactWish
-from compuerta.services.moving import Closed, Shown
+from compuerta.services.moving import Closed, Shown, Steps
 from compuerta.services.moving_out import TENANTS_HOLDS
 from compuerta.services.occupancy_port import Move, MoveKind
-from compuerta.services.records import AccountOpening, AccountView, BillOpening
+from compuerta.services.records import AccountOpening, AccountView
 from compuerta.services.rollout import Models
 from compuerta.services.store_port import Store, Transaction
 
 NAME_MAX = 100
-
-
-class Steps(Enum):
-    """Where a tenant begins in the steps of the tariff."""
-
-    RESET = "reset"
-    INHERIT = "inherit"  # what was used in the place in this window counts
 
 
 class Credit(Enum):
@@ -54,6 +45,14 @@ class SomebodyLivesThere(Refused):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} lives there: move them out first")
         self.field = "account_id"
+
+
+class StepsAreTheMeters(Refused):
+    """A meter that deducts by itself goes on in its steps, whoever lives there."""
+
+    def __init__(self, meter_no: str) -> None:
+        super().__init__(f"meter {meter_no} deducts by itself: its steps go on, and cannot begin anew")
+        self.field = "steps"
 
 
 class NameOdd(Refused):
@@ -90,7 +89,7 @@ class MoveIn:
     account_id: int  # the house's, which ends
     name: str
     shown: Shown = field(default_factory=Shown)
-    steps: Steps = Steps.RESET
+    steps: Steps | None = None  # None = as the meter does, where it deducts by itself; else they begin anew
     deposit_minor: int = 0
     fee_minor: int = 0  # the first fee
     credit: Credit = Credit.PAID
@@ -133,6 +132,7 @@ def moved_in(
     if known is not None:
         return known
     moving.require_open(view)
+    _require_steps(view, coming, now=now)
     if view.account.kind is not AccountKind.HOUSE:
         raise SomebodyLivesThere(view.account.name)
     _require_tariff(tx, view, coming.tariff_id)
@@ -161,18 +161,10 @@ def book_house_out(tx: Transaction, closed: Closed, *, move_id: UUID, now: datet
     booking.book(tx, moving.settlement(closed.view, move_id, moves, now=now))
 
 
-def begin_steps(
-    tx: Transaction, closed: Closed, begun: AccountView, steps: Steps, *, now: datetime
-) -> AccountView:
-    """Let an account go on in its predecessor's steps, where that is wanted and the tariff is the same."""
-    if steps is Steps.RESET or begun.schedule is None:
-        return begun
-    before = charging.tally_of(closed.view, closed.view.holdings)
-    tally = packed(taken_over(before, schedule=begun.schedule, at=now))
-    holdings = replace(begun.holdings, tally=tally)
-    tx.save_holdings([holdings])
-    tx.put_bills([BillOpening(account_id=begun.account.account_id, bill_start=now, tally=tally)])
-    return replace(begun, holdings=holdings)
+def _require_steps(view: AccountView, coming: MoveIn, *, now: datetime) -> None:
+    assert view.meter is not None
+    if coming.steps is Steps.RESET and moving.is_in_meter(view) and moving.has_steps(view, now=now):
+        raise StepsAreTheMeters(view.meter.meter_no)
 
 
 def _require_tariff(tx: Transaction, view: AccountView, tariff_id: int | None) -> None:
@@ -195,7 +187,8 @@ def _begin(tx: Transaction, closed: Closed, coming: MoveIn, *, name: str, now: d
         closed, kind=AccountKind.CUSTOMER, name=name, terms=terms, tariff_id=coming.tariff_id, now=now
     )
     tenant = moving.follow(tx, closed, opening, now=now)
-    return begin_steps(tx, closed, tenant, coming.steps, now=now)
+    steps = moving.steps_at(closed) if coming.steps is None else coming.steps
+    return moving.begin_steps(tx, closed, tenant, steps, now=now)
 
 
 def _wish(reached: Reached, tenant: AccountView, move_id: UUID) -> ContactWish:

@@ -156,6 +156,7 @@ def hand_to_house(tx: Transaction, closed: Closed, *, move_id: UUID, now: dateti
     kept = Terms(contracted_w=closed.view.terms_at(now).contracted_w)
     opening = moving.opening_at(closed, kind=AccountKind.HOUSE, name=moving.HOUSE_NAME, terms=kept, now=now)
     house = moving.follow(tx, closed, opening, now=now)
+    house = moving.begin_steps(tx, closed, house, moving.steps_at(closed), now=now)
     taken_minor = closed.in_meter_minor
     moves = [(HOUSE, taken_minor), (DELIVERED, -taken_minor)]
     booking.book(tx, moving.settlement(house, move_id, moves, now=now))

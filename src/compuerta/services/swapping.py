@@ -18,6 +18,7 @@ from compuerta.domain.ledger import DELIVERED, OWED, UNDELIVERED, PostingKind
 from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived
 from compuerta.domain.party import CreditAuthority, Meter, require_meter_no
+from compuerta.domain.tariff.tally import opened
 from compuerta.services import booking, converging, deliver, moving, rollout
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Shown
@@ -149,7 +150,8 @@ def swapped(
     _send(tx, installed, carried["sent_minor"], actor=actor, move_id=move_id, now=now)
     if new.credit_authority is CreditAuthority.METER:
         rollout.send(tx, rollout.onward(installed, now=now), models=models, by_hand=True, now=now)
-    move = _receipt(closed, swap, new, carried, actor=actor, move_id=move_id, now=now)
+    settled = {**carried, "steps_anew": int(_begins_steps(closed.view, new, now=now))}
+    move = _receipt(closed, swap, new, settled, actor=actor, move_id=move_id, now=now)
     tx.occupancy.put_move(move)
     told = f"{format_kwh(move.closing_wh or 0)} kWh", f"{format_kwh(move.opening_wh or 0)} kWh"
     act = Act(
@@ -430,15 +432,14 @@ def _exchange(
         view.account.account_id, old_meter_id=view.meter.meter_id, new_meter_id=new.meter_id, at=now
     )
     # Never compared: the next use is counted from here.
-    tx.save_holdings(
-        [
-            replace(
-                view.holdings,
-                register_wh=opening.register_wh,
-                register_rates_wh=opening.rates_wh,
-            )
-        ]
+    begun = replace(
+        view,
+        holdings=replace(view.holdings, register_wh=opening.register_wh, register_rates_wh=opening.rates_wh),
     )
+    tx.save_holdings([begun.holdings])
+    if _begins_steps(view, new, now=now):
+        assert view.schedule is not None
+        moving.open_bill(tx, begun, opened(schedule=view.schedule, at=now), now=now)
     installed = tx.lock_accounts([view.account.account_id], now=now)[view.account.account_id]
     assert installed.snapshot is not None
     if swap.new_purchase_no:
@@ -456,6 +457,11 @@ def _exchange(
                 until_wh=until_wh,
             )
         )
+
+
+def _begins_steps(view: AccountView, new: Meter, *, now: datetime) -> bool:
+    """Tell whether steps begin anew: a new meter that deducts by itself knows nothing of the old one's."""
+    return new.credit_authority is CreditAuthority.METER and moving.has_steps(view, now=now)
 
 
 def _receipt(

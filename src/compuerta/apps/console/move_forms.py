@@ -11,8 +11,8 @@ from compuerta.domain.money import AmountMalformed
 from compuerta.domain.party import CreditAuthority, RoadKind
 from compuerta.domain.tariff.components import Terms
 from compuerta.services.exchanging import Exchange
-from compuerta.services.moving import Rest, Shown
-from compuerta.services.moving_in import Credit, MoveIn, Reached, Steps
+from compuerta.services.moving import Rest, Shown, Steps
+from compuerta.services.moving_in import Credit, MoveIn, Reached
 from compuerta.services.moving_out import MoveOut
 from compuerta.services.records import Endpoint, MeterEntry
 from compuerta.services.swapping import MeterSwap
@@ -38,7 +38,7 @@ def move_in(form: Form, at: Subject) -> MoveIn:
         account_id=at.account_id,
         name=form.get("name", ""),
         shown=_shown(form, "register", at.rates),
-        steps=_STEPS.get(form.get("steps", ""), Steps.RESET),
+        steps=_STEPS.get(form.get("steps", "")),
         deposit_minor=_money(form, "deposit", at) or 0,
         fee_minor=_money(form, "fee", at) or 0,
         credit=_CREDITS.get(form.get("credit", ""), Credit.PAID),
