@@ -67,16 +67,7 @@ class Postman:
 
     async def _carry(self, handover: Handover) -> None:
         try:
-            sent = await self._send(handover)
-            log.info(
-                "worker.letter.handed_over",
-                carrier=handover.carrier.name,
-                to=masked(handover.letter.address),
-                template=handover.letter.template,
-                verdict=sent.verdict.value,
-                detail=sent.detail,
-            )
-            await self._write(Outcome(handover=handover, sent=sent))
+            await self._write(Outcome(handover=handover, sent=await self._send(handover)))
         finally:
             self._under_way -= 1
 
@@ -88,6 +79,14 @@ class Postman:
         self._circuits[name] = circuit.trying(now=now)
         carrier = self._channels.accounts[name].carrier
         sent = await carrier.send(handover.letter, now=now, chance=wiring.chance)
+        log.info(
+            "worker.letter.handed_over",
+            carrier=name,
+            to=masked(handover.letter.address),
+            template=handover.letter.template,
+            verdict=sent.verdict.value,
+            detail=sent.detail,
+        )
         await self._heard(name, sent)
         return sent
 
