@@ -193,6 +193,7 @@ def router_for(machines: Machines) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["supply"], responses=REFUSALS)
     _add_supply(router, machines)
     _add_holds(router, machines)
+    _add_lending(router, machines)
     _add_policies(router, machines)
     return router
 
@@ -244,6 +245,8 @@ def _add_holds(router: APIRouter, machines: Machines) -> None:
             await machines.desk.run(partial(lift, actor=actor, audit_id=wish.act_id))
         return await _read(machines, asker, account_id)
 
+
+def _add_lending(router: APIRouter, machines: Machines) -> None:
     @router.post("/accounts/{account_id}/temporary", response_model=Supply)
     async def lend(
         asker: Switcher, account_id: AccountId, wish: TemporaryWish, request: Request
