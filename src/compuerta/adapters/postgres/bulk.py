@@ -192,9 +192,13 @@ class _Hand:
             self._stage(cursor, deducted.after, taken)
 
     def unsettled(self) -> list[int]:
-        """Return the accounts for which supply has to be decided."""
+        """Return the accounts for which supply has to be decided.
+
+        Not those of which registers are left to be taken one by one: nobody is cut on half of what is told.
+        """
         reported = np.zeros(len(self._wanted), np.bool_)
         reported[self._place[self.taken]] = True
+        reported &= ~np.isin(self._standing.meter_id, self._registers.meter_id[~self.taken])
         settled = is_settled(wanted=self._wanted, relay=self._relay, balance_minor=self._balance_minor)
         unsettled: list[int] = self._standing.account_id[reported & (self._watched | ~settled)].tolist()
         return unsettled
