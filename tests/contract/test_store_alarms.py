@@ -62,7 +62,7 @@ def a_photo(alarm: MeterAlarm, *, content_type: str = "image/png") -> AlarmPhoto
     )
 
 
-def watched(store: Store, *, heard_before: timedelta = timedelta()) -> list[int]:
+def watched(store: Store, *, heard_before: timedelta = timedelta()) -> dict[int, bool]:
     with store.transaction() as tx:
         return tx.alarms.to_watch(
             heard_before=NOON + heard_before, differs_before=NOON - HOUR, after=0, limit=10
@@ -154,15 +154,16 @@ def test_a_window_is_open_from_its_start_to_its_end_unless_cancelled(store: Stor
 def test_the_unheard_and_those_with_an_alarm_of_the_clock_are_watched(store: Store) -> None:
     town = a_town(store, authorities=(METER, METER))
     one, other = town.homes
-    assert watched(store, heard_before=HOUR) == []
+    assert watched(store, heard_before=HOUR) == {}
     told(store, one, at=NOON, energy_wh=0)
 
-    assert watched(store) == []
-    assert watched(store, heard_before=MINUTE) == [one.meter_id]
+    assert watched(store) == {}
+    assert watched(store, heard_before=MINUTE) == {one.meter_id: False}
     silence = an_alarm(town, kind=AlarmKind.SILENCE)
     with store.transaction() as tx:
         tx.alarms.put([replace(silence, meter_id=other.meter_id, account_id=other.account_id)])
-    assert watched(store) == [other.meter_id]
+        tx.put_ends({"bus": True}, gateway="g1", at=NOON)
+    assert watched(store) == {other.meter_id: True}
 
 
 def test_the_meters_of_customers_come_in_pages(store: Store) -> None:

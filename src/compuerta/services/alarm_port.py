@@ -106,10 +106,11 @@ class Alarms(Protocol):
 
     def to_watch(
         self, *, heard_before: datetime, differs_before: datetime, after: int, limit: int
-    ) -> list[int]:
+    ) -> dict[int, bool]:
         """Return meters, by id from after one on, of which the clock may have something to tell.
 
         Not heard, or not as wanted, since these instants; or with an alarm of the clock or a silenced one.
+        With each, whether a gateway of ours ever held its road: who tells files is not missed between them.
         """
         ...
 

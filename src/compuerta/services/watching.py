@@ -26,19 +26,22 @@ DAY: Final = timedelta(days=1)
 def sweep(store: Store, *, after: int, now: datetime) -> int | None:
     """Raise and end what the clock shows, a page of meters at a time; returns where to go on, or None."""
     with store.transaction() as tx:
-        meter_ids = tx.alarms.to_watch(
+        asked = tx.alarms.to_watch(
             heard_before=now - timedelta(minutes=SILENT_MIN),
             differs_before=now - alarms.DIFFERS_MAX,
             after=after,
             limit=PAGE_METERS_MAX,
         )
-        views = _views(tx, meter_ids, now=now)
+        views = _views(tx, asked, now=now)
         opened = tx.alarms.open_of(views)
         known = {(alarm.meter_id, alarm.kind): alarm for alarm in opened}
-        found = [each for view in views.values() for each in _by_the_clock(view, known, now=now)]
+        found = []
+        for meter_id, view in views.items():
+            heard_at = view.snapshot.heard_at if asked[meter_id] and view.snapshot is not None else None
+            found += _by_the_clock(view, known, heard_at=heard_at, now=now)
         alarming.write(tx, found, now=now)
         alarming.unsilence(tx, [alarm for alarm in opened if alarm.silenced], views, now=now)
-    return meter_ids[-1] if len(meter_ids) == PAGE_METERS_MAX else None
+    return max(asked) if len(asked) == PAGE_METERS_MAX else None
 
 
 def sweep_use(store: Store, *, after: int, now: datetime) -> int | None:
@@ -58,12 +61,14 @@ def _views(tx: Transaction, meter_ids: Iterable[int], *, now: datetime) -> dict[
 
 
 def _by_the_clock(
-    view: AccountView, known: Mapping[tuple[int, AlarmKind], MeterAlarm], *, now: datetime
+    view: AccountView,
+    known: Mapping[tuple[int, AlarmKind], MeterAlarm],
+    *,
+    heard_at: datetime | None,
+    now: datetime,
 ) -> list[Raising]:
     assert view.snapshot is not None
     silent_after = timedelta(minutes=view.policy.silent_after_min)
-    # What a head-end tells day by day is missed by the bill that waits for it.
-    heard_at = None if view.by_intervals else view.snapshot.heard_at
     since = {
         AlarmKind.SILENCE: alarms.silent_since(heard_at, now=now, silent_after=silent_after),
         AlarmKind.RELAY_DIFFERS: alarms.differs_since(view.snapshot.differs_since, now=now),

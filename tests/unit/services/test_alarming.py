@@ -66,6 +66,8 @@ def the_alarm(store: MemoryStore) -> MeterAlarm:
 
 def a_place(store: MemoryStore) -> tuple[Town, Home]:
     town = a_town(store, authorities=(METER,))
+    with store.transaction() as tx:
+        tx.put_ends({"bus": True}, gateway="g1", at=NOON)
     return town, town.homes[0]
 
 
@@ -238,6 +240,16 @@ def test_a_silence_that_was_closed_is_not_told_again(ear: Ear) -> None:
 
     assert len(alarms_of(store)) == 1
     assert ear.heard == ["silence"]
+
+
+def test_a_meter_that_no_gateway_asks_is_not_missed(ear: Ear) -> None:
+    store = MemoryStore()
+    home = a_town(store, authorities=(METER,)).homes[0]
+    says(store, home, at=NOON)
+
+    watching.sweep(store, after=0, now=NOON + DAY)
+
+    assert ear.heard == []
 
 
 def test_a_relay_that_stays_where_it_was_is_told(ear: Ear) -> None:

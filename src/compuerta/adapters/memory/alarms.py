@@ -79,7 +79,7 @@ class MemoryAlarms:
 
     def to_watch(
         self, *, heard_before: datetime, differs_before: datetime, after: int, limit: int
-    ) -> list[int]:
+    ) -> dict[int, bool]:
         looked_at = {
             alarm.meter_id
             for alarm in self._open()
@@ -93,7 +93,8 @@ class MemoryAlarms:
             or each.meter_id in looked_at
         }
         measuring = found & self._tables.account_of_meter.keys()
-        return sorted(meter_id for meter_id in measuring if meter_id > after)[:limit]
+        page = sorted(meter_id for meter_id in measuring if meter_id > after)[:limit]
+        return {each: self._tables.meters[each].endpoint_id in self._tables.ends for each in page}
 
     def living(self, *, after: int, limit: int) -> list[int]:
         found = [

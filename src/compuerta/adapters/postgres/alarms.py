@@ -35,13 +35,14 @@ left join lateral (
 order by m.meter_id, e.at
 """
 _TO_WATCH = """
-select t.meter_id from meter_state t
+select t.meter_id, exists (select from endpoint_state e where e.endpoint_id = m.endpoint_id) as is_asked
+from meter_state t
+join meter m on m.meter_id = t.meter_id
 join installation i on i.meter_id = t.meter_id and i.ended_at is null
 where t.meter_id > %(after)s and (
-    t.heard_at < %(heard_before)s or t.differs_since < %(differs_before)s or exists (
-        select from meter_alarm a
-        where a.meter_id = t.meter_id and a.closed_at is null and a.ended_at is null
-            and (a.silenced or a.kind = any(%(kinds)s))
+    t.heard_at < %(heard_before)s or t.differs_since < %(differs_before)s or t.meter_id in (
+        select a.meter_id from meter_alarm a
+        where a.closed_at is null and a.ended_at is null and (a.silenced or a.kind = any(%(kinds)s))
     )
 )
 order by t.meter_id limit %(limit)s
@@ -123,7 +124,7 @@ class PostgresAlarms:
 
     def to_watch(
         self, *, heard_before: datetime, differs_before: datetime, after: int, limit: int
-    ) -> list[int]:
+    ) -> dict[int, bool]:
         found = self._tx.query(
             _TO_WATCH,
             {
@@ -134,7 +135,7 @@ class PostgresAlarms:
                 "limit": limit,
             },
         )
-        return [row["meter_id"] for row in found]
+        return {row["meter_id"]: row["is_asked"] for row in found}
 
     def living(self, *, after: int, limit: int) -> list[int]:
         found = self._tx.query(
