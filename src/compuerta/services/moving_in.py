@@ -24,7 +24,7 @@ from compuerta.services.contacting import ContactWish
 from compuerta.services.moving import Closed, Shown, Steps
 from compuerta.services.moving_out import TENANTS_HOLDS
 from compuerta.services.occupancy_port import Move, MoveKind
-from compuerta.services.records import AccountOpening, AccountView
+from compuerta.services.records import AccountOpening, AccountView, VersionState
 from compuerta.services.rollout import Models
 from compuerta.services.store_port import Store, Transaction
 
@@ -175,7 +175,7 @@ def _require_tariff(tx: Transaction, view: AccountView, tariff_id: int | None) -
         view.account.organisation_id,
         view.account.currency,
     )
-    if not fits or not any(each.decided_by for each in tx.versions([tariff_id])):
+    if not fits or not any(each.state is VersionState.APPROVED for each in tx.versions([tariff_id])):
         raise TariffOdd(tariff_id)
 
 
