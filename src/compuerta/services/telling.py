@@ -189,6 +189,20 @@ def welcome(tx: Transaction, account_ids: Iterable[int], *, now: datetime) -> No
     _tell(tx, news, views, now=now)
 
 
+def tell_one(tx: Transaction, contact: Contact, told: Told, facts: Facts, *, now: datetime) -> None:
+    """Tell one contact something, now: a code goes to who has confirmed nothing yet."""
+    said = _Said(
+        told=told,
+        occasion=named("told", told.value, contact.contact_id, facts.code),
+        account_id=contact.account_id,
+        due_at=now,
+        urgent=told in wording.URGENT,
+    )
+    own = _own(tx.messages.templates([contact.organisation_id]))
+    fields = fields_of(facts, language=contact.language, now=now)
+    tx.messages.put_messages([_message(contact, said, fields, own, now=now)])
+
+
 def alarm_raised(tx: Transaction, alarms: Sequence[AlarmRaised], *, now: datetime) -> None:
     """Tell staff who want alarms."""
     if not alarms:
