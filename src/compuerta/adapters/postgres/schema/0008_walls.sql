@@ -23,15 +23,10 @@ create function desk_reaches(site_id bigint, building text) returns boolean lang
     return desk_scope() is null or site_id::text = any (desk_scope())
         or format('%s/%s', site_id, building) = any (desk_scope());
 
--- A meter is where its account is. Asked past the policies, since those of installations ask for meters.
-create function desk_reaches_meter(bigint) returns boolean
+-- Whether a meter is the organisation's, asked past the policies: those of meters ask for installations.
+create function desk_owns_meter(bigint) returns boolean
     language sql stable security definer set search_path from current as $$
-    select exists (
-        select from installation i
-        join account a on a.account_id = i.account_id
-        join supply_point p on p.supply_point_id = a.supply_point_id
-        where i.meter_id = $1 and desk_reaches(a.site_id, p.building)
-    )
+    select exists (select from meter where meter_id = $1 and organisation_id = desk_organisation())
 $$;
 
 -- A view asks with the rights of who looks through it.
@@ -50,7 +45,9 @@ create function pg_temp.rows_of(named text, columns text[]) returns text languag
                 and desk_reaches(site_id, building)'
             when 'account' then '(desk_scope() is null or exists (
                 select from supply_point p where p.supply_point_id = account.supply_point_id))'
-            when 'meter' then '(desk_scope() is null or desk_reaches_meter(meter_id))'
+            -- A meter is where it measures, or measured.
+            when 'meter' then '(desk_scope() is null or exists (
+                select from installation i where i.meter_id = meter.meter_id))'
             when 'meter_alarm' then 'exists (select from meter m where m.meter_id = meter_alarm.meter_id)'
             when 'endpoint_state' then
                 'exists (select from endpoint e where e.endpoint_id = endpoint_state.endpoint_id)'
@@ -78,10 +75,15 @@ create function pg_temp.rows_of(named text, columns text[]) returns text languag
 $$;
 
 create function pg_temp.names_of(named text, columns text[], said text) returns text language sql as $$
-    select coalesce(string_agg(format(
-        ' and (%1$I is null or exists (select from %2$I there where there.%3$I = %4$I.%1$I))',
-        name, told, key, named
-    ), '' order by name), '')
+    select coalesce(string_agg(
+        case
+            when (named, name) = ('installation', 'meter_id') then ' and desk_owns_meter(meter_id)'
+            else format(
+                ' and (%1$I is null or exists (select from %2$I there where there.%3$I = %4$I.%1$I))',
+                name, told, key, named
+            )
+        end, '' order by name
+    ), '')
     from (values
         ('account_id', 'account', 'account_id'),
         ('closed_account_id', 'account', 'account_id'),
