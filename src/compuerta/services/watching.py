@@ -40,7 +40,9 @@ def sweep(store: Store, *, after: int, now: datetime) -> int | None:
             heard_at = view.snapshot.heard_at if asked[meter_id] and view.snapshot is not None else None
             found += _by_the_clock(view, known, heard_at=heard_at, now=now)
         alarming.write(tx, found, now=now)
-        alarming.unsilence(tx, [alarm for alarm in opened if alarm.silenced], views, now=now)
+        if any(alarm.silenced for alarm in opened):
+            # Read anew: some of them may have ended just now.
+            alarming.unsilence(tx, tx.alarms.open_of(views), views, now=now)
     return max(asked) if len(asked) == PAGE_METERS_MAX else None
 
 
@@ -95,7 +97,8 @@ def _idle(tx: Transaction, views: Mapping[int, AccountView], *, now: datetime) -
             (first, _), (last, _) = fixes[meter_id]
             read = first is not None and last is not None and last.at > now - DAY
             registers = [fix.energy_wh for fix in (first, last) if fix is not None] if read else []
-            if meter_id not in off and alarms.is_idle(registers):
+            is_settled = view.account.period.start <= edges[0]
+            if is_settled and meter_id not in off and alarms.is_idle(registers):
                 sign = Sign(kind=AlarmKind.IDLE_OCCUPIED, turn=Turn.BEGAN, detail=f"0 Wh, {days} d")
                 # The register that stands names this idleness: told once, however often one looks.
                 found.append(Raising(view=view, sign=sign, at=now, key=str(registers[0])))

@@ -212,6 +212,22 @@ def the_alarm_of(store: MemoryStore, kind: AlarmKind) -> MeterAlarm:
     return alarm
 
 
+def test_what_ends_with_the_window_calls_nobody(ear: Ear) -> None:
+    store = MemoryStore()
+    town, home = a_place(store)
+    says(store, home, at=NOON - HOUR)
+    announce(store, a_window(town))
+    watching.sweep(store, after=0, now=NOON)
+    assert the_alarm(store).silenced
+    kept = store.tables.snapshots[home.meter_id]
+    store.tables.snapshots[home.meter_id] = replace(kept, heard_at=NOON + HOUR)
+
+    watching.sweep(store, after=0, now=NOON + HOUR)
+
+    assert the_alarm(store).ended_at == NOON + HOUR
+    assert ear.heard == []
+
+
 def test_a_silent_meter_is_told_once_and_ends_when_it_is_heard(ear: Ear) -> None:
     store = MemoryStore()
     _, home = a_place(store)
@@ -280,6 +296,8 @@ def test_an_occupied_unit_with_power_and_no_use_is_told(
     says(store, home, at=NOON + 3 * DAY, energy_wh=500, relay=relay)
     says(store, home, at=NOON + 7 * DAY - MINUTE, energy_wh=last_wh)
 
+    watching.sweep_use(store, after=0, now=NOON + 7 * DAY - MINUTE)
+    assert ear.heard == []
     watching.sweep_use(store, after=0, now=NOON + 7 * DAY)
     watching.sweep_use(store, after=0, now=NOON + 7 * DAY + HOUR)
 
