@@ -39,6 +39,8 @@ def main(port: int) -> None:
     for name, language, rights in (
         ("ana", "es", (Right.SELL, Right.SWITCH, Right.DRAFT_TARIFF, Right.ASSIGN_TARIFF)),
         ("bruno", "en", (Right.DRAFT_TARIFF, Right.APPROVE_TARIFF)),
+        ("paula", "en", (Right.SWITCH, Right.PROPOSE_MASS)),
+        ("quim", "en", (Right.SWITCH, Right.PROPOSE_MASS, Right.APPROVE_MASS)),
         ("guest", "en", ()),
         ("guessed", "en", ()),
     ):
