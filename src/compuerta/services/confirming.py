@@ -1,8 +1,8 @@
 """Confirming: a resident adds a contact, and proves with a code that it is theirs.
 
 Whoever stands at the sticker may add an address, and sees those that are there masked; nothing but a code
-goes to it before somebody who reads it there has typed it here. Nobody can take another's address away: that is
-done by the link in each mail, or by staff.
+goes to it before somebody who reads it there has typed it here. Nobody can take another's address away: that
+is done by the link in each mail, or by staff.
 """
 
 from dataclasses import replace
