@@ -27,7 +27,7 @@ CLOSINGS_MAX: Final = 60
 SILENT_MIN: Final = 5  # polls are lost now and then
 CHANNELS: Final = ("sms", "email", "wechat", "webhook")
 LEVELS_MAJOR: Final = (50, 20, 10)  # the trade's usual ones, where nobody has settled any
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
 
 
 class PolicyFaulty(Refused):

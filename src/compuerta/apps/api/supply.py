@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, HTTPException, Request, status
@@ -378,7 +378,7 @@ def _settled(store: PostgresStore, *, scope: str, scope_id: int) -> dict[str, ob
 async def _settle(
     machines: Machines, asker: Caller, request: Request, scope: str, scope_id: int, wish: PolicyWish
 ) -> dict[str, object]:
-    document: Mapping[str, Json] = wish.policy
+    document = cast(Mapping[str, Json], wish.policy)  # a number with a point is refused by its field
     settlement = Settlement(scope=scope, scope_id=scope_id, document=document, act_id=wish.act_id)
     done = {"act_id": wish.act_id, "organisation_id": asker.organisation_id}
     acts = await machines.ask(_ACT, **done)
