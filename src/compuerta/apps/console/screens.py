@@ -15,7 +15,7 @@ from django.views import defaults
 from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
-from compuerta.apps.console import mass_reads, paying, selling, tariff_acts, tariff_words
+from compuerta.apps.console import mass_reads, move_words, paying, selling, tariff_acts, tariff_words
 from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
@@ -107,6 +107,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         emergency.NotOffered: gettext_lazy(
             "The balance is too high for emergency credit, or too far beyond it."
         ),
+        **move_words.TOLD,
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )
