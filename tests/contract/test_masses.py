@@ -391,6 +391,19 @@ def test_undoing_a_lift_places_again_with_the_old_end(store: Store) -> None:
     assert ends == [end]
 
 
+def test_what_was_lent_by_energy_is_not_lent_again(store: Store) -> None:
+    (home,) = (town := a_town(store, authorities=(PLATFORM,))).homes
+    told(store, home, at=NOON, relay=Relay.CLOSED, energy_wh=0)
+    with store.transaction() as tx:
+        tx.put_hold(replace(a_hold(home, kind=HoldKind.TEMPORARY), until_wh=500))
+    running(store, town, wish=Wish(kind=MassKind.LIFT, hold=HoldKind.TEMPORARY))
+
+    masses.undo(store, MASS, actor=ANA, now=NOON + MINUTE)
+    masses.advance(store, now=NOON + MINUTE)
+
+    assert (tally(store), holds(store, home)) == ({ItemState.KEPT: 1}, frozenset())
+
+
 def test_undoing_ends_with_its_window(store: Store) -> None:
     town = lit_town(store, homes=1)
     running(store, town)

@@ -136,7 +136,7 @@ class Masses(Protocol):
         ...
 
     def accounts_within(self, organisation_id: int, account_ids: Collection[int]) -> set[int]:
-        """Return those of these accounts that are open and an organisation's own."""
+        """Return those of these accounts that are open, buy something, and are an organisation's own."""
         ...
 
     def end_hold(self, meter_id: int, hold_id: UUID, *, at: datetime) -> bool:

@@ -472,7 +472,7 @@ def _order(tx: Transaction, operation: MassOperation, items: Sequence[MassItem],
         if operation.kind is MassKind.HOLD:
             tx.put_hold(_hold(operation, view, actor, end=operation.until, now=now))
         else:
-            tx.end_holds(view.meter.meter_id, operation.hold, at=now)
+            tx.end_holds(view.meter.meter_id, operation.hold, at=now, by=actor.who)
         ordered = _answered(item, ItemState.ORDERED, effect.value)
         saved.append(replace(ordered, lifted_until=lifted_until))
     _write(tx, saved, audit, now=now)
@@ -483,9 +483,15 @@ def _ends(
 ) -> dict[int, datetime | None]:
     """Return until when the holds last that are to be lifted, by meter; None = without an end."""
     meters = [view.meter.meter_id for view in views if view.meter is not None]
-    if operation.kind is MassKind.HOLD or not meters:
-        return {}
-    return {hold.meter_id: hold.end for hold in tx.holds_of(meters, at=now) if hold.kind is operation.hold}
+    ends: dict[int, datetime | None] = {}
+    if operation.kind is MassKind.LIFT and meters:
+        for hold in tx.holds_of(meters, at=now):
+            if hold.kind is operation.hold:
+                # What was lent by energy is not lent again: nobody knows how much of it was meant for now.
+                end = hold.end if hold.until_wh is None else now
+                known = ends.get(hold.meter_id, end)
+                ends[hold.meter_id] = None if None in (known, end) else max(known or now, end or now)
+    return ends
 
 
 def _undo_page(tx: Transaction, operation: MassOperation, *, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from uuid import UUID
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Kind, State
+from compuerta.domain.party import BUYING
 from compuerta.services.mass_port import ItemState, MassItem, MassOperation, MassState, Standing
 
 _WORKING = (MassState.RUNNING, MassState.UNDOING)
@@ -99,6 +100,7 @@ class MemoryMasses:
             if each.account_id in set(account_ids)
             and each.organisation_id == organisation_id
             and each.period.end is None
+            and each.kind in BUYING
         }
 
     def end_hold(self, meter_id: int, hold_id: UUID, *, at: datetime) -> bool:

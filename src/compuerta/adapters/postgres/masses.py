@@ -117,7 +117,7 @@ class PostgresMasses:
         found = self._tx.query(
             """select account_id from account
             where account_id = any(%(ids)s) and organisation_id = %(organisation_id)s
-                and closed_at is null""",
+                and closed_at is null and kind in ('customer', 'house')""",
             {"ids": sorted(set(account_ids)), "organisation_id": organisation_id},
         )
         return {row["account_id"] for row in found}
