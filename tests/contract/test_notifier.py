@@ -341,3 +341,40 @@ def test_a_chat_room_that_takes_it_is_told_and_one_that_does_not_is_tried_later(
     assert good.verdict is Verdict.ACCEPTED
     assert [json.loads(each)["title"] for each in taken] == ["余额不足 — queda poco"]
     assert (bad.verdict, bad.healthy) == (Verdict.LATER, False)
+
+
+@pytest.mark.parametrize(
+    ("carrier", "wish"),
+    [
+        ("pigeon", b"{}"),
+        ("aliyun", b"{{{"),
+        ("aliyun", b"[]"),
+        ("aliyun", b'{"silent": 1}'),
+        ("aliyun", b'{"tired": true}'),
+        ("wechat", b'{"refuses_with": "x"}'),
+        ("webhook", b'{"refuses_with": "\xc2\xb2"}'),
+    ],
+)
+def test_a_behaviour_that_no_carrier_has_is_refused(carrier: str, wish: bytes) -> None:
+    async def run() -> tuple[int, dict[str, str]]:
+        async with a_street() as street:
+            url = f"{street.http_url}/sim/behaviour/{carrier}"
+            answer = await street.client.post(url, content=wish)
+            return answer.status_code, answer.json()
+
+    status, said = asyncio.run(run())
+
+    assert (status, list(said)) == (400, ["refused"])
+
+
+def test_what_came_can_be_looked_at_over_http() -> None:
+    async def run() -> dict[str, list[dict[str, str]]]:
+        async with a_street() as street:
+            await street.send("webhook", a_letter("webhook"))
+            shown = (await street.client.get(f"{street.http_url}/sim/received")).json()
+            assert isinstance(shown, dict)
+            return shown
+
+    (received,) = asyncio.run(run())["received"]
+
+    assert (received["carrier"], received["to"]) == ("webhook", "ana")

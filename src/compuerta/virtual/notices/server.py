@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from compuerta.services.payment_ports import HttpRequest, HttpResponse
 from compuerta.virtual.notices.aliyun import AliyunSide
 from compuerta.virtual.notices.webhook import AppSide
 from compuerta.virtual.notices.wechat import WechatSide
-from compuerta.virtual.notices.world import NoticesWorld, Received
+from compuerta.virtual.notices.world import BehaviourFaulty, NoticesWorld, Received
 
 REQUEST_BYTES_MAX: Final = 65_536
 SILENCE_S: Final = 60.0  # longer than anybody waits
@@ -99,8 +100,13 @@ class _Door:
         return JSONResponse(self._carriers.world.shown())
 
     async def behave(self, request: Request) -> Response:
-        wish = await request.json()
-        self._carriers.world.behave(request.path_params["carrier"], wish if isinstance(wish, dict) else {})
+        try:
+            wish = json.loads((await _inbound(request, "")).body)
+        except ValueError as error:
+            raise BehaviourFaulty("body", "is no JSON") from error
+        if not isinstance(wish, dict):
+            raise BehaviourFaulty("body", "has to be an object")
+        self._carriers.world.behave(request.path_params["carrier"], wish)
         return JSONResponse({"behaves": request.path_params["carrier"]})
 
     async def post_receipts(self) -> None:

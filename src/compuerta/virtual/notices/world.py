@@ -4,6 +4,7 @@ Each judges as the real one does: signatures, tokens, numbers, repeated ids. A b
 silent after it took a letter, or talk nonsense.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
@@ -12,6 +13,8 @@ from typing import Final
 from compuerta.domain.errors import Refused
 
 RECEIVED_MAX: Final = 10_000  # kept; beyond it the oldest go
+_BY_NUMBER: Final = frozenset({"wechat", "webhook"})
+_NUMBER = re.compile(r"-?[0-9]{1,6}", re.ASCII)
 CARRIERS: Final = ("smtp", "aliyun", "wechat", "webhook")
 
 
@@ -81,6 +84,9 @@ class NoticesWorld:
         for name, value in wish.items():
             if name not in kinds or not isinstance(value, kinds[name]):
                 raise BehaviourFaulty(name, "is no behaviour, or not of its kind")
+        code = wish.get("refuses_with")
+        if code and carrier in _BY_NUMBER and not _NUMBER.fullmatch(str(code)):
+            raise BehaviourFaulty("refuses_with", f"{carrier} refuses by a number")
         self._behaviours[carrier] = replace(Behaviour(), **wish)  # type: ignore[arg-type]  # checked above
 
     def take(self, letter: Received) -> Received:
