@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -45,7 +46,7 @@ from compuerta.virtual.meter import MeterSetup, VirtualMeter
 TARGET_S: Final = 120.0
 GIVE_UP_S: Final = 600.0
 ONE_WAY_MS, ANSWER_MS_MAX = 80, 100
-VISIT_MS, SWEEP_MS = 20, 1_000
+VISIT_MS, SWEEP_MS = 100, 1_000
 PAGE = 500
 MODEL = "dlt645-remote-rs485"
 ESAM = SoftEsam(b"the key of a bench and of nothing else")
@@ -98,6 +99,7 @@ class End:
     line: Line
     virtual: VirtualMeter
     finished: Callable[[str, Result], None]
+    heard: Act = lambda: None
     wake_ms: int | None = None
 
     def submit(self, job: Job, world: World) -> None:
@@ -110,6 +112,8 @@ class End:
             world.carry(lambda: self._at_meter(outgoing, world))
         for key, result in self.line.take_finished():
             self.finished(key, result)
+        if self.line.take_heard():
+            self.heard()
         wake_ms = self.line.wake_at_ms()
         if wake_ms is not None and (self.wake_ms is None or wake_ms < self.wake_ms):
             self.wake_ms = wake_ms
@@ -154,12 +158,12 @@ class Gateway:
         self.dispatcher.finish(key, result, at=wiring.now())
         self.visit_soon()
 
+    def heard(self, meter_id: int) -> None:
+        if self.dispatcher.hear([meter_id]):
+            self.visit_soon()
+
     def _visit(self) -> None:
         self.visits = False
-        for meter in self.meters:
-            heard = self.ends[meter.meter_id].line.take_heard()
-            if heard:
-                self.dispatcher.hear([meter.meter_id])
         batch = self.dispatcher.batch(self.meters)
         written = dispatching.write(self.store, batch, now=wiring.now(), owner="bench")
         self.dispatcher.settle(batch, written)
@@ -239,7 +243,12 @@ def converged(
     for meter in meters:
         virtual = virtuals[meter.meter_id]
         line = Line(meter.endpoint_id)
-        gateway.ends[meter.meter_id] = End(line=line, virtual=virtual, finished=gateway.finished)
+        gateway.ends[meter.meter_id] = End(
+            line=line,
+            virtual=virtual,
+            finished=gateway.finished,
+            heard=partial(gateway.heard, meter.meter_id),
+        )
     with store.transaction() as tx:
         gateway.dispatcher.follow(tx.zones())
     started_s = time.perf_counter()
