@@ -192,6 +192,15 @@ def test_an_organisations_own_template_goes_before_ours(name: str) -> None:
     assert [each.template for each in street.world.received] == ["SMS_77"]
 
 
+def test_a_text_carries_no_link_and_no_field_that_is_too_long() -> None:
+    fields = {"pay_link": "https://casa.example/p", "reason": "长" * 50}
+    letter = replace(a_letter("aliyun"), fields=fields)
+    street, sent = on_a_street(lambda street: street.send("aliyun", letter))
+
+    assert sent.verdict is Verdict.ACCEPTED
+    assert street.world.received[0].fields == {"reason": "长" * 35}
+
+
 def test_a_text_that_was_signed_too_long_ago_or_twice_is_not_taken() -> None:
     async def late(street: Street) -> Sent:
         carrier = street.carriers["aliyun"]

@@ -1,6 +1,6 @@
 """Settings: read once from the environment, checked at the start, named in every complaint.
 
-COMPUERTA_DATA         directory of the database, the keys and providers.json
+COMPUERTA_DATA         directory of the database, the keys, providers.json and channels.json
 DATABASE_URL           a PostgreSQL >= 15; without it an embedded server in COMPUERTA_DATA is used
 COMPUERTA_HOST         address that people and providers reach us at (default 127.0.0.1)
 COMPUERTA_PORT         its port (default 8000)

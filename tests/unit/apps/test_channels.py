@@ -15,6 +15,7 @@ from compuerta.apps.entries import EntryMalformed
 from compuerta.domain.contact import Channel
 
 REMOVED = object()
+APPRISE = pytest.mark.slow  # it is large
 SECRET = "a-secret-that-nobody-repeats"
 MAIL = {
     "name": "mail",
@@ -64,6 +65,7 @@ def read(directory: Path, *entries: Mapping[str, object]) -> Channels:
     return asyncio.run(run())
 
 
+@APPRISE
 def test_every_kind_of_carrier_is_read_and_known_by_its_channel(tmp_path: Path) -> None:
     channels = read(tmp_path, *ALL)
 
@@ -102,9 +104,9 @@ def test_an_organisations_own_account_goes_before_everybodys_and_serves_nobody_e
         *((SERVICE, {name: REMOVED}, f"{name}: ") for name in ("appid", "secret", "base_url")),
         *((APP, {name: REMOVED}, f"{name}: is missing") for name in ("url", "key")),
         (STAFF, {"targets": REMOVED}, "targets: has to name"),
-        (STAFF, {"targets": {"Night": "night.url"}}, "targets: address: write the name of a target"),
-        (STAFF, {"targets": {"night": "none.url"}}, "targets: the file of 'night' holds no address"),
-        (STAFF, {"targets": {"night": "gone.url"}}, r"targets: 'gone\.url' cannot be read"),
+        pytest.param(STAFF, {"targets": {"Night": "night.url"}}, "targets: address: write the name", marks=APPRISE),
+        pytest.param(STAFF, {"targets": {"night": "none.url"}}, "targets: the file of 'night' holds", marks=APPRISE),
+        pytest.param(STAFF, {"targets": {"night": "gone.url"}}, r"targets: 'gone\.url' cannot be read", marks=APPRISE),
         (MAIL, {"kind": "pigeon"}, "kind: 'pigeon' is not one of smtp, aliyun_sms"),
         (MAIL, {"port": "587"}, "port: write a whole number from 1 to 65535"),
         (MAIL, {"port": 0}, "port: write a whole number"),
@@ -126,6 +128,7 @@ def test_what_cannot_be_used_is_refused_by_entry_and_field(
         read(tmp_path, {**entry, **changes})
 
 
+@APPRISE
 def test_an_account_does_not_show_its_keys_when_it_is_printed(tmp_path: Path) -> None:
     channels = read(tmp_path, *ALL)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from tests.unit.services.town import NOON, Town, a_town, an_id
 
 from compuerta.adapters.memory import MemoryStore
-from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language
+from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language, Topic
 from compuerta.services import sending
 from compuerta.services.message_port import Contact, Message, MessageState, message_id
 from compuerta.services.notifier_port import Sent, Verdict
@@ -25,6 +25,7 @@ ADDRESSES = {
     Channel.EMAIL: "ana@example.org",
     Channel.WECHAT: "o-ana-1234",
     Channel.WEBHOOK: "ana",
+    Channel.APPRISE: "room",
 }
 
 
@@ -63,6 +64,19 @@ class Post:
             wants=RESIDENTS_TOPICS,
             created_at=NOON + timedelta(seconds=len(self.store.tables.contacts)),
             confirmed_at=NOON,
+        )
+        with self.store.transaction() as tx:
+            tx.messages.put_contact(contact)
+        return contact
+
+    def has_colleague(self, name: str, channel: Channel) -> Contact:
+        contact = replace(
+            self.has_contact(channel, name=f"somebody like {name}"),
+            contact_id=an_id(f"colleague {name} {channel.value}"),
+            account_id=None,
+            user_name=name,
+            address=f"{name}@example.org" if channel is Channel.EMAIL else name,
+            wants=frozenset({Topic.ALARM}),
         )
         with self.store.transaction() as tx:
             tx.messages.put_contact(contact)

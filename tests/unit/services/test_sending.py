@@ -394,3 +394,35 @@ def test_the_next_contact_is_told_in_its_own_language_and_not_in_its_quiet_hours
     assert "302" in elsewhere.letter.body
     assert "https://casa.example/pay/x" in elsewhere.letter.body
     assert elsewhere.letter.fields["pay_link"] == "https://casa.example/pay/x"
+
+
+def test_staff_that_cannot_be_told_is_told_by_another_contact_of_theirs_and_then_by_a_colleague() -> None:
+    post = Post()
+    luis = post.has_colleague("luis", Channel.EMAIL)
+    post.has_colleague("eva", Channel.EMAIL)
+    post.has_colleague("luis", Channel.APPRISE)
+    post.has_contact(Channel.SMS)
+    post.says(luis, "alarm", template="alarm")
+
+    for _ in range(4):
+        post.round(lambda _: REFUSED)
+
+    told = [(each.channel, each.letter.address) for each in post.handed_over]
+    assert told == [
+        (Channel.EMAIL, "luis@example.org"),
+        (Channel.APPRISE, "luis"),
+        (Channel.EMAIL, "eva@example.org"),
+    ]
+    assert post.alarms("message_undelivered") == [f"organisation {luis.organisation_id}"]
+
+
+def test_a_letter_that_kills_whoever_sends_it_ends_after_a_bounded_number_of_deaths() -> None:
+    post = Post(repeat_within=timedelta(days=2))
+    message = post.says(post.has_contact(Channel.WEBHOOK))
+    claims = 0
+    for _ in range(30):
+        claims += len(post.claims())
+        post.now += LEASE
+
+    assert claims == len(sending.BACK_OFF) + 1
+    assert post.one(message.message_id).state is MessageState.FAILED

@@ -116,6 +116,8 @@ class AliyunSide:
             return "isv.INVALID_JSON_PARAM"
         if any(len(text) > _FIELD_CHARS_MAX for text in fields.values()):
             return "isv.PARAM_LENGTH_LIMIT"
+        if any("://" in text for text in fields.values()):
+            return "isv.PARAM_NOT_SUPPORT_URL"
         today = sum(
             each.carrier == "aliyun"
             and each.to == query["PhoneNumbers"]
