@@ -149,7 +149,9 @@ def test_the_last_look_at_a_meter_is_known_when_it_has_ended_too(store: Store) -
     new = replace(an_order(home, Kind.LOOK, name="new"), created_at=NOON + HOUR)
     ended = replace(new, state=State.SUPERSEDED, ended_at=NOON + 2 * HOUR)
     with store.transaction() as tx:
-        tx.put_instructions([old, new, a_switch(other)])
+        tx.put_instructions([old, a_switch(other)])
+        tx.save_instructions([replace(old, state=State.SUPERSEDED, ended_at=NOON + SECOND)])
+        tx.put_instructions([new])
         tx.save_instructions([ended])
 
     with store.transaction() as tx:
@@ -168,13 +170,24 @@ def test_limits_are_kept_whole_and_the_open_ones_are_known(store: Store) -> None
         ended_at=NOON,
     )
     with store.transaction() as tx:
-        tx.put_instructions([waits, replace(old, state=State.WAITING, ended_at=None)])
+        tx.put_instructions([replace(old, state=State.WAITING, ended_at=None)])
         tx.save_instructions([old])
+        tx.put_instructions([waits])
 
     with store.transaction() as tx:
         found = tx.open_limits([home.meter_id])
 
     assert found == [waits]
+
+
+@pytest.mark.parametrize(("kind", "limits"), [(Kind.LOOK, None), (Kind.LIMITS, Limits(power_w_max=1))])
+def test_a_second_look_and_second_limits_do_not_wait(store: Store, kind: Kind, limits: Limits | None) -> None:
+    (home,) = a_town(store).homes
+    with store.transaction() as tx:
+        tx.put_instructions([an_order(home, kind, name="first", limits=limits)])
+
+    with pytest.raises((Unreachable, Broken)), store.transaction() as tx:
+        tx.put_instructions([an_order(home, kind, name="second", limits=limits)])
 
 
 def test_what_is_settled_lies_over_each_other_and_is_known_by_its_scope(store: Store) -> None:

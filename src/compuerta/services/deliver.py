@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
+from uuid import UUID
 
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Event, Instruction, Kind, State
@@ -51,6 +52,7 @@ class _Batch:
     """What one transaction will write; filled conclusion by conclusion."""
 
     currencies: dict[int, str]  # of the accounts
+    outdated: set[UUID] = field(default_factory=set)  # limits that later ones have replaced meanwhile
     saved: list[Instruction] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     instants: list[RechargeInstant] = field(default_factory=list)
@@ -162,6 +164,7 @@ def conclude(store: Store, conclusions: Sequence[Conclusion], *, now: datetime) 
         views = tx.lock_accounts({each.claim.instruction.account_id for each in conclusions}, now=now)
         current = tx.instructions(keys)
         batch = _Batch(currencies={account_id: view.account.currency for account_id, view in views.items()})
+        batch.outdated |= _outdated(tx, current.values())
         outcomes = []
         for each in conclusions:
             instruction = current[each.claim.instruction.instruction_id]
@@ -172,6 +175,19 @@ def conclude(store: Store, conclusions: Sequence[Conclusion], *, now: datetime) 
             outcomes.append(Concluded.WRITTEN)
         _write(tx, batch, now=now)
     return outcomes
+
+
+def _outdated(tx: Transaction, concluded: Iterable[Instruction]) -> set[UUID]:
+    """Return the limits among instructions that are not the last that somebody wished for their meter."""
+    limits = [each for each in concluded if each.kind is Kind.LIMITS]
+    if not limits:
+        return set()
+    last = {each.meter_id: each.created_at for each in tx.open_limits({each.meter_id for each in limits})}
+    return {
+        each.instruction_id
+        for each in limits
+        if each.meter_id in last and each.created_at < last[each.meter_id]
+    }
 
 
 def wake(store: Store, meter_ids: Iterable[int], *, now: datetime) -> None:
@@ -192,6 +208,9 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
     result = conclusion.result
     denied = _EVENTS[result.ending] is Event.DENIED
     step = _step(instruction, conclusion, now=now)
+    outdated = instruction.instruction_id in batch.outdated
+    if outdated and life.after(instruction.state, step.event) in life.OPEN:
+        step = replace(step, event=Event.REPLACED)  # not tried again: a later wish waits (promise S4)
     state = life.after(instruction.state, step.event)
     open_still = state in life.OPEN
     retry = life.retry_at(created_at=instruction.created_at, tries=instruction.tries, now=now)
@@ -229,7 +248,7 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
 
 
 def _asked_at(claimed: Instruction) -> datetime | None:
-    """Return when a look began at the earliest: what was read since is newer; all else that is told is proof."""
+    """Return when a look began at the earliest: what was read since is newer; all else is proof."""
     if claimed.kind is not Kind.LOOK or claimed.lease_until is None:
         return None
     return claimed.lease_until - life.LEASE

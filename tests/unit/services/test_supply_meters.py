@@ -178,6 +178,21 @@ def test_meters_are_told_the_limits_that_they_watch_and_the_last_are_the_ones_th
     )
 
 
+def test_limits_that_met_silence_are_not_tried_again_when_others_wait() -> None:
+    store = MemoryStore()
+    home = a_home(store, authority=METER)
+    first = a_settlement(home, "first", load_limit_w=3_000, levels=[{"kind": "money", "value": 1_000}])
+    settling.settle(store, first, actor=ANA, models=MODELS, now=NOON + SECOND)
+    on_its_way = taken(store, home, now=NOON + SECOND)
+    second = a_settlement(home, "second", load_limit_w=4_000, levels=[{"kind": "money", "value": 2_000}])
+    settling.settle(store, second, actor=ANA, models=MODELS, now=NOON + 2 * SECOND)
+
+    concluded(store, on_its_way, ending=Ending.SILENT, at=NOON + 3 * SECOND)
+
+    states = [each.state for each in sorted(orders(store, Kind.LIMITS), key=lambda each: each.created_at)]
+    assert states == [State.SUPERSEDED, State.WAITING]
+
+
 def test_a_policy_that_cannot_be_is_refused_with_its_field_and_changes_nothing() -> None:
     store = MemoryStore()
     home = a_home(store)

@@ -37,7 +37,22 @@ def write(tables: Tables, each: Instruction) -> None:
         for other in tables.instructions.values()
     ):
         raise Conflict(f"instruction_in_flight: {each.meter_id} exists")
+    _require_once(tables, each)
     tables.instructions[each.instruction_id] = each
+
+
+def _require_once(tables: Tables, each: Instruction) -> None:
+    """Refuse a second open look at a meter, and second limits that wait for it."""
+    looks = each.kind is Kind.LOOK and each.state in life.OPEN
+    waits = each.kind is Kind.LIMITS and each.state is State.WAITING
+    if (looks or waits) and any(
+        other.meter_id == each.meter_id
+        and other.kind is each.kind
+        and other.instruction_id != each.instruction_id
+        and (other.state in life.OPEN if looks else other.state is State.WAITING)
+        for other in tables.instructions.values()
+    ):
+        raise Conflict(f"instruction_{each.kind.value}_once: {each.meter_id} exists")
 
 
 def loadings(tables: Tables, meter_ids: Iterable[int]) -> list[Instruction]:

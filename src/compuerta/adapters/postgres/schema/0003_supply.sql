@@ -74,6 +74,11 @@ alter table instruction
         and num_nonnulls(limits) = case kind when 'limits' then 1 else 0 end
         and (not kept or relay_closed)
     );
+-- One look is enough for whoever asks, and of limits only the last are wanted (promise S4).
+create unique index instruction_looks_once on instruction (meter_id)
+    where kind = 'look' and ended_at is null;
+create unique index instruction_limits_wait_once on instruction (meter_id)
+    where kind = 'limits' and state = 'waiting';
 
 grant select, insert, update on emergency_credit to compuerta_work;
 grant select, insert on supply_change to compuerta_work;
