@@ -104,9 +104,15 @@ def test_an_organisations_own_account_goes_before_everybodys_and_serves_nobody_e
         *((SERVICE, {name: REMOVED}, f"{name}: ") for name in ("appid", "secret", "base_url")),
         *((APP, {name: REMOVED}, f"{name}: is missing") for name in ("url", "key")),
         (STAFF, {"targets": REMOVED}, "targets: has to name"),
-        pytest.param(STAFF, {"targets": {"Night": "night.url"}}, "targets: address: write the name", marks=APPRISE),
-        pytest.param(STAFF, {"targets": {"night": "none.url"}}, "targets: the file of 'night' holds", marks=APPRISE),
-        pytest.param(STAFF, {"targets": {"night": "gone.url"}}, r"targets: 'gone\.url' cannot be read", marks=APPRISE),
+        pytest.param(
+            STAFF, {"targets": {"Night": "night.url"}}, "targets: address: write the name", marks=APPRISE
+        ),
+        pytest.param(
+            STAFF, {"targets": {"night": "none.url"}}, "targets: the file of 'night' holds", marks=APPRISE
+        ),
+        pytest.param(
+            STAFF, {"targets": {"night": "gone.url"}}, r"targets: 'gone\.url' cannot be read", marks=APPRISE
+        ),
         (MAIL, {"kind": "pigeon"}, "kind: 'pigeon' is not one of smtp, aliyun_sms"),
         (MAIL, {"port": "587"}, "port: write a whole number from 1 to 65535"),
         (MAIL, {"port": 0}, "port: write a whole number"),
