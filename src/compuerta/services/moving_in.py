@@ -18,7 +18,7 @@ from compuerta.domain.naming import derived
 from compuerta.domain.party import AccountKind
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Terms
-from compuerta.services import booking, contacting, converging, moving, rollout, telling
+from compuerta.services import booking, contacting, converging, moving, rollout, settling, telling
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.contacting import ContactWish
 from compuerta.services.moving import Closed, Shown, Steps
@@ -141,6 +141,8 @@ def moved_in(
     tenant = _begin(tx, closed, coming, name=name, now=now)
     settled = _settle(tx, closed, tenant, coming, move_id=move_id, now=now)
     _load(tx, closed, tenant, models=models, now=now)
+    # What the last tenant had settled is in the meter still.
+    settling.order_limits(tx, [tenant.account.account_id], act_id=move_id, models=models, now=now)
     ended = TENANTS_HOLDS if coming.stays_off else (*TENANTS_HOLDS, HoldKind.VACANCY)
     moving.end_holds(tx, tenant, ended, now=now)
     move = _receipt(closed, tenant, settled, actor=actor, move_id=move_id, now=now)

@@ -66,7 +66,7 @@ def settle(
             page = tx.accounts_in(scope=wish.scope, scope_id=wish.scope_id, after=after, limit=PAGE_MAX)
             converging.converge(tx, page, now=now)
             if is_watched:
-                _order_limits(tx, page, wish, models=models, now=now)
+                order_limits(tx, page, act_id=wish.act_id, models=models, now=now)
         reached += len(page)
         if len(page) < PAGE_MAX:
             return reached
@@ -87,13 +87,13 @@ def _put(tx: Transaction, wish: Settlement, *, actor: Actor, now: datetime) -> M
     return before
 
 
-def _order_limits(
-    tx: Transaction, page: Sequence[int], wish: Settlement, *, models: Mapping[str, Model], now: datetime
+def order_limits(
+    tx: Transaction, page: Sequence[int], *, act_id: UUID, models: Mapping[str, Model], now: datetime
 ) -> None:
     """Order the limits of a page's meters; what waits to be written there is replaced."""
     views = [view for view in tx.look_at(page, now=now).values() if view.meter is not None]
     wanted = {
-        view.meter.meter_id: _instruction(view, limits, wish, now=now)
+        view.meter.meter_id: _instruction(view, limits, act_id, now=now)
         for view in views
         if view.meter is not None and (limits := limits_of(view, models[view.meter.model])) is not None
     }
@@ -119,11 +119,11 @@ def limits_of(view: AccountView, model: Model) -> Limits | None:
     return Limits(alarm_1_minor=alarms[0], alarm_2_minor=alarms[1], power_w_max=power_w)
 
 
-def _instruction(view: AccountView, limits: Limits, wish: Settlement, *, now: datetime) -> Instruction:
+def _instruction(view: AccountView, limits: Limits, act_id: UUID, *, now: datetime) -> Instruction:
     assert view.meter is not None
     return Instruction(
         meter_id=view.meter.meter_id,
-        instruction_id=derived(wish.act_id, f"limits:{view.meter.meter_id}"),
+        instruction_id=derived(act_id, f"limits:{view.meter.meter_id}"),
         account_id=view.account.account_id,
         kind=Kind.LIMITS,
         created_at=now,

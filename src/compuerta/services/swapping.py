@@ -19,7 +19,7 @@ from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived
 from compuerta.domain.party import CreditAuthority, Meter, require_meter_no
 from compuerta.domain.tariff.tally import opened
-from compuerta.services import booking, converging, deliver, moving, rollout
+from compuerta.services import booking, converging, deliver, moving, rollout, settling
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Shown
 from compuerta.services.occupancy_port import Adjustment, Move, MoveKind
@@ -150,6 +150,7 @@ def swapped(
     _send(tx, installed, carried["sent_minor"], actor=actor, move_id=move_id, now=now)
     if new.credit_authority is CreditAuthority.METER:
         rollout.send(tx, rollout.onward(installed, now=now), models=models, by_hand=True, now=now)
+    settling.order_limits(tx, [swap.account_id], act_id=move_id, models=models, now=now)
     settled = {**carried, "steps_anew": int(_begins_steps(closed.view, new, now=now))}
     move = _receipt(closed, swap, new, settled, actor=actor, move_id=move_id, now=now)
     tx.occupancy.put_move(move)
