@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
+from uuid import UUID
 
+from compuerta.domain.alarms import AlarmKind
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter
@@ -23,6 +25,8 @@ from compuerta.domain.tariff.rating import extend
 from compuerta.domain.tariff.schedule import Agreed, Schedule, terms_at
 from compuerta.domain.tariff.tally import Span, opened
 from compuerta.drivers.abilities import Relay
+from compuerta.services.alarm_port import MeterAlarm
+from compuerta.services.message_port import Message
 from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.records import (
     BillOpening,
@@ -78,6 +82,8 @@ class Books:
     adjustments: tuple[Adjustment, ...] = ()
     billed_by: Mapping[int, BilledBy] = field(default_factory=dict)  # by account
     warnings: tuple[Warned, ...] = ()
+    alarms: tuple[MeterAlarm, ...] = ()
+    messages: tuple[Message, ...] = ()
     policies: Mapping[int, Policy] = field(default_factory=dict)  # by account
 
 
@@ -104,6 +110,7 @@ class MeterFact:
     switched_on: tuple[datetime, ...] = ()  # when a message of the platform made supply come back
     relay_stuck: bool = False
     ran_backwards: bool = False  # its register lost energy
+    felt: frozenset[AlarmKind] = frozenset()  # what happened to it since the platform first knew its counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +125,20 @@ class ProviderFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LetterFact:
+    """Words that a carrier has brought to somebody."""
+
+    message_id: UUID
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """The facts outside the books; None = nobody was asked."""
 
     meters: tuple[MeterFact, ...] | None = None
     provider: tuple[ProviderFact, ...] | None = None
+    letters: tuple[LetterFact, ...] | None = None
 
 
 class View:

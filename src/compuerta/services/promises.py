@@ -26,6 +26,7 @@ from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
 from compuerta.services import promises_supply as supply
 from compuerta.services import promises_warnings as warnings
+from compuerta.services import promises_words as words
 from compuerta.services.facts import Books, MeterFact, ProviderFact, Purchase, View, World, grouped, unless
 from compuerta.services.records import Holdings, Instant, Payment, PaymentVerdict
 
@@ -458,7 +459,7 @@ def _t2(view: View) -> Iterator[str | None]:
 
 def _t2_settled(view: View) -> Iterator[str | None]:
     """T2 A register that ran backwards has a case, and no other has one."""
-    for account, meter, fact in view.metered():
+    for _, meter, fact in view.metered():
         told = any(
             each.kind.startswith("register_")
             for account_id in view.accounts_of[meter.meter_id]
@@ -471,13 +472,15 @@ def _t2_settled(view: View) -> Iterator[str | None]:
 _ALWAYS: Mapping[str, _Check] = MappingProxyType(
     {
         "M1": _m1, "M2": _m2, "M3": _m3, "M4": _m4, "M5": _m5,
-        "D1": _d1, "D2": _d2, "D3": _d3, "S1": supply.s1, "S3": supply.s3, "S4": supply.s4, "T2": _t2, "W1": warnings.w1,
+        "D1": _d1, "D2": _d2, "D3": _d3, "S1": supply.s1, "S3": supply.s3, "S4": supply.s4, "T2": _t2,
+        "W1": warnings.w1, "W2": words.w2, "W3": words.w3,
     }
 )  # fmt: skip
 _SETTLED: Mapping[str, _Check] = MappingProxyType(
     {
         "M2": _m2_settled, "M4": _m4_settled, "D1": _d1_settled, "D3": _d3_settled,
         "S1": supply.s1_settled, "S2": supply.s2_settled, "S3": supply.s3_settled, "T2": _t2_settled,
+        "W2": words.w2_settled, "W3": words.w3_settled,
     }
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from compuerta.adapters.payments.http import Steps, converse_with
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import holding, ordering, vend
+from compuerta.services import holding, ordering, vend, watching
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import (
     HttpRequest,
@@ -131,7 +131,8 @@ class Worker:
         """Look again when the next attempt, or the next decision on supply, is due."""
         tables = self._tables.tables
         dues = [each.ask_at for each in tables.attempts.values() if each.ask_at is not None]
-        dues += [each.decide_at for each in tables.snapshots.values() if each.decide_at is not None]
+        known = (tables.snapshots[meter_id] for meter_id in tables.account_of_meter)
+        dues += [each.decide_at for each in known if each.decide_at is not None]
         if self.body.alive and dues:
             self._sweep_at(self._stage.now_ms + max(ms_until(min(dues), now=self._now()), 0) + 10)
 
@@ -146,6 +147,7 @@ class Worker:
         self._sweep_ms = None
         try:
             holding.sweep(self.body, now=self._now())
+            watching.sweep(self.body, after=0, now=self._now())
             due = ordering.due_attempts(self.body, now=self._now(), limit=ASKED_AT_ONCE_MAX)
         except Unreachable:
             self._sweep_at(self._stage.now_ms + SWEEP_MS)

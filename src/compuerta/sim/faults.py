@@ -37,6 +37,9 @@ class Faults:
     forged_ppm: int = 0  # of notices: a stranger sends it too, changed
     stranger_orders: bool = False  # money for orders that nobody here knows
     race_on_close: bool = False
+    # the carriers of words
+    carrier_down_ppm: int = 0  # of letters: not taken
+    carrier_mute_ppm: int = 0  # of letters: taken, and no answer comes
     # ourselves
     database_away_every_s: int = 0
     commit_unheard_ppm: int = 0  # of transactions: committed, and the connection breaks before we hear it
@@ -78,6 +81,8 @@ def drawn(chance: Random) -> Faults:
         forged_ppm=some(50_000, 400_000),
         stranger_orders=bool(some(1, 1)),
         race_on_close=bool(some(1, 1)),
+        carrier_down_ppm=some(50_000, 500_000),
+        carrier_mute_ppm=some(20_000, 300_000),
         database_away_every_s=some(200, 1_800),
         commit_unheard_ppm=some(2_000, 50_000),
         crash_ppm=some(2_000, 60_000),

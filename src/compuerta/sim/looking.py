@@ -1,5 +1,6 @@
 """Looking: the books in memory and the facts of the town, for the promises' checks."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from compuerta.adapters.memory import MemoryStore
@@ -52,6 +53,7 @@ class Inspector:
 
     def _committed(self) -> None:
         database = self._town.database
+        self._town.incidents.look()
         tables = database.store.tables
         if database.commits % COMMITS_PER_LOOK == 0:
             self.look()
@@ -89,6 +91,8 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         billed_by=store.billed_by(now=now),
         emergencies=tuple(tables.emergencies.values()),
         warnings=tuple(tables.warnings),
+        alarms=tuple(tables.meter_alarms.values()),
+        messages=tuple(tables.messages.values()),
         policies={key: tables.policy_of(account) for key, account in tables.accounts.items()},
     )
 
@@ -96,8 +100,11 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
 def facts_of(town: Town) -> World:
     """Ask the meters and the provider themselves."""
     return World(
-        meters=tuple(_meter_fact(house) for house in town.houses.values()),
+        meters=tuple(
+            replace(_meter_fact(house), felt=town.incidents.felt(house)) for house in town.houses.values()
+        ),
         provider=(*town.provider.facts(), *town.cashier.facts),
+        letters=town.carriers.facts(),
     )
 
 

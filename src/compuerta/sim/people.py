@@ -123,7 +123,7 @@ class Resident:
     ) -> None:
         self.house = house
         self.name = f"flat {number}"
-        self._account_id = account_id
+        self.account_id = account_id
         self._stage = stage
         self._door = door
         self._provider = provider
@@ -145,7 +145,7 @@ class Resident:
         reference = f"{self.name.replace(' ', '')}x{self._orders:04d}"
         order = Order(
             attempt_id=UUID(int=self._stage.chance.getrandbits(128)),
-            account_id=self._account_id,
+            account_id=self.account_id,
             provider="wechat",
             reference=reference,
             amount_minor=amount_minor,
@@ -241,7 +241,22 @@ class Cashier:
             (outcome,) = vend.accept_payments(door.body, [presentation.paid], now=door.now())
         except Unreachable:
             return False
+        except Refused as reason:
+            return self._hand_back(order, reason)
         self._stage.note("cashier", "sells", order.reference, order.amount_minor, outcome.value)
+        return True
+
+    def _hand_back(self, order: Order, reason: Refused) -> bool:
+        """Give the cash back, unless an earlier try has booked it and was not heard; ends the sale."""
+        transaction_no = f"till:{order.reference}"
+        try:
+            with self._door.body.transaction() as tx:
+                is_booked = bool(tx.payments_known([("till", transaction_no)]))
+        except Unreachable:
+            return False
+        if not is_booked:
+            self.facts[:] = [fact for fact in self.facts if fact.transaction_no != transaction_no]
+        self._stage.note("cashier", "hands back", order.reference, reason)
         return True
 
 
@@ -292,8 +307,8 @@ class Administrator:
             try:
                 act(door, door.now())
                 self._stage.note("admin", what, account_id)
-            except Unreachable:
-                self._stage.note("admin", "cannot", what, account_id)
+            except (Refused, Unreachable) as reason:
+                self._stage.note("admin", "cannot", what, account_id, reason)
 
         if door.body.alive:
             door.body.live(step)

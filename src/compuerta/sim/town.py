@@ -1,5 +1,6 @@
 """The town: a handful of meters of every kind, with the books, the roles and the people around them."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,25 +13,31 @@ from compuerta.adapters.memory import MemoryTransaction
 from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
+from compuerta.domain.contact import Channel, Language, Topic
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.policy import Json
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import Model, RechargeLayout
 from compuerta.services import tariffing
 from compuerta.services.dispatching import Equipment
+from compuerta.services.message_port import Contact
 from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.services.tariffing import Founders
 from compuerta.sim import tariffs
 from compuerta.sim.door import Door, Worker
 from compuerta.sim.gateway import Gateway
+from compuerta.sim.incidents import Incidents
+from compuerta.sim.landlord import Exchange, Landlord
 from compuerta.sim.mortal import Database, Mortal
 from compuerta.sim.people import Administrator, Cashier, Manager, Provider, Resident
+from compuerta.sim.post import Carriers, Postman
 from compuerta.sim.roads import House, Road
 from compuerta.sim.stage import START, Stage
 from compuerta.sim.tariffs import CURRENCY
-from compuerta.virtual.meter import DIRECT_CLOSE, MeterSetup
+from compuerta.virtual.meter import DIRECT_CLOSE, Limits, MeterSetup
 from compuerta.virtual.wechat.keys import cheap_keys
 from compuerta.virtual.wechat.world import Terms, WechatWorld
 
@@ -38,6 +45,8 @@ MODELS = Path(__file__).parents[3] / "models"
 ZONE, ZONE_OFFSET_MS = "Asia/Shanghai", 8 * 3_600_000
 START_CIVIL = (START + timedelta(milliseconds=ZONE_OFFSET_MS)).replace(tzinfo=None)
 METERS_MIN, METERS_MAX = 4, 6
+OVERLOAD_W = 40_000  # between the two largest loads
+BOXED = 100  # numbers of meters in their boxes begin here
 BUS_BYTE_US = 4_583  # 11 bits at 2,400 baud
 BUS_DELAY_MS, MOBILE_DELAY_MS = 5, 90
 NOTICES_SPEEDUP = 10  # the provider's day of repeats in two and a half hours
@@ -86,12 +95,18 @@ class Town:
     cashier: Cashier
     administrator: Administrator
     manager: Manager
+    landlord: Landlord
+    carriers: Carriers
+    postman: Postman
+    incidents: Incidents
+    boxed: Exchange | None  # a meter that may be exchanged in this run
     account_ids: list[int]
     tariffs: dict[int, Tariff]  # those that get a new version
 
     def bodies(self) -> list[Mortal]:
         """Return every process of the platform."""
-        return [*(each.body for each in self.doors), self.worker.body, *(each.body for each in self.gateways)]
+        gateways = (each.body for each in self.gateways)
+        return [*(each.body for each in self.doors), self.worker.body, *gateways, self.postman.body]
 
 
 def a_town(stage: Stage) -> Town:
@@ -102,6 +117,8 @@ def a_town(stage: Stage) -> Town:
     houses, roads = _build(stage, kinds, esam)
     with database.store.transaction() as tx:
         account_ids = _register(tx, kinds, houses, chance=stage.chance)
+        _settle(tx, stage)
+        _introduce(tx, account_ids, chance=stage.chance)
     pay, world = _wechat(stage)
     providers: dict[str, PaymentProvider] = {
         "wechat": pay,
@@ -109,6 +126,8 @@ def a_town(stage: Stage) -> Town:
     }
     doors = [Door(f"door{number}", stage=stage, database=database, providers=providers) for number in (1, 2)]
     provider = Provider(world, stage=stage, doors=doors)
+    gateways = _gateways(stage, database, roads, esam)
+    carriers = Carriers(stage)
     return Town(
         stage=stage,
         database=database,
@@ -117,7 +136,7 @@ def a_town(stage: Stage) -> Town:
         provider=provider,
         doors=doors,
         worker=Worker("worker", stage=stage, database=database, providers=providers, ask=provider.ask),
-        gateways=_gateways(stage, database, roads, esam),
+        gateways=gateways,
         residents=[
             Resident(
                 number, account_id=account_id, house=house, stage=stage, door=doors[0], provider=provider
@@ -127,6 +146,11 @@ def a_town(stage: Stage) -> Town:
         cashier=Cashier(stage=stage, door=doors[1]),
         administrator=Administrator(stage=stage, door=doors[1]),
         manager=Manager(stage=stage, door=doors[1], models=models()),
+        carriers=carriers,
+        postman=Postman("postman", stage=stage, database=database, carriers=carriers),
+        incidents=Incidents(stage=stage, store=database.store),
+        landlord=Landlord(stage=stage, door=doors[0], models=models()),
+        boxed=_boxed(stage, kinds, esam, houses=houses, roads=roads, gateways=gateways),
         account_ids=account_ids,
         tariffs=_renewable(database),
     )
@@ -155,17 +179,7 @@ def _build(stage: Stage, kinds: list[Kind], esam: SoftEsam) -> tuple[dict[str, H
     bus: list[House] = []
     roads: list[Road] = []
     for number, kind in enumerate(kinds, start=1):
-        off_s = stage.faults.clock_off_s_max
-        setup = MeterSetup(
-            meter_no=_meter_no(number),
-            credit_authority=kind.authority,
-            layout=kind.layout,
-            customer_no=_customer_no(number),
-            price_e4=_price_e4(number),
-            tariff=tariffs.tables_of(_price_e4(number)) if kind.deducts_by_steps else None,
-            run_feature_word=kind.run_feature_word,
-            civil_offset_ms=ZONE_OFFSET_MS + 1000 * stage.between(-off_s, off_s),
-        )
+        setup = _setup(stage, number, kind)
         house = houses[setup.meter_no] = House(setup, stage=stage, esam=esam)
         if kind.road is RoadKind.RS485:
             bus.append(house)
@@ -181,6 +195,108 @@ def _build(stage: Stage, kinds: list[Kind], esam: SoftEsam) -> tuple[dict[str, H
             )
     roads.append(Road("bus", stage=stage, byte_us=BUS_BYTE_US, delay_ms=BUS_DELAY_MS, houses=bus))
     return houses, roads
+
+
+def _setup(stage: Stage, number: int, kind: Kind) -> MeterSetup:
+    off_s = stage.faults.clock_off_s_max
+    return MeterSetup(
+        meter_no=_meter_no(number),
+        credit_authority=kind.authority,
+        layout=kind.layout,
+        customer_no=_customer_no(number),
+        price_e4=_price_e4(number),
+        tariff=tariffs.tables_of(_price_e4(number)) if kind.deducts_by_steps else None,
+        run_feature_word=kind.run_feature_word,
+        limits=Limits(power_w_max=(0, OVERLOAD_W)[stage.between(0, 1)]),
+        civil_offset_ms=ZONE_OFFSET_MS + 1000 * stage.between(-off_s, off_s),
+    )
+
+
+def _boxed(
+    stage: Stage,
+    kinds: list[Kind],
+    esam: SoftEsam,
+    *,
+    houses: dict[str, House],
+    roads: list[Road],
+    gateways: list[Gateway],
+) -> Exchange | None:
+    """Return a meter in its box, of the same kind as the one that it may replace; in some runs only."""
+    if stage.between(0, 2):
+        return None
+    place = stage.between(0, len(kinds) - 1)
+    kind, old = kinds[place], list(houses.values())[place]
+    setup = replace(
+        _setup(stage, place + 1, kind),
+        meter_no=_meter_no(BOXED + place),
+        customer_no=_customer_no(BOXED + place),
+    )
+    new = House(setup, stage=stage, esam=esam)
+    (road,) = (each for each in roads if old in each.houses)
+
+    def put_in() -> None:
+        if new not in road.houses:
+            road.houses[road.houses.index(old)] = new
+            houses[new.meter_no] = new
+        for gateway in gateways:
+            gateway.lose(road)
+
+    entry = MeterEntry(
+        organisation_id=1,
+        meter_no=new.meter_no,
+        model=kind.model,
+        credit_authority=kind.authority,
+        customer_no=_customer_no(BOXED + place),
+        endpoint_id=road.name,
+        road=kind.road,
+    )
+    return Exchange(old=old, new=new, entry=entry, put_in=put_in)
+
+
+def _settle(tx: MemoryTransaction, stage: Stage) -> None:
+    """Settle what this landlord grants: stages before a cut, friendly hours, emergency credit, levels."""
+    emergency_minor = (0, 500)[stage.between(0, 1)]
+    levels: list[Json] = [
+        {"kind": "money", "value": 1_000},
+        {"kind": "money", "value": 300},
+        {"kind": "energy", "value": 4_000},
+        {"kind": "days", "value": 24},
+    ]
+    document: dict[str, Json] = {
+        "last_chance_min": (0, 0, 2, 6)[stage.between(0, 3)],
+        "emergency_minor": emergency_minor,
+        "emergency_below_minor": 300,
+        "emergency_automatic": bool(emergency_minor) and stage.between(0, 1) == 1,
+        "friendly_slots": ([], ["16:10-16:40"], ["16:30-17:20"], ["17:35-18:30"])[stage.between(0, 3)],
+        "overload_closings_max": 2,
+        "overload_rest_min": (1, 5)[stage.between(0, 1)],
+        "levels": levels[: stage.between(0, len(levels))],
+    }
+    tx.put_policy(scope="site", scope_id=1, document=json.dumps(document))
+
+
+def _introduce(tx: MemoryTransaction, account_ids: Iterable[int], *, chance: Random) -> None:
+    """Say where tenants and the manager are reached: each tenant by two channels."""
+    for account_id in account_ids:
+        addresses = {Channel.SMS: f"+8613800{account_id:06d}", Channel.WEBHOOK: f"flat{account_id}"}
+        for channel, address in addresses.items():
+            tx.messages.put_contact(_contact(channel, address, account_id=account_id, chance=chance))
+    tx.messages.put_contact(_contact(Channel.WEBHOOK, "manager", account_id=None, chance=chance))
+
+
+def _contact(channel: Channel, address: str, *, account_id: int | None, chance: Random) -> Contact:
+    return Contact(
+        contact_id=UUID(int=chance.getrandbits(128)),
+        organisation_id=1,
+        account_id=account_id,
+        user_name="manager" if account_id is None else None,
+        channel=channel,
+        address=address,
+        language=Language.SPANISH,
+        wants=frozenset(Topic),
+        created_at=START,
+        confirmed_at=START,
+    )
 
 
 def _register(

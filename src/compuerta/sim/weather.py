@@ -9,6 +9,7 @@ from compuerta.domain.errors import Unreachable
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Tariff
 from compuerta.sim.faults import CALM
+from compuerta.sim.incidents import DEEDS
 from compuerta.sim.people import Resident, a_stranger_order
 from compuerta.sim.roads import House, Road
 from compuerta.sim.stage import START_MS
@@ -57,14 +58,15 @@ def clear(town: Town) -> None:
 
 def _plan_people(town: Town) -> None:
     stage = town.stage
-    for resident, account_id in zip(town.residents, town.account_ids, strict=True):
+    for resident in town.residents:
         stage.later(stage.between(0, PRESS_EVERY_MS), lambda resident=resident: _press(town, resident))  # type: ignore[misc]
         for _ in range(stage.between(3, 6)):
             stage.later(_some_time(town), lambda resident=resident: _use(town, resident))  # type: ignore[misc]
         for _ in range(stage.between(2, 5)):
             stage.later(_some_time(town), lambda resident=resident: _recharge(town, resident))  # type: ignore[misc]
         if stage.chance.randrange(2) == 0:
-            _plan_hold(town, account_id)
+            _plan_hold(town, resident)
+    _plan_butler(town)
     for tariff_id, tariff in town.tariffs.items():
         if stage.chance.randrange(3):
             continue
@@ -73,14 +75,50 @@ def _plan_people(town: Town) -> None:
             lambda tariff_id=tariff_id, tariff=tariff: _renew(town, tariff_id, tariff),  # type: ignore[misc]
         )
     for _ in range(stage.between(1, 4)):
-        account_id = town.account_ids[stage.between(0, len(town.account_ids) - 1)]
+        resident = _one_of(town, town.residents)
         amount_minor = AMOUNTS_MINOR[stage.between(0, len(AMOUNTS_MINOR) - 1)]
         stage.later(
             _some_time(town),
-            lambda account_id=account_id, amount_minor=amount_minor: town.cashier.sell(  # type: ignore[misc]
-                account_id, amount_minor=amount_minor
+            lambda resident=resident, amount_minor=amount_minor: town.cashier.sell(  # type: ignore[misc]
+                resident.account_id, amount_minor=amount_minor
             ),
         )
+
+
+def _plan_butler(town: Town) -> None:
+    """Lay out what needs rights: holds with an end, emergency credit, tenants that change, an exchange."""
+    stage, landlord = town.stage, town.landlord
+    for resident in town.residents:
+        if stage.chance.randrange(3) == 0:
+            kind, stays_s, energy_wh = (
+                (HoldKind.TEMPORARY, 300, None),
+                (HoldKind.TEMPORARY, None, 2_000),
+                (HoldKind.VACANCY, 600, None),
+                (HoldKind.SAFETY, 200, None),
+                (HoldKind.PROTECTED, 400, None),
+            )[stage.between(0, 4)]
+            stage.later(
+                _some_time(town),
+                lambda resident=resident, kind=kind, stays_s=stays_s, energy_wh=energy_wh: landlord.place(  # type: ignore[misc]
+                    resident, kind=kind, stays_s=stays_s, energy_wh=energy_wh
+                ),
+            )
+        for _ in range(3):
+            stage.later(_some_time(town), lambda resident=resident: landlord.take_emergency(resident))  # type: ignore[misc]
+        if stage.chance.randrange(4) == 0:
+            empty_s = stage.between(5, 900)
+            stage.later(
+                _some_time(town),
+                lambda resident=resident, empty_s=empty_s: landlord.let(resident, empty_s=empty_s),  # type: ignore[misc]
+            )
+    for _ in range(stage.between(0, 3)):
+        house = _one_of(town, [*town.houses.values()])
+        deed = DEEDS[stage.between(0, len(DEEDS) - 1)]
+        stage.later(_some_time(town), lambda house=house, deed=deed: town.incidents.happen(house, deed))  # type: ignore[misc]
+    boxed = town.boxed
+    if boxed is not None:
+        (resident,) = (each for each in town.residents if each.house is boxed.old)
+        stage.later(_some_time(town), lambda: landlord.exchange(resident, boxed))
 
 
 def _renew(town: Town, tariff_id: int, tariff: Tariff) -> None:
@@ -91,15 +129,15 @@ def _renew(town: Town, tariff_id: int, tariff: Tariff) -> None:
     town.manager.renew(tariff_id, renewed(tariff), effective_from=effective_from)
 
 
-def _plan_hold(town: Town, account_id: int) -> None:
+def _plan_hold(town: Town, resident: Resident) -> None:
     stage = town.stage
     kind = (HoldKind.ADMINISTRATOR, HoldKind.SAFETY, HoldKind.PROTECTED)[stage.between(0, 2)]
     placed_ms = _some_time(town)
-    stage.later(placed_ms, lambda: town.administrator.place(account_id, kind=kind))
+    stage.later(placed_ms, lambda: town.administrator.place(resident.account_id, kind=kind))
     stays_ms = (20_000, 300_000, STORM_MS // 2, None)[stage.between(0, 3)]
     if stays_ms is not None:
         lifted_ms = placed_ms + stage.between(500, stays_ms)
-        stage.later(lifted_ms, lambda: town.administrator.lift(account_id, kind=kind))
+        stage.later(lifted_ms, lambda: town.administrator.lift(resident.account_id, kind=kind))
 
 
 def _some_time(town: Town) -> int:
