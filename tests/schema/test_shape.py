@@ -39,6 +39,9 @@ KEPT = (
 # Receipts: the landlord's acts, with copies of figures that distributed tables hold.
 RECEIPTS = {"move"}
 
+# An organisation's own words are taken back, and ours are there again.
+GIVEN_UP = {"message_template"}
+
 A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"
 
 _TABLES = """
@@ -218,7 +221,7 @@ def test_the_program_cannot_switch_the_guards_off(connection: Connection) -> Non
 
 
 def test_the_program_deletes_nothing_and_makes_no_keys(connection: Connection) -> None:
-    tables = sorted(comments(connection))
+    tables = sorted(comments(connection).keys() - GIVEN_UP)
     connection.execute("set role compuerta_work")
 
     orders = [sql.SQL("delete from {}").format(sql.Identifier(table)) for table in tables]
