@@ -66,8 +66,8 @@ def test_a_place_is_used_again_with_its_sticker(store: Store) -> None:
         assert tx.account_by_token(an_id("token of flat 1")) == next_id
         assert tx.account_by_token(an_id("another token")) is None
         views = tx.look_at([home.account_id, next_id], now=NOON + SECOND)
-        (point,) = tx.occupancy.supply_points(town.site_id)
-    assert point.pay_token == an_id("token of flat 1")
+        points = {each.name: each for each in tx.occupancy.supply_points(town.site_id)}
+    assert points["flat 1"].pay_token == an_id("token of flat 1")
     assert views[home.account_id].meter is None
     assert views[home.account_id].account.period.end == NOON + SECOND
     assert views[next_id].account.meter_id == home.meter_id
