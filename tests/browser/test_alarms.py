@@ -13,15 +13,18 @@ from playwright.sync_api import Page, expect
 from tests.browser.building import Flat
 from tests.browser.conftest import Console
 from tests.browser.test_catalogues import untranslated_in
+from tests.scenario.loading_bench import Bench, a_bench
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
+from compuerta.domain.instruction import Limits
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
-from compuerta.drivers.abilities import MeterState, Relay
+from compuerta.drivers.abilities import LimitsOrder, MeterState, ReadOrder, Relay
 from compuerta.services import losses, observe
 from compuerta.services.acting import Actor
 from compuerta.services.losses import FeedingWish
 from compuerta.services.records import AccountOpening, MeterEntry
+from compuerta.virtual.meter import ConstantLoad
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
 
@@ -144,6 +147,41 @@ def test_an_opened_cover_is_looked_after_with_one_tap_and_closed_with_what_was_f
     expect(page.get_by_text("Screwed shut")).to_be_visible()
     kept = "select outcome, closed_by from meter_alarm where alarm_id = %s"
     assert console.rows(kept, the_alarm(console, flat, "terminal_cover_open")) == [("repaired", "tomas")]
+
+
+def test_what_is_done_to_a_virtual_meter_is_on_the_board_after_one_poll(
+    signed_in: Opens, console: Console, store: PostgresStore
+) -> None:
+    flat, bench = console.flats[7], a_bench(load=ConstantLoad(power_w=2_000))
+    bench.carry_out(LimitsOrder(limits=Limits(power_w_max=3_000)))
+    polled(store, flat, bench)
+    page = signed_in(name="tomas")
+    page.goto("/alarms/")
+
+    core = bench.meter.core
+    core.set_cover(True)
+    core.set_wiring(replace(core.wiring, reversed=frozenset({0})))
+    bench.wait_until(bench.civil + HOUR)
+    polled(store, flat, bench)
+    core.set_wiring(replace(core.wiring, reversed=frozenset()))
+    core.set_load(6_000)
+    bench.wait_until(bench.civil + HOUR)
+    polled(store, flat, bench)
+
+    for kind in ("cover open", "reverse flow", "overload"):
+        row = page.locator(f".a-board tr:has(.c-lead .c-place:text-is('{kind}'))", has_text="308")
+        expect(row).to_be_visible(timeout=15_000)
+    page.goto(f"/alarms/{the_alarm(console, flat, 'overload')}/")
+    expect(page.get_by_text("overload: rest 1 of 3")).to_be_visible()
+
+
+def polled(store: PostgresStore, flat: Flat, bench: Bench) -> None:
+    """Read a virtual meter through its frames; its registers are not those of the flat."""
+    state = bench.carry_out(ReadOrder()).state
+    told = MeterState(flags=state.flags, counts=state.counts, relay=state.relay)
+    now = wiring.now()
+    report = observe.MeterReport(meter_id=flat.meter_id, at=now, state=told)
+    observe.take_readings(store, [report], now=now)
 
 
 def test_who_may_not_act_sees_and_cannot(signed_in: Opens, console: Console, store: PostgresStore) -> None:
