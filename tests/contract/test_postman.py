@@ -5,20 +5,22 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from rich.console import Console
 from tests.contract.carriers import APPID, KEY_ID, SECRET, Street, a_street, serving
 from tests.contract.door import closing_store
 from tests.unit.services.town import METER, NOON, a_town, an_id
 
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import config, postman, wiring
+from compuerta.apps import config, postman, status, wiring
 from compuerta.apps.channels import channels_in, opt_out_url_of, receipts_url_of
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
@@ -205,6 +207,23 @@ def test_words_go_out_by_every_channel_and_a_texts_receipt_comes_back(in_office:
 
         assert all(office.one(each).provider_id for each in ids.values())
         assert office.one(ids[Channel.EMAIL]).body == f"email: {office.given.public_url}/p"
+
+    in_office(act)
+
+
+def test_the_status_shows_what_waits_and_what_failed_by_channel(
+    in_office: Callable[..., None], postgres_url: str
+) -> None:
+    async def act(office: Office) -> None:
+        office.street.world.behave("smtp", {"refuses_with": "550"})
+        failed = office.says(Channel.EMAIL)
+        await office.until(lambda: office.one(failed).state.value == "failed")
+
+        shown = Console(file=StringIO(), width=200)
+        status.report(shown, replace(office.given, database_url=postgres_url))
+
+        assert isinstance(shown.file, StringIO)
+        assert any("email" in line and "recipient: 550" in line for line in shown.file.getvalue().split("\n"))
 
     in_office(act)
 
