@@ -150,6 +150,7 @@ UNFOLD: dict[str, Any] = {
                         "link": reverse_lazy("operations"),
                         "permission": "compuerta.apps.console.people.sees_operations",
                     },
+                    {"title": _("Warnings"), "icon": "notifications", "link": reverse_lazy("warnings")},
                     {"title": _("QR stickers"), "icon": "qr_code_2", "link": reverse_lazy("stickers")},
                     {
                         "title": _("People"),

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from django import template
+from django.conf import settings
 from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from compuerta.apps.console import labels
+from compuerta.apps.console import labels, warning_forms
 from compuerta.domain.energy import format_kwh
 from compuerta.domain.money import format_minor, minor_digits
+from compuerta.domain.policy import Level, LevelKind
 
 register = template.Library()
 
@@ -99,6 +101,28 @@ def ahead(at: datetime | None) -> str:
 def word(name: str) -> str:
     """Show a row's name as a word."""
     return labels.word(name)
+
+
+@register.filter
+def language_name(code: str) -> str:
+    """Return a language's name in that language."""
+    names: dict[str, str] = dict(settings.LANGUAGES)
+    return names.get(code, code)
+
+
+@register.filter
+def level(key: str, currency: str) -> str:
+    """Return a level as people write it, such as 50.00 CNY, 10 kWh or 2 days."""
+    kind, _colon, value = key.partition(":")
+    known = Level(kind=LevelKind(kind), value=int(value))
+    text = warning_forms.written(known, currency=currency)
+    match known.kind:
+        case LevelKind.MONEY:
+            return money(known.value, currency)
+        case LevelKind.ENERGY:
+            return f"{text} kWh"
+        case LevelKind.DAYS:
+            return ngettext("%(count)s day", "%(count)s days", known.value // 24) % {"count": text}
 
 
 @register.filter

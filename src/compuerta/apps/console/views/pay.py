@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from compuerta.apps import wiring
-from compuerta.apps.console import amounts, drawing, histories, paying, screens
+from compuerta.apps.console import amounts, drawing, histories, paying, screens, use_reads
 from compuerta.apps.console.histories import PayPlace
 from compuerta.apps.console.paying import Progress
 from compuerta.apps.console.views.meters import act_id_of
@@ -42,10 +42,11 @@ def page(request: HttpRequest, pay_token: UUID) -> HttpResponse:
         "pay_token": pay_token,
         "ways": paying.ways(place),
         "quick": amounts.quick_minor(place.currency),
+        "lasting": use_reads.lasting(place.account_id, now=wiring.now()),
         "act_id": uuid4(),
         "error": error,
     }
-    return _shown(request, "pay", context, status=422 if error else 200)
+    return shown(request, "pay", context, status=422 if error else 200)
 
 
 @never_cache
@@ -71,7 +72,7 @@ def order(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> HttpRespon
         "act_id": uuid4(),
         "expires_in_s": max(0, int((attempt.expires_at - wiring.now()).total_seconds())),
     }
-    return _shown(request, "pay_order", context)
+    return shown(request, "pay_order", context)
 
 
 @never_cache
@@ -97,7 +98,7 @@ def status(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> JsonRespo
 
 def unknown(request: HttpRequest, pay_token: str) -> HttpResponse:
     """Say kindly that nobody pays here."""
-    return _shown(request, "pay_unknown", {"pay_token": pay_token}, status=404)
+    return shown(request, "pay_unknown", {"pay_token": pay_token}, status=404)
 
 
 def _place(pay_token: UUID) -> PayPlace | None:
@@ -119,9 +120,10 @@ def _order(request: HttpRequest, place: PayPlace, act_id: UUID) -> None:
     )
 
 
-def _shown(
+def shown(
     request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
 ) -> HttpResponse:
+    """Render a resident's page, on which nothing runs but what is ours."""
     context["languages"] = settings.LANGUAGES
     response = render(request, f"console/{template}.html", context, status=status)
     response["Content-Security-Policy"] = POLICY
