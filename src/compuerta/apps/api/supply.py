@@ -137,12 +137,14 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": text}
     for code, text in {
         400: "the body is no JSON",
+        401: "the API key is missing, not known, or revoked",
         403: "the API key may not do this here",
         404: "not in your organisation",
         408: "the body came too slowly",
         409: "this id was used for something else",
         413: "the body is too large",
         422: "malformed, or refused: the detail names the field",
+        503: "the database does not answer: ask again with the same id",
     }.items()
 }
 
