@@ -50,6 +50,11 @@ class Console:
             found = connection.execute(statement, values)
             return found.fetchall() if found.description else []
 
+    def age_session(self, key: str, *, by_s: int) -> None:
+        """Let the last click of a session have been so long ago."""
+        aged = [sys.executable, "-m", "tests.browser.aged", key, str(by_s)]
+        subprocess.run(aged, env=_environment(self.database_url), check=True, timeout=START_S_MAX)
+
     def furnish(self, statement: str, values: dict[str, int]) -> list[tuple[object, ...]]:
         """Write rows that no use case of a test writes, and return what was asked back."""
         with closing(psycopg.connect(self.database_url, autocommit=True)) as connection:
@@ -72,13 +77,7 @@ def a_console(postgres_server: str, name: str) -> Iterator[Console]:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
     database_url = url_of(postgres_server, name)
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "COMPUERTA_SECRET_KEY": "a secret that only these tests know, 52 long",
-        "DJANGO_SETTINGS_MODULE": "compuerta.apps.console.settings",
-        "PYTHONPATH": "src:.",
-    }
+    environment = _environment(database_url)
     served = [sys.executable, "-m", "tests.browser.served", str(port)]
     with subprocess.Popen(served, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -161,6 +160,16 @@ def store(console: Console) -> Iterator[PostgresStore]:
     store = PostgresStore(console.database_url)
     yield store
     store.shut()
+
+
+def _environment(database_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "COMPUERTA_SECRET_KEY": "a secret that only these tests know, 52 long",
+        "DJANGO_SETTINGS_MODULE": "compuerta.apps.console.settings",
+        "PYTHONPATH": "src:.",
+    }
 
 
 def sign_in(page: Page, *, name: str, password: str = PASSWORD) -> None:
