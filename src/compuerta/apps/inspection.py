@@ -1,14 +1,18 @@
-"""The inspection of a stage: its books against what its meters, its till and its provider say themselves."""
+"""The inspection of a stage: its books against what meters, till, provider and carriers say themselves."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from compuerta.adapters.postgres import books
 from compuerta.apps import wiring
 from compuerta.apps.stage import Stage
+from compuerta.domain.alarms import COUNTERS
 from compuerta.drivers.abilities import Relay
 from compuerta.services import promises
+from compuerta.services.facts import LetterFact
 from compuerta.services.promises import Books, Checked, MeterFact, ProviderFact, Purchase, World
 
 
@@ -20,7 +24,11 @@ def check(stage: Stage, *, settled: bool, before: Books | None = None) -> Mappin
     """
     held = books.load(stage.url, now=wiring.now())
     meters = tuple(_meter_fact(state) for state in stage.meters()) if settled else None
-    world = World(meters=meters, provider=(*_provider_facts(stage), *_till_facts(stage)))
+    world = World(
+        meters=meters,
+        provider=(*_provider_facts(stage), *_till_facts(stage)),
+        letters=_letter_facts(stage),
+    )
     return promises.check(held, world, now=wiring.now(), settled=settled, before=before)
 
 
@@ -38,7 +46,14 @@ def _meter_fact(state: Mapping[str, Any]) -> MeterFact:
             )
             for each in state["credited"]
         ),
+        felt=frozenset(kind for kind, name in COUNTERS.items() if state["counts"].get(name, 0) > 0),
     )
+
+
+def _letter_facts(stage: Stage) -> tuple[LetterFact, ...]:
+    """Count what carriers took by our id, which mail carries as the left half of its Message-ID."""
+    ids = (letter["message_id"].strip("<>").partition("@")[0] for letter in stage.letters())
+    return tuple(LetterFact(message_id=UUID(key), times=times) for key, times in Counter(ids).items())
 
 
 def _provider_facts(stage: Stage) -> list[ProviderFact]:

@@ -27,11 +27,15 @@ from compuerta.adapters.postgres.server import EmbeddedServer, default_data_dir
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import town, wiring
 from compuerta.apps.api.keys import make_key
+from compuerta.apps.channels import CHANNELS_FILE, receipts_url_of
 from compuerta.apps.config import Settings, settings
 from compuerta.apps.crew import Crew
 from compuerta.apps.up import ROLES, migrated
+from compuerta.domain.access import Role
+from compuerta.domain.contact import Language
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import reference_of
+from compuerta.domain.wording import Told
 from compuerta.virtual.wechat.keys import keys_in
 from compuerta.virtual.wechat.world import ORDERS_MAX
 
@@ -43,7 +47,16 @@ ORDER_S_MAX = 10.0
 # The world's time runs this much faster, so that a balance falls while one looks.
 FACTOR = 100
 PASSWORD_BYTES = 9
-PERSONS = ("admin", "owner")  # a version of a tariff needs two
+# Who signs in, and what they may; what one drafts, such as a tariff, another approves.
+PERSONS = {
+    "admin": Role.MANAGER,
+    "owner": Role.OWNER,
+    "cashier": Role.CASHIER,
+    "accountant": Role.ACCOUNTANT,
+    "technician": Role.TECHNICIAN,
+    "auditor": Role.AUDITOR,
+}
+CARRIERS_KEY = "virtual-carriers-key"  # of accounts at carriers that exist on this machine only
 MARKER = "compuerta-stage"
 # Below those that systems give to callers: who dials a port of that kind while nobody listens may be given
 # the very same port, is then connected to itself, and keeps the listener out when it comes back.
@@ -73,6 +86,8 @@ class Ports:
     door: int
     road: int
     provider: int
+    carriers: int
+    mail: int
 
 
 class Stage:
@@ -83,6 +98,7 @@ class Stage:
         self.ports = _ports(public=public)
         self.server = EmbeddedServer(self.directory / "postgres", fast_test=fast_test)
         self.homes = homes
+        self.public = public  # people will come and look
         self.url = ""
         self.api_key = ""
         self.password = os.urandom(PASSWORD_BYTES).hex()
@@ -115,6 +131,11 @@ class Stage:
         """Where the simulated provider is, and at /sim/ its page for the payer."""
         return f"http://127.0.0.1:{self.ports.provider}"
 
+    @property
+    def carriers_url(self) -> str:
+        """Where the simulated carriers of words are, and at /sim/received what they took."""
+        return f"http://127.0.0.1:{self.ports.carriers}"
+
     def environment(self) -> dict[str, str]:
         """What the stage's processes find in their environment."""
         return {
@@ -133,6 +154,7 @@ class Stage:
         self.url = self.server.start()
         self.crew.environment = self.environment()
         self._write_providers()
+        self._write_channels()
         told("building the town")
         migrated(self.environment())
         store = PostgresStore(self.url)
@@ -141,14 +163,17 @@ class Stage:
         store.shut()
         organisation = self.town.organisation_id
         self.api_key = make_key(self.url, name="stage", organisation_id=organisation, scopes=["sell"])
-        for name in PERSONS:
-            self._run_cli("person", name, "--organisation", str(organisation), "--language", "en")
-        told("starting meters, provider, door, gateway and worker")
+        told("starting meters, provider, carriers, door, gateway and worker")
+        joining = {name: self._joining(name, role) for name, role in PERSONS.items() if self.public}
         self._start_meters(paths)
         self._start_provider()
+        self._start_carriers()
         for role in ROLES:
             self.crew.start_role(role)
         self.wait_for("the door", self._is_serving)
+        for name, person in joining.items():
+            if person.wait(READY_S_MAX) != 0:
+                raise NotInTime(f"{name} to be added", READY_S_MAX)
 
     # what people and meters do -------------------------------------------------------------------------
 
@@ -201,6 +226,13 @@ class Stage:
         orders: list[dict[str, Any]] = answer.json()["orders"]
         return orders
 
+    def letters(self) -> list[dict[str, Any]]:
+        """Return all letters that the simulated carriers have taken."""
+        answer = self.client.get(f"{self.carriers_url}/sim/received")
+        answer.raise_for_status()
+        received: list[dict[str, Any]] = answer.json()["received"]
+        return received
+
     def recharge_facts(self, attempt_id: str) -> dict[str, Any]:
         """Read a recharge with its four instants through the machines' door."""
         answer = self.client.get(
@@ -241,6 +273,7 @@ class Stage:
     def _is_serving(self) -> bool:
         self.crew.require("meters")
         self.crew.require("provider")
+        self.crew.require("carriers")
         with contextlib.suppress(httpx.HTTPError):
             return self.client.get(f"{self.console_url}/healthz").status_code == 200
         return False
@@ -266,6 +299,36 @@ class Stage:
             "--mchid", "1900000001", "--appid", "wx0000000000000001", "--speedup", "5",
         )  # fmt: skip
 
+    def _start_carriers(self) -> None:
+        self.crew.start(
+            "carriers", sys.executable, "-m", "compuerta.virtual.notices",
+            "--port", str(self.ports.carriers), "--smtp-port", str(self.ports.mail),
+            "--key", CARRIERS_KEY, "--receipts", receipts_url_of(self.settings, "texts"),
+        )  # fmt: skip
+
+    def _write_channels(self) -> None:
+        (self.directory / "carriers.key").write_text(CARRIERS_KEY, encoding="ascii")
+        approved = {told.value: {each.value: f"SMS_{told.value}" for each in Language} for told in Told}
+        mail = {
+            "name": "mail",
+            "kind": "smtp",
+            "host": "127.0.0.1",
+            "port": self.ports.mail,
+            "security": "none",
+            "sender": "La Compuerta <no-reply@example.org>",
+        }
+        texts = {
+            "name": "texts",
+            "kind": "aliyun_sms",
+            "key_id": "LTAI0000000000000001",
+            "secret": "carriers.key",
+            "sign_name": "Compuerta",
+            "templates": approved,
+            "base_url": f"{self.carriers_url}/aliyun",
+        }
+        app = {"name": "app", "kind": "webhook", "url": f"{self.carriers_url}/app", "key": "carriers.key"}
+        (self.directory / CHANNELS_FILE).write_text(json.dumps([mail, texts, app]), encoding="utf-8")
+
     def _write_providers(self) -> None:
         keys = keys_in(self.directory / "wechat", now=wiring.now())
         files = {"merchant.pem": keys.merchant_key_pem, "api_v3.key": keys.api_key}
@@ -290,11 +353,14 @@ class Stage:
         till = {"name": "till", "kind": "till", "currencies": [town.CURRENCY]}
         (self.directory / wiring.PROVIDERS_FILE).write_text(json.dumps([wechat, till]), encoding="utf-8")
 
-    def _run_cli(self, *arguments: str) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "compuerta.apps.cli", *arguments],
+    def _joining(self, name: str, role: Role) -> subprocess.Popen[bytes]:
+        """Begin to add a person; each in a process of its own, since Django reads its settings only once."""
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "compuerta.apps.cli", "person", name, "--role", role.value),
+                *("--organisation", str(self.town.organisation_id), "--language", "en"),
+            ],
             env={**os.environ, **self.environment()},
-            check=True,
             stdout=subprocess.DEVNULL,
         )
 
@@ -326,8 +392,10 @@ def _clear(directory: Path) -> None:
 
 
 def _ports(*, public: bool) -> Ports:
-    door, road, provider = free_ports(*((8000, 7645, 8701) if public else (0, 0, 0)))
-    return Ports(door=door, road=road, provider=provider)
+    door, road, provider, carriers, mail = free_ports(
+        *((8000, 7645, 8701, 8702, 8725) if public else (0, 0, 0, 0, 0))
+    )
+    return Ports(door=door, road=road, provider=provider, carriers=carriers, mail=mail)
 
 
 def free_ports(*wishes: int) -> list[int]:

@@ -10,10 +10,14 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from compuerta.adapters.tariffs import LIBRARY, load_tariff
+from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language, Topic
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
-from compuerta.services import tariffing
+from compuerta.services import contacting, tariffing
+from compuerta.services.acting import Actor
+from compuerta.services.contacting import ContactWish
+from compuerta.services.message_port import Contact
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.services.store_port import Store, Transaction
 from compuerta.services.tariffing import Founders
@@ -28,7 +32,11 @@ PRICE = "1.0000"
 # but in accelerated time it would look like a register that jumps (promise T2).
 PRICE_STORY = "6.0000"
 STORY_LOAD_W = 3_000
+BUILDING = "Torre Jacaranda"
 FOUNDERS = Founders(drafted_by="manager", approved_by="owner")
+HOUSEKEEPER = Actor(who="admin", why="the town is built", origin="stage")
+LANGUAGES = (Language.ENGLISH, Language.SPANISH, Language.CHINESE)
+STAFF = {"admin": frozenset({Topic.WARNING, Topic.ALARM}), "technician": frozenset({Topic.ALARM})}
 
 STANDARD = "dlt645-standard-4g"
 VENDOR = "dlt645-vendor-rs485"
@@ -52,12 +60,10 @@ class Home:
     power_w: int
     opening_minor: int
     pay_token: UUID
+    price: str = PRICE  # of a kWh, where the meter deducts it
+    floor: int | None = None
+    reached: tuple[tuple[Channel, str], ...] = ()  # how its people are reached
     account_id: int = 0
-
-    @property
-    def price(self) -> str:
-        """What a kWh costs there, where the meter deducts it."""
-        return PRICE_STORY if self.in_story else PRICE
 
     @property
     def tariff(self) -> str:
@@ -109,18 +115,26 @@ def plan(*, buses: tuple[str, ...] = BUSES) -> tuple[Home, ...]:
                 power_w=STORY_LOAD_W if in_story else 200 + 137 * place % 900,
                 opening_minor=1_200 if in_story else 5_000 + 1_000 * (place % 4),
                 pay_token=uuid4(),
+                price=PRICE_STORY if in_story else PRICE,
+                floor=place // 5 + 1,
+                reached=_reached(place),
             )
         )
     return tuple(homes)
+
+
+def _reached(place: int) -> tuple[tuple[Channel, str], ...]:
+    """Everybody by e-mail, and every third by a text or an app, too."""
+    mail = (Channel.EMAIL, f"{_NAMES[place].lower().replace(' ', '.')}@example.org")
+    more = {0: (Channel.SMS, f"138000000{place:02d}"), 1: (Channel.WEBHOOK, f"tenant-{place + 1}")}
+    return (mail, more[place % 3]) if place % 3 in more else (mail,)
 
 
 def build(store: Store, homes: tuple[Home, ...], *, bus_paths: dict[str, str], now: datetime) -> Town:
     """Enter the town into the database: parties, meters, roads, provider accounts."""
     with store.transaction() as tx:
         organisation_id = tx.add_organisation("Residencial La Compuerta")
-        site_id = tx.add_site(
-            organisation_id=organisation_id, name="Torre Jacaranda", zone=ZONE, currency=CURRENCY
-        )
+        site_id = tx.add_site(organisation_id=organisation_id, name=BUILDING, zone=ZONE, currency=CURRENCY)
         for endpoint in _endpoints(homes, bus_paths, organisation_id=organisation_id):
             tx.add_endpoint(endpoint)
         _add_providers(tx, organisation_id=organisation_id, site_id=site_id, now=now)
@@ -132,6 +146,7 @@ def build(store: Store, homes: tuple[Home, ...], *, bus_paths: dict[str, str], n
         }
         place = _Place(organisation_id=organisation_id, site_id=site_id, tariffs=tariffs)
         entered = tuple(_moved_in(tx, home, place, now=now) for home in homes)
+        _add_contacts(tx, entered, organisation_id=organisation_id, now=now)
     return Town(organisation_id=organisation_id, homes=entered)
 
 
@@ -164,6 +179,36 @@ def _add_providers(tx: Transaction, *, organisation_id: int, site_id: int, now: 
         )
 
 
+def _add_contacts(tx: Transaction, homes: tuple[Home, ...], *, organisation_id: int, now: datetime) -> None:
+    """Say how tenants and staff are reached."""
+    for number, home in enumerate(homes):
+        for channel, address in home.reached:
+            wish = ContactWish(
+                contact_id=uuid4(),
+                account_id=home.account_id,
+                channel=channel,
+                address=address,
+                language=LANGUAGES[number % len(LANGUAGES)],
+                wants=RESIDENTS_TOPICS,
+            )
+            contacting.added(tx, wish, HOUSEKEEPER, now=now)
+    for name, wants in STAFF.items():
+        tx.messages.put_contact(
+            Contact(
+                contact_id=uuid4(),
+                organisation_id=organisation_id,
+                account_id=None,
+                user_name=name,
+                channel=Channel.EMAIL,
+                address=f"{name}@example.org",
+                language=Language.ENGLISH,
+                wants=wants,
+                created_at=now,
+                confirmed_at=now,
+            )
+        )
+
+
 def _moved_in(tx: Transaction, home: Home, place: _Place, *, now: datetime) -> Home:
     entry = MeterEntry(
         organisation_id=place.organisation_id,
@@ -179,6 +224,8 @@ def _moved_in(tx: Transaction, home: Home, place: _Place, *, now: datetime) -> H
         kind=AccountKind.CUSTOMER,
         name=home.name,
         supply_point=home.supply_point,
+        building=BUILDING,
+        floor=home.floor,
         tariff_id=place.tariffs[home.tariff],
         meter_id=tx.add_meter(entry),
         pay_token=home.pay_token,

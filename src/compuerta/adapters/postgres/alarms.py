@@ -61,7 +61,7 @@ class PostgresAlarms:
             order by meter_id, kind for update""",
             {"ids": sorted(set(meter_ids))},
         )
-        return [_to_alarm(row) for row in found]
+        return [to_alarm(row) for row in found]
 
     def one(self, alarm_id: UUID, *, organisation_id: int) -> MeterAlarm | None:
         found = self._tx.query(
@@ -69,7 +69,7 @@ class PostgresAlarms:
             for update""",
             {"id": alarm_id, "organisation_id": organisation_id},
         )
-        return _to_alarm(found[0]) if found else None
+        return to_alarm(found[0]) if found else None
 
     def known(self, alarm_ids: Iterable[UUID]) -> set[UUID]:
         found = self._tx.query(
@@ -161,7 +161,7 @@ class PostgresAlarms:
                 "until": until,
             },
         )
-        return [_to_alarm(row) for row in found]
+        return [to_alarm(row) for row in found]
 
     def was_off(self, meter_ids: Iterable[int], *, since: datetime) -> set[int]:
         found = self._tx.query(
@@ -209,7 +209,8 @@ class PostgresAlarms:
         return [row["feeder_meter_id"] for row in found]
 
 
-def _to_alarm(row: Row) -> MeterAlarm:
+def to_alarm(row: Row) -> MeterAlarm:
+    """Return an alarm as its row tells it."""
     outcome = row["outcome"]
     return MeterAlarm(
         **{

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from compuerta.adapters.postgres import rows, tariffs
+from compuerta.adapters.postgres.alarms import to_alarm
+from compuerta.adapters.postgres.messages import to_message
 from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.store import OPTIONS, PostgresStore
 from compuerta.adapters.postgres.transaction import PostgresTransaction
@@ -109,6 +111,8 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
             "select * from emergency_credit order by account_id, taken_at", lambda row: EmergencyCredit(**row)
         ),
         warnings=all_of(_WARNINGS, lambda row: Warned(**row)),
+        alarms=all_of("select * from meter_alarm order by meter_id, alarm_id", to_alarm),
+        messages=all_of("select * from message order by message_id", to_message),
         policies=dict(all_of(_POLICIES, _policy)),
         cases=all_of(_CASES, lambda row: Case(**row)),
     )

@@ -165,7 +165,7 @@ class PostgresMessages:
             return []
         doubtful = {row["message_id"] for row in found if row.pop("was") == "in_flight"}
         leased = sorted(
-            (_to_message(row) for row in found),
+            (to_message(row) for row in found),
             key=lambda each: (not each.urgent, each.due_at, each.message_id),
         )
         contacts = self._tx.query(
@@ -194,7 +194,7 @@ class PostgresMessages:
             "select * from message where message_id = any(%(ids)s) order by message_id for update",
             {"ids": sorted(set(message_ids))},
         )
-        return {row["message_id"]: _to_message(row) for row in found}
+        return {row["message_id"]: to_message(row) for row in found}
 
     def by_provider(self, *, channel: Channel, provider_id: str) -> Message | None:
         found = self._tx.query(
@@ -202,7 +202,7 @@ class PostgresMessages:
             order by created_at desc, message_id desc limit 1 for update""",
             {"channel": channel.value, "id": provider_id},
         )
-        return _to_message(found[0]) if found else None
+        return to_message(found[0]) if found else None
 
     def sent_since(self, addresses: Iterable[str], *, since: datetime) -> dict[str, int]:
         found = self._tx.query(_SENT, {"addresses": sorted(set(addresses)), "since": since})
@@ -214,7 +214,7 @@ class PostgresMessages:
             order by contact_id, created_at, message_id for update""",
             {"ids": sorted(set(contact_ids))},
         )
-        return [_to_message(row) for row in found]
+        return [to_message(row) for row in found]
 
     def of_account(self, account_id: int, *, limit: int) -> list[Message]:
         found = self._tx.query(
@@ -222,7 +222,7 @@ class PostgresMessages:
             order by created_at desc, message_id desc limit %(limit)s""",
             {"id": account_id, "limit": limit},
         )
-        return [_to_message(row) for row in found]
+        return [to_message(row) for row in found]
 
 
 def _columns(contact: Contact) -> dict[str, object]:
@@ -240,7 +240,8 @@ def _to_contact(row: Row) -> Contact:
     )
 
 
-def _to_message(row: Row) -> Message:
+def to_message(row: Row) -> Message:
+    """Return a message as its row tells it."""
     return Message(
         **{
             **row,
