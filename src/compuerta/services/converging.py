@@ -186,6 +186,7 @@ def _keep(batch: _Batch, view: AccountView, stage: Staged, *, now: datetime) -> 
                 was_closed=before.wanted_closed,
                 was_reason=before.wanted_reason,
                 until=stage.until,
+                read_at=before.read_at,
             )
         )
 

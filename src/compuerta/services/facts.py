@@ -40,6 +40,7 @@ from compuerta.services.records import (
     Payment,
     Recharge,
     RechargeInstant,
+    SupplyChange,
     Warned,
 )
 
@@ -82,6 +83,7 @@ class Books:
     adjustments: tuple[Adjustment, ...] = ()
     billed_by: Mapping[int, BilledBy] = field(default_factory=dict)  # by account
     warnings: tuple[Warned, ...] = ()
+    supply_changes: tuple[SupplyChange, ...] = ()
     alarms: tuple[MeterAlarm, ...] = ()
     messages: tuple[Message, ...] = ()
     policies: Mapping[int, Policy] = field(default_factory=dict)  # by account

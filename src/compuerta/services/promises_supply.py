@@ -2,33 +2,72 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from compuerta.domain import instruction as life
 from compuerta.domain.friendly import is_friendly
 from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.party import Account, CreditAuthority, zone_of
-from compuerta.domain.supply import FORBIDDING, PRECEDENCE, Reason
+from compuerta.domain.supply import FORBIDDING, PRECEDENCE, STAGES, Reason
 from compuerta.drivers.abilities import Relay
-from compuerta.services.facts import MeterFact, View, unless
-from compuerta.services.staging import LOOK_WAIT_MAX, PAYING_MAX
+from compuerta.services.facts import MeterFact, View, grouped, unless
+from compuerta.services.records import SupplyChange
+from compuerta.services.staging import LOOK_AGE_MAX, LOOK_WAIT_MAX, PAYING_MAX
 
 # An order that was on its way when a hold was placed may still arrive: a lease, and the road's delay.
 ON_ITS_WAY = 2 * life.LEASE
 # A hold ends by the clock of the process that lifted it; clocks that are kept by NTP are nearer than this.
 CLOCKS_APART_MAX = timedelta(seconds=5)
+_STAGES = frozenset(reason.value for reason in STAGES)
 _CUTTING = frozenset(reason.value for reason, _, closed in PRECEDENCE if not closed)
 # What a meter with credit decides by itself: all that the platform may send it then is a release.
 _METERS_OWN = frozenset({Reason.OUT_OF_CREDIT.value, Reason.BILLING_HELD.value})
 
 
-def s1(view: View) -> Iterator[str | None]:
-    """S1 The platform never cuts an account that has credit, except by a named hold."""
+def s1_always(view: View) -> Iterator[str | None]:
+    """S1 The platform never cuts an account that has credit, except by a named hold; nor before its time."""
+    yield from _s1_named(view)
+    yield from _s1_stages(view)
+
+
+def _s1_named(view: View) -> Iterator[str | None]:
+    """Yield whether each cut is for a reason of the table."""
     for each in view.books.instructions:
         if each.relay_closed is False:
             platform = view.meter[each.meter_id].credit_authority is CreditAuthority.PLATFORM
             named = each.reason in _CUTTING and (platform or each.reason != Reason.OUT_OF_CREDIT.value)
             yield unless(named, f"meter {each.meter_id} is cut for {each.reason!r}")
+
+
+def _s1_stages(view: View) -> Iterator[str | None]:
+    """Yield whether each cut for money came after its stages, and in no friendly hour."""
+    of_meter = grouped(view.books.supply_changes, lambda each: each.meter_id)
+    for meter_id, changes in of_meter.items():
+        platform = view.meter[meter_id].credit_authority is CreditAuthority.PLATFORM
+        begun: datetime | None = None  # of the stages before the change
+        for change in sorted(changes, key=lambda each: each.at):
+            if change.reason == Reason.OUT_OF_CREDIT.value and change.was_closed:
+                yield _cut_too_soon(view, change, begun=begun or change.at, platform=platform)
+            if change.reason not in _STAGES:
+                begun = None
+            elif begun is None:
+                begun = change.at
+
+
+def _cut_too_soon(view: View, change: SupplyChange, *, begun: datetime, platform: bool) -> str | None:
+    account, policy = view.account[change.account_id], view.policy_of(change.account_id)
+    if is_friendly(policy, zone_of(account.zone), change.at):
+        return f"meter {change.meter_id} was cut at {change.at}, in friendly hours"
+    if not platform:
+        return None
+    if change.at < begun + timedelta(minutes=policy.last_chance_min) - CLOCKS_APART_MAX:
+        return f"meter {change.meter_id} was cut at {change.at}, and its last chance began at {begun}"
+    read_at = change.read_at or datetime.min.replace(tzinfo=UTC)
+    fresh = read_at >= min(begun, change.at - LOOK_AGE_MAX) - CLOCKS_APART_MAX
+    waited = change.at >= begun + LOOK_WAIT_MAX - CLOCKS_APART_MAX
+    return unless(
+        fresh or waited, f"meter {change.meter_id} was cut at {change.at} on a reading of {read_at}"
+    )
 
 
 def s1_settled(view: View) -> Iterator[str | None]:

@@ -361,6 +361,7 @@ class SupplyChange:
     was_closed: bool | None  # None = nobody had decided before
     was_reason: str
     until: datetime | None = None  # when the clock alone may change it again
+    read_at: datetime | None = None  # the reading that it rests on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

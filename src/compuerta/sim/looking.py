@@ -91,6 +91,7 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         billed_by=store.billed_by(now=now),
         emergencies=tuple(tables.emergencies.values()),
         warnings=tuple(tables.warnings),
+        supply_changes=tuple(tables.supply_changes),
         alarms=tuple(tables.meter_alarms.values()),
         messages=tuple(tables.messages.values()),
         policies={key: tables.policy_of(account) for key, account in tables.accounts.items()},

@@ -47,6 +47,7 @@ create table supply_change (
     was_closed boolean, -- null = nobody had decided before
     was_reason text not null,
     until timestamptz, -- when the clock alone may change it again
+    read_at timestamptz, -- the reading that it rests on
     primary key (meter_id, change_no)
 );
 comment on table supply_change is 'distributed: every decision on supply that differs from the one before; append-only';
