@@ -34,6 +34,27 @@ STEPPED = tariff_from(
 )
 
 
+# By day at 1.00, by night at 0.30.
+HOURLY = tariff_from(
+    {
+        "name": "By the hour",
+        "currency": "CNY",
+        "components": [
+            {
+                "kind": "energy",
+                "name": "Energy",
+                "periods": [
+                    {"name": "day", "role": "peak", "prices": ["1.00"]},
+                    {"name": "night", "role": "valley", "prices": ["0.30"]},
+                ],
+                "day_tables": {"any": ["00:00 night", "08:00 day", "22:00 night"]},
+                "seasons": [{"name": "all year", "from": "01-01", "every day": "any"}],
+            }
+        ],
+    }
+)
+
+
 @pytest.fixture(params=STORES)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Two flats whose meters hold their money, and two whose balance is the platform's."""
@@ -44,6 +65,12 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 def stepped(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """The same flats under a tariff of two steps."""
     yield from _benches(request, STEPPED)
+
+
+@pytest.fixture(params=STORES)
+def hourly(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """The same flats under a tariff of two periods."""
+    yield from _benches(request, HOURLY)
 
 
 def _benches(request: pytest.FixtureRequest, tariff: Tariff | None) -> Iterator[Bench]:

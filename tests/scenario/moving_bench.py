@@ -20,6 +20,7 @@ from tests.unit.services.town import (
     told,
 )
 
+from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.ledger import MOVED
 from compuerta.domain.party import CreditAuthority
 from compuerta.domain.tariff.components import Tariff
@@ -130,6 +131,23 @@ def a_bench(
 
 def leaving(home: Home, *, register_wh: int | None = None, rest: Rest = Rest.CASH) -> MoveOut:
     return MoveOut(account_id=home.account_id, shown=Shown(register_wh=register_wh), rest=rest)
+
+
+def a_loading(home: Home, *, tariff_id: int) -> Instruction:
+    """Return the instruction by which a meter was seen to run by the first version of a tariff."""
+    return Instruction(
+        meter_id=home.meter_id,
+        instruction_id=an_id("loading"),
+        account_id=home.account_id,
+        kind=Kind.TARIFF,
+        created_at=NOON,
+        due_at=NOON,
+        state=State.DONE,
+        ended_at=NOON,
+        tariff_id=tariff_id,
+        version_no=1,
+        effective_at=NOON,
+    )
 
 
 def at(home: Home, account_id: int | None) -> Home:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.scenario.moving_bench import ANA, MINUTE, TILL, Bench, at, leaving
+from tests.scenario.moving_bench import ANA, MINUTE, TILL, Bench, a_loading, at, leaving
 from tests.unit.services.town import (
     MODELS,
     NOON,
@@ -271,6 +271,20 @@ def test_registers_by_rate_make_the_total(bench: Bench) -> None:
 
     assert move.closing_wh == 6_000
     assert bench.view(move.opened_account_id).holdings.register_rates_wh == (2_000, 3_000, 0, 1_000)
+
+
+def test_a_closing_by_rates_is_charged_by_rates_where_the_meter_runs_by_the_tariff(hourly: Bench) -> None:
+    home = hourly.homes[1]
+    with hourly.store.transaction() as tx:
+        tx.put_instructions([a_loading(home, tariff_id=hourly.tariff_id)])
+        view = tx.look_at([home.account_id], now=NOON)[home.account_id]
+        tx.save_holdings([replace(view.holdings, register_at=NOON, register_rates_wh=(0, 0))])
+
+    move = hourly.leave(
+        MoveOut(account_id=home.account_id, shown=Shown(rates_wh=(1_000, 9_000)), rest=Rest.BOOKED)
+    )
+
+    assert move.settled["charged_minor"] == 1 * 100 + 9 * 30
 
 
 def test_nobody_leaves_while_money_is_on_its_way_to_the_meter(bench: Bench) -> None:

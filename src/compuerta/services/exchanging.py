@@ -95,7 +95,7 @@ def exchanged(
     first = _receipt(tx, mine, at_others, others.closed, actor=actor, move_id=move_id, now=now)
     second = _receipt(tx, others, at_mine, mine.closed, actor=actor, move_id=_other(move_id), now=now)
     for view, left in ((at_others, mine), (at_mine, others)):
-        moving.end_holds(tx, view, TENANTS_HOLDS, now=now)
+        moving.end_holds(tx, view, TENANTS_HOLDS, actor=actor, now=now)
         _tell_there(tx, left, view, move_id=move_id, now=now)
     converging.converge(tx, [at_others.account.account_id, at_mine.account.account_id], now=now)
     return first, second

@@ -22,7 +22,8 @@ from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.packing import packed
 from compuerta.domain.tariff.tally import Span, Tally, taken_over
-from compuerta.services import booking, charging
+from compuerta.drivers.abilities import MeterState
+from compuerta.services import booking, charging, observe
 from compuerta.services.acting import Actor
 from compuerta.services.records import AccountOpening, AccountView, BillOpening, Hold
 from compuerta.services.store_port import Store, Transaction
@@ -260,7 +261,11 @@ def last_charge(tx: Transaction, view: AccountView, shown: Shown, *, now: dateti
     _refuse_odd(view, register_wh, now=now)
     known_wh = register_wh if holdings.register_wh is None else holdings.register_wh
     start = holdings.register_at or view.account.period.start
-    span = Span(start=start, end=max(now, start), energy_wh=register_wh - known_wh)
+    end = max(now, start)
+    state = MeterState(energy_wh=register_wh, rates_wh=shown.rates_wh)
+    report = observe.MeterReport(meter_id=view.meter.meter_id, at=end, state=state)
+    rates_wh = observe.rates_used(tx, report, view)
+    span = Span(start=start, end=end, energy_wh=register_wh - known_wh, rates_wh=rates_wh)
     use = charging.Use(meter_id=view.meter.meter_id, span=span)
     charged = charging.charge(view, holdings, use, now=now)
     after = replace(
@@ -408,12 +413,14 @@ def settlement(
     ]
 
 
-def end_holds(tx: Transaction, view: AccountView, kinds: tuple[HoldKind, ...], *, now: datetime) -> None:
+def end_holds(
+    tx: Transaction, view: AccountView, kinds: tuple[HoldKind, ...], *, actor: Actor, now: datetime
+) -> None:
     """End the holds of these kinds that are the account's and not the place's."""
     assert view.meter is not None
     for kind in kinds:
         if kind in view.holds:
-            tx.end_holds(view.meter.meter_id, kind, at=now)
+            tx.end_holds(view.meter.meter_id, kind, at=now, by=actor.who)
 
 
 def put_hold(

@@ -144,7 +144,7 @@ def moved_in(
     # What the last tenant had settled is in the meter still.
     settling.order_limits(tx, [tenant.account.account_id], act_id=move_id, models=models, now=now)
     ended = TENANTS_HOLDS if coming.stays_off else (*TENANTS_HOLDS, HoldKind.VACANCY)
-    moving.end_holds(tx, tenant, ended, now=now)
+    moving.end_holds(tx, tenant, ended, actor=actor, now=now)
     move = _receipt(closed, tenant, settled, actor=actor, move_id=move_id, now=now)
     tx.occupancy.put_move(move)
     paid = format_minor(settled["paid_minor"], currency=tenant.account.currency)

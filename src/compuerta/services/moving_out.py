@@ -204,7 +204,7 @@ def _switch(
     tx: Transaction, house: AccountView, leaving: MoveOut, *, actor: Actor, move_id: UUID, now: datetime
 ) -> None:
     """Let supply go off while nobody lives there, or stay on for the house."""
-    moving.end_holds(tx, house, TENANTS_HOLDS, now=now)
+    moving.end_holds(tx, house, TENANTS_HOLDS, actor=actor, now=now)
     if leaving.keeps_power:
         # Not for money: the landlord would be cut off from the landlord's own.
         moving.put_hold(tx, house, HoldKind.PROTECTED, actor=actor, move_id=move_id, now=now)

@@ -151,6 +151,13 @@ def _shapes(
     return forecasting.shapes_of(tx, asked.values(), now=now)
 
 
+def rates_used(tx: Transaction, report: MeterReport, view: AccountView) -> tuple[int, ...] | None:
+    """Return the use by the tariff's periods up to a reading that ends an account, where meters tell it."""
+    account_id = view.account.account_id
+    runs_by = _runs_by(tx, [report], {report.meter_id: account_id}, {account_id: view})
+    return _rates_used(_Batch(runs_by=runs_by), report, view, view.holdings)
+
+
 def _rates_used(
     batch: _Batch, report: MeterReport, view: AccountView, holdings: Holdings
 ) -> tuple[int, ...] | None:
