@@ -43,7 +43,7 @@ def a_history(store: Store) -> None:
     claim = taken(store, in_meter, now=NOON + SECOND)
     concluded(store, claim, ending=Ending.DONE, at=NOON + 2 * SECOND, state=seen)
     paid(store, in_meter, name="2", now=NOON + 3 * SECOND)
-    paid(store, on_platform, name="3", now=NOON + 3 * SECOND)
+    paid(store, on_platform, name="3", amount_minor=5_001, now=NOON + 3 * SECOND)
     told(store, on_platform, at=NOON + 4 * SECOND, energy_wh=20, relay=Relay.CLOSED)
     with store.transaction() as tx:
         tx.put_hold(a_hold(on_platform))

@@ -23,6 +23,7 @@ from compuerta.services.records import (
     Instant,
     Recharge,
     RechargeInstant,
+    SupplyChange,
     Warned,
 )
 
@@ -54,6 +55,10 @@ _HOLDS = """
 select meter_id, hold_id, kind, owner, note, started_at as start, ended_at as "end",
     until_wh, ended_by
 from supply_hold order by meter_id, hold_id
+"""
+_SUPPLY_CHANGES = """
+select meter_id, account_id, at, closed, kept, reason, was_closed, was_reason, until, read_at
+from supply_change order by meter_id, change_no
 """
 _POLICIES = """
 select a.account_id, o.policy::text as o_policy, z.policy::text as z_policy, a.policy::text as a_policy
@@ -114,6 +119,7 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
         alarms=all_of("select * from meter_alarm order by meter_id, alarm_id", to_alarm),
         messages=all_of("select * from message order by message_id", to_message),
         policies=dict(all_of(_POLICIES, _policy)),
+        supply_changes=all_of(_SUPPLY_CHANGES, lambda row: SupplyChange(**row)),
         cases=all_of(_CASES, lambda row: Case(**row)),
     )
 
