@@ -61,6 +61,8 @@ TABLES = (
     "instruction", "recharge_instant",
 )  # fmt: skip
 HOMES_PER_TARIFF = 12
+OWN_LEVELS = '{"levels": [{"kind": "money", "value": 3000}, {"kind": "money", "value": 700}]}'
+LEVELS_OF_ENERGY = '{"levels": [{"kind": "energy", "value": 20000}, {"kind": "money", "value": 1000}]}'
 CALENDAR = a_calendar(working=((0, 1), (6, 0), (22, 1)), weekend=((0, 1),))
 PEAK = an_energy(
     ("0.6170", "0.6670", "0.9170"),
@@ -197,6 +199,10 @@ def a_town(store: Store) -> list[Home]:
                 opening = an_opening(site_id, name=f"flat {number}", meter_id=meter_id, tariff_id=tariff_id)
                 homes.append(Home(meter_id=meter_id, account_id=tx.add_account(opening)))
         tx.book([credited(home.account_id, amount_minor=500 * (home.account_id % 13 + 1)) for home in homes])
+        for home in homes[3::11]:
+            tx.put_policy(scope="account", scope_id=home.account_id, document=OWN_LEVELS)
+        for home in homes[4::29]:
+            tx.put_policy(scope="account", scope_id=home.account_id, document=LEVELS_OF_ENERGY)
         for home in homes[5::17]:
             tx.put_hold(
                 Hold(

@@ -20,8 +20,8 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "{place}: quedan {balance} de electricidad. Se agota: {zero_at}. Recargar: {pay_link}",
         ),
         ("warning", _ZH): (
-            "{place}:余额 {balance}",
-            "{place}:电费余额 {balance},预计用完时间:{zero_at}。充值:{pay_link}",
+            "{place}：余额 {balance}",
+            "{place}：电费余额 {balance}，预计用完时间：{zero_at}。充值：{pay_link}",
         ),
         ("last_chance", _EN): (
             "{place}: supply ends {until}",
@@ -32,8 +32,8 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "{place}: saldo agotado ({balance}). Corte el {until}. Recargue para evitarlo: {pay_link}",
         ),
         ("last_chance", _ZH): (
-            "{place}:{until} 停电",
-            "{place}:余额已用完({balance})。将于 {until} 停电。请立即充值:{pay_link}",
+            "{place}：{until} 停电",
+            "{place}：余额已用完（{balance}）。将于 {until} 停电。请立即充值：{pay_link}",
         ),
         ("cut", _EN): (
             "{place}: supply is switched off",
@@ -44,8 +44,8 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "{place}: se corta el suministro: {reason}. Saldo: {balance}. Su página: {pay_link}",
         ),
         ("cut", _ZH): (
-            "{place}:已停电",
-            "{place}:已停电,原因:{reason}。余额 {balance}。查询与充值:{pay_link}",
+            "{place}：已停电",
+            "{place}：已停电，原因：{reason}。余额 {balance}。查询与充值：{pay_link}",
         ),
         ("restored", _EN): (
             "{place}: supply is on again",
@@ -55,7 +55,7 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "{place}: vuelve el suministro",
             "{place}: vuelve el suministro. Saldo: {balance}.",
         ),
-        ("restored", _ZH): ("{place}:已恢复供电", "{place}:已恢复供电。余额 {balance}。"),
+        ("restored", _ZH): ("{place}：已恢复供电", "{place}：已恢复供电。余额 {balance}。"),
         ("emergency", _EN): (
             "{place}: emergency credit",
             "{place}: emergency credit of {amount} is in use. Balance: {balance}. "
@@ -67,8 +67,8 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "La próxima recarga lo devuelve primero: {pay_link}",
         ),
         ("emergency", _ZH): (
-            "{place}:应急电费",
-            "{place}:正在使用应急电费 {amount}。余额 {balance}。下次充值将优先归还:{pay_link}",
+            "{place}：应急电费",
+            "{place}：正在使用应急电费 {amount}。余额 {balance}。下次充值将优先归还：{pay_link}",
         ),
         ("temporary", _EN): (
             "{place}: temporary supply until {until}",
@@ -79,8 +79,8 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "{place}: hay suministro temporal hasta el {until}. Saldo: {balance}.",
         ),
         ("temporary", _ZH): (
-            "{place}:临时供电至 {until}",
-            "{place}:临时供电至 {until}。余额 {balance}。",
+            "{place}：临时供电至 {until}",
+            "{place}：临时供电至 {until}。余额 {balance}。",
         ),
         ("payment", _EN): (
             "{place}: {amount} received",
@@ -90,7 +90,7 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "{place}: recibidos {amount}",
             "{place}: recibidos {amount}. Saldo: {balance}. Gracias.",
         ),
-        ("payment", _ZH): ("{place}:收到 {amount}", "{place}:已收到 {amount},余额 {balance}。谢谢。"),
+        ("payment", _ZH): ("{place}：收到 {amount}", "{place}：已收到 {amount}，余额 {balance}。谢谢。"),
         ("welcome", _EN): (
             "{place}: welcome",
             "Welcome to {place}. Balance, use and top-ups for your electricity are here: {pay_link}",
@@ -99,10 +99,10 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "{place}: bienvenida",
             "Le damos la bienvenida a {place}. Saldo, consumo y recargas de electricidad: {pay_link}",
         ),
-        ("welcome", _ZH): ("{place}:欢迎入住", "欢迎入住 {place}。电费余额、用量与充值:{pay_link}"),
+        ("welcome", _ZH): ("{place}：欢迎入住", "欢迎入住 {place}。电费余额、用量与充值：{pay_link}"),
         ("alarm", _EN): ("{severity}: {alarm}, {place}", "{severity}: {alarm}. {place}, {at}."),
         ("alarm", _ES): ("{severity}: {alarm}, {place}", "{severity}: {alarm}. {place}, {at}."),
-        ("alarm", _ZH): ("{severity}:{alarm},{place}", "{severity}:{alarm}。{place},{at}。"),
+        ("alarm", _ZH): ("{severity}：{alarm}，{place}", "{severity}：{alarm}。{place}，{at}。"),
         ("confirm", _EN): (
             "{code} is your code",
             "{code} confirms that messages about {place} come here. Nobody will ask you for it.",
@@ -111,7 +111,7 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
             "{code} es su código",
             "{code} confirma que los avisos de {place} llegan aquí. Nadie se lo pedirá.",
         ),
-        ("confirm", _ZH): ("验证码 {code}", "验证码 {code},用于确认在此接收 {place} 的通知。请勿告知他人。"),
+        ("confirm", _ZH): ("验证码 {code}", "验证码 {code}，用于确认在此接收 {place} 的通知。请勿告知他人。"),
     }
 )  # fmt: skip
 WEEKDAYS: Final[Mapping[Language, tuple[str, ...]]] = MappingProxyType(

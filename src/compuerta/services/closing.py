@@ -5,7 +5,7 @@ to the last; all others are left, whole, to `billing`. Both write the same rows,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import lcm
 from typing import Final
@@ -152,11 +152,8 @@ def close(bills: Due, standing: Standing, energies_wh: Energies, *, minutes: int
     is_minor = standing.delivered_minor - uses.amounts_minor[:, 0]
     levels = bills.terms.levels
     said, spoken = warned(standing, ends_us=uses.ends_us, is_minor=is_minor, levels=levels)
-    after = Standing(
-        account_id=standing.account_id,
-        meter_id=standing.meter_id,
-        register_wh=standing.register_wh,
-        register_at_us=standing.register_at_us,
+    after = replace(
+        standing,
         billed_wh=standing.billed_wh + energy_wh,
         delivered_minor=is_minor,
         warned=spoken,
