@@ -3,6 +3,8 @@
 from dataclasses import fields
 
 import pytest
+from tests.contract.test_store_alarms import an_alarm
+from tests.contract.test_store_messages import a_contact, a_message
 from tests.unit.services.town import (
     METER,
     MODELS,
@@ -41,7 +43,8 @@ TOLD_ELSEWHERE = {"alarms", "messages"}
 
 def a_history(store: Store) -> None:
     """One recharge in the meter, one on its way, one on the platform, use, a hold, and money for nobody."""
-    in_meter, on_platform = a_town(store, authorities=(METER, PLATFORM)).homes
+    town = a_town(store, authorities=(METER, PLATFORM))
+    in_meter, on_platform = town.homes
     paid(store, in_meter, name="1")
     seen = MeterState(energy_wh=0, balance_minor=5_000, relay=Relay.CLOSED)
     claim = taken(store, in_meter, now=NOON + SECOND)
@@ -54,6 +57,9 @@ def a_history(store: Store) -> None:
         tx.put_emergency(
             EmergencyCredit(account_id=on_platform.account_id, taken_at=NOON, limit_minor=500, taken_by="ana")
         )
+        tx.alarms.put([an_alarm(town)])
+        tx.messages.put_contact(a_contact(town))
+        tx.messages.put_messages([a_message(a_contact(town))])
         tx.put_load_days([LoadDay(meter_id=in_meter.meter_id, starts_at=NOON, minutes=60, wh=(10, 0) * 12)])
     vend.accept_payments(store, [a_notice(transaction_no="t9", reference="nobody's")], now=NOON + 5 * SECOND)
     swap = MeterSwap(
