@@ -7,6 +7,7 @@ import pytest
 from tests.unit.services.town import HOUR, NOON, PLATFORM, SECOND, Home, a_town, paid, told
 
 from compuerta.adapters.memory import MemoryStore
+from compuerta.domain import alert
 from compuerta.domain.ledger import PostingKind
 from compuerta.services import promises
 from compuerta.services.records import Warned
@@ -66,3 +67,14 @@ def test_a_level_that_speaks_twice_without_credit_between_is_seen_by_whatever_me
     assert broken(store, store.tables.warnings) == []
     verdicts = promises.check(replace(books, postings=charges), now=NOON)
     assert any("no credit came between" in line for line in promises.broken(verdicts))
+
+
+def test_levels_that_forget_that_they_spoke_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered = alert.crossings
+    monkeypatch.setattr(
+        alert, "crossings", lambda known, values, warned: (remembered(known, values, warned)[0], warned)
+    )
+    store = MemoryStore()
+    a_year_of_use(store)
+
+    assert broken(store, store.tables.warnings)
