@@ -22,7 +22,7 @@ from compuerta.domain.payment import AttemptState
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Terms
 from compuerta.drivers.abilities import MeterState, Relay
-from compuerta.services import exchanging, holding, moving_in, moving_out, observe, vend
+from compuerta.services import exchanging, forecasting, holding, moving_in, moving_out, observe, vend
 from compuerta.services.acting import ReasonMissing
 from compuerta.services.exchanging import Exchange, SameRoom
 from compuerta.services.moving import (
@@ -215,6 +215,28 @@ def test_use_after_the_move_is_the_tenants_and_use_before_is_not(bench: Bench) -
     assert bench.view(came.opened_account_id).holdings.delivered_minor == -200
     assert bench.view(home.account_id).holdings.billed_wh == 20_000
     assert bench.broken(now=NOON + timedelta(hours=1)) == []
+
+
+@pytest.mark.slow
+def test_what_somebody_used_before_is_no_forecast_for_who_comes(bench: Bench) -> None:
+    home, days = bench.homes[1], 20
+    for hour in range(days * 24 + 1):
+        at_hour = NOON + timedelta(hours=hour)
+        told(bench.store, home, at=at_hour, energy_wh=hour * 500, relay=Relay.CLOSED)
+    now = NOON + timedelta(days=days, minutes=5)
+    register_wh = days * 24 * 500
+
+    left = bench.leave(leaving(home, register_wh=register_wh, rest=Rest.BOOKED), now=now)
+    later = now + timedelta(minutes=1)
+    shown = Shown(register_wh=register_wh)
+    came = bench.come(MoveIn(account_id=left.opened_account_id or 0, name="Rosa", shown=shown), now=later)
+
+    with bench.store.transaction() as tx:
+        ids = [home.account_id, came.opened_account_id or 0]
+        views = tx.look_at(ids, now=later)
+        with_meter = replace(views[ids[0]], meter=views[ids[1]].meter)
+        shapes = forecasting.shapes_of(tx, [with_meter, views[ids[1]]], now=later)
+    assert set(shapes) == {home.account_id}
 
 
 def test_a_reading_from_before_the_move_is_not_the_next_ones(bench: Bench) -> None:

@@ -25,7 +25,9 @@ def shapes_of(tx: Transaction, views: Iterable[AccountView], *, now: datetime) -
     shapes = {}
     for view in metered:
         assert view.meter is not None
-        spans = uses.get(view.meter.meter_id, [])
+        # What was used before the account began tells of somebody else.
+        begun_at = view.account.period.start
+        spans = [span for span in uses.get(view.meter.meter_id, []) if span.start >= begun_at]
         shape = forecast.shape_of(spans, zone=zone_of(view.account.zone), now=now)
         if shape is not None:
             shapes[view.account.account_id] = shape
