@@ -24,7 +24,7 @@ from compuerta import __version__
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.api import alarms, contacts, edge, machines, manual, moves, operations, supply
+from compuerta.apps.api import alarms, contacts, edge, machines, manual, moves, operations, supply, words
 from compuerta.apps.api.notices import NoticeDoor, NoticesFirst
 from compuerta.apps.beats import beat_on
 from compuerta.apps.channels import CHANNELS_FILE, channels_in
@@ -92,7 +92,7 @@ def machines_door(
     )
     app.state.desk = desk  # where `callers.needs` looks keys up
     with_desk = machines.Machines(desk=desk, providers=providers, talk=talk)
-    for room in (machines, supply, operations, alarms, moves, contacts):
+    for room in (machines, supply, operations, alarms, moves, contacts, words):
         app.include_router(room.router_for(with_desk))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)

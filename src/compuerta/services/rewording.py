@@ -11,7 +11,7 @@ from compuerta.services.store_port import Store
 
 
 def reword(store: Store, template: Template, *, actor: Actor, audit_id: UUID) -> None:
-    """Write an organisation's own words; raises `TemplateFaulty` with the field that nobody fills."""
+    """Write an organisation's own words, once; raises `TemplateFaulty` with the field that nobody fills."""
     wording.check(Told(template.name), subject=template.subject, body=template.body)
     with store.transaction() as tx:
         before = {
@@ -22,7 +22,7 @@ def reword(store: Store, template: Template, *, actor: Actor, audit_id: UUID) ->
         act = Act(
             act_id=audit_id,
             what="reword",
-            before=before.get((template.name, template.language), ""),
+            before=before[1] if before else "",
             after=template.body,
         )
         subject = f"template {template.name} {template.language.value}"
