@@ -191,7 +191,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="print the story's facts as JSON")] = False,
     story: Annotated[str, typer.Option(help="which story: loop or supply")] = "loop",
 ) -> None:
-    """Run a small town on this machine: a balance falls, the relay opens, a payment closes it."""
+    """Run a small town on this machine: a balance falls, the relay opens, a payment closes it; or more."""
     from compuerta.apps.demo import run
 
     sys.exit(run(story=story, once=once, as_json=as_json))

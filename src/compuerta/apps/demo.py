@@ -1,14 +1,15 @@
 """The demonstration: a balance falls, a warning, the relay opens, a payment, the relay closes; in seconds.
 
 It is also a test: `compuerta demo --once --json` plays the story without a console, checks every promise on
-the real database and the meters, prints the facts, and fails if something is not as promised.
+the real database and the meters, prints the facts, and fails if something is not as promised. Another story,
+`--story supply`, plays every reason for which electricity is on or off.
 """
 
 import json
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
@@ -33,6 +34,7 @@ from compuerta.apps.stage import PERSONS, Stage
 from compuerta.domain.errors import Refused
 
 AMOUNT_MINOR = 2_000
+IDLE_W = 100
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 FALL_WITHIN = timedelta(seconds=120)
 PROMISES = {
@@ -86,6 +88,8 @@ def run(*, story: str, once: bool, as_json: bool) -> int:
 def _loop(play: Play) -> dict[str, Any]:
     """The closed loop: first electricity for all, three balances that fall to zero, three payments."""
     stage = play.stage
+    # Seconds are minutes here: what is drawn while a relay closes would look like use through an open one.
+    _load(stage, dict.fromkeys(stage.town.homes, 0))
     openings = [
         sale(stage, home, provider="till", amount_minor=home.opening_minor) for home in stage.town.homes
     ]
@@ -93,6 +97,7 @@ def _loop(play: Play) -> dict[str, Any]:
     for home, attempt_id in zip(stage.town.homes, openings, strict=True):
         wait_for_power(play, home, attempt_id)
     play.tell("the building has power")
+    _load(stage, {home: home.power_w for home in stage.town.homes})
     before = books.load(stage.url, now=wiring.now())
     players = [home for home in stage.town.homes if home.in_story]
     for home in players:
@@ -118,10 +123,16 @@ STORIES = {
 }
 
 
+def _load(stage: Stage, loads_w: Mapping[town.Home, int]) -> None:
+    for home, power_w in loads_w.items():
+        stage.order({"order": "set_load", "meter_no": home.meter_no, "power_w": power_w})
+
+
 def _fall_and_pay(play: Play, home: town.Home) -> str:
     stage = play.stage
     _watch_falling(play, home)
     play.tell(f"[bold]{home.supply_point}[/] [red]relay open[/]: the balance is used up")
+    _load(stage, {home: IDLE_W})
     attempt_id = sale(stage, home, provider="wechat", amount_minor=AMOUNT_MINOR)
     reference = stage.recharge_facts(attempt_id)["reference"]
     stage.pay(reference)
@@ -204,9 +215,7 @@ def _sum_up(play: Play, facts: dict[str, Any], *, good: bool) -> None:
 
 def _serve(play: Play) -> None:
     stage = play.stage
-    for home in stage.town.homes:
-        power_w = home.power_w // 10 if home.in_story else home.power_w
-        stage.order({"order": "set_load", "meter_no": home.meter_no, "power_w": power_w})
+    _load(stage, {home: home.power_w // 10 if home.in_story else home.power_w for home in stage.town.homes})
     token = stage.town.homes[0].pay_token
     play.console.print(
         f"\n[bold]Console[/]      {stage.console_url}/"

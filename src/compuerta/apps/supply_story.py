@@ -180,11 +180,13 @@ def _open(tale: Tale) -> None:
     """Sell the first electricity, and wait until everybody has power."""
     stage = tale.play.stage
     for home in tale.homes.values():
+        tale.load(home, 0)
         attempt_id = sale(stage, home, provider="till", amount_minor=home.opening_minor)
         tale.sold.append((home, attempt_id))
     tale.play.tell(f"{len(tale.homes)} tenants buy their first electricity at the till")
     for home, attempt_id in tale.sold.copy():
         wait_for_power(tale.play, home, attempt_id)
+        tale.load(home, home.power_w)
     tale.play.tell("the building has power; eleven homes have a story, side by side")
 
 
@@ -193,16 +195,23 @@ def _open(tale: Tale) -> None:
 
 def _warned_then_cut(tale: Tale, home: town.Home) -> Steps:
     """Warned at levels on the way down; the meter cuts at zero, and closes when it is paid."""
-    tale.load(home, STORY_W)
+    yield from _fall_slowly_at_first(tale, home)
     yield Wait(what="to be used up", is_so=_shows(Relay.OPEN, Reason.OUT_OF_CREDIT), within=FALL_WITHIN)
     tale.pay(home, 2_000)
     yield Wait(what="power again", is_so=_shows(Relay.CLOSED, Reason.IN_CREDIT))
 
 
+def _fall_slowly_at_first(tale: Tale, home: town.Home) -> Steps:
+    """Fall through the first level, and then faster: levels that lie between two readings speak as one."""
+    tale.load(home, STORY_W // 2)
+    yield Wait(what="a warning", is_so=lambda seen: seen.warnings > 0)
+    tale.load(home, STORY_W)
+
+
 def _last_chance(tale: Tale, home: town.Home) -> Steps:
     """The same where the platform holds the credit: the cut is told a minute ahead."""
     tale.settle(home, {"last_chance_min": 1})
-    tale.load(home, STORY_W)
+    yield from _fall_slowly_at_first(tale, home)
     yield Wait(what="a last chance", is_so=_shows(Relay.CLOSED, Reason.LAST_CHANCE), within=FALL_WITHIN)
     tale.load(home, REST_W)
     yield Wait(what="a cut", is_so=_shows(Relay.OPEN, Reason.OUT_OF_CREDIT), within=FALL_WITHIN)
