@@ -1,7 +1,7 @@
 """The promise of warnings as a check: a level speaks once for each time that a balance falls through it (W1).
 
 Where a level has spoken twice, credit came in between that lifted the balance above it. And where our books
-hold the balance and nobody has settled levels, postings tell each crossing again, without what was kept of it.
+hold the balance and nobody has settled levels, postings tell each crossing again, and nothing else is asked.
 """
 
 from collections.abc import Iterator, Sequence

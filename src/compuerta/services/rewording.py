@@ -14,15 +14,17 @@ def reword(store: Store, template: Template, *, actor: Actor, audit_id: UUID) ->
     """Write an organisation's own words, once; raises `TemplateFaulty` with the field that nobody fills."""
     wording.check(Told(template.name), subject=template.subject, body=template.body)
     with store.transaction() as tx:
-        before = {
-            (each.name, each.language): each.body
-            for each in tx.messages.templates([template.organisation_id])
+        kept = {
+            (each.name, each.language): each for each in tx.messages.templates([template.organisation_id])
         }
+        before = kept.get((template.name, template.language))
+        if before is not None and (before.subject, before.body) == (template.subject, template.body):
+            return  # sent again
         tx.messages.put_template(template)
         act = Act(
             act_id=audit_id,
             what="reword",
-            before=before[1] if before else "",
+            before="" if before is None else before.body,
             after=template.body,
         )
         subject = f"template {template.name} {template.language.value}"
