@@ -90,6 +90,12 @@ ASKED: Mapping[str, Ask] = {
     "tariff_decide propose": Ask(post=Right.DRAFT_TARIFF),
     "tariff_decide approve": Ask(post=Right.APPROVE_TARIFF),
     "tariff_decide tell": Ask(post=Right.APPROVE_TARIFF),
+    "warnings": Ask(get=Right.SEE, post=Right.WARN),
+    "warning_preview": LOOK,
+    "words": LOOK,
+    "word": Ask(get=Right.SEE, post=Right.WARN),
+    "contacts": Ask(get=Right.SEE, post=Right.WARN),
+    "contact_remove": Ask(post=Right.WARN),
     "stickers": LOOK,
     "me": Ask(get=SIGNED_IN),
     "me_act begin": Ask(post=SIGNED_IN),
@@ -102,7 +108,11 @@ ASKED: Mapping[str, Ask] = {
     "key_revoke": GRANT,
     "audit": Ask(get=Right.AUDIT),
     "audit_file": Ask(get=Right.AUDIT),
-    "pay": Ask(get=PUBLIC),
+    "pay": PAY,
+    "pay_use": PAY,
+    "pay_messages": PAY,
+    "pay_confirm": PAY,
+    "pay_emergency": Ask(post=PUBLIC),
     "pay_cost": PAY,
     "pay_day": PAY,
     "pay_order": PAY,
@@ -166,15 +176,20 @@ with alarm as (
         settled, who, why)
     select organisation_id, gen_random_uuid(), 'out', now(), %(account_id)s, %(account_id)s, meter_id,
         '{"rest_minor": 0}', 'ana', 'moves away' from alarm returning *
+), contact as (
+    insert into contact (contact_id, organisation_id, account_id, channel, address, language, wants,
+        created_at)
+    select gen_random_uuid(), organisation_id, %(account_id)s, 'sms', '+8613800138000', 'en', '{warning}',
+        now() from alarm returning *
 ), made as (
     insert into api_key (key_hash, organisation_id, name, created_at)
     select 'x', organisation_id, 'kiosk', now() from alarm returning *
 )
-select a.alarm_id, p.photo_id, w.window_id, o.operation_id, v.move_id, k.key_id, t.tariff_id,
+select a.alarm_id, p.photo_id, w.window_id, o.operation_id, v.move_id, k.key_id, c.contact_id, t.tariff_id,
     (select charge_id from charge where account_id = %(account_id)s limit 1) as charge_id,
     (select attempt_id from attempt where account_id = %(account_id)s limit 1) as attempt_id,
     (select grant_id from role_grant where user_name = 'auditor') as grant_id
-from alarm a, photo p, "window" w, operation o, moved v, made k,
+from alarm a, photo p, "window" w, operation o, moved v, made k, contact c,
     (select tariff_id from account where account_id = %(account_id)s) t
 """
 
@@ -185,11 +200,12 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
     with a_console(postgres_server, f"every_role_{worker_id}") as console:
         flat = next(flat for flat in console.flats if flat.platform)
         ids = {"meter_id": flat.meter_id, "account_id": flat.account_id}
-        names = ("alarm_id", "photo_id", "window_id", "operation_id", "move_id", "key_id", "tariff_id",
-                 "charge_id", "attempt_id", "grant_id")  # fmt: skip
+        names = ("alarm_id", "photo_id", "window_id", "operation_id", "move_id", "key_id", "contact_id",
+                 "tariff_id", "charge_id", "attempt_id", "grant_id")  # fmt: skip
         (found,) = console.furnish(_FURNISH, ids)
         values = {**ids, **dict(zip(names, found, strict=True))}
         values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20"}
+        values |= {"name": "warning", "language": "en"}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)
         for window in windows.values():
