@@ -4,7 +4,6 @@ from itertools import product
 from uuid import UUID
 
 import pytest
-from hypothesis import strategies as st
 
 from compuerta.domain.energy import POWER_W_MAX, Delta, format_kwh, judge_delta
 from compuerta.domain.naming import derived
