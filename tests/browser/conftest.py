@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -21,6 +22,7 @@ from tests.conftest import url_of
 from compuerta.adapters.postgres.store import PostgresStore
 
 START_S_MAX = 60
+NOBODY = "nobody"  # who is not signed in
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 LOCALES = {"en": "en-GB", "es": "es-ES", "zh-hans": "zh-CN"}
@@ -170,6 +172,16 @@ def _environment(database_url: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "compuerta.apps.console.settings",
         "PYTHONPATH": "src:.",
     }
+
+
+def a_window(console: Console, name: str) -> httpx.Client:
+    """Return a browser without a face, in which somebody is signed in."""
+    window = httpx.Client(base_url=console.address, timeout=20)
+    window.get("/sign-in")
+    if name != NOBODY:
+        sent = {"csrfmiddlewaretoken": window.cookies["csrftoken"], "username": name, "password": PASSWORD}
+        assert window.post("/sign-in", data=sent).status_code == 302, name
+    return window
 
 
 def sign_in(page: Page, *, name: str, password: str = PASSWORD) -> None:

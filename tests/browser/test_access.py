@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import Console, sign_in
+from tests.browser.conftest import Console, a_window, sign_in
 from tests.browser.served import PASSWORD
-from tests.browser.test_every_role import a_window
 
 from compuerta.apps.console import totp
 

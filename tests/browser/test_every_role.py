@@ -11,8 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from tests.browser.conftest import Console, a_console
-from tests.browser.served import PASSWORD
+from tests.browser.conftest import NOBODY, Console, a_console, a_window
 
 from compuerta.domain.access import USUAL, Right, Role
 
@@ -119,7 +118,6 @@ ASKED: Mapping[str, Ask] = {
     "pay_status": PAY,
     "pay_unknown": PAY,
 }
-NOBODY = "nobody"
 PEOPLE = {
     **{role.value: USUAL[role.value] for role in Role},
     "guest": frozenset({Right.SEE, Right.SEE_MONEY}),
@@ -210,16 +208,6 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         yield House(console=console, values=values, windows=windows)
         for window in windows.values():
             window.close()
-
-
-def a_window(console: Console, name: str) -> httpx.Client:
-    """Return a browser without a face, in which somebody is signed in."""
-    window = httpx.Client(base_url=console.address, timeout=20)
-    window.get("/sign-in")
-    if name != NOBODY:
-        sent = {"csrfmiddlewaretoken": window.cookies["csrftoken"], "username": name, "password": PASSWORD}
-        assert window.post("/sign-in", data=sent).status_code == 302, name
-    return window
 
 
 def is_enough(name: str, needed: Needed) -> bool:

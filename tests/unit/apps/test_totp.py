@@ -53,6 +53,5 @@ def test_the_qr_says_who_and_what() -> None:
     told = totp.address_of(SECRET, name="ana maría")
 
     assert told == (
-        "otpauth://totp/Compuerta%3Aana%20mar%C3%ADa"
-        "?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Compuerta"
+        "otpauth://totp/Compuerta%3Aana%20mar%C3%ADa?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Compuerta"
     )
