@@ -472,7 +472,8 @@ def _t2_settled(view: View) -> Iterator[str | None]:
 _ALWAYS: Mapping[str, _Check] = MappingProxyType(
     {
         "M1": _m1, "M2": _m2, "M3": _m3, "M4": _m4, "M5": _m5,
-        "D1": _d1, "D2": _d2, "D3": _d3, "S1": supply.s1_always, "S3": supply.s3, "S4": supply.s4, "T2": _t2,
+        "D1": _d1, "D2": _d2, "D3": _d3, "T2": _t2,
+        "S1": supply.s1_always, "S2": supply.s2, "S3": supply.s3, "S4": supply.s4,
         "W1": warnings.w1, "W2": words.w2, "W3": words.w3,
     }
 )  # fmt: skip

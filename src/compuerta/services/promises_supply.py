@@ -78,6 +78,21 @@ def s1_settled(view: View) -> Iterator[str | None]:
         yield unless(lit, f"meter {meter.meter_no} is in credit, and its relay is {fact.relay.value}")
 
 
+def s2(view: View) -> Iterator[str | None]:
+    """S2 Emergency credit keeps supply on while it is taken, not spent and not repaid, and at no other time."""
+    taken = grouped(view.books.emergencies, lambda each: each.account_id)
+    for change in view.books.supply_changes:
+        if change.reason == Reason.EMERGENCY_CREDIT.value:
+            open_then = any(
+                each.taken_at <= change.at
+                and change.at <= min(each.spent_at or change.at, each.repaid_at or change.at)
+                for each in taken[change.account_id]
+            )
+            yield unless(
+                open_then, f"account {change.account_id} has no emergency credit left at {change.at}"
+            )
+
+
 def s2_settled(view: View) -> Iterator[str | None]:
     """S2 Out of credit: supply is off, except by a named exception."""
     for account, meter, fact in view.metered():
@@ -88,6 +103,11 @@ def s2_settled(view: View) -> Iterator[str | None]:
         out = balance_minor < 0 or (balance_minor == 0 and fact.balance_minor is None)
         dark = fact.relay is not Relay.CLOSED or excepted or not out
         yield unless(dark, f"meter {meter.meter_no} has {balance_minor} and is on")
+        register_wh = view.snapshot[meter.meter_id].energy_wh or 0
+        for hold in view.holds_of[meter.meter_id]:
+            lent = hold.end is None and hold.until_wh is not None
+            over = lent and hold.until_wh is not None and register_wh >= hold.until_wh
+            yield unless(not over, f"meter {meter.meter_no} is lent supply beyond {hold.until_wh} Wh")
 
 
 def _is_excepted(view: View, account: Account, fact: MeterFact, *, balance_minor: int) -> bool:

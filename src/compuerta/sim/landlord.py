@@ -7,6 +7,7 @@ from uuid import UUID
 
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.supply import HoldKind
+from compuerta.drivers.abilities import Relay
 from compuerta.services import emergency, holding, moving_in, moving_out, swapping
 from compuerta.services.acting import Actor
 from compuerta.services.moving import Shown, Steps
@@ -64,6 +65,11 @@ class Landlord:
             )
 
         self._do(f"places {kind.value}", resident, act, tries=1)
+
+    def lend(self, resident: Resident, *, stays_s: int) -> None:
+        """Lend supply for a while to somebody who is in the dark."""
+        if resident.house.now().core.relay is Relay.OPEN:
+            self.place(resident, kind=HoldKind.TEMPORARY, stays_s=stays_s, energy_wh=None)
 
     def take_emergency(self, resident: Resident) -> None:
         """Let a resident take what is offered; often it is not."""

@@ -27,6 +27,7 @@ from compuerta.drivers.model import Model
 from compuerta.services import charging, converging, deliver, observe, vend
 from compuerta.services.records import AccountView, Claim, Holdings, Key, Payment
 from compuerta.services.store_port import Store
+from compuerta.sim import sabotage_butler as butler
 from compuerta.wire.dlt645 import frame as framing
 from compuerta.wire.dlt645 import session
 from compuerta.wire.dlt645.frame import Deframer, Frame
@@ -269,6 +270,23 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "hold_in_recharge": _entry("a recharge under a hold does not close", "S3", _no_hold_in_recharge),
         "dark_before_money": _entry(
             "a held meter is told to trip before it is paid", "S3", _no_dark_before_money
+        ),
+        "release": _entry("a meter that was kept on is let go", "S2 D3", butler.no_release),
+        "look": _entry("a cut rests on a look at the meter", "S1", butler.no_look),
+        "last_chance": _entry("a cut comes after its last chance", "S1", butler.no_last_chance),
+        "friendly": _entry("nobody is cut in friendly hours", "S1", butler.no_friendly_hours),
+        "emergency": _entry(
+            "emergency credit that is spent is over until it is repaid", "S2", butler.no_end_of_emergency
+        ),
+        "lent_energy": _entry("what is lent by energy ends with it", "S2", butler.no_end_of_energy),
+        "rest": _entry("an overload makes a meter rest", "W2", butler.no_rest),
+        "one_alarm": _entry("an alarm is one row until it is closed", "W2", butler.no_one_alarm),
+        "doubt": _entry("words that may be on their way are not sent again", "W3", butler.no_doubt),
+        "armed": _entry("a level that has spoken is silent", "W1", butler.no_armed_levels),
+        "arming": _entry("a recharge arms levels again", "W1", butler.no_arming_again),
+        "steps": _entry("steps follow the meter that deducts", "D1 M4", butler.no_steps_of_the_meter),
+        "carried": _entry(
+            "what an exchanged meter never got is carried", "D1 D3", butler.no_end_of_instructions
         ),
         "billing_hold": _entry("a register that runs backwards is not billed", "T2 Broken", _no_billing_hold),
     }

@@ -105,6 +105,7 @@ def _plan_butler(town: Town) -> None:
             )
         for _ in range(3):
             stage.later(_some_time(town), lambda resident=resident: landlord.take_emergency(resident))  # type: ignore[misc]
+            stage.later(_some_time(town), lambda resident=resident: landlord.lend(resident, stays_s=240))  # type: ignore[misc]
         if stage.chance.randrange(4) == 0:
             empty_s = stage.between(5, 900)
             stage.later(
