@@ -79,7 +79,7 @@ def s1_settled(view: View) -> Iterator[str | None]:
 
 
 def s2(view: View) -> Iterator[str | None]:
-    """S2 Emergency credit keeps supply on while it is taken, not spent and not repaid, and at no other time."""
+    """S2 Emergency credit keeps supply on while it is taken, and neither spent nor repaid."""
     taken = grouped(view.books.emergencies, lambda each: each.account_id)
     for change in view.books.supply_changes:
         if change.reason == Reason.EMERGENCY_CREDIT.value:
