@@ -213,7 +213,9 @@ def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: d
     if state.energy_wh is not None and not view.by_intervals:
         _bill(batch, report, view, now=now)
     if state.balance_minor is not None and before.balance_minor is not None and warning.is_of_meter(view):
-        _warn(batch, report, view, before_minor=before.balance_minor, after_minor=state.balance_minor)
+        # What a meter holds rises by recharges alone: from the top of the rise it falls again.
+        top_minor = max(before.balance_minor, state.balance_minor)
+        _warn(batch, report, view, before_minor=top_minor, after_minor=state.balance_minor)
 
 
 def _merged(before: MeterSnapshot, report: MeterReport) -> MeterSnapshot:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.unit.services.town import HOUR, NOON, PLATFORM, Home, a_town, paid, told
+from tests.unit.services.town import HOUR, METER, NOON, PLATFORM, Home, a_town, paid, told
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.services import observe
@@ -70,6 +70,18 @@ def test_days_are_looked_at_once_an_hour_however_often_a_meter_is_read() -> None
 
     (warned,) = store.tables.warnings
     assert warned.at == NOON + 36 * HOUR
+
+
+def test_a_meter_that_is_recharged_to_just_above_a_level_warns_when_it_falls_through_it() -> None:
+    store = MemoryStore()
+    (home,) = a_town(store, authorities=[METER]).homes
+    balances_minor = (0, 5_400, 5_300, 4_900, 4_800)
+
+    for hour, balance_minor in enumerate(balances_minor, start=1):
+        told(store, home, at=NOON + hour * HOUR, balance_minor=balance_minor)
+
+    (warned,) = store.tables.warnings
+    assert (warned.level, warned.balance_minor) == ("money:5000", 4_900)
 
 
 def test_levels_that_somebody_sets_below_which_the_balance_lies_already_are_silent() -> None:
