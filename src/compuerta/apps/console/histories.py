@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from compuerta.adapters.postgres.walls import Wall
+from compuerta.apps import walls
 from compuerta.apps.console.reads import HISTORY_ROWS_MAX, READINGS_DRAWN_MAX, STOPWATCHES_MAX, rows
 
 DAYS_SHOWN_MAX = 31
@@ -194,7 +196,10 @@ class PayPlace:
 
 
 def pay_place(pay_token: UUID) -> PayPlace | None:
-    """Return the open account behind a sticker, or None where nobody pays there now."""
+    """Return the open account behind a sticker, or None where nobody pays there now.
+
+    The token is what its reader signs in with: from here on, the request is held to that organisation.
+    """
     found = rows(
         PayPlace,
         """select a.account_id, a.organisation_id, o.name as organisation, z.name as site, p.name as place,
@@ -213,6 +218,8 @@ def pay_place(pay_token: UUID) -> PayPlace | None:
         where p.pay_token = %(pay_token)s and a.closed_at is null and a.kind = 'customer'""",
         {"pay_token": pay_token},
     )
+    for place in found:
+        walls.put_up(Wall(organisation_id=place.organisation_id))
     return found[0] if found else None
 
 
