@@ -6,6 +6,7 @@ it waits for. One look at the database in each round tells all of them how thing
 
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -104,6 +105,7 @@ class Tale:
     homes: Mapping[str, town.Home]
     sold: list[tuple[town.Home, str]] = field(default_factory=list)
     paid_under_hold: set[str] = field(default_factory=set)  # attempts that bring no power at once
+    late: list[str] = field(default_factory=list)  # what somebody waited for in vain
     caused_at: dict[str, datetime] = field(default_factory=dict)  # when somebody did it at the meter
 
     def order(self, home: town.Home, order: str, **wish: object) -> None:
@@ -145,7 +147,6 @@ def play(play: Play) -> dict[str, Any]:
         )
     finally:
         store.shut()
-    facts["missing"] = supply_facts.missing(facts)
     for line in facts["missing"]:
         play.tell(f"[red]missing[/] {line}")
     return facts
@@ -165,7 +166,8 @@ def _facts(tale: Tale) -> dict[str, Any]:
         held = attempt_id in tale.paid_under_hold
         recharges.append({**told, "held": True} if held else told)
     facts = supply_facts.gather(tale.store, caused_at=tale.caused_at)
-    return {**facts, "recharges": recharges, "promises": verdicts}
+    facts |= {"recharges": recharges, "promises": verdicts}
+    return {**facts, "missing": [*tale.late, *supply_facts.missing(facts)]}
 
 
 def _cast(home: town.Home) -> town.Home:
@@ -448,7 +450,7 @@ class _Part:
 
 
 def _side_by_side(tale: Tale) -> None:
-    """Let everybody play until all have ended; raises `NotInTime` for whoever waits too long."""
+    """Let everybody play until all have ended, or have waited too long."""
     told: dict[str, Seen] = {}
     parts: list[_Part] = []
     for supply_point, player in PLAYERS.items():
@@ -467,9 +469,11 @@ def _goes_on(tale: Tale, part: _Part, seen: Seen) -> bool:
     """Give a player the turn if it is theirs; false when they have ended."""
     if not part.wait.is_so(seen):
         waited_s = time.monotonic() - part.since_s
-        if waited_s > part.wait.within.total_seconds():
-            raise NotInTime(f"{part.home.supply_point}: {part.wait.what} ({seen})", waited_s)
-        return True
+        if waited_s <= part.wait.within.total_seconds():
+            return True
+        late = f"{part.home.supply_point}: waited {waited_s:.0f} s for {part.wait.what}, and there is {seen}"
+        tale.late.append(late)
+        return False
     try:
         part.wait, part.since_s = part.steps.send(seen), time.monotonic()
     except StopIteration:
@@ -512,7 +516,8 @@ def _look(tale: Tale) -> dict[str, Seen]:
 
 
 def _wait_for_words(tale: Tale) -> None:
-    """Wait until nothing waits to be said."""
-    tale.play.stage.wait_for(
-        "all that is due to be said", lambda: not supply_facts.unsaid(tale.store), within=SAID_WITHIN
-    )
+    """Wait until nothing waits to be said; what waits too long is among the facts."""
+    with suppress(NotInTime):
+        tale.play.stage.wait_for(
+            "all that is due to be said", lambda: not supply_facts.unsaid(tale.store), within=SAID_WITHIN
+        )
