@@ -48,6 +48,8 @@ ASKED: Mapping[str, Right] = {
     "GET /api/v1/accounts/{account_id}/contacts": Right.WARN,
     "POST /api/v1/accounts/{account_id}/contacts": Right.WARN,
     "POST /api/v1/accounts/{account_id}/contacts/{contact_id}/remove": Right.WARN,
+    "GET /api/v1/words": Right.WARN,
+    "POST /api/v1/words/{name}/{language}": Right.WARN,
     "POST /api/v1/operations/dry": Right.PROPOSE_MASS,
     "POST /api/v1/operations": Right.PROPOSE_MASS,
     "GET /api/v1/operations/{operation_id}": Right.PROPOSE_MASS,
