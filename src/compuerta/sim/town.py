@@ -137,12 +137,7 @@ def a_town(stage: Stage) -> Town:
         doors=doors,
         worker=Worker("worker", stage=stage, database=database, providers=providers, ask=provider.ask),
         gateways=gateways,
-        residents=[
-            Resident(
-                number, account_id=account_id, house=house, stage=stage, door=doors[0], provider=provider
-            )
-            for number, (account_id, house) in enumerate(zip(account_ids, houses.values(), strict=True), 1)
-        ],
+        residents=_residents(account_ids, houses, stage=stage, door=doors[0], provider=provider),
         cashier=Cashier(stage=stage, door=doors[1]),
         administrator=Administrator(stage=stage, door=doors[1]),
         manager=Manager(stage=stage, door=doors[1], models=models()),
@@ -154,6 +149,16 @@ def a_town(stage: Stage) -> Town:
         account_ids=account_ids,
         tariffs=_renewable(database),
     )
+
+
+def _residents(
+    account_ids: list[int], houses: dict[str, House], *, stage: Stage, door: Door, provider: Provider
+) -> list[Resident]:
+    homes = zip(account_ids, houses.values(), strict=True)
+    return [
+        Resident(number, account_id=account_id, house=house, stage=stage, door=door, provider=provider)
+        for number, (account_id, house) in enumerate(homes, start=1)
+    ]
 
 
 def _renewable(database: Database) -> dict[int, Tariff]:
