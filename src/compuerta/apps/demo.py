@@ -204,11 +204,13 @@ def _sum_up(play: Play, facts: dict[str, Any], *, good: bool) -> None:
         mark = "[green]kept[/]" if each["broken"] == 0 else f"[red]broken {each['broken']} times[/]"
         play.tell(f"  {mark} {name} {words} [dim]({each['checked']} checked)[/]")
     for road in ("4g", "rs485"):
-        seconds = sorted(
-            seconds(each["paid_at"], each["closed_at"]) for each in facts["recharges"] if each["road"] == road
+        waited_s = sorted(
+            seconds(each["paid_at"], each["closed_at"])
+            for each in facts["recharges"]
+            if each["road"] == road and not each.get("held")
         )
         play.tell(
-            f"{road}: payment to power {seconds[0]:.1f} to {seconds[-1]:.1f} s, {len(seconds)} recharges"
+            f"{road}: payment to power {waited_s[0]:.1f} to {waited_s[-1]:.1f} s, {len(waited_s)} recharges"
         )
     play.tell("[bold green]all as promised[/]" if good else "[bold red]not as promised[/]")
 

@@ -47,7 +47,7 @@ def wait_for_power(play: Play, home: town.Home, attempt_id: str) -> None:
     )
 
 
-def checked_promises(play: Play, *, before: Books) -> dict[str, dict[str, int]]:
+def checked_promises(play: Play, *, before: Books) -> dict[str, dict[str, Any]]:
     """Check every promise on the database, the meters, provider and carriers, when the town is quiet."""
     stage = play.stage
     for home in stage.town.homes:
@@ -64,7 +64,12 @@ def checked_promises(play: Play, *, before: Books) -> dict[str, dict[str, int]]:
     except NotInTime:
         for line in promises.broken(verdicts):
             play.tell(f"[red]broken[/] {line}")
-    return {name: {"checked": each.checked, "broken": len(each.broken)} for name, each in verdicts.items()}
+    return {name: _verdict(each) for name, each in verdicts.items()}
+
+
+def _verdict(each: Checked) -> dict[str, Any]:
+    counted: dict[str, Any] = {"checked": each.checked, "broken": len(each.broken)}
+    return {**counted, "lines": each.broken} if each.broken else counted
 
 
 def recharge_facts(home: town.Home, row: Mapping[str, Any]) -> dict[str, Any]:
