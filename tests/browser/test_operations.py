@@ -1,14 +1,14 @@
 """Many supplies at once and the floor board, seen from outside: by two persons, in waves, in one look."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.building import Flat
-from tests.browser.conftest import LOCALES, Console
+from tests.browser.conftest import LOCALES, Console, a_window
 from tests.browser.test_catalogues import untranslated_in
 
 from compuerta.adapters.postgres.store import PostgresStore
@@ -50,6 +50,24 @@ def on_floors(console: Console, *flats: Flat) -> Iterator[None]:
         yield
     finally:
         console.rows(f"update supply_point set building = '', floor = null where {where}", ids)
+
+
+def test_whoever_reaches_one_building_decides_on_no_others(signed_in: Opens, console: Console) -> None:
+    address = proposed(signed_in(name="paula"), why="works on the riser")
+    console.rows(
+        """insert into role_grant
+            (grant_id, organisation_id, user_name, role, site_id, building, granted_by, granted_at)
+        select gen_random_uuid(), organisation_id, 'resident', 'owner', site_id, 'Annex', 'owner', now()
+        from account where account_id = %s""",
+        console.flats[0].account_id,
+    )
+
+    with closing(a_window(console, "resident")) as window:
+        sent = {"csrfmiddlewaretoken": window.cookies["csrftoken"], "why": "mine"}
+        answers = [window.post(f"{address}{verb}", data=sent).status_code for verb in ("approve", "withdraw")]
+
+    console.rows("delete from role_grant where user_name = 'resident' and building = 'Annex'")
+    assert answers == [403, 403]
 
 
 def test_two_persons_order_for_many_and_one_undoes_it(

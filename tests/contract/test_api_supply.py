@@ -6,9 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from tests.contract.door import Place, a_place, bearer
 
+from compuerta.apps.api.callers import key_hash
 from compuerta.apps.api.keys import make_key
 from compuerta.domain.access import Right
 
@@ -92,7 +94,9 @@ def test_a_lifted_hold_is_over(place: Place, key: str) -> None:
         ({"kind": "nonsense"}, "kind"),
         ({"end": "2020-01-01T00:00:00Z"}, "end"),
         ({"end": "2027-01-01T00:00:00"}, "end"),
+        ({"end": "9999-12-31T23:59:59-12:00"}, "end"),
         ({"why": " "}, "why"),
+        ({"why": "works\0"}, "why"),
         ({"hold_id": "x"}, "hold_id"),
     ],
 )
@@ -183,3 +187,40 @@ def test_a_second_key_approves_and_the_first_never(place: Place, key: str, secon
     assert own.status_code == 422
     assert (approved.json()["state"], approved.json()["supplies"]) == ("running", {"waiting": 3})
     assert undone.json()["state"] == "undoing"
+
+
+@pytest.fixture
+def next_door(place: Place) -> str:
+    """A key of all rights at a site of the organisation where none of the homes is."""
+    key = make_key(place.url, name="next door", organisation_id=place.organisation_id, scopes=MACHINE)
+    with psycopg.connect(place.url) as connection:
+        connection.execute(
+            """with there as (
+                insert into site (organisation_id, name, zone, currency)
+                select organisation_id, gen_random_uuid()::text, zone, currency from site
+                where organisation_id = %s limit 1 returning site_id
+            )
+            update api_key set site_id = there.site_id from there where api_key.key_hash = %s""",
+            [place.organisation_id, key_hash(key)],
+        )
+    return key
+
+
+def test_an_operation_on_many_is_nobodys_who_reaches_only_another_site(
+    place: Place, key: str, next_door: str
+) -> None:
+    body = proposal(place)
+    send(place, "/operations", body, key=key)
+
+    dry = {name: body[name] for name in ("accounts", "kind", "hold")}
+    answers = {
+        "dry": send(place, "/operations/dry", dry, key=next_door),
+        "propose": send(place, "/operations", {**body, "operation_id": str(uuid4())}, key=next_door),
+        "withdraw": send(
+            place, f"/operations/{body['operation_id']}/withdraw", {"why": "mine now"}, key=next_door
+        ),
+    }
+
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 403)
+    known = place.ask(f"/operations/{body['operation_id']}", key=next_door)
+    assert (known.status_code, known.json()["state"], known.json()["supplies"]) == (200, "proposed", {})

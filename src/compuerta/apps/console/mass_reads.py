@@ -9,6 +9,7 @@ from uuid import UUID
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from compuerta.apps.console import work
 from compuerta.apps.console.board_reads import Unit
 from compuerta.apps.console.reads import rows
 from compuerta.domain.access import Place
@@ -166,14 +167,6 @@ class WaveRow:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceRow:
-    """A building that an operation reaches into."""
-
-    site_id: int
-    building: str
-
-
 _OPERATIONS = """
 select o.operation_id, o.kind, o.hold, o.until, o.state, o.why, o.errors_max, o.undo_min, o.proposed_by,
     o.proposed_at, o.decided_by, o.decided_at, o.wave, o.undo_until, o.ended_at, o.undone_by,
@@ -233,17 +226,15 @@ def items(operation_id: UUID) -> list[ItemRow]:
 
 
 def places(organisation_id: int, operation_id: UUID) -> list[Place]:
-    """Return the buildings that an operation reaches into."""
-    found = rows(
-        PlaceRow,
-        """select distinct p.site_id, p.building from mass_item i
-        join account a using (account_id) join supply_point p using (supply_point_id)
-        where i.operation_id = %(id)s order by 1, 2""",
-        {"id": operation_id},
-    )
-    return [
-        Place(organisation_id=organisation_id, site_id=each.site_id, building=each.building) for each in found
-    ]
+    """Return the buildings that an operation reaches into, those beyond the reader's own among them."""
+    with work.store() as store:
+        found = store.query(
+            """select distinct p.site_id, p.building from mass_item i
+            join account a using (account_id) join supply_point p using (supply_point_id)
+            where i.operation_id = %(id)s order by 1, 2""",
+            {"id": operation_id},
+        )
+    return [Place(organisation_id=organisation_id, **each) for each in found]
 
 
 def chosen(units: Collection[Unit], asked: Mapping[str, str]) -> list[Unit]:
