@@ -1,7 +1,7 @@
 """Many supplies at once, in both stores: dry, by two persons, in waves, stopped by failures, and undone."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
@@ -38,6 +38,8 @@ HOLD = Wish(kind=MassKind.HOLD, hold=HoldKind.ADMINISTRATOR)
 LIFT = Wish(kind=MassKind.LIFT, hold=HoldKind.ADMINISTRATOR)
 PROTECT = Wish(kind=MassKind.HOLD, hold=HoldKind.PROTECTED)
 MINUTE = timedelta(minutes=1)
+# In UTC it is of the year 10000, which PostgreSQL keeps and Python cannot read back.
+CALENDARS_END = datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=5)))
 
 
 def lit_town(store: Store, *, homes: int) -> Town:
@@ -193,12 +195,14 @@ def test_an_operation_has_a_reason(store: Store) -> None:
         (Wish(kind=MassKind.HOLD, hold=HoldKind.OVERLOAD), "hold"),
         (Wish(kind=MassKind.HOLD, hold=HoldKind.TEMPORARY), "until"),
         (Wish(kind=MassKind.HOLD, hold=HoldKind.ADMINISTRATOR, until=NOON), "until"),
+        (Wish(kind=MassKind.HOLD, hold=HoldKind.TEMPORARY, until=CALENDARS_END), "until"),
     ],
 )
 def test_what_is_not_for_many_is_refused_by_its_field(store: Store, wish: Wish, field: str) -> None:
     town = lit_town(store, homes=1)
 
-    with pytest.raises((masses.KindNotForMany, masses.EndMissing, masses.EndNotAhead), match=f"^{field}: "):
+    refusals = (masses.KindNotForMany, masses.EndMissing, masses.EndNotAhead, masses.EndTooLate)
+    with pytest.raises(refusals, match=f"^{field}: "):
         proposed(store, town, wish=wish)
 
 

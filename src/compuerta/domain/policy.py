@@ -158,7 +158,7 @@ def _slot(field: str, value: Json) -> Slot:
         slot = Slot(start=time.fromisoformat(start.strip()), end=time.fromisoformat(end.strip()))
     except ValueError:
         raise PolicyFaulty(field, f"{value!r}: write hours such as 22:00-07:00") from None
-    if not dash or slot.start == slot.end or slot.start.tzinfo or slot.end.tzinfo:
+    if not dash or slot.start == slot.end or slot.start.tzinfo or slot.end.tzinfo or not text.isprintable():
         raise PolicyFaulty(field, f"{value!r}: write two different hours such as 22:00-07:00")
     return slot
 
@@ -188,8 +188,10 @@ def _levels(field: str, value: Json) -> tuple[Level, ...] | None:
     for each in _list(field, value, items_max=LEVELS_MAX):
         kind = each.get("kind") if isinstance(each, Mapping) else None
         amount = each.get("value") if isinstance(each, Mapping) else None
-        if kind not in {known.value for known in LevelKind}:
+        if not isinstance(kind, str) or kind not in {known.value for known in LevelKind}:
             raise PolicyFaulty(field, f"{kind!r} is not one of money, energy, days")
+        if len(each) != 2:  # type: ignore[arg-type]  # a mapping, since it has a kind
+            raise PolicyFaulty(field, "a level has a kind and a value, and nothing else")
         if not isinstance(amount, int) or isinstance(amount, bool) or not 0 < amount <= AMOUNT_MINOR_MAX:
             raise PolicyFaulty(field, f"{amount!r}: write a whole number above 0")
         levels.append(Level(kind=LevelKind(kind), value=amount))

@@ -34,6 +34,7 @@ from compuerta.services.store_port import Store, Transaction
 PHOTO_BYTES_MAX: Final = 8_000_000
 PHOTOS_MAX: Final = 12  # of one alarm
 DETAIL_CHARACTERS_MAX: Final = 500
+AHEAD_MAX: Final = timedelta(days=366)
 WINDOW_MAX: Final = timedelta(days=31)  # longer ones are forgotten, and hide theft
 # The first bytes of the pictures that phones take; a name or a header that says so proves nothing.
 _JPEG, _PNG, _RIFF, _WEBP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"WEBP"
@@ -237,6 +238,8 @@ def announce_maintenance(store: Store, window: MaintenanceWindow, *, actor: Acto
     require_reason(actor)
     if window.ends_at <= now:
         raise WindowUnfit("ends_at", f"{window.ends_at.isoformat()} is past")
+    if window.starts_at > now + AHEAD_MAX:
+        raise WindowUnfit("starts_at", f"more than {AHEAD_MAX.days} days ahead; announce it later")
     if window.ends_at <= window.starts_at:
         raise WindowUnfit("ends_at", f"the end is not after {window.starts_at.isoformat()}")
     if window.ends_at - window.starts_at > WINDOW_MAX:

@@ -4,7 +4,7 @@ Every change leaves an audit row in the same transaction (promise A2).
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from compuerta.domain.errors import Refused
@@ -16,6 +16,8 @@ from compuerta.services.store_port import Store, Transaction
 
 # Converged in one transaction; whoever sweeps goes on while there is more.
 SWEPT_MAX = 500
+# An end beyond it is a slip; and at the end of the calendar no other zone can tell an instant any more.
+ENDS_WITHIN = timedelta(days=36_600)
 
 
 class EndBeforeStart(Refused):
@@ -23,6 +25,14 @@ class EndBeforeStart(Refused):
 
     def __init__(self, start: datetime, end: datetime) -> None:
         super().__init__(f"the end {end.isoformat()} is not after {start.isoformat()}")
+
+
+class EndTooFar(Refused):
+    """A hold that would end when nobody knows of it any more."""
+
+    def __init__(self, end: datetime) -> None:
+        super().__init__(f"the end {end.isoformat()} is more than a hundred years ahead")
+        self.end = end
 
 
 class EndMissing(Refused):
@@ -84,8 +94,8 @@ def place_hold(
     Temporary supply may end by so much energy, too: from what the register shows now.
     """
     require_reason(actor)
-    if end is not None and end <= now:
-        raise EndBeforeStart(now, end)
+    if end is not None:
+        require_ahead(end, now=now)
     if energy_wh is not None and (energy_wh <= 0 or kind is not HoldKind.TEMPORARY):
         raise EnergyNotPositive(energy_wh)
     if kind is HoldKind.TEMPORARY and end is None and energy_wh is None:
@@ -107,6 +117,14 @@ def place_hold(
             )
         )
         _converge(tx, view, actor, Act(act_id=hold_id, what=f"place {kind.value} hold"), now=now)
+
+
+def require_ahead(end: datetime, *, now: datetime) -> None:
+    """Refuse an end that is past, or too far."""
+    if end <= now:
+        raise EndBeforeStart(now, end)
+    if end > now + ENDS_WITHIN:
+        raise EndTooFar(end)
 
 
 def require_no_contradiction(kind: HoldKind, holds: frozenset[HoldKind]) -> None:

@@ -17,6 +17,7 @@ from compuerta.domain.supply import CONTRADICTED_BY, HoldKind, Reason
 from compuerta.drivers.abilities import Relay
 from compuerta.services import converging
 from compuerta.services.acting import Act, Actor, entry, entry_about, require_reason
+from compuerta.services.holding import ENDS_WITHIN
 from compuerta.services.mass_port import (
     ItemState,
     MassItem,
@@ -80,6 +81,15 @@ class EndNotAhead(Refused):
 
     def __init__(self, until: datetime) -> None:
         super().__init__(f"until: {until.isoformat()} is over; choose a later moment")
+        self.field = "until"
+        self.until = until
+
+
+class EndTooLate(Refused):
+    """Holds that would end when nobody knows of them any more."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"until: {until.isoformat()} is more than a hundred years ahead")
         self.field = "until"
         self.until = until
 
@@ -215,6 +225,8 @@ def _require_wish(wish: Wish, *, now: datetime) -> None:
         raise EndMissing
     if wish.until is not None and wish.until <= now:
         raise EndNotAhead(wish.until)
+    if wish.until is not None and wish.until > now + ENDS_WITHIN:
+        raise EndTooLate(wish.until)
 
 
 # Two persons.

@@ -475,8 +475,17 @@ def test_an_alarm_keeps_a_bounded_number_of_photos() -> None:
         photograph(store, town, PNG, photo_id=an_id("one more"))
 
 
-@pytest.mark.parametrize(("starts", "ends"), [(-3, -2), (2, 1), (1, 1), (0, 24 * 32)])
-def test_a_window_that_cannot_be_is_refused_by_its_end(starts: int, ends: int) -> None:
+@pytest.mark.parametrize(
+    ("starts", "ends", "field"),
+    [
+        (-3, -2, "ends_at"),
+        (2, 1, "ends_at"),
+        (1, 1, "ends_at"),
+        (0, 24 * 32, "ends_at"),
+        (24 * 367, 24 * 368, "starts_at"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused_by_its_field(starts: int, ends: int, field: str) -> None:
     store = MemoryStore()
     town, _ = a_place(store)
     window = replace(a_window(town), starts_at=NOON + starts * HOUR, ends_at=NOON + ends * HOUR)
@@ -484,7 +493,7 @@ def test_a_window_that_cannot_be_is_refused_by_its_end(starts: int, ends: int) -
     with pytest.raises(WindowUnfit) as refused:
         alarming.announce_maintenance(store, window, actor=ANA, now=NOON)
 
-    assert refused.value.field == "ends_at"
+    assert refused.value.field == field
     assert not store.tables.maintenance_windows
 
 

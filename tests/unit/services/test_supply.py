@@ -1,5 +1,7 @@
 """Supply follows credit and holds: one switch at a time, and the last wish is the one that counts."""
 
+from datetime import datetime
+
 import pytest
 from tests.unit.services.town import (
     HOUR,
@@ -19,6 +21,7 @@ from tests.unit.services.town import (
 )
 
 from compuerta.adapters.memory import MemoryStore
+from compuerta.domain.errors import Refused
 from compuerta.domain.instruction import Instruction, Kind, State
 from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, MeterState, RechargeOrder, Relay
@@ -308,18 +311,24 @@ def test_a_hold_without_a_reason_is_refused(why: str) -> None:
     assert (store.tables.holds, store.tables.audit, switches(store)) == ({}, [], [])
 
 
-def test_a_hold_that_would_be_over_at_once_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("end", "refusal"),
+    [(NOON, holding.EndBeforeStart), (NOON + 2 * holding.ENDS_WITHIN, holding.EndTooFar)],
+)
+def test_a_hold_whose_end_is_over_or_beyond_a_life_is_refused(
+    end: datetime, refusal: type[Refused]
+) -> None:
     store = MemoryStore()
     home = a_home(store, relay=Relay.CLOSED)
 
-    with pytest.raises(holding.EndBeforeStart):
+    with pytest.raises(refusal):
         holding.place_hold(
             store,
             home.account_id,
             kind=HoldKind.SAFETY,
             actor=ANA,
             hold_id=an_id("hold"),
-            end=NOON,
+            end=end,
             now=NOON,
         )
 

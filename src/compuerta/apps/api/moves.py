@@ -18,6 +18,7 @@ from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import config, wiring
 from compuerta.apps.api.callers import Caller, acting, needs
 from compuerta.apps.api.machines import BIGINT_MAX, Machines, Problem
+from compuerta.apps.api.supply import Why
 from compuerta.domain.access import Place, Right
 from compuerta.domain.contact import Channel, Language
 from compuerta.domain.party import CreditAuthority, RoadKind
@@ -34,6 +35,7 @@ from compuerta.services.rollout import Models
 from compuerta.services.swapping import MeterSwap
 
 MONEY_MAX = 10**12
+_TEXT = r"^[^\x00]*$"
 RATES_MAX = 63  # DL/T 645-2007 has no more
 
 Mover = Annotated[Caller, Depends(needs(Right.MOVE))]
@@ -41,15 +43,14 @@ Exchanger = Annotated[Caller, Depends(needs(Right.EXCHANGE))]
 AccountId = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
 Energy = Annotated[int, Field(strict=True, ge=0, le=10**12)]
 Money = Annotated[int, Field(strict=True, ge=0, le=MONEY_MAX)]
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
-Named = Annotated[str, Field(min_length=1, max_length=64)]
+Named = Annotated[str, Field(min_length=1, max_length=64, pattern=_TEXT)]
 
 
 class _Wish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     move_id: UUID
-    reason: Reason
+    reason: Why
     rehearse: bool = False
 
 
@@ -67,7 +68,7 @@ class MoveOutWish(_Wish):
 class MoveInWish(_Wish):
     """Who comes: the house's account ends."""
 
-    name: Annotated[str, Field(min_length=1, max_length=moving_in.NAME_MAX)]
+    name: Annotated[str, Field(min_length=1, max_length=moving_in.NAME_MAX, pattern=_TEXT)]
     register_wh: Energy | None = None
     rates_wh: list[Energy] | None = Field(None, max_length=RATES_MAX)
     steps: Steps | None = None
@@ -79,7 +80,7 @@ class MoveInWish(_Wish):
     tariff_id: Annotated[int, Field(ge=1, le=BIGINT_MAX)] | None = None
     persons: Annotated[int, Field(ge=1, le=1_000)] | None = None
     channel: Literal["sms", "email", "wechat", "webhook"] | None = None
-    address: Annotated[str, Field(min_length=1, max_length=254)] | None = None
+    address: Annotated[str, Field(min_length=1, max_length=254, pattern=_TEXT)] | None = None
     language: Language = Language.ENGLISH
 
 

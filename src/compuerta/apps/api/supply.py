@@ -31,7 +31,7 @@ ENERGY_WH_MAX: Final = 10**9
 Asker = Annotated[Caller, Depends(needs(Right.SEE))]
 Switcher = Annotated[Caller, Depends(needs(Right.SWITCH))]
 Settler = Annotated[Caller, Depends(needs(Right.SETTLE))]
-Why = Annotated[str, Field(min_length=1, max_length=WHY_CHARS_MAX, pattern=r"^[^\x00]*\S[^\x00]*$")]
+Why = Annotated[str, Field(min_length=1, max_length=WHY_CHARS_MAX, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
 
 
 class Hold(BaseModel):
@@ -359,7 +359,7 @@ def _place(
     """Place a hold; what is refused is told with the field that it is about."""
     try:
         holding.place_hold(store, account_id, kind=kind, end=end, now=wiring.now(), **more)
-    except holding.EndBeforeStart as error:
+    except (holding.EndBeforeStart, holding.EndTooFar) as error:
         raise FieldRefused("end", error) from error
     except holding.HoldsContradict as error:
         raise FieldRefused("kind", error) from error
