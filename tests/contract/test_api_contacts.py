@@ -54,7 +54,7 @@ def test_a_contact_is_added_once_masked_listed_audited_and_removed(place: Place,
     assert (first.status_code, first.json()) == (200, again.json())
     assert first.json()["address"] == "+86*******8000"
     assert removed.json()["opted_out_at"] is not None
-    assert listed.json() == [removed.json()]
+    assert [each for each in listed.json() if each["contact_id"] == contact_id] == [removed.json()]
     acts = place.rows(
         "select what, why, after from audit where what in ('add contact', 'opt out') order by at, what"
     )

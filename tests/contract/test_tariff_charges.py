@@ -220,6 +220,10 @@ def test_silent_days_warn_and_end_supply_when_the_credit_is_gone(shelf: Shelf) -
 
     assert snapshot is not None and snapshot.wanted_closed
     assert (warned_by_readings, shelf.count("warning")) == (1, 2)
+    asked = the_view(shelf.store, home.account_id).snapshot
+    assert asked is not None and asked.wanted_reason == Reason.LOOK_FIRST.value
+    assert asked.decide_at is not None
+    holding.sweep(shelf.store, now=asked.decide_at)  # the meter stayed silent
     snapshot = the_view(shelf.store, home.account_id).snapshot
     assert snapshot is not None and snapshot.wanted_closed is False
 

@@ -10,10 +10,11 @@ from tests.unit.services.town import a_tariff as founded
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.party import RoadKind
+from compuerta.domain.supply import Reason
 from compuerta.domain.tariff.rating import rate
 from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import Relay
-from compuerta.services import billing, promises
+from compuerta.services import billing, holding, promises
 from compuerta.services.records import Basis, Endpoint, LoadDay
 from compuerta.sim.looking import books_of
 
@@ -86,6 +87,10 @@ def test_a_month_of_hours_is_one_charge_and_the_bill_of_those_hours() -> None:
 
     run = all_billed(store, until=NOVEMBER, now=NOVEMBER + HOUR)
 
+    asked = the_view(store, home.account_id).snapshot
+    assert asked is not None and asked.decide_at is not None
+    assert asked.wanted_reason == Reason.LOOK_FIRST.value, "no register was read lately"
+    holding.sweep(store, now=asked.decide_at)
     view = the_view(store, home.account_id)
     assert view.schedule is not None
     (wanted,) = rate(spans_of(days), schedule=view.schedule, start=OCTOBER)[:1]
