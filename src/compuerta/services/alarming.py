@@ -270,13 +270,26 @@ def _raisings(change: Change) -> list[Raising]:
     at = change.after.heard_at
     if at is None:
         return []
+    before = _look(change.before)
+    if not _is_one_look(change):
+        before = replace(before, energy_wh=None)
     found = signs(
-        _look(change.before),
+        before,
         _look(change.after),
         holds=change.view.holds,
         silent_after=timedelta(minutes=change.view.policy.silent_after_min),
     )
     return [Raising(view=change.view, sign=sign, at=at, key=at.isoformat()) for sign in found]
+
+
+def _is_one_look(change: Change) -> bool:
+    """Tell whether the register before was read with the relay: one that was switched since has gone on.
+
+    Where readings are not billed one by one nobody keeps when the register was read.
+    """
+    holdings = change.view.holdings
+    kept_apart = change.view.by_intervals or holdings.billing_held
+    return kept_apart or holdings.register_at == change.before.read_at
 
 
 def _look(snapshot: MeterSnapshot) -> Look:

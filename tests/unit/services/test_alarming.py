@@ -5,7 +5,19 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from tests.unit.services.town import HOUR, METER, NOON, PLATFORM, SECOND, Home, Town, a_hold, a_town, an_id
+from tests.unit.services.town import (
+    HOUR,
+    METER,
+    NOON,
+    PLATFORM,
+    SECOND,
+    Home,
+    Town,
+    a_hold,
+    a_town,
+    an_id,
+    told,
+)
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.alarms import AlarmKind, AlarmOutcome
@@ -341,6 +353,18 @@ def test_a_platform_that_is_told_off_and_counts_on_has_a_broken_switch(ear: Ear)
     says(store, home, at=NOON + HOUR, relay=Relay.OPEN, energy_wh=400)
 
     assert ear.heard == ["switch_failure"]
+
+
+def test_what_was_used_before_a_cut_is_not_taken_for_use_after_it(ear: Ear) -> None:
+    store = MemoryStore()
+    home = a_town(store, authorities=(PLATFORM,)).homes[0]
+    says(store, home, at=NOON)
+    told(store, home, at=NOON + 10 * MINUTE, relay=Relay.OPEN)  # the cut, which reads no register
+
+    says(store, home, at=NOON + 15 * MINUTE, relay=Relay.OPEN, energy_wh=400)
+    says(store, home, at=NOON + 30 * MINUTE, relay=Relay.OPEN, energy_wh=400)
+
+    assert ear.heard == []
 
 
 def test_the_first_who_acknowledges_stays() -> None:
