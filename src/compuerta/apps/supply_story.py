@@ -40,28 +40,28 @@ STAYS_S = 8.0  # so long one looks whether a relay stays where it is
 FRIENDLY_SHORT = timedelta(seconds=45)
 # Longer than a reading is good for, so that the meter is looked at before the cut.
 FRIENDLY_LONG = timedelta(seconds=145)
-LENT_WH = 1_500
+LENT_WH = 300
 DEPOSIT_MINOR = 20_000
 STORY_W = town.STORY_LOAD_W
-REST_W = 200
-LIMIT_W = 4_000
-TOO_MUCH_W = 6_000
+REST_W = 40
+LIMIT_W = 300
+TOO_MUCH_W = 700
 
 # Who plays what: the price of a kWh, and what is bought first. Prices are high, so that balances fall while
 # one looks; more load would do it too, but in accelerated time it would look like a register that jumps.
 _PARTS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
-        "101": ("12.0000", 5_500),
-        "102": ("6.0000", 400),
-        "103": ("6.0000", 400),
+        "101": ("60.0000", 5_500),
+        "102": ("30.0000", 400),
+        "103": ("30.0000", 400),
         "104": ("1.0000", 5_000),
         "105": ("1.0000", 5_000),
         "201": ("1.0000", 20_000),
         "202": ("1.0000", 5_000),
         "203": ("1.0000", 5_000),
-        "301": ("12.0000", 5_500),
-        "303": ("6.0000", 1_500),
-        "402": ("6.0000", 400),
+        "301": ("60.0000", 5_500),
+        "303": ("30.0000", 1_500),
+        "402": ("30.0000", 400),
     }
 )
 

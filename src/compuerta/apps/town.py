@@ -30,8 +30,8 @@ BUSES = ("bus-1", "bus-2")
 PRICE = "1.0000"
 # The story's accounts pay a high price, so that a balance falls while one looks. More load would do it too,
 # but in accelerated time it would look like a register that jumps (promise T2).
-PRICE_STORY = "6.0000"
-STORY_LOAD_W = 3_000
+PRICE_STORY = "30.0000"
+STORY_LOAD_W = 600
 BUILDING = "Torre Jacaranda"
 FOUNDERS = Founders(drafted_by="manager", approved_by="owner")
 HOUSEKEEPER = Actor(who="admin", why="the town is built", origin="stage")
