@@ -11,9 +11,11 @@ from tests.unit.services.town import HOUR, NOON, PLATFORM, SECOND, Town, a_town,
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.adapters.postgres.walls import Wall
 from compuerta.domain.access import Grant, Place, Right, Role
+from compuerta.domain.party import AccountKind
 from compuerta.services import granting
 from compuerta.services.access_port import ApiKey
 from compuerta.services.acting import Actor, ReasonMissing
+from compuerta.services.records import AccountOpening
 from compuerta.services.store_port import ConstraintBroken, Store
 
 OLGA = Actor(who="olga", why="new year, new people", origin="console")
@@ -263,6 +265,24 @@ def test_a_key_is_refused_that_is_over_or_elsewhere_or_beyond(store: Store) -> N
         granting.make_key(store, a_key(town, Right.SELL, site_id=2), actor=OLGA, now=NOON)
     with pytest.raises(granting.ScopeForeign):
         granting.make_key(store, a_key(town, Right.SELL), actor=replace(OLGA, who="carla"), now=NOON)
+
+
+def test_who_grants_in_one_building_makes_no_key_that_reaches_the_site(store: Store) -> None:
+    town = the_town(store)
+    with store.transaction() as tx:
+        tx.add_account(
+            AccountOpening(
+                site_id=1, kind=AccountKind.SUSPENSE, name="-", supply_point="B1", building="B",
+                tariff_id=None, meter_id=None, pay_token=an_id("B1"), opened_at=NOON,
+            )
+        )  # fmt: skip
+        tx.access.put_grant(a_grant(town, "berta", Role.OWNER.value, site_id=1, building="B"))
+    key = a_key(town, Right.SELL)
+    inside = replace(key, place=replace(key.place, building="B"))
+
+    for wished in (key, inside):
+        with pytest.raises(granting.ScopeForeign), at_the_desk(store, town):
+            granting.make_key(store, wished, actor=replace(OLGA, who="berta"), now=NOON)
 
 
 def _grants(store: Store, town: Town) -> list[Grant]:

@@ -189,7 +189,7 @@ def define_role(
 
 
 def make_key(store: Store, key: ApiKey, *, actor: Actor, now: datetime) -> None:
-    """Let a machine in, with rights that its maker has there; see `NEVER_FOR_KEYS`."""
+    """Let a machine in at a site or everywhere, with rights that its maker has there; see `NEVER_FOR_KEYS`."""
     place = key.place
     if key.rights & NEVER_FOR_KEYS:
         raise RightNotForKeys(key.rights & NEVER_FOR_KEYS)
@@ -198,6 +198,9 @@ def make_key(store: Store, key: ApiKey, *, actor: Actor, now: datetime) -> None:
     with store.transaction() as tx:
         granter = _granter(tx, place.organisation_id, actor)
         _require_ours(tx, place)
+        # A key reaches a site at least: whoever grants in one building only would reach beyond it.
+        if place.building is not None:
+            raise ScopeForeign(place)
         granter.require(place, key.rights)
         tx.access.put_key(key)
         act = Act(act_id=key.key_id, what="make_key", after=_named(key.rights))
