@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from compuerta.apps.console.turns import BODY_BYTES_MAX, Turns
+from compuerta.apps.console.turns import BODY_BYTES_MAX, PHOTOS_AT_ONCE_MAX, Turns
+from compuerta.services.alarming import PHOTO_BYTES_MAX
 
 STEPS = 20  # of the event loop, until everybody who can go on has gone on
 CALL = {"type": "http", "method": "POST", "path": "/"}
@@ -33,7 +34,7 @@ class Screen:
         await send({"type": "http.response.start", "status": 200})
 
 
-async def called(turns: Turns, messages: Sequence[Message] = (WHOLE,)) -> int:
+async def called(turns: Turns, messages: Sequence[Message] = (WHOLE,), *, path: str = "/") -> int:
     """Call once and return the status of the answer; a caller that has no more to say stays silent."""
     statuses: list[int] = []
     waiting = list(messages)
@@ -47,7 +48,7 @@ async def called(turns: Turns, messages: Sequence[Message] = (WHOLE,)) -> int:
         if "status" in message:
             statuses.append(message["status"])
 
-    await turns(CALL, receive, send)
+    await turns({**CALL, "path": path}, receive, send)
     return statuses[0]
 
 
@@ -111,3 +112,39 @@ def test_a_body_that_is_too_large_is_refused(more_comes: bool) -> None:
 
     assert asyncio.run(called(Turns(screen), [too_large])) == 413
     assert screen.bodies == []
+
+
+PHOTOS = "/alarms/00000000-0000-4000-8000-000000000000/photos"
+
+
+@pytest.mark.parametrize(
+    ("path", "bytes_sent", "status"),
+    [
+        (PHOTOS, PHOTO_BYTES_MAX, 200),
+        (PHOTOS, PHOTO_BYTES_MAX + BODY_BYTES_MAX + 1, 413),
+        (f"{PHOTOS}/", BODY_BYTES_MAX + 1, 413),
+    ],
+)
+def test_a_photo_may_be_as_large_as_phones_take_it_and_nothing_else(
+    path: str, bytes_sent: int, status: int
+) -> None:
+    photo: Message = {**WHOLE, "body": bytes(bytes_sent)}
+
+    assert asyncio.run(called(Turns(Screen()), [photo], path=path)) == status
+
+
+def test_no_more_than_so_many_photos_are_read_at_once() -> None:
+    async def story() -> tuple[bool, int]:
+        turns, unfinished = Turns(Screen()), {**WHOLE, "more_body": True}
+        slow = [
+            asyncio.create_task(called(turns, [unfinished], path=PHOTOS)) for _ in range(PHOTOS_AT_ONCE_MAX)
+        ]
+        await settled()
+        late = asyncio.create_task(called(turns, path=PHOTOS))
+        await settled()
+        waited = not late.done()
+        for each in slow:
+            each.cancel()
+        return waited, await late
+
+    assert asyncio.run(story()) == (True, 200)

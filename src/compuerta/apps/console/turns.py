@@ -5,14 +5,34 @@ calls at once take every connection that the database has, and a gateway that co
 """
 
 import asyncio
+import re
+from dataclasses import dataclass
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from compuerta.services.alarming import PHOTO_BYTES_MAX
 
 AT_ONCE_MAX = 16  # a page takes some ten milliseconds; the database has 100 connections for everybody
 TURN_S_MAX = 10.0  # nobody looks at an empty page for longer
 BODY_BYTES_MAX = 65_536  # as in the settings: a form has some hundred bytes
 BODY_S_MAX = 10.0
+# One form carries a photo, as a phone takes it; few at once, since each is held in memory before its turn.
+PHOTO_PATH = re.compile(r"/alarms/[0-9a-f-]{36}/photos", re.ASCII)
+PHOTO_S_MAX = 60.0  # of a cellar's reception
+PHOTOS_AT_ONCE_MAX = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Body:
+    """How much is read of a request, and for how long."""
+
+    bytes_max: int
+    s_max: float
+
+
+_FORM = _Body(bytes_max=BODY_BYTES_MAX, s_max=BODY_S_MAX)
+_PHOTO = _Body(bytes_max=PHOTO_BYTES_MAX + BODY_BYTES_MAX, s_max=PHOTO_S_MAX)
 
 
 class Turns:
@@ -21,18 +41,25 @@ class Turns:
     def __init__(self, app: ASGIApp, *, at_once: int = AT_ONCE_MAX, turn_s: float = TURN_S_MAX) -> None:
         self._app = app
         self._room = asyncio.Semaphore(at_once)
+        self._dark_room = asyncio.Semaphore(PHOTOS_AT_ONCE_MAX)
         self._turn_s = turn_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, wait for a turn, and pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif PHOTO_PATH.fullmatch(scope["path"]):
+            async with self._dark_room:
+                await self._answer(scope, receive, send, body=_PHOTO)
+        else:
+            await self._answer(scope, receive, send, body=_FORM)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, *, body: _Body) -> None:
         try:
             # Before its turn: whoever sends slowly takes no turn from others.
-            async with asyncio.timeout(BODY_S_MAX):
-                body = await _body(receive)
-            if body is None:
+            async with asyncio.timeout(body.s_max):
+                content = await _whole(receive, bytes_max=body.bytes_max)
+            if content is None:
                 await _refusal(413, "too large")(scope, receive, send)
                 return
             async with asyncio.timeout(self._turn_s):
@@ -41,22 +68,22 @@ class Turns:
             await _refusal(503, "too busy, try again")(scope, receive, send)
             return
         try:
-            await self._app(scope, _told_again(body, receive), send)
+            await self._app(scope, _told_again(content, receive), send)
         finally:
             self._room.release()
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _whole(receive: Receive, *, bytes_max: int) -> bytes | None:
     """Return the whole body; None where it is too large."""
-    body = b""
+    body = bytearray()
     more = True
     while more:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > BODY_BYTES_MAX:
+        if len(body) > bytes_max:
             return None
-    return body
+    return bytes(body)
 
 
 def _told_again(body: bytes, receive: Receive) -> Receive:
