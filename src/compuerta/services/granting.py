@@ -189,7 +189,7 @@ def define_role(
 
 
 def make_key(store: Store, key: ApiKey, *, actor: Actor, now: datetime) -> None:
-    """Let a machine in at a site or everywhere, with rights that its maker has there; see `NEVER_FOR_KEYS`."""
+    """Let a machine in, at a site or everywhere, with rights of its maker there; see `NEVER_FOR_KEYS`."""
     place = key.place
     if key.rights & NEVER_FOR_KEYS:
         raise RightNotForKeys(key.rights & NEVER_FOR_KEYS)
