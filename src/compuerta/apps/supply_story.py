@@ -418,9 +418,9 @@ def _overload(tale: Tale, home: town.Home) -> None:
 
 
 def _friendly_until(end: datetime) -> dict[str, Json]:
-    """Return a policy whose one slot holds now and ends then, by the site's wall clock."""
+    """Return a policy whose one slot begins now and ends then, by the site's wall clock."""
     zone = ZoneInfo(town.ZONE)
-    start = (wiring.now() - timedelta(minutes=1)).astimezone(zone)
+    start = wiring.now().astimezone(zone)
     return {"friendly_slots": [f"{start:%H:%M:%S}-{end.astimezone(zone):%H:%M:%S}"]}
 
 
