@@ -17,12 +17,20 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.naming import named
 from compuerta.domain.wording import Told
 from compuerta.services import telling
-from compuerta.services.contacting import CONTACTS_MAX, AccountClosed, ContactRefused, ContactWish
+from compuerta.services.contacting import (
+    CONTACTS_MAX,
+    AccountClosed,
+    ContactRefused,
+    ContactWish,
+    is_counted,
+)
 from compuerta.services.message_port import Contact
 from compuerta.services.store_port import Store, Transaction
 
 ASKED_MAX: Final = 3  # addresses in a day that wait for their code: each code costs somebody money
+CODES_MAX: Final = 6  # in a day about one account: who did not get one asks again, and nobody more often
 ASKED_WITHIN: Final = timedelta(days=1)
+_MESSAGES_SEEN: Final = 100
 CHANNELS: Final = (Channel.SMS, Channel.EMAIL)  # what a person can type
 
 
@@ -30,7 +38,7 @@ class TooManyAsked(Refused):
     """Many codes were sent for one account, and none of them was typed."""
 
     def __init__(self) -> None:
-        super().__init__(f"{ASKED_MAX} addresses wait for their codes; type those first, or try tomorrow")
+        super().__init__("many codes were sent from here; type those first, or try tomorrow")
 
 
 class Confirmed(Enum):
@@ -52,6 +60,7 @@ def ask(store: Store, wish: ContactWish, *, code: str, now: datetime) -> UUID:
         if view is None or view.account.period.end is not None:
             raise AccountClosed(wish.account_id)
         known = _known(tx, wish, contact_id, now=now)
+        _require_few(tx, wish.account_id, now=now)
         contact = known or Contact(
             contact_id=contact_id,
             organisation_id=view.account.organisation_id,
@@ -89,6 +98,14 @@ def confirm(store: Store, contact_id: UUID, *, account_id: int, code: str, now: 
     return Confirmed.YES
 
 
+def _require_few(tx: Transaction, account_id: int, *, now: datetime) -> None:
+    """Refuse a code too many: whoever has the sticker could have them sent to anybody."""
+    said = tx.messages.of_account(account_id, limit=_MESSAGES_SEEN)
+    since = now - ASKED_WITHIN
+    if sum(each.template == Told.CONFIRM.value and each.created_at > since for each in said) >= CODES_MAX:
+        raise TooManyAsked
+
+
 def _known(tx: Transaction, wish: ContactWish, contact_id: UUID, *, now: datetime) -> Contact | None:
     """Return the contact, if it was asked for before; refuses what cannot be asked for again."""
     there = tx.messages.contacts_of([wish.account_id])
@@ -97,7 +114,7 @@ def _known(tx: Transaction, wish: ContactWish, contact_id: UUID, *, now: datetim
         raise ContactRefused("address", "wants no more messages; the manager can help")
     if known is not None and known.confirmed_at is not None:
         raise ContactRefused("address", "is known")
-    if len(there) >= CONTACTS_MAX:
+    if sum(is_counted(each) for each in there) >= CONTACTS_MAX:
         raise ContactRefused("account_id", f"an account has at most {CONTACTS_MAX} contacts")
     waiting = [each for each in there if each.confirmed_at is None and each.created_at > now - ASKED_WITHIN]
     if known is None and len(waiting) >= ASKED_MAX:

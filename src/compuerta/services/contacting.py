@@ -85,6 +85,11 @@ def remove(store: Store, contact_id: UUID, actor: Actor, *, act_id: UUID, now: d
     return receiving.opt_out(store, contact_id, actor, act_id=act_id, now=now)
 
 
+def is_counted(contact: Contact) -> bool:
+    """Tell whether a contact takes a place: what strangers asked for and nobody confirmed keeps none away."""
+    return contact.confirmed_at is not None or contact.opted_out_at is not None
+
+
 def _contact(wish: ContactWish, address: str, *, organisation_id: int, now: datetime) -> Contact:
     return Contact(
         contact_id=wish.contact_id,
@@ -111,7 +116,7 @@ def _same(known: Contact, wished: Contact) -> Contact:
 
 
 def _require_room(there: Sequence[Contact], wished: Contact) -> None:
-    if len(there) >= CONTACTS_MAX:
+    if sum(is_counted(each) for each in there) >= CONTACTS_MAX:
         raise ContactRefused("account_id", f"an account has at most {CONTACTS_MAX} contacts")
     for each in there:
         if (each.channel, each.address) == (wished.channel, wished.address):

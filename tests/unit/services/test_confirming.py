@@ -10,10 +10,10 @@ from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.address import AddressFaulty
 from compuerta.domain.contact import CODE_TRIES_MAX, RESIDENTS_TOPICS, Channel, Language
 from compuerta.domain.wording import TemplateFaulty
-from compuerta.services import confirming, rewording
+from compuerta.services import confirming, contacting, rewording
 from compuerta.services.acting import Actor
-from compuerta.services.confirming import ASKED_MAX, Confirmed, TooManyAsked
-from compuerta.services.contacting import ContactRefused, ContactWish
+from compuerta.services.confirming import ASKED_MAX, CODES_MAX, Confirmed, TooManyAsked
+from compuerta.services.contacting import CONTACTS_MAX, ContactRefused, ContactWish
 from compuerta.services.message_port import Template
 
 ANA = Actor(who="ana", why="clearer", origin="test")
@@ -87,6 +87,31 @@ def test_who_never_types_a_code_cannot_have_codes_sent_about_without_end() -> No
     tomorrow = NOON + timedelta(days=1)
     confirming.ask(store, a_wish(account_id, address="+8613800138009"), code="1", now=tomorrow)
     assert len(store.tables.contacts) == ASKED_MAX + 1
+
+
+def test_one_address_is_not_sent_codes_without_end_either() -> None:
+    store = MemoryStore()
+    account_id = a_home(store)
+    for number in range(CODES_MAX):
+        confirming.ask(store, a_wish(account_id), code=str(number), now=NOON + number * SECOND)
+
+    with pytest.raises(TooManyAsked):
+        confirming.ask(store, a_wish(account_id), code="too many", now=NOON + CODES_MAX * SECOND)
+
+    assert len(store.tables.messages) == CODES_MAX
+    confirming.ask(store, a_wish(account_id), code="again", now=NOON + timedelta(days=2))
+
+
+def test_addresses_that_nobody_confirmed_take_no_place_from_those_of_residents() -> None:
+    store = MemoryStore()
+    account_id = a_home(store)
+    for number in range(CONTACTS_MAX):
+        wish = a_wish(account_id, address=f"+86138001380{number:02d}")
+        confirming.ask(store, wish, code="1", now=NOON + number * timedelta(days=1))
+
+    later = NOON + CONTACTS_MAX * timedelta(days=1)
+    mine = replace(a_wish(account_id, address="+34600000000"), contact_id=an_id("mine"))
+    assert contacting.add(store, mine, ANA, now=later).confirmed_at == later
 
 
 @pytest.mark.parametrize(
