@@ -40,13 +40,18 @@ def _s1_named(view: View) -> Iterator[str | None]:
 
 
 def _s1_stages(view: View) -> Iterator[str | None]:
-    """Yield whether each cut for money came after its stages, and in no friendly hour."""
+    """Yield whether each cut for money came after its stages, and in no friendly hour.
+
+    It is judged by the policy as it stands: what was there at the look before was judged then.
+    """
+    judged = set(view.before.supply_changes) if view.before is not None else set()
     of_meter = grouped(view.books.supply_changes, lambda each: each.meter_id)
     for meter_id, changes in of_meter.items():
         platform = view.meter[meter_id].credit_authority is CreditAuthority.PLATFORM
         begun: datetime | None = None  # of the stages before the change
         for change in sorted(changes, key=lambda each: each.at):
-            if change.reason == Reason.OUT_OF_CREDIT.value and change.was_closed:
+            cut = change.reason == Reason.OUT_OF_CREDIT.value and change.was_closed
+            if cut and change not in judged:
                 yield _cut_too_soon(view, change, begun=begun or change.at, platform=platform)
             if change.reason not in _STAGES:
                 begun = None
