@@ -198,13 +198,14 @@ def test_many_wrong_passwords_from_one_address_make_every_name_wait(console: Con
     assert (answer, later) == (200, 302)
 
 
-def test_a_session_ends_when_nobody_clicked_for_an_hour(console: Console) -> None:
+@pytest.mark.parametrize("path", ["/till/", "/me/"])
+def test_a_session_ends_when_nobody_clicked_for_an_hour(console: Console, path: str) -> None:
     window = a_window(console, "cashier")
-    assert window.get("/till/").status_code == 200
+    assert window.get(path).status_code == 200
     console.age_session(window.cookies["sessionid"], by_s=3_700)
 
-    answer = window.get("/till/")
-    again = window.get("/till/")
+    answer = window.get(path)
+    again = window.get(path)
     window.close()
 
     assert (answer.status_code, again.status_code) == (302, 302)

@@ -111,6 +111,9 @@ def for_oneself(
     @wraps(view)
     def shown(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
         person = person_of(request)
+        if sign_in.is_over(request, may_change=person.may_change, now=wiring.now()):
+            logout(request)
+            return redirect_to_login(request.get_full_path())
         with walls.held(person.wall):
             return view(request, person, *args, **kwargs)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError, IntegrityError
@@ -50,7 +51,8 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
 def invite(request: HttpRequest, person: Person) -> HttpResponse:
     """Add somebody, with a password that is shown once and changed at the first sign-in."""
     _require_granter(person)
-    name = request.POST.get("name", "").strip()[:NAME_CHARS_MAX]
+    # As it is kept: a name in wide letters would be added as another, and its role given to nobody.
+    name = User.normalize_username(request.POST.get("name", "").strip()[:NAME_CHARS_MAX])
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     try:
         validate_password(password)
