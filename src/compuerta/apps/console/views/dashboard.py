@@ -8,6 +8,7 @@ from compuerta.apps import wiring
 from compuerta.apps.console import figures, reads
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
+from compuerta.domain.access import Right
 
 
 @for_people
@@ -40,4 +41,5 @@ def _panels(person: Person) -> dict[str, object]:
         "cases": cases,
         "alarms": alarms,
         "waiting": len(cases) + len(alarms),
+        "sees_money": person.may(Right.SEE_MONEY),  # sums of all; what one account has is everybody's work
     }
