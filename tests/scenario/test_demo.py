@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
 PLAYED_S_MAX = 240.0  # forty seconds on two free cores; this machine may have other work
 POWER_WITHIN = timedelta(seconds=10)
-PROMISES = {"M1", "M2", "M3", "M4", "M5", "D1", "D2", "D3", "S1", "S2", "S3", "S4"}
+PROMISES = {"M1", "M2", "M3", "M4", "M5", "D1", "D2", "D3", "S1", "S2", "S3", "S4", "W1", "W3"}
 
 
 @pytest.fixture(scope="module")
@@ -44,5 +44,5 @@ def test_on_both_roads_there_is_power_within_ten_seconds_of_each_payment(played:
 def test_every_promise_is_checked_and_none_is_broken(played: dict[str, Any]) -> None:
     assert played["promises"].keys() >= PROMISES
     for name, verdict in played["promises"].items():
-        assert verdict["checked"] > 0, name
+        assert verdict["checked"] > 0 or name not in PROMISES, name  # no alarm is played here (W2)
         assert verdict["broken"] == 0, name
