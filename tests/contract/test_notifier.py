@@ -252,13 +252,23 @@ def test_a_mail_says_who_it_is_for_how_to_stop_it_and_that_a_machine_wrote_it() 
     assert headers["from"] == "Casa 物业 <no-reply@casa.example>"
 
 
-def test_a_subject_with_line_breaks_makes_no_header() -> None:
-    letter = replace(a_letter("smtp"), subject="low\r\nBcc: all@example.org")
+@pytest.mark.parametrize(
+    "subject", ["low\r\nBcc: all@example.org", "=?utf-8?q?low=0d=0aBcc:_all@example.org=0d=0a=0d=0apay_me?="]
+)
+def test_a_subject_with_line_breaks_makes_no_header(subject: str) -> None:
+    letter = replace(a_letter("smtp"), subject=subject)
     street, sent = on_a_street(lambda street: street.send("smtp", letter))
 
     assert sent.verdict is Verdict.ACCEPTED
     assert [each.to for each in street.world.received] == ["ana@example.org"]
     assert "bcc" not in street.world.received[0].headers
+
+
+def test_an_address_that_no_mail_can_be_made_for_is_refused_and_breaks_nothing() -> None:
+    letter = replace(a_letter("smtp"), address="=?utf-8?q?a=0d=0aBcc=3a_b?=@example.org")
+    street, sent = on_a_street(lambda street: street.send("smtp", letter))
+
+    assert (sent.verdict, sent.healthy, street.world.received) == (Verdict.REFUSED, True, [])
 
 
 @pytest.mark.parametrize("offered", [True, False])

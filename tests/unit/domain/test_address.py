@@ -29,6 +29,7 @@ def test_an_address_is_kept_in_one_form(channel: Channel, text: str, kept: str) 
         (Channel.SMS, "+86 call me"),
         (Channel.SMS, "+８６13800138000"),
         (Channel.EMAIL, "nobody"),
+        (Channel.EMAIL, "=?utf-8?q?a=0d=0aBcc=3a_b?=@example.org"),
         (Channel.EMAIL, "ana@example.org\nBcc: all@example.org"),
         (Channel.WECHAT, "o p"),
         (Channel.WEBHOOK, "http://169.254.169.254/"),

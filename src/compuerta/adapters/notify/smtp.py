@@ -8,6 +8,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
@@ -67,11 +68,15 @@ class SmtpMail:
 
     async def send(self, letter: Letter, *, now: datetime, chance: Chance) -> Sent:
         """Hand a letter to the mail server."""
-        message = self._message(letter, now=now)
+        try:
+            message = self._message(letter, now=now)
+            content = message.as_bytes()
+        except (ValueError, LookupError, MessageError) as error:
+            return Sent(verdict=Verdict.REFUSED, detail=f"no mail can be made of it: {type(error).__name__}")
         post = _Posting(self._settings, self._sender_address, letter.address)
         try:
             async with asyncio.timeout(self._settings.letter_s_max):
-                await post.deliver(message.as_bytes())
+                await post.deliver(content)
         except aiosmtplib.SMTPResponseException as error:
             return _refused(post.step, error)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
@@ -84,7 +89,7 @@ class SmtpMail:
         message = EmailMessage(policy=SMTP_POLICY)
         message["From"] = self._settings.sender
         message["To"] = letter.address
-        message["Subject"] = " ".join(letter.subject.split())  # a line break would begin a header
+        message["Subject"] = _in_one_line(letter.subject)
         message["Date"] = format_datetime(now)
         message["Message-ID"] = f"<{letter.message_id}@{self._sender_address.rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notices, please
@@ -128,6 +133,14 @@ class _Posting:
             async with asyncio.timeout(GOODBYE_S_MAX):
                 await self._server.quit()
         self._server.close()
+
+
+def _in_one_line(subject: str) -> str:
+    """Return a subject that stays one header: without line breaks, and without encoded words of its own.
+
+    Python reads an encoded word (RFC 2047) in what it is given, and writes the line breaks out that it hides.
+    """
+    return " ".join(subject.split()).replace("=?", "= ?")
 
 
 def _refused(step: _Step, error: aiosmtplib.SMTPResponseException) -> Sent:
