@@ -19,6 +19,7 @@ from tests.contract.carriers import APPID, KEY_ID, SECRET, Street, a_street, ser
 from tests.contract.door import closing_store
 from tests.unit.services.town import METER, NOON, a_town, an_id
 
+from compuerta.adapters.notify.smtp import SmtpMail
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import config, postman, status, wiring
 from compuerta.apps.channels import channels_in, opt_out_url_of, receipts_url_of
@@ -28,7 +29,7 @@ from compuerta.apps.postman import Postman
 from compuerta.apps.replies import add_replies
 from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language
 from compuerta.services.circuits import FAILURES_MAX
-from compuerta.services.message_port import Contact, Message, message_id
+from compuerta.services.message_port import Contact, Message, MessageState, message_id
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -207,6 +208,24 @@ def test_words_go_out_by_every_channel_and_a_texts_receipt_comes_back(in_office:
 
         assert all(office.one(each).provider_id for each in ids.values())
         assert office.one(ids[Channel.EMAIL]).body == f"email: {office.given.public_url}/p"
+
+    in_office(act)
+
+
+def test_a_letter_that_breaks_its_carrier_is_told_of_and_stops_no_other(
+    in_office: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object, **__: object) -> None:
+        raise IndexError
+
+    monkeypatch.setattr(SmtpMail, "send", breaks)
+
+    async def act(office: Office) -> None:
+        broken = office.says(Channel.EMAIL)
+        await office.until(lambda: office.one(broken).state is MessageState.FAILED)
+        other = office.says(Channel.WEBHOOK, "another")
+        await office.until(lambda: office.one(other).state is MessageState.SENT)
+        assert office.one(broken).last_answer == "in doubt: broke: IndexError"
 
     in_office(act)
 

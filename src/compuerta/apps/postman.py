@@ -78,7 +78,12 @@ class Postman:
             return Sent(verdict=Verdict.LATER, detail=f"{name} is down and is tried again soon")
         self._circuits[name] = circuit.trying(now=now)
         carrier = self._channels.accounts[name].carrier
-        sent = await carrier.send(handover.letter, now=now, chance=wiring.chance)
+        try:
+            sent = await carrier.send(handover.letter, now=now, chance=wiring.chance)
+        except Exception as error:
+            # A defect of ours costs the one letter that met it, and not all those that are under way.
+            log.exception("worker.letter.broke", carrier=name, template=handover.letter.template)
+            sent = Sent(verdict=Verdict.UNKNOWN, detail=f"broke: {type(error).__name__}", healthy=False)
         log.info(
             "worker.letter.handed_over",
             carrier=name,
