@@ -2,19 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from compuerta.apps.console import work
+from compuerta.apps.console import fields, work
 from compuerta.apps.console.board_reads import Unit
+from compuerta.apps.console.fields import FieldOdd, Form
 from compuerta.apps.console.reads import rows
 from compuerta.domain.access import Place
 from compuerta.domain.errors import Refused
-from compuerta.domain.party import zone_of
 from compuerta.domain.supply import HoldKind
 from compuerta.services.mass_port import MassKind, Wish
 
@@ -76,14 +76,6 @@ ANSWERS: Mapping[str, Promise] = MappingProxyType(
         "changed_since": _("somebody has changed it since"),
     }
 )
-
-
-class FieldFaulty(Refused):
-    """A field of the form that cannot be read."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(f"{field} cannot be read")
-        self.field = field
 
 
 class RoomsUnknown(Refused):
@@ -253,24 +245,18 @@ def chosen(units: Collection[Unit], asked: Mapping[str, str]) -> list[Unit]:
     return [each for each in within if each.account_id is not None and state in ("", each.state)]
 
 
-def wish(asked: Mapping[str, str], *, zone: str) -> Wish:
-    """Return what a form orders; raises `FieldFaulty`."""
+def wish(asked: Form, *, zone: str) -> Wish:
+    """Return what a form orders; raises `FieldOdd`."""
     kind, _, hold = asked.get("order", "").partition(" ")
     if asked.get("order", "") not in ORDERS:
-        raise FieldFaulty("order")
-    until = None
-    if text := asked.get("until", ""):
-        try:
-            until = datetime.fromisoformat(text)
-        except ValueError:
-            raise FieldFaulty("until") from None
-        until = until.replace(tzinfo=until.tzinfo or zone_of(zone)).astimezone(UTC)
+        raise FieldOdd("order")
+    until = fields.instant(asked, "until", zone=zone)
     return Wish(kind=MassKind(kind), hold=HoldKind(hold), until=until if kind == "hold" else None)
 
 
-def number(asked: Mapping[str, str], field: str) -> int:
-    """Return a whole number of a form; raises `FieldFaulty`."""
-    text = asked.get(field, "").strip()
-    if not text.isascii() or not text.isdigit() or len(text) > 6:
-        raise FieldFaulty(field)
-    return int(text)
+def number(asked: Form, field: str) -> int:
+    """Return a whole number that has to be given; raises `FieldOdd`."""
+    found = fields.whole(asked, field)
+    if found is None:
+        raise FieldOdd(field)
+    return found

@@ -1,12 +1,9 @@
 """How the forms of moving become moves: what was typed, parsed by its field."""
 
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-
-from compuerta.apps.console import amounts
+from compuerta.apps.console import amounts, fields
+from compuerta.apps.console.fields import FieldOdd, Form
 from compuerta.apps.console.move_reads import Subject
 from compuerta.domain.contact import Channel, Language
-from compuerta.domain.errors import Refused
 from compuerta.domain.money import AmountMalformed
 from compuerta.domain.party import CreditAuthority, RoadKind
 from compuerta.domain.tariff.components import Terms
@@ -17,23 +14,10 @@ from compuerta.services.moving_out import MoveOut
 from compuerta.services.records import Endpoint, MeterEntry
 from compuerta.services.swapping import MeterSwap
 
-_DIGITS_MAX = 12  # no register has more
-_WHOLE_MAX = 2**31
-
-Form = Mapping[str, str]
-
-
-class FieldOdd(Refused):
-    """A field of the form that cannot be read."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(f"{field} cannot be read")
-        self.field = field
-
 
 def move_in(form: Form, at: Subject) -> MoveIn:
     """Read who comes, and on what terms."""
-    persons = _whole(form, "persons")
+    persons = fields.whole(form, "persons")
     return MoveIn(
         account_id=at.account_id,
         name=form.get("name", ""),
@@ -61,7 +45,7 @@ def move_out(form: Form, at: Subject) -> MoveOut:
 
 def exchange(form: Form, at: Subject) -> Exchange:
     """Read with whom somebody changes places."""
-    other = _whole(form, "other")
+    other = fields.whole(form, "other")
     if other is None:
         raise FieldOdd("other")
     return Exchange(
@@ -91,10 +75,10 @@ def swap(form: Form, at: Subject, *, organisation_id: int) -> MeterSwap:
             road=road,
         ),
         closing=_shown(form, "register", at.rates),
-        opening=Shown(register_wh=_energy(form, "opening") or 0),
+        opening=Shown(register_wh=fields.energy_wh(form, "opening") or 0),
         display_minor=_money(form, "display", at),
-        purchase_no=_whole(form, "purchase_no"),
-        new_purchase_no=_whole(form, "new_purchase_no") or 0,
+        purchase_no=fields.whole(form, "purchase_no"),
+        new_purchase_no=fields.whole(form, "new_purchase_no") or 0,
         new_module=(
             Endpoint(endpoint_id=module, organisation_id=organisation_id, road=road, address=module)
             if brings
@@ -115,25 +99,11 @@ def _one_of(form: Form, field: str, otherwise: str) -> str:
 
 
 def _shown(form: Form, field: str, rates: int) -> Shown:
-    by_rate = [_energy(form, f"{field}_{number}") for number in range(1, rates + 1)]
+    by_rate = [fields.energy_wh(form, f"{field}_{number}") for number in range(1, rates + 1)]
     known = [each for each in by_rate if each is not None]
     if known and len(known) < rates:
         raise FieldOdd(field)
-    return Shown(register_wh=_energy(form, field), rates_wh=tuple(known) if known else None)
-
-
-def _energy(form: Form, field: str) -> int | None:
-    """Read kilowatt-hours as watt-hours; a decimal comma is a point, and nothing typed is None."""
-    text = form.get(field, "").strip().replace(",", ".")
-    if not text:
-        return None
-    try:
-        energy_wh = Decimal(text) * 1000
-    except InvalidOperation:
-        raise FieldOdd(field) from None
-    if not energy_wh.is_finite() or energy_wh != int(energy_wh) or len(text) > _DIGITS_MAX or energy_wh < 0:
-        raise FieldOdd(field)
-    return int(energy_wh)
+    return Shown(register_wh=fields.energy_wh(form, field), rates_wh=tuple(known) if known else None)
 
 
 def _money(form: Form, field: str, at: Subject) -> int | None:
@@ -144,15 +114,6 @@ def _money(form: Form, field: str, at: Subject) -> int | None:
         return amounts.typed(text, currency=at.currency)
     except AmountMalformed:
         raise FieldOdd(field) from None
-
-
-def _whole(form: Form, field: str) -> int | None:
-    text = form.get(field, "").strip()
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS_MAX or int(text) > _WHOLE_MAX:
-        raise FieldOdd(field)
-    return int(text)
 
 
 def _reached(form: Form) -> Reached | None:

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from compuerta.apps.console import move_forms
 from compuerta.domain.address import AddressFaulty
 from compuerta.domain.errors import CompuertaError
 from compuerta.domain.party import MeterNoMalformed
@@ -15,7 +14,6 @@ from compuerta.services.contacting import ContactRefused
 
 TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
     {
-        move_forms.FieldOdd: _("Something in this field cannot be read."),
         moving.AccountClosed: _("Somebody was faster. Look again at who lives here."),
         moving.AccountUnknown: _("Nobody has an account at this meter."),
         moving.BillingHeld: _("A reading is in doubt. Settle its case first."),

@@ -15,7 +15,7 @@ from django.views import defaults
 from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
-from compuerta.apps.console import mass_reads, move_words, paying, selling, tariff_acts, tariff_words
+from compuerta.apps.console import fields, mass_reads, move_words, paying, selling, tariff_acts, tariff_words
 from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
@@ -76,7 +76,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         masses.OperationNotReady: gettext_lazy("The operation has moved on meanwhile. Look at it again."),
         masses.UndoTooLate: gettext_lazy("The time to undo it is over. Propose the opposite instead."),
         masses.OperationDiffers: gettext_lazy("This form was sent already. Begin a new one."),
-        mass_reads.FieldFaulty: gettext_lazy("Something in this field cannot be read."),
+        fields.FieldOdd: gettext_lazy("Something in this field cannot be read."),
         mass_reads.RoomsUnknown: gettext_lazy("Some of these rooms are not at this site."),
         alarming.AlarmClosed: gettext_lazy("Somebody has closed this alarm already."),
         alarming.StillTold: gettext_lazy(

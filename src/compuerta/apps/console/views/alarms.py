@@ -13,20 +13,20 @@ from django.views.decorators.http import require_POST
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import walls, wiring
-from compuerta.apps.console import alarm_reads, histories, people, screens, work
+from compuerta.apps.console import alarm_reads, fields, histories, people, screens, work
 from compuerta.apps.console.alarm_reads import MeterAlarmRow
+from compuerta.apps.console.fields import FieldOdd
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.views.meters import act_id_of, one
 from compuerta.domain.access import Place, Right
 from compuerta.domain.alarms import AlarmKind, AlarmOutcome
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.domain.party import zone_of
 from compuerta.domain.policy import DEFAULT
 from compuerta.services import alarming
 from compuerta.services.acting import Actor
 from compuerta.services.alarm_port import MaintenanceWindow
-from compuerta.services.alarming import PHOTO_BYTES_MAX, Closing, WindowUnfit
+from compuerta.services.alarming import PHOTO_BYTES_MAX, Closing
 
 WHY_CHARACTERS_MAX = 500
 
@@ -225,13 +225,12 @@ def _maintenance(request: HttpRequest, person: Person, *, error: str = "") -> Ht
 
 def _window(request: HttpRequest, person: Person) -> MaintenanceWindow:
     """Read the form; instants are of the chosen site's clock."""
-    typed = {name: request.POST.get(name, "").strip() for name in ("site", "meter", "starts", "ends", "why")}
+    typed = {name: request.POST.get(name, "").strip() for name in ("site", "why")}
     sites = {str(each.site_id): each for each in alarm_reads.sites(person.organisation_id)}
     if typed["site"] and typed["site"] not in sites:
         raise Http404
-    meter = (
-        one(person, int(typed["meter"])) if typed["meter"].isascii() and typed["meter"].isdigit() else None
-    )
+    meter_id = fields.whole(request.POST, "meter")
+    meter = None if meter_id is None else one(person, meter_id)
     zones = [sites[typed["site"]].zone] if typed["site"] else [each.zone for each in sites.values()]
     zone = meter.zone if meter is not None else (zones or ["UTC"])[0]
     return MaintenanceWindow(
@@ -239,8 +238,8 @@ def _window(request: HttpRequest, person: Person) -> MaintenanceWindow:
         organisation_id=person.organisation_id,
         site_id=int(typed["site"]) if typed["site"] and meter is None else None,
         meter_id=None if meter is None else meter.meter_id,
-        starts_at=_instant(typed["starts"], field="starts_at", zone=zone),
-        ends_at=_instant(typed["ends"], field="ends_at", zone=zone),
+        starts_at=_instant(request, "starts", zone=zone),
+        ends_at=_instant(request, "ends", zone=zone),
         who=person.name,
         why=typed["why"][:WHY_CHARACTERS_MAX],
     )
@@ -254,11 +253,11 @@ def _place(person: Person, window: MaintenanceWindow) -> Place:
     return Place(organisation_id=person.organisation_id, site_id=site_id, building=building)
 
 
-def _instant(typed: str, *, field: str, zone: str) -> datetime:
-    try:
-        return datetime.fromisoformat(typed).replace(tzinfo=zone_of(zone))
-    except (ValueError, OverflowError):
-        raise WindowUnfit(field, _("write a day and an hour")) from None
+def _instant(request: HttpRequest, field: str, *, zone: str) -> datetime:
+    found = fields.instant(request.POST, field, zone=zone)
+    if found is None:
+        raise FieldOdd(field)
+    return found
 
 
 def unseen(request: HttpRequest) -> str:

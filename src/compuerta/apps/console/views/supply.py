@@ -1,8 +1,6 @@
 """What people do to a meter's supply: place and lift holds, lend supply, take emergency credit."""
 
 from collections.abc import Callable
-from datetime import datetime
-from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -15,27 +13,19 @@ from django.views.decorators.http import require_POST
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.console import histories, people, screens, supply_reads, work
+from compuerta.apps.console import fields, histories, people, screens, supply_reads, work
+from compuerta.apps.console.fields import FieldOdd
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
 from compuerta.apps.console.views.meters import act_id_of, one
 from compuerta.domain.access import RIGHT_FOR_HOLD, Right
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.domain.party import zone_of
 from compuerta.domain.supply import HoldKind
 from compuerta.services import emergency, holding
 from compuerta.services.acting import Actor
 
 LENT_WH_MAX: Final = 10_000_000
 _Act = Callable[[PostgresStore, int, Actor, UUID], object]
-
-
-class FieldFaulty(Refused):
-    """Something in a form that cannot be read; the field is named."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
 
 
 @require_POST
@@ -51,7 +41,7 @@ def place(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
             kind=kind,
             actor=actor,
             hold_id=act_id,
-            end=_end(request, meter),
+            end=fields.instant(request.POST, "end", zone=meter.zone),
             energy_wh=_energy_wh(request),
             now=wiring.now(),
         )
@@ -110,25 +100,8 @@ def _kind(request: HttpRequest) -> HoldKind:
         raise Http404 from None
 
 
-def _end(request: HttpRequest, meter: MeterRow) -> datetime | None:
-    """Return the end of a hold, written as the site's clocks show it."""
-    text = request.POST.get("end", "").strip()
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=zone_of(meter.zone))
-    except ValueError:
-        raise FieldFaulty("end") from None
-
-
 def _energy_wh(request: HttpRequest) -> int | None:
-    text = request.POST.get("kwh", "").strip()
-    if not text:
-        return None
-    try:
-        energy_wh = int(Decimal(text.replace(",", ".")) * 1000)
-    except (ArithmeticError, ValueError):
-        raise FieldFaulty("kwh") from None
-    if not 0 < energy_wh <= LENT_WH_MAX:
-        raise FieldFaulty("kwh")
+    energy_wh = fields.energy_wh(request.POST, "kwh")
+    if energy_wh is not None and not 0 < energy_wh <= LENT_WH_MAX:
+        raise FieldOdd("kwh")
     return energy_wh
