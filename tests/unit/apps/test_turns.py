@@ -34,7 +34,9 @@ class Screen:
         await send({"type": "http.response.start", "status": 200})
 
 
-async def called(turns: Turns, messages: Sequence[Message] = (WHOLE,), *, path: str = "/") -> int:
+async def called(
+    turns: Turns, messages: Sequence[Message] = (WHOLE,), *, path: str = "/", query: bytes = b""
+) -> int:
     """Call once and return the status of the answer; a caller that has no more to say stays silent."""
     statuses: list[int] = []
     waiting = list(messages)
@@ -48,7 +50,7 @@ async def called(turns: Turns, messages: Sequence[Message] = (WHOLE,), *, path: 
         if "status" in message:
             statuses.append(message["status"])
 
-    await turns({**CALL, "path": path}, receive, send)
+    await turns({**CALL, "path": path, "query_string": query}, receive, send)
     return statuses[0]
 
 
@@ -148,3 +150,22 @@ def test_no_more_than_so_many_photos_are_read_at_once() -> None:
         return waited, await late
 
     assert asyncio.run(story()) == (True, 200)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "body", "status"),
+    [
+        ("/meters/", b"words=%00", b"", 400),
+        ("/words/\0/en/", b"", b"", 400),
+        ("/people/new", b"", b"name=a%00b", 400),
+        ("/people/new", b"words=%2500", b"name=a%2500b", 200),
+        (PHOTOS, b"", b"\x89PNG %00 \0", 200),
+    ],
+)
+def test_no_screen_is_sent_a_nul(path: str, query: bytes, body: bytes, status: int) -> None:
+    screen = Screen()
+
+    sent = called(Turns(screen), [{**WHOLE, "body": body}], path=path, query=query)
+
+    assert asyncio.run(sent) == status
+    assert screen.bodies == ([body] if status == 200 else [])

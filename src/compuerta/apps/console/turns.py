@@ -62,6 +62,9 @@ class Turns:
             if content is None:
                 await _refusal(413, "too large")(scope, receive, send)
                 return
+            if _holds_nul(scope, content):
+                await _refusal(400, "there is a NUL in it")(scope, receive, send)
+                return
             async with asyncio.timeout(self._turn_s):
                 await self._room.acquire()
         except TimeoutError:
@@ -84,6 +87,13 @@ async def _whole(receive: Receive, *, bytes_max: int) -> bytes | None:
         if len(body) > bytes_max:
             return None
     return bytes(body)
+
+
+def _holds_nul(scope: Scope, body: bytes) -> bool:
+    """Tell whether a text of a request holds a NUL: nobody types one, and PostgreSQL keeps none."""
+    photo = PHOTO_PATH.fullmatch(scope["path"])
+    query = scope.get("query_string", b"")
+    return "\0" in scope["path"] or any(b"%00" in sent for sent in (query, b"" if photo else body))
 
 
 def _told_again(body: bytes, receive: Receive) -> Receive:

@@ -145,6 +145,8 @@ def _quoted(request: HttpRequest, meter: MeterRow) -> dict[str, object]:
         amount_minor = amounts.typed(request.GET.get("amount", ""), currency=meter.currency)
     except Refused:
         return {}
+    if amount_minor < 0:
+        return {}
     priced = pricing.priced(meter.account_id, amount_minor, now=wiring.now())
     try:
         tendered_minor = amounts.typed(request.GET.get("tendered", ""), currency=meter.currency)
