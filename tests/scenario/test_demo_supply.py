@@ -53,9 +53,9 @@ def test_a_meter_trips_by_itself_where_it_has_the_credit_and_by_order_where_it_h
 
 def test_levels_warn_on_the_way_down_and_each_only_once(played: dict[str, Any]) -> None:
     for supply_point in ("101", "301"):
-        values = [each["value"] for each in of(played, "warnings", supply_point)]
-        assert values == sorted(set(values), reverse=True)
-        assert values[-1] == 1_000
+        levels = [int(each["level"].removeprefix("money:")) for each in of(played, "warnings", supply_point)]
+        assert levels == sorted(set(levels), reverse=True)
+        assert levels[-1] == 1_000
         assert all(each["messages"] for each in of(played, "warnings", supply_point))
 
 
