@@ -28,6 +28,7 @@ from compuerta.sim.stage import Stage, ms_until
 
 BATCH_MS_MAX = 40  # notices that come together are taken together
 ASKED_AT_ONCE_MAX = 10
+WATCH_MS = 60_000  # silence and differences are told by the quarter of an hour
 SWEEP_MS = 1_000
 
 Asking = Callable[[HttpRequest], HttpResponse]
@@ -123,6 +124,14 @@ class Worker:
     def _born(self) -> None:
         self._forget()
         self.hint()
+        self._watch()
+
+    def _watch(self) -> None:
+        self.body.later(WATCH_MS, self._watch)
+        try:
+            watching.sweep(self.body, after=0, now=self._now())
+        except Unreachable:
+            return
 
     def _forget(self) -> None:
         self._sweep_ms = None
@@ -147,13 +156,13 @@ class Worker:
         self._sweep_ms = None
         try:
             holding.sweep(self.body, now=self._now())
-            watching.sweep(self.body, after=0, now=self._now())
             due = ordering.due_attempts(self.body, now=self._now(), limit=ASKED_AT_ONCE_MAX)
         except Unreachable:
             self._sweep_at(self._stage.now_ms + SWEEP_MS)
             return
         if due:
             self.body.later(self._stage.between(20, 400), lambda: self._ask_about(due))
+        self.hint()
 
     def _ask_about(self, due: list[Attempt]) -> None:
         answers: dict[UUID, OrderAnswer] = {}

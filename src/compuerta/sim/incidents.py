@@ -50,9 +50,7 @@ class Incidents:
 
     def felt(self, house: House) -> frozenset[AlarmKind]:
         """Return what the meter counts more of than the platform knew when it first read its counts."""
-        known = self._known.get(house.meter_no)
-        if known is None:
-            return frozenset()
+        known = self._known.get(house.meter_no, {})
         counts = house.now().core.records.counts
         return frozenset(
             alarm
@@ -64,6 +62,6 @@ class Incidents:
         """Note what the platform knows of each meter's counts for the first time."""
         tables = self.store.tables
         for meter_id, snapshot in tables.snapshots.items():
-            first = self._known.setdefault(tables.meters[meter_id].meter_no, {}) if snapshot.counts else {}
-            for name, count in snapshot.counts.items():
-                first.setdefault(name, count)
+            first = self._known.setdefault(tables.meters[meter_id].meter_no, {})
+            if len(first) < len(snapshot.counts):  # what a snapshot knows of counts it keeps
+                self._known[tables.meters[meter_id].meter_no] = {**snapshot.counts, **first}

@@ -49,7 +49,7 @@ class Database:
         self._listeners: list[Act] = []
 
     def listen(self, listener: Act) -> None:
-        """Call somebody after each commit: the hint of NOTIFY, and the checker's turn."""
+        """Call somebody after each commit that changed something: NOTIFY's hint, and the checker's turn."""
         self._listeners.append(listener)
 
     def committed(self) -> None:
@@ -78,12 +78,14 @@ class Mortal:
         stage, faults = self._stage, self._stage.faults
         if self._database.away:
             raise DatabaseAway("connection refused")
+        changes = self._database.store.changes
         with self._database.store.transaction() as tx:
             if stage.draws(faults.crash_ppm):
                 yield cast(MemoryTransaction, _Fuse(tx, calls=stage.between(1, CALLS_MAX)))
                 raise Crashed("before commit")
             yield tx
-        stage.later(0, self._database.committed)
+        if self._database.store.changes > changes:
+            stage.later(0, self._database.committed)
         if stage.draws(faults.crash_ppm):
             raise Crashed("after commit")
         if stage.draws(faults.commit_unheard_ppm):

@@ -17,7 +17,7 @@ from compuerta.services.sending import CarrierTerms, Handover, Outcome, Sender
 from compuerta.sim.mortal import Database, Mortal
 from compuerta.sim.stage import Stage
 
-ROUND_MS = 15_000
+ROUND_MS = 45_000
 ROAD_MS_MIN, ROAD_MS_MAX = 50, 4_000
 REPEATABLE = CarrierTerms(name="webhook", repeat_within=timedelta(days=1))
 ONCE = CarrierTerms(name="text", repeat_within=timedelta(0))
