@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from tests.contract.conftest import Shelf
+from tests.contract.test_store_access import at_the_desk
 from tests.unit.services.town import (
     HOUR,
     NOON,
@@ -22,9 +23,11 @@ from tests.unit.services.town import (
     told,
 )
 
+from compuerta.domain.access import Place, Right
 from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import acting, deliver, masses
+from compuerta.services.access_port import ApiKey
 from compuerta.services.acting import Actor
 from compuerta.services.mass_port import ItemState, MassKind, MassOperation, MassState, Wish
 from compuerta.services.masses import Effect, Proposal
@@ -61,6 +64,7 @@ def proposed(
     errors_max: int = 0,
     undo_min: int = 60,
     mass: UUID = MASS,
+    actor: Actor = ANA,
 ) -> None:
     proposal = Proposal(
         operation_id=mass,
@@ -70,7 +74,7 @@ def proposed(
         errors_max=errors_max,
         undo_min=undo_min,
     )
-    masses.propose(store, proposal, actor=ANA, now=NOON)
+    masses.propose(store, proposal, actor=actor, now=NOON)
 
 
 def running(store: Store, town: Town, *, wish: Wish = HOLD, errors_max: int = 0) -> None:
@@ -171,6 +175,29 @@ def test_nobody_approves_their_own_operation(store: Store) -> None:
         masses.approve(store, MASS, actor=ANA, now=NOON)
 
     assert the_operation(store).state is MassState.PROPOSED
+
+
+def test_nobody_approves_what_a_key_of_theirs_has_proposed(store: Store) -> None:
+    town = lit_town(store, homes=1)
+    key = ApiKey(
+        key_id=an_id("key"),
+        key_hash=b"hash",
+        name="kiosk",
+        rights=frozenset({Right.PROPOSE_MASS}),
+        place=Place(organisation_id=town.organisation_id),
+        made_by="ana",
+        created_at=NOON,
+    )
+    with at_the_desk(store, town), store.transaction() as tx:
+        tx.access.put_key(key)
+        tx.access.end_key(key.key_id, revoked_by="ana", at=NOON)
+    proposed(store, town, actor=Actor(who=acting.name_of_key("kiosk"), why="works", origin="api"))
+
+    with pytest.raises(OwnRequest):
+        masses.approve(store, MASS, actor=ANA, now=NOON)
+    masses.approve(store, MASS, actor=BEA, now=NOON)
+
+    assert the_operation(store).decided_by == "bea"
 
 
 def test_an_operation_has_a_reason(store: Store) -> None:

@@ -28,6 +28,11 @@ class Act:
     after: str = ""
 
 
+def name_of_key(name: str) -> str:
+    """Return how a machine that acts is called in audit rows, and wherever else somebody is named."""
+    return f"API key {name}"
+
+
 class ReasonMissing(Refused):
     """A person acted without saying why."""
 

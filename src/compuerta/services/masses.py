@@ -16,7 +16,7 @@ from compuerta.domain.naming import derived, named
 from compuerta.domain.supply import CONTRADICTED_BY, HoldKind, Reason
 from compuerta.drivers.abilities import Relay
 from compuerta.services import converging
-from compuerta.services.acting import Act, Actor, entry, entry_about, require_reason
+from compuerta.services.acting import Act, Actor, entry, entry_about, name_of_key, require_reason
 from compuerta.services.holding import ENDS_WITHIN
 from compuerta.services.mass_port import (
     ItemState,
@@ -303,10 +303,11 @@ def _waves(count: int) -> Iterator[int]:
 
 
 def approve(store: Store, operation_id: UUID, *, actor: Actor, now: datetime) -> None:
-    """Let a proposed operation run; never by who proposed it (promise A2)."""
+    """Let a proposed operation run; never by who proposed it, or made the key that did (promise A2)."""
     with store.transaction() as tx:
         operation = _proposed(tx, operation_id, act="approved")
-        if operation.proposed_by == actor.who:
+        keys = tx.access.keys_made_by(actor.who, organisation_id=operation.organisation_id)
+        if operation.proposed_by in {actor.who, *map(name_of_key, keys)}:
             raise OwnRequest(actor.who)
         _require_wish(operation.wish, now=now)
         running = replace(operation, state=MassState.RUNNING, decided_by=actor.who, decided_at=now)

@@ -59,7 +59,15 @@ class MemoryAccess:
         self._tables.api_keys[key.key_id] = key
 
     def key(self, key_id: UUID) -> ApiKey | None:
-        return self._tables.api_keys.get(key_id)
+        return None if key_id in self._tables.api_keys_revoked else self._tables.api_keys.get(key_id)
 
     def end_key(self, key_id: UUID, *, revoked_by: str, at: datetime) -> None:
-        self._tables.api_keys.pop(key_id, None)
+        if self.key(key_id) is not None:
+            self._tables.api_keys_revoked[key_id] = at
+
+    def keys_made_by(self, who: str, *, organisation_id: int) -> frozenset[str]:
+        return frozenset(
+            key.name
+            for key in self._tables.api_keys.values()
+            if key.made_by == who and key.place.organisation_id == organisation_id
+        )

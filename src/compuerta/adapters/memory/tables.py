@@ -106,7 +106,8 @@ class Tables:
     feedings: dict[tuple[int, int, datetime], Feeding] = field(default_factory=dict)
     roles: dict[tuple[int, str], frozenset[Right]] = field(default_factory=dict)  # organisations' own
     role_grants: dict[UUID, Grant] = field(default_factory=dict)
-    api_keys: dict[UUID, ApiKey] = field(default_factory=dict)  # those not revoked
+    api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
+    api_keys_revoked: dict[UUID, datetime] = field(default_factory=dict)
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway

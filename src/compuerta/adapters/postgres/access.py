@@ -105,6 +105,13 @@ class PostgresAccess:
             {"id": key_id, "who": revoked_by, "at": at},
         )
 
+    def keys_made_by(self, who: str, *, organisation_id: int) -> frozenset[str]:
+        found = self._tx.query(
+            "select name from api_key where organisation_id = %(id)s and made_by = %(who)s",
+            {"id": organisation_id, "who": who},
+        )
+        return frozenset(row["name"] for row in found)
+
 
 def rights_of(values: Iterable[str]) -> frozenset[Right]:
     """Return the rights of these names; a name that this release does not know gives nothing."""

@@ -19,7 +19,7 @@ from compuerta.apps import walls, wiring
 from compuerta.apps.api import reading
 from compuerta.apps.desk import Desk
 from compuerta.domain.access import Place, Right, covers
-from compuerta.services.acting import Actor
+from compuerta.services.acting import Actor, name_of_key
 
 # When a key was last used is kept this exactly: a write per request would cost more than it tells.
 USED_KEPT = timedelta(minutes=5)
@@ -54,7 +54,7 @@ def needs(right: Right) -> Callable[..., Awaitable[Caller]]:
 def acting(caller: Caller, request: Request, *, why: str) -> Actor:
     """Name the machine that acts, why, and from where, for the audit row."""
     origin = f"api {request.client.host}" if request.client is not None else "api"
-    return Actor(who=f"API key {caller.name}", why=why, origin=origin)
+    return Actor(who=name_of_key(caller.name), why=why, origin=origin)
 
 
 def key_hash(key: str) -> bytes:
