@@ -206,7 +206,7 @@ def _may(person: Person, operation: OperationRow, right: Right) -> bool:
     """Tell whether somebody has a right, and that for the hold, in every building of an operation."""
     needed = (right, RIGHT_FOR_HOLD[HoldKind(operation.hold)])
     reached: list[Place] = mass_reads.places(person.organisation_id, operation.operation_id)
-    return all(person.may(each, place) for place in reached for each in needed)
+    return bool(reached) and all(person.may(each, place) for place in reached for each in needed)
 
 
 def _facts(person: Person, operation: OperationRow) -> dict[str, object]:
