@@ -187,22 +187,12 @@ def _receipt(
     move_id: UUID,
     now: datetime,
 ) -> Move:
-    account, old, new = left.closed.view.account, left.closed.view.meter, begun.meter
-    assert old is not None and new is not None
-    move = Move(
-        organisation_id=account.organisation_id,
-        move_id=move_id,
-        kind=MoveKind.EXCHANGE,
-        at=now,
-        who=actor.who,
-        why=actor.why,
-        closed_account_id=account.account_id,
-        opened_account_id=begun.account.account_id,
-        old_meter_id=old.meter_id,
-        new_meter_id=new.meter_id,
-        closing_wh=left.closed.register_wh,
-        opening_wh=place.register_wh,
-        settled={
+    account, new = left.closed.view.account, begun.meter
+    assert new is not None
+    receipt = moving.receipt(
+        left.closed,
+        MoveKind.EXCHANGE,
+        {
             "charged_minor": left.closed.charged_minor,
             "balance_minor": left.closed.balance_minor,
             "deposit_minor": left.deposit_minor,
@@ -211,7 +201,12 @@ def _receipt(
             "taken_over_minor": place.in_meter_minor,
             "rest_minor": _rest_minor(left, place),
         },
+        opened_account_id=begun.account.account_id,
+        actor=actor,
+        move_id=move_id,
+        now=now,
     )
+    move = replace(receipt, new_meter_id=new.meter_id, opening_wh=place.register_wh)
     tx.occupancy.put_move(move)
     rest = format_minor(move.settled["rest_minor"], currency=account.currency)
     act = Act(

@@ -5,7 +5,7 @@ landlord's own; so metering and billing always have somebody. A move is one tran
 however often it is asked for, and it can be rehearsed: done, looked at, and undone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -25,6 +25,7 @@ from compuerta.domain.tariff.tally import Span, Tally, taken_over
 from compuerta.drivers.abilities import MeterState
 from compuerta.services import booking, charging, observe
 from compuerta.services.acting import Actor
+from compuerta.services.occupancy_port import Move, MoveKind
 from compuerta.services.records import AccountOpening, AccountView, BillOpening, Hold
 from compuerta.services.store_port import Store, Transaction
 
@@ -411,6 +412,35 @@ def settlement(
             cause_id=move_id,
         )
     ]
+
+
+def receipt(
+    closed: Closed,
+    kind: MoveKind,
+    settled: Mapping[str, int],
+    *,
+    opened_account_id: int,
+    actor: Actor,
+    move_id: UUID,
+    now: datetime,
+) -> Move:
+    """Return what is kept of a move at one place, whose meter goes on by the register that was read."""
+    account, meter = closed.view.account, closed.view.meter
+    assert meter is not None
+    return Move(
+        organisation_id=account.organisation_id,
+        move_id=move_id,
+        kind=kind,
+        at=now,
+        who=actor.who,
+        why=actor.why,
+        closed_account_id=account.account_id,
+        opened_account_id=opened_account_id,
+        old_meter_id=meter.meter_id,
+        closing_wh=closed.register_wh,
+        opening_wh=closed.register_wh,
+        settled=settled,
+    )
 
 
 def end_holds(

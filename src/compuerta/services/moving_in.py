@@ -145,7 +145,10 @@ def moved_in(
     settling.order_limits(tx, [tenant.account.account_id], act_id=move_id, models=models, now=now)
     ended = TENANTS_HOLDS if coming.stays_off else (*TENANTS_HOLDS, HoldKind.VACANCY)
     moving.end_holds(tx, tenant, ended, actor=actor, now=now)
-    move = _receipt(closed, tenant, settled, actor=actor, move_id=move_id, now=now)
+    opened_id = tenant.account.account_id
+    move = moving.receipt(
+        closed, MoveKind.IN, settled, opened_account_id=opened_id, actor=actor, move_id=move_id, now=now
+    )
     tx.occupancy.put_move(move)
     paid = format_minor(settled["paid_minor"], currency=tenant.account.currency)
     act = Act(act_id=move_id, what="move in", after=f"{name}, paid {paid}")
@@ -246,30 +249,3 @@ def _load(tx: Transaction, closed: Closed, tenant: AccountView, *, models: Model
     assert tenant.schedule is not None and closed.view.schedule is not None
     if moving.current_tariff(tenant, now=now) != moving.current_tariff(closed.view, now=now):
         rollout.send(tx, rollout.onward(tenant, now=now), models=models, by_hand=True, now=now)
-
-
-def _receipt(
-    closed: Closed,
-    tenant: AccountView,
-    settled: dict[str, int],
-    *,
-    actor: Actor,
-    move_id: UUID,
-    now: datetime,
-) -> Move:
-    account, meter = closed.view.account, closed.view.meter
-    assert meter is not None
-    return Move(
-        organisation_id=account.organisation_id,
-        move_id=move_id,
-        kind=MoveKind.IN,
-        at=now,
-        who=actor.who,
-        why=actor.why,
-        closed_account_id=account.account_id,
-        opened_account_id=tenant.account.account_id,
-        old_meter_id=meter.meter_id,
-        closing_wh=closed.register_wh,
-        opening_wh=closed.register_wh,
-        settled=settled,
-    )

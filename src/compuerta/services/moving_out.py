@@ -106,7 +106,10 @@ def moved_out(tx: Transaction, leaving: MoveOut, *, actor: Actor, move_id: UUID,
     house = hand_to_house(tx, closed, move_id=move_id, now=now)
     _switch(tx, house, leaving, actor=actor, move_id=move_id, now=now)
     receiving.stop(tx, tx.messages.contacts_of([leaving.account_id]), now=now)
-    move = _receipt(closed, house, settled, actor=actor, move_id=move_id, now=now)
+    opened_id = house.account.account_id
+    move = moving.receipt(
+        closed, MoveKind.OUT, settled, opened_account_id=opened_id, actor=actor, move_id=move_id, now=now
+    )
     tx.occupancy.put_move(move)
     act = Act(
         act_id=move_id,
@@ -210,30 +213,3 @@ def _switch(
         moving.put_hold(tx, house, HoldKind.PROTECTED, actor=actor, move_id=move_id, now=now)
     elif HoldKind.VACANCY not in house.holds:
         moving.put_hold(tx, house, HoldKind.VACANCY, actor=actor, move_id=move_id, now=now)
-
-
-def _receipt(
-    closed: Closed,
-    house: AccountView,
-    settled: dict[str, int],
-    *,
-    actor: Actor,
-    move_id: UUID,
-    now: datetime,
-) -> Move:
-    account, meter = closed.view.account, closed.view.meter
-    assert meter is not None
-    return Move(
-        organisation_id=account.organisation_id,
-        move_id=move_id,
-        kind=MoveKind.OUT,
-        at=now,
-        who=actor.who,
-        why=actor.why,
-        closed_account_id=account.account_id,
-        opened_account_id=house.account.account_id,
-        old_meter_id=meter.meter_id,
-        closing_wh=closed.register_wh,
-        opening_wh=closed.register_wh,
-        settled=settled,
-    )

@@ -152,7 +152,16 @@ def swapped(
         rollout.send(tx, rollout.onward(installed, now=now), models=models, by_hand=True, now=now)
     settling.order_limits(tx, [swap.account_id], act_id=move_id, models=models, now=now)
     settled = {**carried, "steps_anew": int(_begins_steps(closed.view, new, now=now))}
-    move = _receipt(closed, swap, new, settled, actor=actor, move_id=move_id, now=now)
+    move = moving.receipt(
+        closed,
+        MoveKind.SWAP,
+        settled,
+        opened_account_id=swap.account_id,
+        actor=actor,
+        move_id=move_id,
+        now=now,
+    )
+    move = replace(move, new_meter_id=new.meter_id, opening_wh=swap.opening.register_wh or 0)
     tx.occupancy.put_move(move)
     told = f"{format_kwh(move.closing_wh or 0)} kWh", f"{format_kwh(move.opening_wh or 0)} kWh"
     act = Act(
@@ -463,32 +472,3 @@ def _exchange(
 def _begins_steps(view: AccountView, new: Meter, *, now: datetime) -> bool:
     """Tell whether steps begin anew: a new meter that deducts by itself knows nothing of the old one's."""
     return new.credit_authority is CreditAuthority.METER and moving.has_steps(view, now=now)
-
-
-def _receipt(
-    closed: Closed,
-    swap: MeterSwap,
-    new: Meter,
-    settled: dict[str, int],
-    *,
-    actor: Actor,
-    move_id: UUID,
-    now: datetime,
-) -> Move:
-    account, meter = closed.view.account, closed.view.meter
-    assert meter is not None
-    return Move(
-        organisation_id=account.organisation_id,
-        move_id=move_id,
-        kind=MoveKind.SWAP,
-        at=now,
-        who=actor.who,
-        why=actor.why,
-        closed_account_id=account.account_id,
-        opened_account_id=account.account_id,
-        old_meter_id=meter.meter_id,
-        new_meter_id=new.meter_id,
-        closing_wh=closed.register_wh,
-        opening_wh=swap.opening.register_wh or 0,
-        settled=settled,
-    )
