@@ -151,7 +151,10 @@ def test_own_words_are_kept_with_an_audit_row_and_unknown_fields_are_not() -> No
     rewording.reword(store, words, actor=ANA, audit_id=an_id("one"))
     with pytest.raises(TemplateFaulty):
         rewording.reword(store, replace(words, body="{rent}"), actor=ANA, audit_id=an_id("two"))
-    rewording.use_ours(store, words, actor=ANA, audit_id=an_id("three"))
+    form = replace(words, body="half typed")
+    rewording.use_ours(store, form, actor=ANA, audit_id=an_id("three"))
+    rewording.use_ours(store, form, actor=ANA, audit_id=an_id("four"))
 
-    assert [each.what for each in store.tables.audit] == ["reword", "use our words"]
+    told = [(each.what, each.before, each.after) for each in store.tables.audit]
+    assert told == [("reword", "", "Only {balance}"), ("use our words", "Only {balance}", "")]
     assert store.tables.templates == {}
