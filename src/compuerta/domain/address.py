@@ -24,7 +24,7 @@ _FORMS: Mapping[Channel, tuple[re.Pattern[str], str]] = MappingProxyType(
             "write a phone number with its country, such as +86 138 0013 8000",
         ),
         Channel.EMAIL: (
-            # Nothing that a mail's header would take for an encoded word (RFC 2047): it may hold a line break.
+            # Nothing that a header would take for an encoded word (RFC 2047): it may hide a line break.
             re.compile(
                 r"(?!.*=\?)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,63}",
                 re.ASCII,
