@@ -172,7 +172,7 @@ def _tell_there(tx: Transaction, left: _Left, begun: AccountView, *, move_id: UU
 
 def _rest_minor(left: _Left, place: Closed) -> int:
     """Return what somebody gets back, where less is in the meter than they bring; below zero they pay."""
-    if not moving.is_in_meter(place.view):
+    if not place.view.credit_in_meter:
         return 0
     return left.moved_minor - place.balance_minor
 

@@ -16,7 +16,7 @@ from compuerta.domain.energy import Delta, format_kwh, judge_delta
 from compuerta.domain.errors import Refused
 from compuerta.domain.ledger import DEPOSIT, OWED, Line, Posting, PostingKind
 from compuerta.domain.naming import derived
-from compuerta.domain.party import BUYING, AccountKind, CreditAuthority
+from compuerta.domain.party import BUYING, AccountKind
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import Terms
@@ -170,12 +170,7 @@ class Closed:
     @property
     def in_meter_minor(self) -> int:
         """What stays in the meter, whoever it belongs to."""
-        return self.balance_minor if is_in_meter(self.view) else 0
-
-
-def is_in_meter(view: AccountView) -> bool:
-    """Tell whether what is left lies in the meter itself."""
-    return view.meter is not None and view.meter.credit_authority is CreditAuthority.METER
+        return self.balance_minor if self.view.credit_in_meter else 0
 
 
 class _Undone(Exception):
@@ -357,7 +352,7 @@ def begun(tx: Transaction, closed: Closed, opening: AccountOpening, *, now: date
 
 def steps_at(closed: Closed) -> Steps:
     """Return how steps go on by themselves: a meter that deducts knows nothing of who lives there."""
-    return Steps.INHERIT if is_in_meter(closed.view) else Steps.RESET
+    return Steps.INHERIT if closed.view.credit_in_meter else Steps.RESET
 
 
 def begin_steps(

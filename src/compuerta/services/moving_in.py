@@ -168,7 +168,7 @@ def book_house_out(tx: Transaction, closed: Closed, *, move_id: UUID, now: datet
 
 def _require_steps(view: AccountView, coming: MoveIn, *, now: datetime) -> None:
     assert view.meter is not None
-    if coming.steps is Steps.RESET and moving.is_in_meter(view) and moving.has_steps(view, now=now):
+    if coming.steps is Steps.RESET and view.credit_in_meter and moving.has_steps(view, now=now):
         raise StepsAreTheMeters(view.meter.meter_no)
 
 

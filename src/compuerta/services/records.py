@@ -246,10 +246,14 @@ class AccountView:
     hold_edge: datetime | None = None  # when the next of the meter's holds begins or ends by the clock
 
     @property
+    def credit_in_meter(self) -> bool:
+        """Whether the credit lies in the meter, which deducts from it by itself."""
+        return self.meter is not None and self.meter.credit_authority is CreditAuthority.METER
+
+    @property
     def balance_minor(self) -> int:
         """What is left, as whoever holds the credit says; our books, where the meter has not told yet."""
-        in_meter = self.meter is not None and self.meter.credit_authority is CreditAuthority.METER
-        if in_meter and self.snapshot is not None and self.snapshot.balance_minor is not None:
+        if self.credit_in_meter and self.snapshot is not None and self.snapshot.balance_minor is not None:
             return self.snapshot.balance_minor
         return self.holdings.delivered_minor
 

@@ -15,7 +15,7 @@ from compuerta.domain import instruction as life
 from compuerta.domain.errors import Refused
 from compuerta.domain.instruction import Event, Instruction, Kind, State
 from compuerta.domain.naming import derived, named
-from compuerta.domain.party import CreditAuthority, zone_of
+from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.civil import civil_us, day_of, day_start_us, from_us, to_us
 from compuerta.domain.tariff.components import Tariff, Terms
 from compuerta.domain.tariff.fitting import Loading, MeterTables, Misfit, Unfit, fit
@@ -146,7 +146,7 @@ class Fitter:
         """Return why an account's meter cannot go over; None where it can, or does not deduct itself."""
         view, takeover, terms = going.view, going.takeover, going.terms
         meter = view.meter
-        if meter is None or not _deducts(view):
+        if meter is None or not view.credit_in_meter:
             return None
         key = (meter.model, takeover.version.key, takeover.before and takeover.before.key, terms)
         loading = _loading(takeover, zone=view.account.zone, terms=terms)
@@ -189,7 +189,7 @@ def send(tx: Transaction, goings: Iterable[Going], *, models: Models, by_hand: b
         if misfit is not None:
             misfits.append(misfit)
             cases.append(_case_by_hand(misfit, going.takeover, now=now))
-        elif _deducts(going.view):
+        elif going.view.credit_in_meter:
             instructions.append(_instruction(going, now=now))
     if misfits and not by_hand:
         raise MetersMisfit(misfits)
@@ -227,7 +227,7 @@ def send_again(
     with store.transaction() as tx:
         line = tx.tariff(key[0])
         views = tx.look_at(tx.accounts_on(key[0], now=now), now=now).values()
-        meters = [view.meter.meter_id for view in views if view.meter and _deducts(view)]
+        meters = [view.meter.meter_id for view in views if view.meter and view.credit_in_meter]
         has = {
             each.meter_id
             for each in tx.loadings(meters)
@@ -236,7 +236,7 @@ def send_again(
         goings = [
             each
             for view in views
-            if view.meter and _deducts(view) and view.meter.meter_id not in has
+            if view.meter and view.credit_in_meter and view.meter.meter_id not in has
             for each in _current(view, key, now=now)
         ]
         if line is None or not goings:
@@ -505,7 +505,7 @@ def rollout(store: Store, key: VersionKey, *, models: Models, now: datetime) -> 
     """Return how far the meters are with a version."""
     with store.transaction() as tx:
         views = tx.look_at(tx.accounts_on(key[0], now=now), now=now)
-        metered = [view for view in views.values() if _deducts(view)]
+        metered = [view for view in views.values() if view.credit_in_meter]
         meter_ids = [view.meter.meter_id for view in metered if view.meter]
         known = {each.meter_id: each for each in tx.loadings(meter_ids) if _key(each) == key}
     fitter = Fitter(models)
@@ -514,10 +514,6 @@ def rollout(store: Store, key: VersionKey, *, models: Models, now: datetime) -> 
         meters=tuple(sorted(found, key=lambda each: (each.since or now, each.meter_no))),
         by_platform=len(views) - len(metered),
     )
-
-
-def _deducts(view: AccountView) -> bool:
-    return view.meter is not None and view.meter.credit_authority is CreditAuthority.METER
 
 
 def _stands(
@@ -566,7 +562,7 @@ def fits(store: Store, version: Version, *, models: Models, now: datetime) -> li
     found: dict[tuple[str, tuple[Misfit, ...]], int] = {}
     for each in reached(views.values(), version):
         meter = each.view.meter
-        if meter is None or not _deducts(each.view):
+        if meter is None or not each.view.credit_in_meter:
             continue
         misfit = fitter.misfit(each)
         key = (meter.model, () if misfit is None else misfit.misfits)

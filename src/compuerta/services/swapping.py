@@ -347,7 +347,7 @@ def _carried(
 def _content(view: AccountView, swap: MeterSwap, balance_minor: int) -> tuple[int, int]:
     """Return what is in the old meter, and by how much the books say otherwise."""
     assert view.meter is not None
-    if not moving.is_in_meter(view) or swap.dark:
+    if not view.credit_in_meter or swap.dark:
         return balance_minor, 0
     if swap.display_minor is None:
         raise DisplayUnknown(view.meter.meter_no)

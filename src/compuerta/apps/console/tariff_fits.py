@@ -8,10 +8,8 @@ from functools import lru_cache
 from compuerta.apps import config, wiring
 from compuerta.apps.console import labels, tariff_reads, tariff_words, work
 from compuerta.apps.console.tariff_reads import BilledRow, VersionRow
-from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.model import Model
 from compuerta.services import rollout
-from compuerta.services.records import AccountView
 from compuerta.services.rollout import Stand
 
 REASONS_SHOWN_MAX = 4
@@ -70,11 +68,6 @@ def _fits(row: VersionRow, *, now: datetime) -> list[Fitting]:
         Fitting(model=each.model, meters=each.meters, reasons=told([one.reason for one in each.misfits]))
         for each in found
     ]
-
-
-def deducts(view: AccountView) -> bool:
-    """Tell whether an account's own meter deducts by the tariff."""
-    return view.meter is not None and view.meter.credit_authority is CreditAuthority.METER
 
 
 def told(reasons: Sequence[str]) -> list[str]:

@@ -160,7 +160,7 @@ def choices(view: AccountView, known: Sequence[Line], *, at: datetime, fitter: F
             Choice(
                 line=line,
                 is_current=line.tariff_id == before.tariff_id,
-                by_platform=not tariff_fits.deducts(view),
+                by_platform=not view.credit_in_meter,
                 reasons=tariff_fits.told(reasons),
             )
         )
