@@ -8,6 +8,7 @@ from typing import Protocol
 import psycopg
 import pytest
 from psycopg import sql
+from tests.contract.door import Place, a_place
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.postgres.store import PostgresStore
@@ -99,3 +100,10 @@ def shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
 def store(shelf: Shelf) -> Store:
     """Each store that ships, where no look into it is needed."""
     return shelf.store
+
+
+@pytest.fixture(scope="module")
+def place(postgres_url_of_module: str) -> Iterator[Place]:
+    """A door before a database of the module's own."""
+    with a_place(postgres_url_of_module) as place:
+        yield place

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contract.door import OTHERS_METER_NO, Place, a_client, a_place, at_once, bearer, rows
+from tests.contract.door import OTHERS_METER_NO, Place, a_client, at_once, bearer, rows
 
 from compuerta.apps import town
 from compuerta.apps.api.keys import make_key
@@ -24,12 +24,6 @@ READS = (
     f"/recharges/{SOME_ID}",
 )  # fmt: skip
 NOWHERE = "host=/nowhere dbname=nothing"
-
-
-@pytest.fixture(scope="module")
-def place(postgres_url_of_module: str) -> Iterator[Place]:
-    with a_place(postgres_url_of_module) as place:
-        yield place
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """The machines' API to alarms: what it lists, who may act, and that an act twice is an act once."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from tests.contract.door import Place, a_place, bearer, closing_store
+from tests.contract.door import Place, bearer, closing_store
 from tests.unit.payments.wechat_side import NOON
 
 from compuerta.apps.api.keys import make_key
@@ -16,12 +15,6 @@ from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import observe
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture(scope="module")
-def place(postgres_url_of_module: str) -> Iterator[Place]:
-    with a_place(postgres_url_of_module) as place:
-        yield place
 
 
 @pytest.fixture(scope="module")

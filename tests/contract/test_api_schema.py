@@ -1,6 +1,5 @@
 """The whole OpenAPI, tried with what its schema allows and what it does not: the server breaks nowhere."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
-from tests.contract.door import Place, a_place, bearer
+from tests.contract.door import Place, bearer
 
 from compuerta.apps.api.keys import make_key
 from compuerta.domain.access import Right
@@ -17,12 +16,6 @@ from compuerta.services.granting import NEVER_FOR_KEYS
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 EXAMPLES = 12  # of each operation and kind; a night may take more
-
-
-@pytest.fixture(scope="module")
-def place(postgres_url_of_module: str) -> Iterator[Place]:
-    with a_place(postgres_url_of_module) as place:
-        yield place
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,13 @@
 """The machines' API to supply and to operations on many: what it answers, refuses, and writes once."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
-from tests.contract.door import Place, a_place, bearer
+from tests.contract.door import Place, bearer
 
 from compuerta.apps.api.callers import key_hash
 from compuerta.apps.api.keys import make_key
@@ -16,12 +15,6 @@ from compuerta.domain.access import Right
 
 pytestmark = pytest.mark.postgres
 MACHINE = [each.value for each in Right]
-
-
-@pytest.fixture(scope="module")
-def place(postgres_url_of_module: str) -> Iterator[Place]:
-    with a_place(postgres_url_of_module) as place:
-        yield place
 
 
 @pytest.fixture(scope="module")

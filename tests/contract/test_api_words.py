@@ -1,23 +1,16 @@
 """The machines' API to words: a field that nobody fills is refused by its name."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from tests.contract.door import Place, a_place, bearer
+from tests.contract.door import Place, bearer
 
 from compuerta.apps.api.keys import make_key
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture(scope="module")
-def place(postgres_url_of_module: str) -> Iterator[Place]:
-    with a_place(postgres_url_of_module) as place:
-        yield place
 
 
 @pytest.fixture(scope="module")

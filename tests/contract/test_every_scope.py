@@ -4,12 +4,12 @@ To add an operation: write its method and path, and the right that its key needs
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.contract.door import Place, a_place, bearer, closing_store
+from tests.contract.door import Place, bearer, closing_store
 
 from compuerta.apps.api.keys import make_key
 from compuerta.domain.access import Right
@@ -56,12 +56,6 @@ ASKED: Mapping[str, Right] = {
     "POST /api/v1/operations/{operation_id}/{verb}": Right.PROPOSE_MASS,
     "POST /api/v1/operations/{operation_id}/decision/{verb}": Right.APPROVE_MASS,  # a person's: no key has it
 }
-
-
-@pytest.fixture(scope="module")
-def place(postgres_url_of_module: str) -> Iterator[Place]:
-    with a_place(postgres_url_of_module) as place:
-        yield place
 
 
 def operations(place: Place) -> list[str]:
