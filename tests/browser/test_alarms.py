@@ -3,15 +3,16 @@
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.building import Flat
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, a_window
 from tests.browser.test_catalogues import untranslated_in
 from tests.scenario.loading_bench import Bench, a_bench
 
@@ -299,3 +300,28 @@ def require_fits(page: Page, path: str, *, language: str) -> None:
         "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
     assert wide <= shown, path
+
+
+def test_whoever_announces_for_a_meter_of_their_site_takes_it_back(console: Console) -> None:
+    flat = console.flats[0]
+    console.rows(
+        """insert into role_grant
+            (grant_id, organisation_id, user_name, role, site_id, granted_by, granted_at)
+        select gen_random_uuid(), organisation_id, 'resident', 'technician', site_id, 'owner', now()
+        from account where account_id = %s""",
+        flat.account_id,
+    )
+    window_id = str(uuid4())
+    with closing(a_window(console, "resident")) as window:
+        sent = {"csrfmiddlewaretoken": window.cookies["csrftoken"], "act_id": window_id, "why": "works"}
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        until = tomorrow + timedelta(hours=2)
+        when = {"starts": f"{tomorrow:%Y-%m-%dT%H:%M}", "ends": f"{until:%Y-%m-%dT%H:%M}"}
+
+        announced = window.post("/alarms/maintenance/", data={**sent, **when, "meter": str(flat.meter_id)})
+        cancelled = window.post(f"/alarms/maintenance/{window_id}/cancel", data=sent)
+
+    console.rows("delete from role_grant where user_name = 'resident'")
+    assert (announced.status_code, cancelled.status_code) == (302, 302)
+    kept = "select cancelled_at is not null from maintenance_window where window_id = %s"
+    assert console.rows(kept, window_id) == [(True,)]

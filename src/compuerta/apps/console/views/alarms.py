@@ -165,7 +165,7 @@ def maintenance(request: HttpRequest, person: Person) -> HttpResponse:
         raise PermissionDenied
     try:
         window = _window(request, person)
-        place = _place(person, window)
+        place = _place(person, site_id=window.site_id, meter_id=window.meter_id)
         if not person.may(Right.ALARMS, place):
             raise PermissionDenied
         actor = people.actor(request, person, why=window.why)
@@ -192,7 +192,7 @@ def cancel_maintenance(request: HttpRequest, person: Person, window_id: UUID) ->
     ]
     if not found:
         raise Http404
-    if not person.may(Right.ALARMS, Place(organisation_id=person.organisation_id, site_id=found[0].site_id)):
+    if not person.may(Right.ALARMS, _place(person, site_id=found[0].site_id, meter_id=found[0].meter_id)):
         raise PermissionDenied
 
     def act(store: PostgresStore, actor: Actor) -> None:
@@ -245,10 +245,10 @@ def _window(request: HttpRequest, person: Person) -> MaintenanceWindow:
     )
 
 
-def _place(person: Person, window: MaintenanceWindow) -> Place:
+def _place(person: Person, *, site_id: int | None, meter_id: int | None) -> Place:
     """Return where a window holds; that of a meter is asked for at its site."""
-    rows = alarm_reads.place_of_meter(person.organisation_id, window.meter_id) if window.meter_id else []
-    site_id = rows[0].site_id if rows else window.site_id
+    rows = alarm_reads.place_of_meter(person.organisation_id, meter_id) if meter_id else []
+    site_id = rows[0].site_id if rows else site_id
     building = rows[0].building if rows else None
     return Place(organisation_id=person.organisation_id, site_id=site_id, building=building)
 
