@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.contract.conftest import Shelf
 from tests.unit.services.town import (
     HOUR,
     METER,
@@ -227,7 +228,8 @@ def test_the_accounts_of_a_scope_are_told_page_by_page(store: Store) -> None:
     assert (whole, page, one, nobody) == ([first, second, third], [second], [third], [])
 
 
-def test_a_change_of_supply_is_taken_as_it_is(store: Store) -> None:
+def test_changes_of_supply_are_all_kept(shelf: Shelf) -> None:
+    store = shelf.store
     (home,) = a_town(store).homes
     change = SupplyChange(
         meter_id=home.meter_id,
@@ -244,6 +246,8 @@ def test_a_change_of_supply_is_taken_as_it_is(store: Store) -> None:
     with store.transaction() as tx:
         tx.put_supply_changes([change, replace(change, was_closed=True, was_reason="protected")])
         tx.put_supply_changes([])
+
+    assert shelf.count("supply_change") == 2
 
 
 def test_a_meter_that_is_told_to_stay_on_says_so_in_its_claim(store: Store) -> None:

@@ -59,7 +59,7 @@ def shown(document: Mapping[str, Json], *, currency: str) -> WarningForm:
     )
 
 
-def typed(post: QueryDict, *, currency: str) -> WarningForm:
+def typed(post: QueryDict) -> WarningForm:
     """Return the form as somebody has filled it in."""
     pairs = zip(post.getlist("kind"), post.getlist("value"), strict=False)
     rows = [LevelRow(kind=kind, text=text.strip()) for kind, text in pairs if text.strip()][:LEVELS_MAX]

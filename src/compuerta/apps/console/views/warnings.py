@@ -51,7 +51,7 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
         return _page(request, person, scope, form, may=may)
     if not may:
         raise PermissionDenied
-    form = warning_forms.typed(request.POST, currency=scope.currency)
+    form = warning_forms.typed(request.POST)
     try:
         _settle(request, person, scope, form)
     except (Refused, Unreachable) as error:
@@ -64,7 +64,7 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
 def preview(request: HttpRequest, person: Person) -> HttpResponse:
     """Show a warning as it would be told by what the form says, in each language."""
     scope, now = _scope(request, person), wiring.now()
-    form = warning_forms.typed(request.GET, currency=scope.currency)
+    form = warning_forms.typed(request.GET)
     view = warning_reads.example(scope, now=now)
     error, spoken, due_at, level = "", list[Spoken](), now, ""
     try:
