@@ -26,6 +26,7 @@ from compuerta.services.moving import (
     ReadingMissing,
     Shown,
 )
+from compuerta.services.records import Hold
 from compuerta.services.swapping import (
     DisplayUnknown,
     MeterSwap,
@@ -193,6 +194,27 @@ def test_holds_go_over_to_the_new_meter(bench: Bench) -> None:
     bench.swap(a_swap(bench, 1))
 
     assert bench.view(home.account_id, now=NOON + 12 * MINUTE).holds == {HoldKind.ADMINISTRATOR}
+
+
+def test_what_is_left_of_lent_energy_goes_over_to_the_new_meter(bench: Bench) -> None:
+    home = bench.homes[1]
+    lent = Hold(
+        meter_id=home.meter_id,
+        hold_id=an_id("lent"),
+        kind=HoldKind.TEMPORARY,
+        owner=ANA.who,
+        note=ANA.why,
+        start=NOON,
+        until_wh=25_000,
+    )
+    with bench.store.transaction() as tx:
+        tx.put_hold(lent)
+
+    move = bench.swap(a_swap(bench, 1))
+
+    with bench.store.transaction() as tx:
+        (left,) = tx.holds_of([move.new_meter_id or 0], at=NOON + 12 * MINUTE)
+    assert left.until_wh == 25_000 - 20_000
 
 
 def test_a_meter_that_was_taken_out_is_not_used_again(bench: Bench) -> None:

@@ -89,6 +89,20 @@ def decision_of(view: AccountView) -> Decision:
     )
 
 
+def end_lent(tx: Transaction, meter_ids: Iterable[int], *, now: datetime) -> int:
+    """End what was lent for so much energy and has no other end; returns how many holds that were.
+
+    For registers that fell or jumped: nobody can tell any more when the energy is used up.
+    """
+    lent = [
+        replace(hold, end=now, ended_by="system")
+        for hold in tx.holds_of(meter_ids, at=now)
+        if hold.until_wh is not None and hold.end is None
+    ]
+    tx.save_holds(lent)
+    return len(lent)
+
+
 def _switchable(tx: Transaction, account_ids: Iterable[int], *, now: datetime) -> dict[int, AccountView]:
     """Lock the accounts whose meters may be switched; what was lent by energy ends where that is used."""
     views = _metered(tx.lock_accounts(account_ids, now=now))

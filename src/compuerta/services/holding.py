@@ -170,6 +170,7 @@ def release_billing(
     """Go on billing from a register value that somebody states, or from the last one read.
 
     What ran in doubt is not charged by this; days that passed meanwhile count as they do for anybody.
+    Supply that was lent for so much energy is over: the register that it was counted by is another now.
     """
     require_reason(actor)
     with store.transaction() as tx:
@@ -190,11 +191,13 @@ def release_billing(
             billing_held=False,
         )
         tx.save_holdings([resumed])
+        assert view.meter is not None
+        ended = converging.end_lent(tx, [view.meter.meter_id], now=now)
         act = Act(
             act_id=audit_id,
             what="release billing",
             before=f"register {view.holdings.register_wh} Wh",
-            after=f"register {register_wh} Wh",
+            after=f"register {register_wh} Wh" + ("; temporary supply ended" if ended else ""),
         )
         tx.put_audit([entry(view.account, actor, act, now=now)])
         converging.converge(tx, [account_id], now=now)

@@ -68,6 +68,7 @@ class _Batch:
     bills: list[BillOpening] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
+    unmeasured: set[int] = field(default_factory=set)  # meters whose registers fell or jumped
     warnings: list[Warned] = field(default_factory=list)
     balances_minor: dict[int, int] = field(default_factory=dict)  # after the charges of this batch
     changes: list[alarming.Change] = field(default_factory=list)  # of meters, in the order of time
@@ -86,6 +87,8 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     """Take what meters said, inside somebody's transaction, and converge supply after it."""
     accounts = tx.accounts_of_meters({report.meter_id for report in reports})
     views = tx.lock_accounts(sorted(set(accounts.values())), now=now)
+    # Somebody moved, or a meter was swapped, while its account was waited for: the next report tells.
+    accounts = {each: account_id for each, account_id in accounts.items() if _has(views[account_id], each)}
     batch = _Batch(
         runs_by=_runs_by(tx, reports, accounts, views),
         shapes=_shapes(tx, reports, accounts, views, now=now),
@@ -101,12 +104,18 @@ def absorb(tx: Transaction, reports: Sequence[MeterReport], *, now: datetime) ->
     tx.put_bills(batch.bills)
     tx.put_charges(batch.charges)
     tx.put_cases(batch.cases)
+    if batch.unmeasured:
+        converging.end_lent(tx, batch.unmeasured, now=now)
     tx.put_warnings(batch.warnings)
     telling.warned(tx, batch.warnings, now=now)
     alarming.absorb(tx, batch.changes, now=now)
     overloading.absorb(tx, batch.changes, now=now)
     _keep_closings(tx, batch)
     converging.converge(tx, sorted(set(accounts.values())), now=now)
+
+
+def _has(view: AccountView, meter_id: int) -> bool:
+    return view.meter is not None and view.meter.meter_id == meter_id
 
 
 def _runs_by(
@@ -267,6 +276,8 @@ def _bill(batch: _Batch, report: MeterReport, view: AccountView, *, now: datetim
 def _hold(batch: _Batch, report: MeterReport, view: AccountView, verdict: Delta, holdings: Holdings) -> None:
     account_id = view.account.account_id
     batch.holdings[account_id] = replace(holdings, billing_held=True)
+    if verdict is not Delta.FROM_THE_FUTURE:
+        batch.unmeasured.add(report.meter_id)
     batch.cases.append(
         Case(
             account_id=account_id,

@@ -456,7 +456,7 @@ def _exchange(
         tx.save_snapshots([replace(installed.snapshot, purchase_no=swap.new_purchase_no)])
     offset_wh = (opening.register_wh or 0) - closed.register_wh
     for hold in tx.holds_of([view.meter.meter_id], at=now):
-        tx.end_holds(view.meter.meter_id, hold.kind, at=now)
+        tx.end_holds(view.meter.meter_id, hold.kind, at=now, by="system")
         until_wh = None if hold.until_wh is None else max(hold.until_wh + offset_wh, 0)
         tx.put_hold(
             replace(

@@ -242,6 +242,46 @@ def test_supply_that_was_lent_for_some_energy_ends_with_the_reading_that_passes_
     assert (hold.end, hold.ended_by) == (NOON + 2 * HOUR, "system")
 
 
+@pytest.mark.parametrize("energy_wh", [0, 90_000_000])
+def test_supply_that_was_lent_for_some_energy_ends_where_the_register_falls_or_jumps(energy_wh: int) -> None:
+    store = MemoryStore()
+    home = a_home(store, credit_minor=0)
+    saw(store, home, at=NOON + HOUR, energy_wh=1_000)
+    lend(store, home, now=NOON + HOUR + SECOND, energy_wh=2_000)
+
+    saw(store, home, at=NOON + 2 * HOUR, energy_wh=energy_wh)
+    doubted = wanted(store, home)
+    holding.release_billing(
+        store, home.account_id, actor=ANA, audit_id=an_id("go on"), now=NOON + 2 * HOUR + SECOND
+    )
+
+    (hold,) = store.tables.holds.values()
+    assert (hold.end, hold.ended_by) == (NOON + 2 * HOUR, "system")
+    assert doubted == (True, "billing_held")
+    assert wanted(store, home) == (False, "out_of_credit")
+
+
+def test_supply_that_was_lent_in_doubt_ends_when_billing_goes_on() -> None:
+    store = MemoryStore()
+    home = a_home(store, credit_minor=0)
+    saw(store, home, at=NOON + HOUR, energy_wh=1_000)
+    saw(store, home, at=NOON + 2 * HOUR, energy_wh=0)
+    lend(store, home, now=NOON + 2 * HOUR + SECOND, energy_wh=2_000)
+    lend(store, home, now=NOON + 2 * HOUR + 2 * SECOND, energy_wh=2_000, end=NOON + 9 * HOUR)
+
+    holding.release_billing(
+        store,
+        home.account_id,
+        actor=ANA,
+        audit_id=an_id("go on"),
+        now=NOON + 3 * HOUR,
+        register_wh=0,
+    )
+
+    assert [hold.end for hold in store.tables.holds.values()] == [NOON + 3 * HOUR, NOON + 9 * HOUR]
+    assert store.tables.audit[-1].after == "register 0 Wh; temporary supply ended"
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
