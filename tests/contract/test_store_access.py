@@ -247,6 +247,65 @@ def test_a_key_is_made_and_revoked(store: Store) -> None:
         assert tx.access.key(key.key_id) is None
 
 
+def keys_of_omar(store: Store, town: Town) -> Grant:
+    """Return what makes omar, a cashier, an owner: of his two keys a cashier may have one."""
+    granted(store, a_grant(town, "omar", "cashier"))
+    grant = granted(store, a_grant(town, "omar", "owner"))
+    wide, narrow = a_key(town, Right.SELL, Right.SWITCH), a_key(town, Right.SELL)
+    for name, key, who in (
+        ("wide", wide, "omar"),
+        ("narrow", narrow, "omar"),
+        ("olga's", wide, "olga"),
+        ("by hand", wide, "the installation"),
+    ):
+        made = replace(key, key_id=an_id(name), key_hash=name.encode(), name=name, made_by=who)
+        with store.transaction() as tx:
+            tx.access.put_key(made)
+    return grant
+
+
+def names_of_keys(store: Store, town: Town) -> list[str]:
+    with store.transaction() as tx:
+        return sorted(each.name for each in tx.access.keys(town.organisation_id))
+
+
+def test_a_key_outlives_no_right_of_its_maker(store: Store) -> None:
+    town = the_town(store)
+
+    with at_the_desk(store, town):
+        grant = keys_of_omar(store, town)
+        granting.revoke(
+            store,
+            grant.grant_id,
+            organisation_id=town.organisation_id,
+            actor=OLGA,
+            audit_id=an_id("away"),
+            now=NOON + HOUR,
+        )
+
+        assert names_of_keys(store, town) == ["by hand", "narrow", "olga's"]
+
+
+def test_a_key_ends_when_the_role_of_its_maker_means_less(store: Store) -> None:
+    town = the_town(store)
+    granted(store, a_grant(town, "berta", "manager"))
+
+    with at_the_desk(store, town):
+        with store.transaction() as tx:
+            tx.access.put_key(replace(a_key(town, Right.SWITCH), made_by="berta"))
+        granting.define_role(
+            store,
+            "manager",
+            frozenset({Right.SEE, Right.SELL}),
+            organisation_id=town.organisation_id,
+            actor=OLGA,
+            audit_id=an_id("role"),
+            now=NOON,
+        )
+
+        assert names_of_keys(store, town) == []
+
+
 @pytest.mark.parametrize("right", [Right.GRANT, Right.APPROVE_TARIFF, Right.APPROVE_MASS])
 def test_a_machine_is_nobodys_second_person(store: Store, right: Right) -> None:
     town = the_town(store)

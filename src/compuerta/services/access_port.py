@@ -49,6 +49,10 @@ class Access(Protocol):
         """Return a key that was not revoked."""
         ...
 
+    def keys(self, organisation_id: int) -> list[ApiKey]:
+        """Return the keys that were not revoked, oldest first."""
+        ...
+
     def end_key(self, key_id: UUID, *, revoked_by: str, at: datetime) -> None: ...
     def keys_made_by(self, who: str, *, organisation_id: int) -> frozenset[str]:
         """Return the names of all keys that somebody has made, those that were revoked among them."""

@@ -5,12 +5,13 @@ known here: who a name is, is known where people sign in.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from compuerta.domain.access import USUAL, Grant, Place, Right, rights_in
 from compuerta.domain.errors import Refused
+from compuerta.domain.naming import derived
 from compuerta.services.access_port import ApiKey
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
 from compuerta.services.store_port import Store, Transaction
@@ -99,12 +100,16 @@ class KeyOver(Refused):
 class _Granter:
     """What somebody who grants may do, and what roles there are."""
 
+    organisation_id: int
     who: str
     grants: tuple[Grant, ...]  # everybody's
     roles: Mapping[str, frozenset[Right]]
 
     def rights(self, place: Place) -> frozenset[Right]:
-        held = [grant for grant in self.grants if grant.user_name == self.who]
+        return self.rights_of(self.who, place)
+
+    def rights_of(self, who: str, place: Place) -> frozenset[Right]:
+        held = [grant for grant in self.grants if grant.user_name == who]
         return rights_in(place, held, roles=self.roles)
 
     def require(self, place: Place, rights: frozenset[Right]) -> None:
@@ -145,7 +150,10 @@ def grant(store: Store, wished: Grant, *, actor: Actor, now: datetime) -> None:
 def revoke(
     store: Store, grant_id: UUID, *, organisation_id: int, actor: Actor, audit_id: UUID, now: datetime
 ) -> None:
-    """Take a role away, with a reason; the last who grants everywhere stays."""
+    """Take a role away, with a reason, and end the keys that its holder may not have any more.
+
+    The last who grants everywhere stays.
+    """
     require_reason(actor)
     with store.transaction() as tx:
         granter = _granter(tx, organisation_id, actor)
@@ -156,6 +164,7 @@ def revoke(
         left = tuple(each for each in granter.grants if each.grant_id != grant_id)
         _require_an_owner(left, granter.roles, organisation_id)
         tx.access.end_grant(grant_id, revoked_by=actor.who, at=now)
+        _end_keys(tx, granter, replace(granter, grants=left), actor, audit_id=audit_id, now=now)
         act = Act(
             act_id=audit_id,
             what="revoke",
@@ -175,15 +184,20 @@ def define_role(
     audit_id: UUID,
     now: datetime,
 ) -> None:
-    """Define an organisation's own role, or what a usual one means there; holds at once for who has it."""
+    """Define an organisation's own role, or what a usual one means there; holds at once for who has it.
+
+    Keys end whose makers may less from now on than the keys do.
+    """
     if not 1 <= len(role.strip()) <= ROLE_CHARS_MAX or not rights:
         raise RoleMalformed(role)
     with store.transaction() as tx:
         granter = _granter(tx, organisation_id, actor)
         was = granter.roles.get(role, frozenset())
         granter.require(Place(organisation_id=organisation_id), rights | was)
-        _require_an_owner(granter.grants, {**granter.roles, role: rights}, organisation_id)
+        defined = replace(granter, roles={**granter.roles, role: rights})
+        _require_an_owner(defined.grants, defined.roles, organisation_id)
         tx.access.put_role(organisation_id, role, rights)
+        _end_keys(tx, granter, defined, actor, audit_id=audit_id, now=now)
         act = Act(act_id=audit_id, what="define_role", before=_named(was), after=_named(rights))
         _write(tx, f"role {role}", actor, act, organisation_id, now=now)
 
@@ -218,13 +232,32 @@ def revoke_key(
         if key is None or key.place.organisation_id != organisation_id:
             raise GrantUnknown(key_id)
         granter.require(key.place, frozenset())
-        tx.access.end_key(key_id, revoked_by=actor.who, at=now)
-        act = Act(act_id=audit_id, what="revoke_key", before=_named(key.rights))
-        _write(tx, f"API key {key.name}", actor, act, organisation_id, now=now)
+        _end_key(tx, key, actor, audit_id=audit_id, now=now)
+
+
+def _end_keys(
+    tx: Transaction, before: _Granter, after: _Granter, actor: Actor, *, audit_id: UUID, now: datetime
+) -> None:
+    """End the keys whose makers had what the keys carry, and have it no more; a key outlives no maker.
+
+    What the installation made from the command line has no maker here, and stays.
+    """
+    for key in tx.access.keys(after.organisation_id):
+        carried = key.rights | {Right.SEE}  # every key reads
+        had = carried <= before.rights_of(key.made_by, key.place)
+        if had and not carried <= after.rights_of(key.made_by, key.place):
+            _end_key(tx, key, actor, audit_id=derived(audit_id, str(key.key_id)), now=now)
+
+
+def _end_key(tx: Transaction, key: ApiKey, actor: Actor, *, audit_id: UUID, now: datetime) -> None:
+    tx.access.end_key(key.key_id, revoked_by=actor.who, at=now)
+    act = Act(act_id=audit_id, what="revoke_key", before=_named(key.rights))
+    _write(tx, f"API key {key.name}", actor, act, key.place.organisation_id, now=now)
 
 
 def _granter(tx: Transaction, organisation_id: int, actor: Actor) -> _Granter:
     return _Granter(
+        organisation_id=organisation_id,
         who=actor.who,
         grants=tuple(tx.access.grants(organisation_id)),
         roles={**USUAL, **tx.access.own_roles(organisation_id)},

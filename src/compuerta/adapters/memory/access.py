@@ -61,6 +61,14 @@ class MemoryAccess:
     def key(self, key_id: UUID) -> ApiKey | None:
         return None if key_id in self._tables.api_keys_revoked else self._tables.api_keys.get(key_id)
 
+    def keys(self, organisation_id: int) -> list[ApiKey]:
+        held = [
+            key
+            for key_id, key in self._tables.api_keys.items()
+            if key.place.organisation_id == organisation_id and key_id not in self._tables.api_keys_revoked
+        ]
+        return sorted(held, key=lambda key: (key.created_at, key.key_id.int))
+
     def end_key(self, key_id: UUID, *, revoked_by: str, at: datetime) -> None:
         if self.key(key_id) is not None:
             self._tables.api_keys_revoked[key_id] = at

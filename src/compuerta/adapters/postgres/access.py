@@ -98,6 +98,14 @@ class PostgresAccess:
         )
         return _key(found[0]) if found else None
 
+    def keys(self, organisation_id: int) -> list[ApiKey]:
+        found = self._tx.query(
+            """select * from api_key where organisation_id = %(id)s and revoked_at is null
+            order by created_at, key_id""",
+            {"id": organisation_id},
+        )
+        return [_key(row) for row in found]
+
     def end_key(self, key_id: UUID, *, revoked_by: str, at: datetime) -> None:
         self._tx.run(
             """update api_key set revoked_by = %(who)s, revoked_at = %(at)s
