@@ -214,7 +214,7 @@ def test_what_is_left_of_lent_energy_goes_over_to_the_new_meter(bench: Bench) ->
 
     with bench.store.transaction() as tx:
         (left,) = tx.holds_of([move.new_meter_id or 0], at=NOON + 12 * MINUTE)
-    assert left.until_wh == 25_000 - 20_000
+    assert left.until_wh == 25_000 - 20_000 + (move.opening_wh or 0)
 
 
 def test_a_meter_that_was_taken_out_is_not_used_again(bench: Bench) -> None:
