@@ -1,11 +1,12 @@
 """Warnings in a real browser: levels with their preview, own words, contacts, and the resident's settings."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, a_window
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
 
@@ -65,7 +66,9 @@ def test_own_words_with_a_field_that_nobody_fills_are_refused_by_name(
     page.get_by_role("button", name="Use these words").click()
 
     expect(page.locator(".w-all")).to_contain_text("Thanks for {amount}")
-    assert console.rows("select body from message_template where name = 'payment'") == [("Thanks for {amount}",)]
+    assert console.rows("select body from message_template where name = 'payment'") == [
+        ("Thanks for {amount}",)
+    ]
 
 
 def test_a_contact_is_added_by_staff_and_shown_masked(
@@ -108,3 +111,12 @@ def test_a_residents_use_fits_a_phone(visit: Callable[..., Page], console: Conso
 
     expect(page.get_by_role("heading", name="Use")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("kind", ["energy", "days", "money"])
+def test_a_level_of_a_million_digits_keeps_nobody_waiting(console: Console, kind: str) -> None:
+    with closing(a_window(console, "cashier")) as window:
+        asked = {"own_levels": "on", "kind": kind, "value": "1e999990"}
+        answer = window.get("/warnings/preview", params=asked, timeout=5)
+
+    assert (answer.status_code, "levels" in answer.text or "1e999990" in answer.text) == (200, True)

@@ -10,7 +10,15 @@ from django.http import QueryDict
 from compuerta.apps.console import amounts
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
-from compuerta.domain.policy import CHANNELS, LEVELS_MAX, Json, Level, LevelKind, PolicyFaulty
+from compuerta.domain.policy import (
+    AMOUNT_MINOR_MAX,
+    CHANNELS,
+    LEVELS_MAX,
+    Json,
+    Level,
+    LevelKind,
+    PolicyFaulty,
+)
 
 FIELDS: Final = ("levels", "quiet", "channels", "tells_staff")
 BLANK_ROWS: Final = 3
@@ -120,7 +128,10 @@ def _level(row: LevelRow, currency: str) -> dict[str, Json]:
         value = Decimal(row.text.replace(",", ".")) * unit
     except InvalidOperation:
         raise PolicyFaulty("levels", f"{row.text!r}: write a number such as 10 or 2.5") from None
-    if not value.is_finite() or value != value.to_integral_value():
+    # Compared before it is made an int: a few letters such as 1e999999 are a million digits.
+    if not value.is_finite() or not 0 < value <= AMOUNT_MINOR_MAX:
+        raise PolicyFaulty("levels", f"{row.text!r}: write a number above 0 that a balance may have")
+    if value != value.to_integral_value():
         raise PolicyFaulty("levels", f"{row.text!r}: too fine; write whole Wh, or whole hours of a day")
     return {"kind": row.kind, "value": int(value)}
 
