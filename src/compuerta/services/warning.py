@@ -57,14 +57,14 @@ def decided(
     """
     known, at = levels(view), change.at
     before = _Counted(view, holdings, change.before_minor, at, shape)
-    counted = before.values(known)
-    if holdings.warned_of == alert.mark(known):
+    warned = holdings.warned
+    if holdings.warned_of != alert.mark(known):
+        # Whoever sets levels is not told of those that were passed long ago.
+        warned = alert.passed(known, before.values(known))
+    elif warned:  # only what has spoken is armed again; most accounts need not be counted twice
         seen = holdings.warned_minor
         recharged = seen is None or change.before_minor > seen
-        warned = alert.rearmed(known, counted, holdings.warned, recharged=recharged)
-    else:
-        # Whoever sets levels is not told of those that were passed long ago.
-        warned = alert.passed(known, counted)
+        warned = alert.rearmed(known, before.values(known), warned, recharged=recharged)
     after = _Counted(view, holdings, change.after_minor, at, shape)
     level, warned = alert.crossings(known, after.values(known), warned)
     kept = replace(holdings, warned=warned, warned_of=alert.mark(known), warned_minor=change.after_minor)
