@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.console import move_forms, move_reads, people, screens, tariff_fits, work
+from compuerta.apps.console import fields, move_forms, move_reads, people, screens, tariff_fits, work
 from compuerta.apps.console.move_reads import KINDS, Subject
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
@@ -113,7 +113,7 @@ def _wish(request: HttpRequest, person: Person, at: Subject, kind: str, asked: M
         case _:
             swap = move_forms.swap(asked, at, organisation_id=person.organisation_id)
             if swap.new_meter.model not in models:
-                raise move_forms.FieldOdd("model")
+                raise fields.FieldOdd("model")
             return told(
                 lambda store, **by: (swapping.rehearse_swap(store, swap, models=models, now=now, **by),),
                 lambda store, **by: (swapping.swap_meter(store, swap, models=models, now=now, **by),),
@@ -133,7 +133,7 @@ def _require_room(person: Person, at: Subject, account_id: int) -> None:
     """Refuse a room that is none of the site's, or that lies where somebody may not move people."""
     room = next((each for each in move_reads.rooms(at) if each.account_id == account_id), None)
     if room is None:
-        raise move_forms.FieldOdd("other")
+        raise fields.FieldOdd("other")
     other = move_reads.subject(person.organisation_id, room.meter_id)
     if other is None or not person.may(Right.MOVE, other.within(person.organisation_id)):
         raise PermissionDenied
