@@ -29,6 +29,10 @@ class ContactRefused(Refused):
         self.reason = reason
 
 
+class ContactKnown(ContactRefused):
+    """The account has this address already, or whoever has it asked for no more messages."""
+
+
 class AccountClosed(Refused):
     """Nobody is to be told about an account that is closed, or not there."""
 
@@ -122,4 +126,4 @@ def _require_room(there: Sequence[Contact], wished: Contact) -> None:
         if (each.channel, each.address) == (wished.channel, wished.address):
             gone = each.opted_out_at is not None
             reason = "wants no more messages; only who has it can ask for them again" if gone else "is known"
-            raise ContactRefused("address", reason)
+            raise ContactKnown("address", reason)

@@ -10,7 +10,7 @@ from compuerta.domain.address import AddressFaulty
 from compuerta.domain.errors import CompuertaError
 from compuerta.domain.party import MeterNoMalformed
 from compuerta.services import exchanging, moving, moving_in, moving_out, swapping
-from compuerta.services.contacting import ContactRefused
+from compuerta.services.contacting import ContactKnown, ContactRefused
 
 TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
     {
@@ -46,6 +46,7 @@ TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         swapping.MeterTaken: _("This meter is in use, or was taken out of use. Enter another one."),
         swapping.MeterDiffers: _("A meter of this number is known, and it is another kind of meter."),
         MeterNoMalformed: _("Write the twelve digits on the plate, zeros included."),
+        ContactKnown: _("This number or address is on the list already, or wants no more messages."),
         ContactRefused: _("This number or address cannot be reached. Look again."),
         AddressFaulty: _("This number or address cannot be reached. Look again."),
     }
