@@ -268,7 +268,12 @@ def windows(organisation_id: int, *, now: datetime) -> list[WindowRow]:
         WindowRow,
         """select w.window_id, w.site_id, z.name as site, w.meter_id,
             case when w.meter_id is not null then concat_ws(' · ', p.name, m.meter_no) end as place,
-            coalesce(z.zone, 'UTC') as zone, w.starts_at, w.ends_at, w.who, w.why, w.cancelled_at,
+            coalesce(
+                z.zone,
+                (select s.zone from site s where s.organisation_id = w.organisation_id
+                order by s.name, s.site_id limit 1),
+                'UTC'
+            ) as zone, w.starts_at, w.ends_at, w.who, w.why, w.cancelled_at,
             w.cancelled_at is not null or w.ends_at <= %(now)s as is_over
         from maintenance_window w
         left join meter m on m.meter_id = w.meter_id

@@ -13,7 +13,7 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
@@ -47,6 +47,11 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no t
         # The frame's page has no place for a third field: this one stands below the form, and is part of it.
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "form": "login-form"}),
     )
+
+    @property
+    def asks_code(self) -> bool:
+        """Whether the password was right and the code is what is missing."""
+        return self.has_error(NON_FIELD_ERRORS, code="code")
 
     def clean(self) -> dict[str, Any]:
         """Check name, password and code, unless the name or the address has failed too often just now."""
