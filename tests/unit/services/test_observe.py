@@ -179,6 +179,21 @@ def test_a_meter_that_nobody_has_an_account_for_is_not_charged() -> None:
     assert store.tables.readings == {}
 
 
+def test_a_report_that_waited_for_a_move_is_not_charged_to_who_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = MemoryStore()
+    before, after = a_town(store, authorities=(PLATFORM, PLATFORM), register_wh=0).homes
+    stale = {before.meter_id: after.account_id}  # read before somebody exchanged the rooms
+    with store.transaction() as tx:
+        monkeypatch.setattr(type(tx), "accounts_of_meters", lambda _self, _meter_ids: stale)
+
+    told(store, before, at=NOON + HOUR, energy_wh=10_000)
+
+    assert store.tables.readings == {}
+    assert holdings(store, after).register_wh == 0
+
+
 def test_the_first_reading_of_an_account_is_where_billing_starts() -> None:
     store = MemoryStore()
     home = a_home(store, register_wh=None)
