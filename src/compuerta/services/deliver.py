@@ -315,5 +315,5 @@ def _arrived(batch: _Batch) -> list[telling.PaymentArrived]:
             account_id=each.account_id, recharge_id=each.recharge_id, amount_minor=each.amount_minor
         )
         for each in batch.saved
-        if each.recharge_id in in_force and each.recharge_id is not None and each.amount_minor is not None
+        if each.recharge_id in in_force and each.amount_minor is not None
     ]
