@@ -1,6 +1,8 @@
 """Access as people meet it: signing in, what each role is shown, giving and taking, and what was done."""
 
 import base64
+import hashlib
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -179,6 +181,53 @@ def test_a_changed_password_ends_every_other_session(console: Console) -> None:
     assert after == {200, 302}
     here.close()
     elsewhere.close()
+
+
+@pytest.mark.parametrize(("verb", "field"), [("password", "old_password"), ("end", "password")])
+def test_an_open_session_guesses_the_password_no_oftener_than_the_door(
+    console: Console, verb: str, field: str
+) -> None:
+    window = a_window(console, "technician")
+    sent = {"csrfmiddlewaretoken": window.cookies["csrftoken"], field: "wrong"}
+
+    answers = [window.post(f"/me/{verb}", data=sent).text for _number in range(6)]
+    right = window.post(f"/me/{verb}", data={**sent, field: PASSWORD}).text
+    counted = console.rows("select count(*) from console_sign_in_failure where name = 'technician'")
+    console.rows("delete from console_sign_in_failure")
+    window.close()
+
+    assert ["not your password" in each for each in answers] == [True] * 5 + [False]
+    assert "Too many attempts" in answers[-1] and "Too many attempts" in right
+    assert counted == [(5,)]
+
+
+def test_djangos_own_password_form_is_not_served(console: Console) -> None:
+    window = a_window(console, "technician")
+
+    answer = window.get("/admin/password_change/")
+    window.close()
+
+    assert (answer.status_code, answer.headers["location"]) == (302, "/me/")
+
+
+def test_after_twenty_wrong_codes_only_a_recovery_code_lets_in(console: Console) -> None:
+    secret, recovery = b"12345678901234567890", "ab" * 5
+    console.rows(
+        """insert into console_second_factor (user_id, secret, confirmed_at, last_step, recovery, failures)
+        select id, %s, now(), 0, %s, 19 from auth_user where username = 'manager'""",
+        secret,
+        json.dumps([hashlib.sha256(recovery.encode()).hexdigest()]),
+    )
+
+    with httpx.Client(base_url=console.address, timeout=20) as window:
+        answers = [tried(window, "manager", code=code) for code in ("", "000000", code_now(secret), recovery)]
+        left = console.rows("select failures from console_second_factor")
+        again = tried(window, "manager", code=code_now(secret))
+
+    console.rows("delete from console_second_factor")
+    console.rows("delete from console_sign_in_failure")
+    assert answers == [200, 200, 200, 302]
+    assert (left, again) == ([(0,)], 302)
 
 
 def test_many_wrong_passwords_from_one_address_make_every_name_wait(console: Console) -> None:

@@ -77,6 +77,7 @@ class SecondFactor(models.Model):
     confirmed_at: "models.DateTimeField[datetime | None, datetime | None]" = models.DateTimeField(null=True)
     last_step: "models.BigIntegerField[int, int]" = models.BigIntegerField(default=0)  # a code is taken once
     recovery: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)  # hashes
+    failures: "models.PositiveIntegerField[int, int]" = models.PositiveIntegerField(default=0)  # in a row
 
     class Meta:
         db_table = "console_second_factor"

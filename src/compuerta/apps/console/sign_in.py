@@ -6,6 +6,8 @@ change anything.
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import BoundedSemaphore
 from typing import Any, cast
@@ -32,6 +34,8 @@ FAILURES_OF_ADDRESS_MAX = 30  # an office behind one address; a guesser of names
 # A password is looked at with 100 MB of memory, which is what makes guessing dear: two at once, and no more.
 _CHECKS = BoundedSemaphore(2)
 CHECK_S_MAX = 5.0
+# Wrong codes in a row beside a right password; then an authenticator opens nothing until it is set up anew.
+CODES_MAX = 20
 RECOVERY_CODES = 8
 RECOVERY_BYTES = 5
 SEEN_KEPT_S = 60  # when somebody last clicked is written this exactly
@@ -51,28 +55,43 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]  # unfold ships no t
     @property
     def asks_code(self) -> bool:
         """Whether the password was right and the code is what is missing."""
-        return self.has_error(NON_FIELD_ERRORS, code="code")
+        return bool(self.has_error(NON_FIELD_ERRORS, code="code"))
 
     def clean(self) -> dict[str, Any]:
         """Check name, password and code, unless the name or the address has failed too often just now."""
         name, address = self.cleaned_data.get("username", ""), address_of(self.request)
         now = datetime.now(UTC)
-        # Written before the password is looked at, so that many guesses at once are counted too.
-        guess = SignInFailure.objects.create(name=name, address=address, at=now)
-        if _failed_too_often(name, address, now=now) or not _CHECKS.acquire(timeout=CHECK_S_MAX):
-            guess.delete()
-            raise ValidationError(_("Too many attempts. Wait a minute, then try again."), code="wait")
-        try:
+        with counted(name, address, now=now):
             cleaned = cast(dict[str, Any], super().clean())
-            if not _is_second_factor(self.get_user(), self.cleaned_data.get("code", ""), now=now):
-                raise ValidationError(_("The code is missing, wrong, or was used already."), code="code")
-        except ValidationError:
-            SignInFailure.objects.filter(at__lte=now - FAILURES_WITHIN).delete()
-            raise
-        finally:
-            _CHECKS.release()
-        guess.delete()
+            _require_second_factor(self.get_user(), self.cleaned_data.get("code", ""), now=now)
         return cleaned
+
+
+@contextmanager
+def counted(name: str, address: str, *, now: datetime) -> Iterator[None]:
+    """Let a block look at a password: it raises `ValidationError` where that is wrong, and has failed then.
+
+    Whoever failed too often just now waits, and so does whoever comes while as many are looked at as may be.
+    """
+    # Written before the password is looked at, so that many guesses at once are counted too.
+    guess = SignInFailure.objects.create(name=name, address=address, at=now)
+    if _failed_too_often(name, address, now=now) or not _CHECKS.acquire(timeout=CHECK_S_MAX):
+        guess.delete()
+        raise ValidationError(_("Too many attempts. Wait a minute, then try again."), code="wait")
+    try:
+        yield
+    except ValidationError:
+        SignInFailure.objects.filter(at__lte=now - FAILURES_WITHIN).delete()
+        raise
+    finally:
+        _CHECKS.release()
+    guess.delete()
+
+
+def require_password(user: User, typed: str) -> None:
+    """Refuse whoever sits at somebody's open session and does not know the password; only where `counted`."""
+    if not user.check_password(typed):
+        raise ValidationError(_("This is not your password."), code="password")
 
 
 def address_of(request: HttpRequest | None) -> str:
@@ -126,22 +145,36 @@ def _failed_too_often(name: str, address: str, *, now: datetime) -> bool:
     return of_name > FAILURES_MAX or (bool(address) and of_address > FAILURES_OF_ADDRESS_MAX)
 
 
-def _is_second_factor(user: User, typed: str, *, now: datetime) -> bool:
+def _require_second_factor(user: User, typed: str, *, now: datetime) -> None:
     with transaction.atomic():
         # Locked, so that one code lets in once, however often it is sent at the same instant.
         factor = SecondFactor.objects.select_for_update().filter(user=user).first()
         if factor is None or factor.confirmed_at is None:
-            return True
-        written = "".join(typed.split()).lower()
-        step = totp.step_of(bytes(factor.secret), written, now=now, used=range(factor.last_step + 1))
-        if step is not None:
-            factor.last_step = step
-        elif _hashed(written) in factor.recovery:
-            factor.recovery = [each for each in factor.recovery if each != _hashed(written)]
-        else:
-            return False
+            return
+        lets_in = _opens(factor, "".join(typed.split()).lower(), now=now)
         factor.save()
-        return True
+    # Beyond the block: what was counted stays.
+    if not lets_in and factor.failures >= CODES_MAX:
+        raise ValidationError(
+            _("Too many wrong codes. Use a recovery code, or ask an owner to reset your authenticator."),
+            code="code",
+        )
+    if not lets_in:
+        raise ValidationError(_("The code is missing, wrong, or was used already."), code="code")
+
+
+def _opens(factor: SecondFactor, written: str, *, now: datetime) -> bool:
+    """Tell whether a code lets in, and note in the factor what it was; a missing code is no wrong one."""
+    step = totp.step_of(bytes(factor.secret), written, now=now, used=range(factor.last_step + 1))
+    if step is not None and factor.failures < CODES_MAX:
+        factor.last_step = step
+    elif _hashed(written) in factor.recovery:
+        factor.recovery = [each for each in factor.recovery if each != _hashed(written)]
+    else:
+        factor.failures += bool(written) and factor.failures < CODES_MAX
+        return False
+    factor.failures = 0
+    return True
 
 
 def _hashed(code: str) -> str:

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -34,24 +35,30 @@ def act(request: HttpRequest, person: Person, verb: str) -> HttpResponse:
     """Change the password, begin or confirm an authenticator, or give it up."""
     user, now = _user(request), wiring.now()
     if verb == "password":
-        return _change_password(request, person, user)
+        return _change_password(request, person, user, now=now)
     if verb == "begin":
         sign_in.begin_factor(user)
         return redirect("me")
     if verb == "confirm":
         return _confirm(request, person, user, now=now)
     if verb == "end":
-        return _end(request, person, user)
+        return _end(request, person, user, now=now)
     raise Http404
 
 
-def _change_password(request: HttpRequest, person: Person, user: User) -> HttpResponse:
-    form = PasswordChangeForm(user, request.POST)
-    if not form.is_valid():
+def _change_password(request: HttpRequest, person: Person, user: User, *, now: datetime) -> HttpResponse:
+    form = SetPasswordForm(user, request.POST)
+    try:
+        with sign_in.counted(person.name, sign_in.address_of(request), now=now):
+            sign_in.require_password(user, request.POST.get("old_password", ""))
+            if form.is_valid():
+                form.save()
+    except ValidationError as wrong:
+        return _shown(request, person, faults=wrong.messages)
+    if form.errors:
         return _shown(
             request, person, faults=[str(each) for errors in form.errors.values() for each in errors]
         )
-    form.save()
     # Every other session of this name ends: its signature holds the old password.
     update_session_auth_hash(request, user)
     ConsoleUser.objects.filter(user_id=user.pk).update(must_change=False)
@@ -66,9 +73,12 @@ def _confirm(request: HttpRequest, person: Person, user: User, *, now: datetime)
     return _shown(request, person, codes=codes)
 
 
-def _end(request: HttpRequest, person: Person, user: User) -> HttpResponse:
-    if not user.check_password(request.POST.get("password", "")):
-        return _shown(request, person, faults=[_("This is not your password.")])
+def _end(request: HttpRequest, person: Person, user: User, *, now: datetime) -> HttpResponse:
+    try:
+        with sign_in.counted(person.name, sign_in.address_of(request), now=now):
+            sign_in.require_password(user, request.POST.get("password", ""))
+    except ValidationError as wrong:
+        return _shown(request, person, faults=wrong.messages)
     SecondFactor.objects.filter(user=user).delete()
     messages.success(request, _("No code is asked for any more."))
     return redirect("me")

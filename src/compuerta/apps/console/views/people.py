@@ -212,6 +212,7 @@ def _shown(
     granted = access_reads.grants(person.organisation_id)
     names = ConsoleUser.objects.filter(organisation_id=person.organisation_id).order_by("user__username")
     roles = roles_of(person.organisation_id)
+    keys = access_reads.keys(person.organisation_id)
     values = {
         "fault": fault,
         "told": told,
@@ -220,6 +221,7 @@ def _shown(
                 each.user.get_username(),
                 each.user.last_login,
                 [row for row in granted if row.user_name == each.user.get_username()],
+                ", ".join(key.name for key in keys if key.made_by == each.user.get_username()),
             )
             for each in names.select_related("user")
         ],
@@ -231,7 +233,7 @@ def _shown(
         "key_rights": [right.value for right in Right if right not in granting.NEVER_FOR_KEYS],
         "usual": list(USUAL),
         "spots": access_reads.spots(person.organisation_id),
-        "keys": access_reads.keys(person.organisation_id),
+        "keys": keys,
     }
     return show(request, person, "people", values, title=_("People"), status=422 if fault else 200)
 
