@@ -111,5 +111,7 @@ urlpatterns = [
     # unfold's frame links to the list of people's own start and sign-in: they are ours.
     path("admin/", RedirectView.as_view(pattern_name="dashboard")),
     path("admin/login/", RedirectView.as_view(pattern_name="sign_in")),
+    # Django's own form would let an open session guess passwords without end: ours counts.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="me")),
     path("admin/", admin.site.urls),
 ]
