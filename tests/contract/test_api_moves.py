@@ -93,3 +93,14 @@ def test_a_key_moves_nobody_without_the_right_nor_next_door(place: Place, key: s
     foreign = send(place, place.neighbour.account_id, "move-out", key=key, register_wh=0)
 
     assert (unable.status_code, foreign.status_code) == (403, 404)
+
+
+def test_an_id_of_another_move_is_refused_and_answers_with_nobodys_receipt(place: Place, key: str) -> None:
+    move_id, body = str(uuid4()), {"register_wh": 2_000, "rest": "booked"}
+    (one, other) = (place.homes[number].account_id for number in (13, 14))
+    first = send(place, one, "move-out", key=key, move_id=move_id, **body)
+
+    second = send(place, other, "move-out", key=key, move_id=move_id, **body)
+
+    assert (first.status_code, second.status_code) == (200, 422)
+    assert second.json()["detail"].startswith("another move has the id")

@@ -79,7 +79,7 @@ def exchanged(
         expire_orders(tx, account_id)
     tx.lock_accounts(ids, now=now)  # in id order, whatever the order of the two
     here, there = (moving.view_of(tx, account_id, now=now) for account_id in ids)
-    known = _known(tx, here.account.organisation_id, move_id)
+    known = _known(tx, here, there, move_id)
     if known is not None:
         return known
     if here.account.site_id != there.account.site_id or ids[0] == ids[1]:
@@ -101,9 +101,9 @@ def exchanged(
     return first, second
 
 
-def _known(tx: Transaction, organisation_id: int, move_id: UUID) -> tuple[Move, Move] | None:
-    first = tx.occupancy.move(organisation_id=organisation_id, move_id=move_id)
-    second = tx.occupancy.move(organisation_id=organisation_id, move_id=_other(move_id))
+def _known(tx: Transaction, here: AccountView, there: AccountView, move_id: UUID) -> tuple[Move, Move] | None:
+    first = moving.known(tx, here.account, MoveKind.EXCHANGE, move_id=move_id)
+    second = moving.known(tx, there.account, MoveKind.EXCHANGE, move_id=_other(move_id))
     return None if first is None or second is None else (first, second)
 
 

@@ -16,7 +16,7 @@ from compuerta.domain.energy import Delta, format_kwh, judge_delta
 from compuerta.domain.errors import Refused
 from compuerta.domain.ledger import DEPOSIT, OWED, Line, Posting, PostingKind
 from compuerta.domain.naming import derived
-from compuerta.domain.party import BUYING, AccountKind
+from compuerta.domain.party import BUYING, Account, AccountKind
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import Terms
@@ -55,6 +55,15 @@ class AccountUnknown(Refused):
     def __init__(self, account_id: int) -> None:
         super().__init__(f"there is no account {account_id} with a meter that buys electricity")
         self.account_id = account_id
+
+
+class MoveDiffers(Refused):
+    """Another move has this id."""
+
+    def __init__(self, move_id: UUID) -> None:
+        super().__init__(f"another move has the id {move_id}: make a new one")
+        self.field = "move_id"
+        self.move_id = move_id
 
 
 class AccountClosed(Refused):
@@ -192,6 +201,14 @@ def rehearsed(store: Store, act: Callable[[Transaction], Result]) -> Result:
             raise _Undone
     except _Undone:
         return found[0]
+
+
+def known(tx: Transaction, account: Account, kind: MoveKind, *, move_id: UUID) -> Move | None:
+    """Return the move of this id, if it was made before; refuses an id that is of another one."""
+    found = tx.occupancy.move(organisation_id=account.organisation_id, move_id=move_id)
+    if found is not None and (found.kind, found.closed_account_id) != (kind, account.account_id):
+        raise MoveDiffers(move_id)
+    return found
 
 
 def view_of(tx: Transaction, account_id: int, *, now: datetime) -> AccountView:

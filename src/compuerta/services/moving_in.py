@@ -128,7 +128,7 @@ def moved_in(
     if not name or len(name) > NAME_MAX:
         raise NameOdd
     view = moving.view_of(tx, coming.account_id, now=now)
-    known = tx.occupancy.move(organisation_id=view.account.organisation_id, move_id=move_id)
+    known = moving.known(tx, view.account, MoveKind.IN, move_id=move_id)
     if known is not None:
         return known
     moving.require_open(view)

@@ -95,7 +95,7 @@ def moved_out(tx: Transaction, leaving: MoveOut, *, actor: Actor, move_id: UUID,
     moving.require_amounts(withheld_minor=leaving.withheld_minor)
     expire_orders(tx, leaving.account_id)
     view = moving.view_of(tx, leaving.account_id, now=now)
-    known = tx.occupancy.move(organisation_id=view.account.organisation_id, move_id=move_id)
+    known = moving.known(tx, view.account, MoveKind.OUT, move_id=move_id)
     if known is not None:
         return known
     require_leaving(view)

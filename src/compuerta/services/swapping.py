@@ -136,7 +136,7 @@ def swapped(
     """Swap a meter, inside a transaction."""
     require_reason(actor)
     view = moving.view_of(tx, swap.account_id, now=now)
-    known = tx.occupancy.move(organisation_id=view.account.organisation_id, move_id=move_id)
+    known = moving.known(tx, view.account, MoveKind.SWAP, move_id=move_id)
     if known is not None:
         return known
     moving.require_open(view)
