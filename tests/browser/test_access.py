@@ -201,6 +201,19 @@ def test_an_open_session_guesses_the_password_no_oftener_than_the_door(
     assert counted == [(5,)]
 
 
+def test_who_operates_sees_what_went_wrong_at_the_borders(console: Console) -> None:
+    console.rows("update auth_user set is_superuser = true where username = 'guest'")
+    window = a_window(console, "guest")
+
+    shown = window.get("/").text
+    console.rows("update auth_user set is_superuser = false where username = 'guest'")
+    hidden = window.get("/").text
+    window.close()
+
+    assert "866000000000777" in shown
+    assert "866000000000777" not in hidden
+
+
 def test_djangos_own_password_form_is_not_served(console: Console) -> None:
     window = a_window(console, "technician")
 

@@ -15,8 +15,8 @@ _STANDING: ContextVar[Wall | None] = ContextVar("wall", default=None)
 
 
 @contextmanager
-def held(wall: Wall) -> Iterator[None]:
-    """Hold all that a block reads and does to what lies within a wall."""
+def held(wall: Wall | None) -> Iterator[None]:
+    """Hold all that a block reads and does to what lies within a wall; None = the installation's own eyes."""
     before = _STANDING.set(wall)
     try:
         yield

@@ -403,12 +403,13 @@ class AlarmRow:
 
 def alarms_open() -> list[AlarmRow]:
     """Return alarms that nobody acknowledged; only for whoever operates the whole installation."""
-    return rows(
-        AlarmRow,
-        """select kind, subject, times, last_at from alarm
-        where acknowledged_by is null order by last_at desc limit %(limit)s""",
-        {"limit": PANEL_ROWS_MAX},
-    )
+    with walls.held(None):
+        return rows(
+            AlarmRow,
+            """select kind, subject, times, last_at from alarm
+            where acknowledged_by is null order by last_at desc limit %(limit)s""",
+            {"limit": PANEL_ROWS_MAX},
+        )
 
 
 def _facts(organisation_id: int, *, now: datetime) -> dict[str, Any]:

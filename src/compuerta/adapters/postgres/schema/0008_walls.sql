@@ -58,9 +58,9 @@ create function pg_temp.rows_of(named text, columns text[]) returns text languag
                 select from account a
                 where a.account_id = substring(subject from '^account ([0-9]+)$')::bigint))$q$
             when 'inbound_message' then 'false' -- from providers, about whomever
+            when 'alarm' then 'false' -- of the installation, as the next
+            when 'role_beat' then 'false'
             when 'organisation' then null
-            when 'alarm' then null
-            when 'role_beat' then null
             else case
                 when 'account_id' = any (columns) then format(
                     '(account_id is null or exists (select from account a where a.account_id = %I.account_id))',
