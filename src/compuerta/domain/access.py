@@ -5,7 +5,7 @@ building; whoever may do something in a place may do it nowhere else (promise A1
 request, whatever their role (A2).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -104,6 +104,15 @@ def covers(scope: Place, place: Place) -> bool:
         and scope.site_id in (None, place.site_id)
         and scope.building in (None, place.building)
     )
+
+
+def may_in_all(may: Callable[[Right, Place], bool], rights: Set[Right], places: Iterable[Place]) -> bool:
+    """Tell whether somebody has all these rights in each of these places; False where there is none.
+
+    What lies nowhere was not found, or lies behind a wall: that is no reason to let anybody act on it.
+    """
+    asked = [(right, place) for place in places for right in rights]
+    return bool(asked) and all(may(right, place) for right, place in asked)
 
 
 def rights_in(

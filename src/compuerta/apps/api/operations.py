@@ -16,7 +16,7 @@ from compuerta.apps.api import reading
 from compuerta.apps.api.callers import Caller, acting, needs
 from compuerta.apps.api.machines import BIGINT_MAX, Machines
 from compuerta.apps.api.supply import REFUSALS, Why
-from compuerta.domain.access import RIGHT_FOR_HOLD, Place, Right
+from compuerta.domain.access import RIGHT_FOR_HOLD, Place, Right, may_in_all
 from compuerta.domain.supply import HoldKind
 from compuerta.services import masses
 from compuerta.services.mass_port import MassKind, Wish
@@ -230,13 +230,13 @@ async def _everywhere(machines: Machines, statement: str, **values: object) -> l
 
 
 def _require_rights(asker: Caller, hold: HoldKind, right: Right, places: list[reading.Row]) -> None:
-    for row in places:
-        place = Place(
-            organisation_id=asker.organisation_id, site_id=row["site_id"], building=row["building"] or None
-        )
-        for needed in (right, RIGHT_FOR_HOLD[hold]):
-            if not asker.may(needed, place):
-                raise HTTPException(status.HTTP_403_FORBIDDEN, f"this API key may not {needed.value} there")
+    reached = [
+        Place(organisation_id=asker.organisation_id, site_id=row["site_id"], building=row["building"] or None)
+        for row in places
+    ]
+    for needed in (right, RIGHT_FOR_HOLD[hold]):
+        if not may_in_all(asker.may, {needed}, reached):
+            raise HTTPException(status.HTTP_403_FORBIDDEN, f"this API key may not {needed.value} there")
 
 
 def _wish(wish: WishOfMany) -> Wish:

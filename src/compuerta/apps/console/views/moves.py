@@ -17,7 +17,7 @@ from compuerta.apps.console.move_reads import KINDS, Subject
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.views.meters import act_id_of
-from compuerta.domain.access import Right
+from compuerta.domain.access import Right, may_in_all
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import exchanging, moving_in, moving_out, swapping
 from compuerta.services.acting import Actor
@@ -135,7 +135,10 @@ def _require_room(person: Person, at: Subject, account_id: int) -> None:
     if room is None:
         raise fields.FieldOdd("other")
     other = move_reads.subject(person.organisation_id, room.meter_id)
-    if other is None or not person.may(Right.MOVE, other.within(person.organisation_id)):
+    if other is None:
+        raise PermissionDenied
+    both = [each.within(person.organisation_id) for each in (at, other)]
+    if not may_in_all(person.may, {Right.MOVE}, both):
         raise PermissionDenied
 
 

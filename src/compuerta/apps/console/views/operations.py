@@ -18,7 +18,7 @@ from compuerta.apps.console.board_reads import SiteRow, Unit
 from compuerta.apps.console.mass_reads import OperationRow
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
-from compuerta.domain.access import RIGHT_FOR_HOLD, Place, Right
+from compuerta.domain.access import RIGHT_FOR_HOLD, Right, may_in_all
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.supply import HoldKind
 from compuerta.services import masses
@@ -204,9 +204,8 @@ def _one(person: Person, operation_id: UUID) -> OperationRow:
 
 def _may(person: Person, operation: OperationRow, right: Right) -> bool:
     """Tell whether somebody has a right, and that for the hold, in every building of an operation."""
-    needed = (right, RIGHT_FOR_HOLD[HoldKind(operation.hold)])
-    reached: list[Place] = mass_reads.places(person.organisation_id, operation.operation_id)
-    return bool(reached) and all(person.may(each, place) for place in reached for each in needed)
+    needed = {right, RIGHT_FOR_HOLD[HoldKind(operation.hold)]}
+    return may_in_all(person.may, needed, mass_reads.places(person.organisation_id, operation.operation_id))
 
 
 def _facts(person: Person, operation: OperationRow) -> dict[str, object]:
