@@ -111,6 +111,8 @@ ASKED: Mapping[str, Ask] = {
     "pay_use": PAY,
     "pay_messages": PAY,
     "pay_confirm": PAY,
+    "pay_prove": PAY,
+    "pay_proof": PAY,
     "pay_emergency": Ask(post=PUBLIC),
     "pay_cost": PAY,
     "pay_day": PAY,
@@ -202,7 +204,7 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
                  "tariff_id", "charge_id", "attempt_id", "grant_id")  # fmt: skip
         (found,) = console.furnish(_FURNISH, ids)
         values = {**ids, **dict(zip(names, found, strict=True))}
-        values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20"}
+        values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20", "number": 0}
         values |= {"name": "warning", "language": "en"}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)

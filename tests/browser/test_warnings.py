@@ -104,15 +104,6 @@ def test_a_resident_is_told_after_the_code_was_typed(visit: Callable[..., Page],
     assert console.rows("select confirmed_at is not null from contact where address = %s", phone) == [(True,)]
 
 
-def test_a_residents_use_fits_a_phone(visit: Callable[..., Page], console: Console) -> None:
-    page, flat = visit(phone=True), console.flats[0]
-
-    page.goto(f"{console.address}/p/{flat.pay_token}/use")
-
-    expect(page.get_by_role("heading", name="Use")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
 @pytest.mark.parametrize("kind", ["energy", "days", "money"])
 def test_a_level_of_a_million_digits_keeps_nobody_waiting(console: Console, kind: str) -> None:
     with closing(a_window(console, "cashier")) as window:

@@ -1,8 +1,8 @@
 """Confirming: a resident adds a contact, and proves with a code that it is theirs.
 
-Whoever stands at the sticker may add an address, and sees those that are there masked; nothing but a code
-goes to it before somebody who reads it there has typed it here. Nobody can take another's address away: that
-is done by the link in each mail, or by staff.
+Whoever stands at the sticker may add an account's first address, and who has proved to live there any other;
+nothing but a code goes to it before somebody who reads it there has typed it here. Nobody can take another's
+address away: that is done by the link in each mail, or by staff.
 """
 
 from dataclasses import replace
@@ -20,6 +20,7 @@ from compuerta.services import telling
 from compuerta.services.contacting import (
     CONTACTS_MAX,
     AccountClosed,
+    ContactKnown,
     ContactRefused,
     ContactWish,
     is_counted,
@@ -45,6 +46,7 @@ class Confirmed(Enum):
     """What became of a code."""
 
     YES = "yes"
+    KNOWN = "known"  # the address was confirmed before: this proves nothing
     WRONG = "wrong"
     TOO_OFTEN = "too_often"  # no code opens this contact any more; staff can add it
 
@@ -60,7 +62,7 @@ def ask(store: Store, wish: ContactWish, *, code: str, now: datetime) -> UUID:
         if view is None or view.account.period.end is not None:
             raise AccountClosed(wish.account_id)
         known = _known(tx, wish, contact_id, now=now)
-        _require_few(tx, wish.account_id, now=now)
+        require_few(tx, wish.account_id, now=now)
         contact = known or Contact(
             contact_id=contact_id,
             organisation_id=view.account.organisation_id,
@@ -88,7 +90,7 @@ def confirm(store: Store, contact_id: UUID, *, account_id: int, code: str, now: 
         if contact is None or contact.account_id != account_id or contact.opted_out_at is not None:
             return Confirmed.WRONG
         if contact.confirmed_at is not None:
-            return Confirmed.YES
+            return Confirmed.KNOWN
         if contact.code_tries >= CODE_TRIES_MAX:
             return Confirmed.TOO_OFTEN
         if not contact.code or code.strip() != contact.code:
@@ -98,7 +100,7 @@ def confirm(store: Store, contact_id: UUID, *, account_id: int, code: str, now: 
     return Confirmed.YES
 
 
-def _require_few(tx: Transaction, account_id: int, *, now: datetime) -> None:
+def require_few(tx: Transaction, account_id: int, *, now: datetime) -> None:
     """Refuse a code too many: whoever has the sticker could have them sent to anybody."""
     said = tx.messages.of_account(account_id, limit=_MESSAGES_SEEN)
     since = now - ASKED_WITHIN
@@ -111,9 +113,9 @@ def _known(tx: Transaction, wish: ContactWish, contact_id: UUID, *, now: datetim
     there = tx.messages.contacts_of([wish.account_id])
     known = next((each for each in there if each.contact_id == contact_id), None)
     if known is not None and known.opted_out_at is not None:
-        raise ContactRefused("address", "wants no more messages; the manager can help")
+        raise ContactKnown("address", "wants no more messages; the manager can help")
     if known is not None and known.confirmed_at is not None:
-        raise ContactRefused("address", "is known")
+        raise ContactKnown("address", "is known")
     if sum(is_counted(each) for each in there) >= CONTACTS_MAX:
         raise ContactRefused("account_id", f"an account has at most {CONTACTS_MAX} contacts")
     waiting = [each for each in there if each.confirmed_at is None and each.created_at > now - ASKED_WITHIN]

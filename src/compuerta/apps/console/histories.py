@@ -99,7 +99,8 @@ class DayRow:
 def days(account_id: int) -> list[DayRow]:
     """Return what an account's last days have cost, the newest first; midnight is of the day before.
 
-    Nothing finer is shown to whoever holds a sticker's link: hours would tell when somebody is at home.
+    A sticker's link alone shows nothing finer: hours would tell when somebody is at home. They are shown to a
+    phone that has proved to be of whoever lives there (`living`).
     """
     return rows(
         DayRow,

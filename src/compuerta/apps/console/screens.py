@@ -25,12 +25,14 @@ from compuerta.domain.tariff.urdb import UrdbMalformed
 from compuerta.services import (
     acting,
     alarming,
+    confirming,
     emergency,
     granting,
     holding,
     losses,
     masses,
     ordering,
+    proving,
     tariffing,
 )
 from compuerta.services.rollout import MetersMisfit
@@ -109,6 +111,10 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         emergency.NotOffered: gettext_lazy(
             "The balance is too high for emergency credit, or too far beyond it."
         ),
+        confirming.TooManyAsked: gettext_lazy(
+            "Many codes were sent from here. Type the last one, or try again tomorrow."
+        ),
+        proving.CodeUnreachable: gettext_lazy("No code can be sent there. Choose another."),
         **move_words.TOLD,
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }

@@ -1,6 +1,7 @@
 """The resident's page behind the QR sticker: no sign-in, phone first, nobody's history.
 
-Who knows the token may see the place's balance and pay for it; an unknown token is a friendly 404.
+Who knows the token may see the place's balance, until when it lasts and what days have cost, and pay for it;
+an unknown token is a friendly 404. Finer things are for who has proved to live there (`pay_prove`).
 """
 
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from compuerta.apps import wiring
-from compuerta.apps.console import amounts, drawing, histories, paying, screens, use_reads
+from compuerta.apps.console import amounts, drawing, histories, living, paying, screens, use_reads
 from compuerta.apps.console.histories import PayPlace
 from compuerta.apps.console.paying import Progress
 from compuerta.apps.console.views.meters import act_id_of
@@ -43,6 +44,7 @@ def page(request: HttpRequest, pay_token: UUID) -> HttpResponse:
         "ways": paying.ways(place),
         "quick": amounts.quick_minor(place.currency),
         "lasting": use_reads.lasting(place.account_id, now=wiring.now()),
+        "reader": living.reader(request, place),
         "act_id": uuid4(),
         "error": error,
     }

@@ -1,4 +1,4 @@
-"""The resident's use by hour and day, and emergency credit where it is offered."""
+"""What is for whoever lives at a place: use by the hour, and emergency credit where it is offered."""
 
 from contextlib import suppress
 from uuid import UUID
@@ -9,8 +9,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from compuerta.apps import wiring
-from compuerta.apps.console import histories, use_reads, work
-from compuerta.apps.console.views import pay
+from compuerta.apps.console import histories, living, use_reads, work
+from compuerta.apps.console.views import pay, pay_prove
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import emergency
 from compuerta.services.acting import Actor
@@ -22,6 +22,8 @@ def page(request: HttpRequest, pay_token: UUID) -> HttpResponse:
     place = histories.pay_place(pay_token)
     if place is None:
         return pay.unknown(request, str(pay_token))
+    if not living.reader(request, place).is_proved:
+        return pay_prove.first(pay_token, onward="pay_use")
     now = wiring.now()
     context = {
         "place": place,
@@ -38,6 +40,8 @@ def take_emergency(request: HttpRequest, pay_token: UUID) -> HttpResponse:
     place = histories.pay_place(pay_token)
     if place is None:
         return pay.unknown(request, str(pay_token))
+    if not living.reader(request, place).is_proved:
+        return pay_prove.first(pay_token, onward="pay")
     origin = f"pay page {request.META.get('REMOTE_ADDR', '')}".strip()
     actor = Actor(who="resident", why="taken at the place", origin=origin)
     with suppress(Refused, Unreachable):  # the page shows what is so: not offered any more, or taken
