@@ -10,6 +10,7 @@ from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Tariff
 from compuerta.sim.faults import CALM
 from compuerta.sim.incidents import DEEDS
+from compuerta.sim.landlord import Exchange
 from compuerta.sim.people import Resident, a_stranger_order
 from compuerta.sim.roads import House, Road
 from compuerta.sim.stage import START_MS
@@ -26,6 +27,7 @@ HEARD_AGAIN_MS = 180_000  # from the calm: a restart, a dial, and a poll of ever
 # The provider's slowest repeats, the longest rhythm of asking, two polls: everything has had its turn.
 CALM_MS = 42 * 60_000
 PRESS_EVERY_MS = 45_000
+OPEN_LINE_MS = 60_000  # a line is open before and after its meter is exchanged
 RENEWED_AHEAD_MIN = (6, 20)
 LOADS_W = (0, 200, 2_500, 9_000, 30_000, 60_000)  # accelerated: what a flat uses in a week
 AMOUNTS_MINOR = (100, 250, 500, 1_000, 1_999, 3_000)
@@ -116,10 +118,20 @@ def _plan_butler(town: Town) -> None:
         house = _one_of(town, [*town.houses.values()])
         deed = DEEDS[stage.between(0, len(DEEDS) - 1)]
         stage.later(_some_time(town), lambda house=house, deed=deed: town.incidents.happen(house, deed))  # type: ignore[misc]
-    boxed = town.boxed
-    if boxed is not None:
-        (resident,) = (each for each in town.residents if each.house is boxed.old)
-        stage.later(_some_time(town), lambda: landlord.exchange(resident, boxed))
+    if town.boxed is not None:
+        _plan_exchange(town, town.boxed)
+
+
+def _plan_exchange(town: Town, boxed: Exchange) -> None:
+    """Let a meter be exchanged; whoever does it has the line open meanwhile, and somebody has just paid."""
+    stage = town.stage
+    (resident,) = (each for each in town.residents if each.house is boxed.old)
+    (road,) = (each for each in town.roads if boxed.old in each.houses)
+    at_ms = stage.between(OPEN_LINE_MS, STORM_MS)
+    stage.later(at_ms - OPEN_LINE_MS, lambda: setattr(road, "cut", True))
+    stage.later(at_ms - OPEN_LINE_MS // 2, lambda: town.cashier.sell(resident.account_id, amount_minor=700))
+    stage.later(at_ms, lambda: town.landlord.exchange(resident, boxed))
+    stage.later(at_ms + OPEN_LINE_MS, lambda: setattr(road, "cut", False))
 
 
 def _renew(town: Town, tariff_id: int, tariff: Tariff) -> None:
