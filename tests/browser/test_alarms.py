@@ -254,7 +254,7 @@ def test_maintenance_is_announced_ahead_and_taken_back(signed_in: Opens, console
     page.fill("dialog[open] textarea[name=why]", "done sooner")
     page.locator("dialog[open]").get_by_role("button", name="Take back").click()
 
-    expect(page.locator(".c-rows li", has_text="cancelled")).to_be_visible()
+    expect(page.locator(".c-rows li", has_text="New terminals").filter(has_text="cancelled")).to_be_visible()
     assert console.rows("select count(*) from maintenance_window where cancelled_at is null") == [(0,)]
 
 

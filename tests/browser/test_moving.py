@@ -63,6 +63,19 @@ def test_a_register_that_runs_backwards_is_told_while_one_types(signed_in: Opens
     expect(page.locator("#totals [role=alert]")).to_be_visible()
 
 
+def test_a_move_that_is_refused_goes_on_saying_why(signed_in: Opens, console: Console) -> None:
+    flat = console.flats[6]
+    page = signed_in(name="marta")
+    page.goto(f"/meters/{flat.meter_id}/move/out")
+    page.locator("[name=register]").fill(register_of(console, flat.meter_id))
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Do it").click()
+
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#totals [role=alert]")).to_be_visible()
+    assert kind_at(console, flat.meter_id) == "customer"
+
+
 def test_a_meter_is_swapped_by_a_technician_and_not_by_a_cashier(signed_in: Opens, console: Console) -> None:
     flat = next(each for each in console.flats[5:] if each.platform)
     page = signed_in(name="tomas")
