@@ -201,6 +201,29 @@ def test_an_open_session_guesses_the_password_no_oftener_than_the_door(
     assert counted == [(5,)]
 
 
+def test_an_owner_resets_the_authenticator_of_a_colleague(
+    signed_in: Callable[..., Page], console: Console
+) -> None:
+    console.rows(
+        """insert into console_second_factor (user_id, secret, confirmed_at, last_step, recovery, failures)
+        select id, 'secret', now(), 0, '[]', 20 from auth_user where username in ('manager', 'olga')"""
+    )
+    owner = signed_in(name="owner")
+    owner.goto("/people/")
+
+    owner.get_by_role("button", name="Reset the authenticator…").click()
+    owner.locator("dialog[open] textarea").fill("lost the phone")
+    owner.locator("dialog[open] .c-danger").click()
+    owner.wait_for_load_state()
+    left = console.rows("select username from console_second_factor f join auth_user u on u.id = f.user_id")
+    console.rows("delete from console_second_factor")
+
+    assert left == [("olga",)]  # of another organisation: there for nobody here
+    assert console.rows("select who, subject, why from audit where what = 'reset_factor'") == [
+        ("owner", "person manager", "lost the phone")
+    ]
+
+
 def test_who_operates_sees_what_went_wrong_at_the_borders(console: Console) -> None:
     console.rows("update auth_user set is_superuser = true where username = 'guest'")
     window = a_window(console, "guest")

@@ -102,6 +102,7 @@ ASKED: Mapping[str, Ask] = {
     "person_new": GRANT,
     "grant_new": GRANT,
     "grant_revoke": GRANT,
+    "factor_reset": GRANT,
     "role_define": GRANT,
     "key_new": GRANT,
     "key_revoke": GRANT,

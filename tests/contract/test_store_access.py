@@ -306,6 +306,26 @@ def test_a_key_ends_when_the_role_of_its_maker_means_less(store: Store) -> None:
         assert names_of_keys(store, town) == []
 
 
+def test_an_authenticator_is_reset_by_who_grants_everywhere_and_by_nobody_for_themselves(store: Store) -> None:
+    town = the_town(store)
+    granted(store, a_grant(town, "berta", "owner", site_id=1))
+
+    for who, why, refusal in (
+        ("olga", "lost", granting.GrantOwn),
+        ("berta", "lost", granting.ScopeForeign),
+        ("berta", " ", ReasonMissing),
+    ):
+        with pytest.raises(refusal), at_the_desk(store, town):
+            granting.reset_factor(
+                store,
+                "olga",
+                organisation_id=town.organisation_id,
+                actor=replace(OLGA, who=who, why=why),
+                audit_id=an_id("reset"),
+                now=NOON,
+            )
+
+
 @pytest.mark.parametrize("right", [Right.GRANT, Right.APPROVE_TARIFF, Right.APPROVE_MASS])
 def test_a_machine_is_nobodys_second_person(store: Store, right: Right) -> None:
     town = the_town(store)

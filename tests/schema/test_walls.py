@@ -17,8 +17,8 @@ from compuerta.domain.access import Place
 
 pytestmark = pytest.mark.postgres
 
-# What providers sent is nobody's, until it is an organisation's payment; how the whole installation lives, and
-# what went wrong at its borders, is no organisation's.
+# What providers sent is nobody's, until it is an organisation's payment; how the whole installation lives,
+# and what went wrong at its borders, is no organisation's.
 OF_NOBODY = {"inbound_message", "alarm", "role_beat"}
 OURS, THEIRS = Wall(organisation_id=1), Wall(organisation_id=2)
 

@@ -235,6 +235,22 @@ def revoke_key(
         _end_key(tx, key, actor, audit_id=audit_id, now=now)
 
 
+def reset_factor(
+    store: Store, name: str, *, organisation_id: int, actor: Actor, audit_id: UUID, now: datetime
+) -> None:
+    """Let a colleague sign in without an authenticator, with a reason; only who grants everywhere.
+
+    What is kept here is that it was done: factors are kept where people sign in.
+    """
+    require_reason(actor)
+    if name == actor.who:
+        raise GrantOwn(name)
+    with store.transaction() as tx:
+        _granter(tx, organisation_id, actor).require(Place(organisation_id=organisation_id), frozenset())
+        act = Act(act_id=audit_id, what="reset_factor")
+        _write(tx, f"person {name}", actor, act, organisation_id, now=now)
+
+
 def _end_keys(
     tx: Transaction, before: _Granter, after: _Granter, actor: Actor, *, audit_id: UUID, now: datetime
 ) -> None:

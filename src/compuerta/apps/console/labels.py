@@ -168,6 +168,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "define_role": _("role changed"),
         "make_key": _("API key made"),
         "revoke_key": _("API key revoked"),
+        "reset_factor": _("authenticator reset"),
         "draft tariff": _("tariff drafted"),
         "redraft tariff": _("tariff draft changed"),
         "propose tariff": _("tariff proposed"),

@@ -88,6 +88,7 @@ urlpatterns = [
     path("people/new", people.invite, name="person_new"),
     path("people/grant", people.grant, name="grant_new"),
     path("people/grants/<uuid:grant_id>", people.revoke, name="grant_revoke"),
+    path("people/factor", people.reset_factor, name="factor_reset"),
     path("people/role", people.define, name="role_define"),
     path("people/key", people.make_key, name="key_new"),
     path("people/keys/<uuid:key_id>", people.revoke_key, name="key_revoke"),

@@ -23,7 +23,7 @@ from compuerta.apps.api.callers import key_hash
 from compuerta.apps.api.keys import fresh_key
 from compuerta.apps.console import access_reads, screens, work
 from compuerta.apps.console import people as house
-from compuerta.apps.console.models import ConsoleUser
+from compuerta.apps.console.models import ConsoleUser, SecondFactor
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 from compuerta.domain.access import USUAL, Grant, Place, Right, Role
@@ -98,6 +98,37 @@ def revoke(request: HttpRequest, person: Person, grant_id: UUID) -> HttpResponse
         person,
     )
     return _shown(request, person, fault=fault) if fault else _done(request)
+
+
+@require_POST
+@for_people
+def reset_factor(request: HttpRequest, person: Person) -> HttpResponse:
+    """Ask a colleague who has lost the authenticator for no code any more; nobody resets an operator's."""
+    _require_granter(person)
+    name = request.POST.get("person", "")[:NAME_CHARS_MAX]
+    found = SecondFactor.objects.filter(
+        user__username=name,
+        user__console__organisation_id=person.organisation_id,
+        user__is_superuser=False,
+    )
+    if not found.exists():
+        return _shown(request, person, fault=_("There is nobody of this name in your organisation."))
+    fault = _act(
+        request,
+        lambda store, actor: granting.reset_factor(
+            store,
+            name,
+            organisation_id=person.organisation_id,
+            actor=actor,
+            audit_id=uuid4(),
+            now=wiring.now(),
+        ),
+        person,
+    )
+    if fault:
+        return _shown(request, person, fault=fault)
+    found.delete()
+    return _done(request)
 
 
 @require_POST
@@ -215,6 +246,9 @@ def _shown(
     keys = access_reads.keys(person.organisation_id)
     values = {
         "fault": fault,
+        "secured": SecondFactor.objects.filter(
+            user__console__organisation_id=person.organisation_id, user__is_superuser=False
+        ).values_list("user__username", flat=True),
         "told": told,
         "people": [
             (
