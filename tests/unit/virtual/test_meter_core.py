@@ -11,8 +11,8 @@ from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import MeterEvent, Relay
 from compuerta.virtual.meter.clock import DAY_MS, ms_from_civil
 from compuerta.virtual.meter.core import MeterCore, TimeStandsStill
-from compuerta.virtual.meter.orders import OpenReason
 from compuerta.virtual.meter.load import ConstantLoad, DailyLoad
+from compuerta.virtual.meter.orders import OpenReason
 from compuerta.virtual.meter.purse import COST_E6_PER_MINOR
 from compuerta.virtual.meter.registers import WH_PER_UNIT
 from compuerta.virtual.meter.setup import Limits, MeterSetup
