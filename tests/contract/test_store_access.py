@@ -306,7 +306,7 @@ def test_a_key_ends_when_the_role_of_its_maker_means_less(store: Store) -> None:
         assert names_of_keys(store, town) == []
 
 
-def test_an_authenticator_is_reset_by_who_grants_everywhere_and_by_nobody_for_themselves(store: Store) -> None:
+def test_an_authenticator_is_reset_by_another_who_grants_everywhere(store: Store) -> None:
     town = the_town(store)
     granted(store, a_grant(town, "berta", "owner", site_id=1))
 
