@@ -89,6 +89,7 @@ ASKED: Mapping[str, Ask] = {
     "tariff_decide propose": Ask(post=Right.DRAFT_TARIFF),
     "tariff_decide approve": Ask(post=Right.APPROVE_TARIFF),
     "tariff_decide tell": Ask(post=Right.APPROVE_TARIFF),
+    "policies": Ask(get=Right.SEE, post=Right.SETTLE),
     "warnings": Ask(get=Right.SEE, post=Right.WARN),
     "warning_preview": LOOK,
     "words": LOOK,

@@ -112,19 +112,13 @@ def policy_of(*documents: Mapping[str, Json]) -> Policy:
             if field not in _PARSERS:
                 raise PolicyFaulty(field, f"is not one of {', '.join(sorted(_PARSERS))}")
             settled[field] = _PARSERS[field](field, value)
-    return _consistent(replace(DEFAULT, **settled))  # type: ignore[arg-type]  # each by its own parser
+    return replace(DEFAULT, **settled)  # type: ignore[arg-type]  # each by its own parser
 
 
 @lru_cache(maxsize=10_000)
 def policy_of_texts(*texts: str) -> Policy:
     """Return the policy of documents as the database keeps them; the same texts are read once."""
     return policy_of(*(json.loads(text) for text in texts))
-
-
-def _consistent(policy: Policy) -> Policy:
-    if not policy.emergency_minor and policy.emergency_automatic:
-        raise PolicyFaulty("emergency_automatic", "needs emergency_minor, the amount of the emergency credit")
-    return policy
 
 
 _Parser = Callable[[str, Json], object]

@@ -108,15 +108,14 @@ def test_a_fault_is_refused_and_its_field_named(field: str, value: Json) -> None
     assert field in str(refused.value)
 
 
-def test_emergency_credit_by_itself_needs_an_amount() -> None:
-    with pytest.raises(PolicyFaulty) as refused:
-        policy_of({"emergency_automatic": True})
-
-    assert refused.value.field == "emergency_automatic"
-
-
 def test_the_amount_may_come_from_another_document() -> None:
     assert policy_of({"emergency_minor": 500}, {"emergency_automatic": True}).emergency_automatic
+
+
+def test_a_nearer_document_may_take_the_amount_away() -> None:
+    site = {"emergency_minor": 500, "emergency_automatic": True}
+
+    assert policy_of(site, {"emergency_minor": 0}).emergency_minor == 0
 
 
 _JSON = st.recursive(

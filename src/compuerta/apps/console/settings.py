@@ -151,6 +151,7 @@ UNFOLD: dict[str, Any] = {
                         "permission": "compuerta.apps.console.people.sees_operations",
                     },
                     {"title": _("Warnings"), "icon": "notifications", "link": reverse_lazy("warnings")},
+                    {"title": _("Supply policies"), "icon": "rule", "link": reverse_lazy("policies")},
                     {"title": _("QR stickers"), "icon": "qr_code_2", "link": reverse_lazy("stickers")},
                     {
                         "title": _("People"),

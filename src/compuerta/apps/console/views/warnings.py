@@ -7,26 +7,24 @@ from uuid import uuid4
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from compuerta.apps import wiring
-from compuerta.apps.config import settings
-from compuerta.apps.console import histories, people, screens, warning_forms, warning_reads, work
+from compuerta.apps.console import scopes, screens, warning_forms, warning_reads
 from compuerta.apps.console.people import Person, for_people
-from compuerta.apps.console.views.meters import act_id_of
 from compuerta.apps.console.warning_forms import WarningForm
 from compuerta.apps.console.warning_reads import Scope
 from compuerta.domain import quiet, wording
-from compuerta.domain.access import Place, Right
+from compuerta.domain.access import Right
 from compuerta.domain.contact import Language
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.party import zone_of
 from compuerta.domain.policy import CHANNELS, LevelKind, Policy, levels_of, policy_of
 from compuerta.domain.wording import Told
-from compuerta.services import settling, telling
+from compuerta.services import telling
 from compuerta.services.records import AccountView
 
 KINDS: Final = tuple(kind.value for kind in LevelKind)
@@ -44,8 +42,8 @@ class Spoken:
 @for_people
 def page(request: HttpRequest, person: Person) -> HttpResponse:
     """Show what a scope has settled about warnings; settle it when the form comes back."""
-    scope = _scope(request, person)
-    may = person.may(Right.WARN, _place(person, scope))
+    scope = scopes.named(request, person)
+    may = person.may(Right.WARN, scopes.place_of(person, scope))
     if request.method != "POST":
         form = warning_forms.shown(warning_reads.document(scope), currency=scope.currency)
         return _page(request, person, scope, form, may=may)
@@ -53,7 +51,8 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
         raise PermissionDenied
     form = warning_forms.typed(request.POST)
     try:
-        _settle(request, person, scope, form)
+        document = warning_forms.document_of(form, currency=scope.currency)
+        scopes.settle(request, person, scope, document, fields=warning_forms.FIELDS)
     except (Refused, Unreachable) as error:
         return _page(request, person, scope, form, may=may, error=screens.told(error))
     messages.success(request, _("Settled. Levels that were passed already stay silent."))
@@ -63,7 +62,7 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
 @for_people
 def preview(request: HttpRequest, person: Person) -> HttpResponse:
     """Show a warning as it would be told by what the form says, in each language."""
-    scope, now = _scope(request, person), wiring.now()
+    scope, now = scopes.named(request, person), wiring.now()
     form = warning_forms.typed(request.GET)
     view = warning_reads.example(scope, now=now)
     error, spoken, due_at, level = "", list[Spoken](), now, ""
@@ -107,46 +106,6 @@ def _page(
     }
     status = 422 if error else 200
     return screens.show(request, person, "warnings", values, title=_("Warnings"), status=status)
-
-
-def _scope(request: HttpRequest, person: Person) -> Scope:
-    """Return the scope that is named; one of another organisation is not there."""
-    named: QueryDict = request.POST if request.method == "POST" else request.GET
-    kind, text = named.get("scope", "organisation"), named.get("id", "")
-    known = warning_reads.scopes(person.organisation_id)
-    if kind == "account":
-        account = warning_reads.account_scope(person.organisation_id, int(text)) if text.isdecimal() else None
-        if account is None:
-            raise Http404
-        return account
-    for each in known:
-        if each.scope == kind and (text == str(each.scope_id) or (kind == "organisation" and not text)):
-            return each
-    raise Http404
-
-
-def _place(person: Person, scope: Scope) -> Place:
-    return Place(organisation_id=person.organisation_id, site_id=scope.site_id, building=scope.building)
-
-
-def _settle(request: HttpRequest, person: Person, scope: Scope, form: WarningForm) -> None:
-    act_id = act_id_of(request)
-    kept = {
-        field: value
-        for field, value in warning_reads.document(scope).items()
-        if field not in warning_forms.FIELDS
-    }
-    wish = settling.Settlement(
-        scope=scope.scope,
-        scope_id=scope.scope_id,
-        document={**kept, **warning_forms.document_of(form, currency=scope.currency)},
-        act_id=act_id,
-    )
-    actor = people.actor(request, person, why=request.POST.get("why", "").strip()[:500])
-    if histories.was_done(person.organisation_id, act_id):
-        return
-    models = wiring.models(settings())
-    work.run(lambda store: settling.settle(store, wish, actor=actor, models=models, now=wiring.now()))
 
 
 def _over(policy: Policy, own: Policy, form: WarningForm) -> Policy:
