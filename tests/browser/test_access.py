@@ -179,6 +179,8 @@ def test_a_changed_password_ends_every_other_session(console: Console) -> None:
 
     assert changed.status_code == 302
     assert after == {200, 302}
+    back = {**sent, "old_password": "otra-clave-317", "new_password1": PASSWORD, "new_password2": PASSWORD}
+    here.post("/me/password", data={**back, "csrfmiddlewaretoken": here.cookies["csrftoken"]})
     here.close()
     elsewhere.close()
 

@@ -7,11 +7,19 @@ from itertools import count
 import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.building import Flat
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, a_console
 
 from compuerta.adapters.postgres.store import PostgresStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def console(postgres_server: str, worker_id: str) -> Iterator[Console]:
+    """A console of this module's own: who lives where is moved by other tests."""
+    with a_console(postgres_server, f"living_{worker_id}") as console:
+        yield console
+
 
 _phones: Iterator[int] = count(13_900_139_000)
 

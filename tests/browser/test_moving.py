@@ -1,12 +1,20 @@
 """Moving in a real browser: the settlement is seen while one types, and a receipt is left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, a_console
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def console(postgres_server: str, worker_id: str) -> Iterator[Console]:
+    """A console of this module's own: whoever moves is missed by other tests."""
+    with a_console(postgres_server, f"moving_{worker_id}") as console:
+        yield console
+
 
 Opens = Callable[..., Page]
 

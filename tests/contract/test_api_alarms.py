@@ -1,5 +1,6 @@
 """The machines' API to alarms: what it lists, who may act, and that an act twice is an act once."""
 
+import itertools
 import json
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from compuerta.drivers.abilities import MeterState, Relay
 from compuerta.services import observe
 
 pytestmark = pytest.mark.postgres
+_homes = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +25,19 @@ def key(place: Place) -> str:
     return make_key(place.url, name="guard", organisation_id=place.organisation_id, scopes=scopes)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def alarm(place: Place, key: str) -> dict[str, Any]:
-    """An opened cover of the first home."""
+    """An opened cover of a home that no other test has opened."""
+    home = place.homes[next(_homes)]
     state = MeterState(flags=frozenset({"cover_open", "terminal_cover_open"}), relay=Relay.CLOSED)
     with closing_store(place.url) as store:
         with store.transaction() as tx:
-            (meter,) = (each for each in tx.meters() if each.meter_no == place.homes[0].meter_no)
+            (meter,) = (each for each in tx.meters() if each.meter_no == home.meter_no)
         report = observe.MeterReport(meter_id=meter.meter_id, at=NOON, state=state)
         observe.take_readings(store, [report], now=NOON)
     found: list[dict[str, Any]] = place.ask("/alarms", key=key).json()
-    return next(each for each in found if each["kind"] == "cover_open")
+    mine = (each for each in found if each["meter_no"] == home.meter_no)
+    return next(each for each in mine if each["kind"] == "cover_open")
 
 
 def send(place: Place, path: str, body: dict[str, Any], *, key: str) -> httpx.Response:
