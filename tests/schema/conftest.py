@@ -54,6 +54,16 @@ _RAW = (
     select meter_id, alarm_id, gen_random_uuid(), 'image/png', 'x', 'ana', now() from raised""",
     """insert into supply_change (meter_id, account_id, at, closed, kept, reason, was_reason)
     values (1, 2, now(), true, false, 'in_credit', '')""",
+    """insert into payment_order (account_id, order_id, door, amount_minor, currency, created_at)
+    values (2, gen_random_uuid(), 'page', 100, 'CNY', now())""",
+    """insert into recharge_line (account_id, recharge_id, line_no, kind, name, amount_minor)
+    select account_id, recharge_id, 1, 'energy', '', paid_minor from recharge limit 1""",
+    """insert into till (provider, organisation_id, currency)
+    select provider, 1, 'CNY' from provider_account limit 1""",
+    """insert into shift (provider, shift_id, organisation_id, shift_no, cashier, opened_at, float_minor)
+    select provider, gen_random_uuid(), 1, 1, 'ana', now(), 0 from till""",
+    """insert into cash_movement
+    select provider, gen_random_uuid(), 1, shift_id, 'drop', -1, 'safe', 'ana', now() from shift""",
 )
 
 

@@ -35,9 +35,14 @@ KEPT = (
     "move",
     "alarm_photo",
     "supply_change",
+    "payment_order",
+    "recharge_line",
+    "cash_movement",
 )
-# Receipts: the landlord's acts, with copies of figures that distributed tables hold.
-RECEIPTS = {"move"}
+# The landlord's acts, counts of cash, and others' words about money: the ledger has its own rows of each.
+RECEIPTS = {
+    "move", "till", "shift", "cash_movement", "till_sale", "payment_claim", "statement", "statement_difference",
+}  # fmt: skip
 
 # An organisation's own words are taken back, and ours are there again.
 GIVEN_UP = {"message_template"}

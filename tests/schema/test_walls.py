@@ -34,7 +34,8 @@ insert into contact
     values (gen_random_uuid(), 1, 2, 'sms', '+8613800138000', 'en', '{warning}', now());
 insert into message (message_id, occasion, organisation_id, account_id, contact_id, channel, template,
         language, fields, urgent, subject, body, state, created_at, due_at)
-    select gen_random_uuid(), gen_random_uuid(), 1, 2, contact_id, 'sms', 'low', 'en', '{}', false, 's', 'b',
+    select gen_random_uuid(), gen_random_uuid(), 1, 2, contact_id, 'sms', 'low', 'en', '{}', false,
+        's', 'b',
         'waiting', now(), now() from contact;
 insert into message_template (organisation_id, name, language, subject, body, changed_by, changed_at)
     values (1, 'low', 'en', 'low', 'low', 'ana', now());
@@ -51,6 +52,45 @@ insert into alarm (kind, subject, detail, first_at, last_at) values ('a', 'b', '
 insert into role_beat (role, instance, started_at, beat_at) values ('worker', '1', now(), now());
 insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
     select endpoint_id, true, '1', now() from endpoint;
+insert into debt (account_id, debt_id, kind, name, opened_minor, remaining_minor, opened_at,
+        opened_by, why, cause_id)
+    values (2, gen_random_uuid(), 'arrears', 'from before', 100, 100, now(), 'ana', 'why',
+        gen_random_uuid());
+insert into receipt (account_id, recharge_id, token, number, issued_at)
+    select account_id, recharge_id, gen_random_uuid(), '1', now() from recharge limit 1;
+insert into correction (account_id, correction_id, organisation_id, kind, state, amount_minor,
+        currency, why,
+        proposed_by, proposed_at, payment_id)
+    select account_id, gen_random_uuid(), 1, 'refund', 'proposed', 100, 'CNY', 'why', 'ana', now(),
+        payment_id
+    from payment limit 1;
+insert into refund (account_id, refund_id, correction_id, payment_id, provider, reference,
+        amount_minor, currency,
+        state, created_at)
+    select account_id, gen_random_uuid(), correction_id, payment_id, 'wechat', 'r1', 100, 'CNY',
+        'waiting', now()
+    from correction;
+insert into dispute (account_id, dispute_id, provider, dispute_no, payment_id, amount_minor,
+        currency, state,
+        opened_at)
+    select account_id, gen_random_uuid(), 'wechat', 'd1', payment_id, 100, 'CNY', 'opened',
+        now() from payment limit 1;
+insert into payment_claim (provider, transaction_no, amount_minor, currency, paid_at, heard_at, state)
+    select provider, 't', 100, 'CNY', now(), now(), 'waiting' from provider_account limit 1;
+insert into idempotency_key (organisation_id, caller, key, request_mark, created_at) values (1,
+        'k', 'k', 'm', now());
+insert into webhook values (gen_random_uuid(), 1, 'https://partner.example', '{paid}', 's', 'ana', now());
+insert into webhook_delivery (webhook_id, delivery_id, organisation_id, event, body, state, created_at)
+    select webhook_id, gen_random_uuid(), 1, 'paid', '{}', 'waiting', now() from webhook;
+insert into till_sale (account_id, attempt_id, organisation_id, provider, shift_id, receipt_no,
+        tenders, sold_by,
+        sold_at)
+    select a.account_id, a.attempt_id, 1, s.provider, s.shift_id, 1, '{}', 'ana',
+        now() from attempt a, shift s limit 1;
+insert into statement (provider, day, kind, organisation_id, fetched_at, digest, lines, currency)
+    select provider, '2026-11-21', 'trade', 1, now(), 'x', 1, 'CNY' from till;
+insert into statement_difference (provider, day, kind, difference_no, organisation_id, what, transaction_no)
+    select provider, day, kind, 1, 1, 'amount', 't' from statement;
 insert into case_file (account_id, case_id, kind, detail, opened_at)
     values (2, gen_random_uuid(), 'k', 'd', now());
 """
@@ -162,7 +202,8 @@ def test_a_row_of_ones_own_does_not_name_what_belongs_to_another(street: Connect
         "insert into installation (meter_id, account_id, started_at) values (1, 2, now())",
         """insert into provider_account (provider, organisation_id, kind, suspense_account_id)
         values ('till-9', 2, 'till', 1)""",
-        """insert into maintenance_window (window_id, organisation_id, meter_id, starts_at, ends_at, who, why)
+        """insert into maintenance_window (window_id, organisation_id, meter_id, starts_at,
+        ends_at, who, why)
         values (gen_random_uuid(), 2, 1, now(), now() + interval '1 hour', 'olga', 'works')""",
         """insert into role_grant
             (grant_id, organisation_id, user_name, role, site_id, granted_by, granted_at)

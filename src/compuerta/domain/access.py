@@ -36,6 +36,9 @@ class Right(Enum):
     SETTLE = "settle"  # policies: friendly hours, emergency credit, load limits
     GRANT = "grant"  # give and take roles, API keys
     AUDIT = "audit"  # read who did what
+    CORRECT = "correct"  # propose to put money right: refunds, wrong meters, suspense, debts
+    APPROVE_CORRECTION = "approve_correction"  # ... and the second person
+    SUPERVISE = "supervise"  # other people's shifts: accept a difference, see all, void
 
 
 class Role(Enum):
@@ -54,9 +57,19 @@ _ALL = frozenset(Right)
 USUAL: Mapping[str, frozenset[Right]] = MappingProxyType(
     {
         Role.OWNER.value: _ALL,
-        Role.MANAGER.value: _ALL - {Right.GRANT, Right.APPROVE_TARIFF, Right.APPROVE_MASS},
+        Role.MANAGER.value: _ALL
+        - {Right.GRANT, Right.APPROVE_TARIFF, Right.APPROVE_MASS, Right.APPROVE_CORRECTION},
         Role.CASHIER.value: frozenset({Right.SEE, Right.SELL}),
-        Role.ACCOUNTANT.value: frozenset({Right.SEE, Right.SEE_MONEY, Right.AUDIT, Right.APPROVE_TARIFF}),
+        Role.ACCOUNTANT.value: frozenset(
+            {
+                Right.SEE,
+                Right.SEE_MONEY,
+                Right.AUDIT,
+                Right.APPROVE_TARIFF,
+                Right.CORRECT,
+                Right.APPROVE_CORRECTION,
+            }
+        ),
         Role.TECHNICIAN.value: frozenset({Right.SEE, Right.LOCK, Right.EXCHANGE, Right.ALARMS}),
         Role.RESIDENT.value: frozenset(),  # the place's own page is all there is
         Role.AUDITOR.value: frozenset({Right.SEE, Right.SEE_MONEY, Right.AUDIT}),

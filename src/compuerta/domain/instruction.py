@@ -23,6 +23,7 @@ class Kind(Enum):
     TARIFF = "tariff"  # the tables of a version, into the set that takes over when it becomes effective
     LOOK = "look"  # read it once more: a cut rests on it
     LIMITS = "limits"  # the levels and the power that the meter watches by itself
+    WITHDRAWAL = "withdrawal"  # give credit back; counted like a recharge, so that it happens once
 
 
 class State(Enum):
@@ -99,8 +100,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """One wish to one meter; amount and purchase number belong to a recharge, relay to a switch, a version
-    with its instant to a tariff, and limits to limits; a look has nothing but its reason."""
+    """One wish to one meter; amount and purchase number belong to a recharge or a withdrawal, relay to a
+    switch, a version with its instant to a tariff, and limits to limits; a look has its reason alone."""
 
     meter_id: int
     instruction_id: UUID
@@ -112,6 +113,7 @@ class Instruction:
     amount_minor: int | None = None
     purchase_no: int | None = None
     recharge_id: UUID | None = None
+    correction_id: UUID | None = None  # that a withdrawal is for
     relay_closed: bool | None = None
     kept: bool = False  # a meter with credit is to stay on although it is used up
     limits: Limits | None = None

@@ -16,6 +16,13 @@ that names it (`reverses`). Amounts are debit-positive. The codes of the general
     owed              what a former tenant has not paid                             asset
     house             the landlord's own credit, taken over and handed on           equity
     moved             credit on its way from account to account; sums to zero       clearing
+    debt              what an account owes from before; recharges recover it        asset
+    refunding         credit taken back, on its way to its payer                    liability
+    safe              cash that left a drawer, or waits to go into one              asset
+    over_short        what a drawer had more or less than it should                 expense
+    provider_fee      what providers keep of payments                               expense
+    written_off       debts that nobody will pay                                    expense
+    goodwill          credit that was given                                         expense
 
 Checks are batch-first: each posting gets a named outcome, and one bad posting does not spoil its neighbours.
 """
@@ -41,10 +48,18 @@ DEPOSIT = "deposit"
 OWED = "owed"
 HOUSE = "house"
 MOVED = "moved"
+DEBT = "debt"
+REFUNDING = "refunding"
+SAFE = "safe"
+OVER_SHORT = "over_short"
+PROVIDER_FEE = "provider_fee"
+WRITTEN_OFF = "written_off"
+GOODWILL = "goodwill"
 _PREFIX_CASH = "cash:"
 _INCOME_CODES = {REVENUE_ENERGY, REVENUE_FIXED, REVENUE_DEMAND, REVENUE_MINIMUM, FEE, TAX, LEVY, SUBSIDY}
 _MOVING_CODES = {DEPOSIT, OWED, HOUSE, MOVED}
-_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE} | _INCOME_CODES | _MOVING_CODES)
+_PAYING_CODES = {DEBT, REFUNDING, SAFE, OVER_SHORT, PROVIDER_FEE, WRITTEN_OFF, GOODWILL}
+_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE} | _INCOME_CODES | _MOVING_CODES | _PAYING_CODES)
 # A posting explains one event; what needs more lines than this is several events.
 LINES_MAX = 32
 
@@ -60,6 +75,14 @@ class PostingKind(Enum):
     DEPOSIT = "deposit"  # a security was left, or given back
     SETTLEMENT = "settlement"  # an account begins or ends: what is taken over, paid out, or still owed
     CARRIED = "carried"  # credit of a meter that was exchanged waits for the new one
+    DEBT = "debt"  # something is owed from before
+    WITHDRAWAL = "withdrawal"  # credit came back from the credit authority
+    REFUND = "refund"  # money went back to its payer
+    PLACEMENT = "placement"  # money that could not be placed has found its account, or its way back
+    DISPUTE = "dispute"  # the payer's bank took money back, or gave it up
+    WRITE_OFF = "write_off"  # a debt that nobody will pay
+    SHIFT = "shift"  # cash in and out of a drawer without a sale, and what its count differs by
+    PROVIDER_FEE = "provider_fee"  # what a provider kept, by its bill
 
 
 class Outcome(Enum):

@@ -91,6 +91,17 @@ class Policy:
     quiet: Slot | None = None
     channels: tuple[str, ...] = ()  # residents, in this order; () = all that they have
     tells_staff: bool = True
+    # Recharges.
+    recharge_least_minor: int | None = None  # None = one of the currency's major unit
+    recharge_most_minor: int | None = None  # None = ten thousand of it
+    hoarding_minor: int = 0  # balance and recharge together are at most this; 0 = as much as they like
+    debt_share_ppm: int = 500_000  # of each recharge goes to debts that say nothing else, at most
+    debt_leaves_minor: int = 0  # so much of a recharge is credit before any debt is paid
+    recharge_fee_minor: int = 0  # on each recharge ...
+    recharge_fee_ppm: int = 0  # ... and of each recharge
+    recharge_fee_tax_ppm: int = 0  # tax that is added to the fees
+    monthly_fee_minor: int = 0  # taken from the first recharge of a month, missed months too
+    paid_twice: str = "credit"  # of a second payment of one order: "credit" it, or "suspend" it for a refund
 
 
 DEFAULT: Final = Policy()
@@ -128,6 +139,20 @@ def _whole(least: int, most: int) -> _Parser:
     def parse(field: str, value: Json) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise PolicyFaulty(field, f"write a whole number from {least} to {most}")
+        return value
+
+    return parse
+
+
+def _whole_or_none(least: int, most: int) -> _Parser:
+    parse_whole = _whole(least, most)
+    return lambda field, value: None if value is None else parse_whole(field, value)
+
+
+def _one_of(*words: str) -> _Parser:
+    def parse(field: str, value: Json) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise PolicyFaulty(field, f"write one of {', '.join(words)}")
         return value
 
     return parse
@@ -221,5 +246,15 @@ _PARSERS: Mapping[str, _Parser] = MappingProxyType(
         "quiet": _slot_or_none,
         "channels": _channels,
         "tells_staff": _truth,
+        "recharge_least_minor": _whole_or_none(1, AMOUNT_MINOR_MAX),
+        "recharge_most_minor": _whole_or_none(1, AMOUNT_MINOR_MAX),
+        "hoarding_minor": _whole(0, AMOUNT_MINOR_MAX),
+        "debt_share_ppm": _whole(0, 1_000_000),
+        "debt_leaves_minor": _whole(0, AMOUNT_MINOR_MAX),
+        "recharge_fee_minor": _whole(0, AMOUNT_MINOR_MAX),
+        "recharge_fee_ppm": _whole(0, 500_000),
+        "recharge_fee_tax_ppm": _whole(0, 1_000_000),
+        "monthly_fee_minor": _whole(0, AMOUNT_MINOR_MAX),
+        "paid_twice": _one_of("credit", "suspend"),
     }
 )

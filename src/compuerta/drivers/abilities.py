@@ -36,6 +36,15 @@ class RechargeOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalOrder:
+    """Take an amount out of the meter, once: it counts as a purchase. Refused where less is there."""
+
+    amount_minor: int
+    purchase_no: int
+    customer_no: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchOrder:
     """Open or close the relay; `now` and `valid_s` give the command its "valid until".
 

@@ -51,6 +51,7 @@ class Adjustment:
     why: str
     at: datetime
     kind: str = "carried"
+    correction_id: UUID | None = None  # what placed it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

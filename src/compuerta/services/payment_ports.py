@@ -5,14 +5,25 @@ result. Whoever drives it owns the socket, the time-out and the retry: the worke
 with a function call. A road that fails is thrown into it as `Unreachable`.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from compuerta.domain.payment import Attempt, PaymentNotice
+from compuerta.domain.errors import Refused
+from compuerta.domain.payment import (
+    Attempt,
+    Claim,
+    DisputeNotice,
+    Flow,
+    PaymentNotice,
+    Refund,
+    RefundNotice,
+    RefundState,
+)
 
+ANSWER_BYTES_MAX = 65_536  # answers are about 1 KiB; whoever asks for a bill says how much it may be
 Chance = Callable[[int], bytes]  # n -> n random bytes; an argument, so that a run can be repeated
 
 
@@ -24,6 +35,8 @@ class HttpRequest:
     path: str  # as sent: path and query, no host
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    base_url: str = ""  # another host than the provider's own, such as a bill's; "" = the provider's own
+    answer_bytes_max: int = ANSWER_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +48,45 @@ class HttpResponse:
     body: bytes = b""
 
 
+class StatementKind(Enum):
+    """What a provider's bill is of."""
+
+    TRADE = "trade"  # payments and refunds of a day
+    FUND = "fund"  # what moved in the account: fees and withdrawals too
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a provider account can do; screens and services ask here and never for a name."""
 
     currencies: frozenset[str]
+    flows: frozenset[Flow] = frozenset({Flow.QR})
+    live: bool = True  # False: a test account, whose money does not exist
     notices: bool  # it tells us by itself when money came
     query: bool
     close: bool
     immediate: bool  # money is there when create returns, as at a till
     expiry_min: timedelta
     expiry_max: timedelta
+    notices_signed: bool = True  # False: what it tells is a claim, and asked for before it is believed
+    refunds: bool = False
+    refund_partial: bool = False
+    refund_age_max: timedelta = timedelta(days=365)
+    refunds_apart: timedelta = timedelta(0)  # between two refunds of one payment
+    statements: frozenset[StatementKind] = frozenset()
+    statement_ready: time | None = None  # in the provider's zone: from when on yesterday's bill is there
+    statement_zone: str = "UTC"  # whose days its bills are of
 
 
 class PresentationKind(Enum):
-    """How the payer is asked to pay."""
+    """How the payer is asked to pay; `Attempt.presented` keeps the content."""
 
     QR = "qr"  # `content` is the text of a QR
+    WALLET = "wallet"  # ... JSON of what the provider's own app is given
+    APP = "app"  # ... what our app hands to the provider's
+    REDIRECT = "redirect"  # ... an address that the payer's browser goes to
+    PROMPT = "prompt"  # the payer's phone asks them; `content` is the provider's name of the question
+    WAIT = "wait"  # the payer types a password now: ask until it is known, and close if it is not
     PAID = "paid"  # nothing to show: the money is here
 
 
@@ -79,6 +114,75 @@ class OrderAnswer:
 
     state: OrderState
     paid: PaymentNotice | None = None
+    reason: str = ""  # the provider's own word, for people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundWish:
+    """A refund with what providers ask about its payment; the refund's reference makes it once."""
+
+    refund: Refund
+    transaction_no: str
+    order_reference: str
+    total_minor: int
+    paid_at: datetime
+    reason: str = ""
+    payer: str = ""  # as the attempt knows them, where the money cannot go back by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundAnswer:
+    """What a provider says of a refund; None = not known, which never means failed."""
+
+    state: RefundState | None
+    provider_no: str = ""
+    reason: str = ""
+
+
+class StatementLine(NamedTuple):
+    """One line of a bill; a tuple, since a bill may have a million."""
+
+    transaction_no: str
+    reference: str  # of our order
+    refund_reference: str  # "" for a payment
+    amount_minor: int  # what came in; a refund, and what went out, is negative
+    fee_micro: int  # millionths of the major unit that the provider keeps; negative where it is given back
+    currency: str
+    at: datetime
+    state: str  # the provider's own word
+
+
+class StatementFaulty(Refused):
+    """A bill that cannot be read, or whose lines do not add up to its own totals; says where."""
+
+    def __init__(self, line_no: int, reason: str) -> None:
+        super().__init__(f"line {line_no} of the bill: {reason}; fetch it again, and use nothing of this one")
+        self.line_no = line_no
+        self.reason = reason
+
+
+class NotReady(Refused):
+    """The bill is not made yet; ask again later."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the bill is not there yet: {reason}")
+
+
+class NotOffered(Refused):
+    """This provider account cannot do that; its capabilities say so."""
+
+    def __init__(self, provider: str, what: str) -> None:
+        super().__init__(f"{provider} offers no {what}")
+        self.provider = provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of a connection test, for the person who set the account up."""
+
+    name: str
+    ok: bool
+    detail: str = ""
 
 
 class Refusal(Enum):
@@ -100,6 +204,10 @@ class Verified:
 
     notice: PaymentNotice | None
     event: str  # the provider's own name of what happened
+    refund: RefundNotice | None = None
+    dispute: DisputeNotice | None = None
+    claim: Claim | None = None  # not signed, though it came the right way: asked for before it is believed
+    expired: str = ""  # the reference of an order that the provider has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +244,40 @@ class PaymentProvider(Protocol):
         self, attempt: Attempt, *, now: datetime, chance: Chance
     ) -> Generator[HttpRequest, HttpResponse, OrderAnswer]:
         """Make the order unpayable; answers PAID with the notice if the payer was faster."""
+        ...
+
+    def refund(
+        self, wish: RefundWish, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
+        """Give money back; doing it again with the same reference is harmless."""
+        ...
+
+    def query_refund(
+        self, wish: RefundWish, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
+        """Ask what became of a refund."""
+        ...
+
+    def confirm(
+        self, claim: Claim, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, OrderAnswer]:
+        """Ask whether a claim is true."""
+        ...
+
+    def statement(
+        self, day: date, kind: StatementKind, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, bytes]:
+        """Fetch the bill of a day; raises `NotReady`, and `StatementFaulty` where its hash is wrong."""
+        ...
+
+    def lines(self, bill: bytes, kind: StatementKind) -> Iterator[StatementLine]:
+        """Read a bill; raises `StatementFaulty`, at the end too, where its totals do not agree."""
+        ...
+
+    def self_test(
+        self, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, list[Check]]:
+        """Try the account's keys and addresses without moving money."""
         ...
 
     def hear(self, inbound: HttpRequest, *, now: datetime) -> Verified | Rejected:

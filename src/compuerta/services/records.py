@@ -403,6 +403,7 @@ class ProviderAccount:
     organisation_id: int
     kind: str  # "wechat", "till"
     suspense_account_id: int
+    live: bool = True  # as its organisation: False = on trial, with money that does not exist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

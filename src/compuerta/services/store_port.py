@@ -19,9 +19,14 @@ from compuerta.domain.payment import Attempt
 from compuerta.domain.supply import HoldKind
 from compuerta.services.access_port import Access
 from compuerta.services.alarm_port import Alarms
+from compuerta.services.claim_port import Claims
+from compuerta.services.correction_port import Corrections
+from compuerta.services.dues_port import Dues
 from compuerta.services.mass_port import Masses
 from compuerta.services.message_port import Messages
 from compuerta.services.occupancy_port import Occupancy
+from compuerta.services.partner_port import Partners
+from compuerta.services.receipt_port import Receipts
 from compuerta.services.records import (
     AccountOpening,
     AccountView,
@@ -52,6 +57,8 @@ from compuerta.services.records import (
     TariffVersion,
     Warned,
 )
+from compuerta.services.shift_port import Shifts
+from compuerta.services.statement_port import Statements
 
 
 class Conflict(Unreachable):
@@ -86,9 +93,26 @@ class Transaction(Protocol):
     def access(self) -> Access: ...
     @property
     def masses(self) -> Masses: ...
+    @property
+    def dues(self) -> Dues: ...
+    @property
+    def corrections(self) -> Corrections: ...
+    @property
+    def claims(self) -> Claims: ...
+    @property
+    def partners(self) -> Partners: ...
+    @property
+    def shifts(self) -> Shifts: ...
+    @property
+    def receipts(self) -> Receipts: ...
+    @property
+    def statements(self) -> Statements: ...
 
     # registry
-    def add_organisation(self, name: str) -> int: ...
+    def add_organisation(self, name: str, *, live: bool = True) -> int:
+        """Register an organisation; one that is not live is on trial, and paid with play money."""
+        ...
+
     def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int: ...
     def add_endpoint(self, endpoint: Endpoint) -> None: ...
     def add_meter(self, entry: MeterEntry) -> int: ...

@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from compuerta.adapters.payments.http import (
-    ANSWER_BYTES_MAX,
     REQUESTS_MAX,
     ConversationTooLong,
     RoadDown,
@@ -15,7 +14,7 @@ from compuerta.adapters.payments.http import (
     converse_with,
 )
 from compuerta.domain.errors import Unreachable
-from compuerta.services.payment_ports import HttpRequest, HttpResponse
+from compuerta.services.payment_ports import ANSWER_BYTES_MAX, HttpRequest, HttpResponse
 
 Steps = Generator[HttpRequest, HttpResponse, int]
 

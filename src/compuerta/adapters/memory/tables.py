@@ -57,6 +57,7 @@ class Tables:
 
     policies: dict[tuple[str, int], str] = field(default_factory=dict)  # of organisations, sites, accounts
     organisations: dict[int, str] = field(default_factory=dict)
+    on_trial: set[int] = field(default_factory=set)  # organisations that are paid with play money
     sites: dict[int, Site] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     meters: dict[int, Meter] = field(default_factory=dict)

@@ -8,9 +8,16 @@ from uuid import UUID
 from compuerta.adapters.memory import occupancy, outbox, supply, tariffs
 from compuerta.adapters.memory.access import MemoryAccess
 from compuerta.adapters.memory.alarms import MemoryAlarms
+from compuerta.adapters.memory.claims import MemoryClaims
+from compuerta.adapters.memory.corrections import MemoryCorrections
+from compuerta.adapters.memory.dues import MemoryDues
 from compuerta.adapters.memory.masses import MemoryMasses
 from compuerta.adapters.memory.messages import MemoryMessages
 from compuerta.adapters.memory.occupancy import MemoryOccupancy
+from compuerta.adapters.memory.partners import MemoryPartners
+from compuerta.adapters.memory.provider_bills import MemoryStatements
+from compuerta.adapters.memory.receipts import MemoryReceipts
+from compuerta.adapters.memory.shifts import MemoryShifts
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind, State
@@ -74,11 +81,21 @@ class MemoryTransaction:
         self.occupancy = MemoryOccupancy(tables)
         self.access = MemoryAccess(tables)
         self.masses = MemoryMasses(tables)
+        self.dues = MemoryDues(tables)
+        self.corrections = MemoryCorrections(tables)
+        self.claims = MemoryClaims(tables)
+        self.partners = MemoryPartners(tables)
+        self.shifts = MemoryShifts(tables)
+        self.receipts = MemoryReceipts(tables)
+        self.statements = MemoryStatements(tables)
 
     # registry ------------------------------------------------------------------------------------------
 
-    def add_organisation(self, name: str) -> int:
-        return _added(self._tables.organisations, name)
+    def add_organisation(self, name: str, *, live: bool = True) -> int:
+        organisation_id = _added(self._tables.organisations, name)
+        if not live:
+            self._tables.on_trial.add(organisation_id)
+        return organisation_id
 
     def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
         site_id = len(self._tables.sites) + 1
@@ -144,6 +161,8 @@ class MemoryTransaction:
 
     def add_provider_account(self, account: ProviderAccount) -> None:
         self._tables.take("provider_account_pkey", account.provider)
+        on_trial = account.organisation_id in self._tables.on_trial
+        require(account.live is not on_trial, "provider_account_is_as_its_organisation")
         self._tables.provider_accounts[account.provider] = account
 
     def provider_account(self, provider: str) -> ProviderAccount | None:

@@ -12,7 +12,6 @@ from compuerta.domain.errors import Broken, Unreachable
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
 
 REQUESTS_MAX = 4  # no conversation of any provider needs more than two; a loop is a bug
-ANSWER_BYTES_MAX = 65_536  # answers are about 1 KiB; statements are fetched elsewhere
 
 # It writes whole addresses at INFO, and some hold a token or somebody's phone.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -115,7 +114,7 @@ async def _fetch(request: HttpRequest, *, client: httpx.AsyncClient, base_url: s
     body = bytearray()
     async with client.stream(
         request.method,
-        base_url.rstrip("/") + request.path,
+        (request.base_url or base_url).rstrip("/") + request.path,
         headers=dict(request.headers),
         content=request.body,
         follow_redirects=False,
@@ -123,7 +122,7 @@ async def _fetch(request: HttpRequest, *, client: httpx.AsyncClient, base_url: s
     ) as response:
         async for chunk in response.aiter_bytes():
             body += chunk
-            if len(body) > ANSWER_BYTES_MAX:
-                raise RoadDown(f"an answer of more than {ANSWER_BYTES_MAX} bytes")
+            if len(body) > request.answer_bytes_max:
+                raise RoadDown(f"an answer of more than {request.answer_bytes_max} bytes")
         headers = {name.lower(): value for name, value in response.headers.items()}
         return HttpResponse(status=response.status_code, headers=headers, body=bytes(body))

@@ -1,21 +1,27 @@
 """Cash at a counter as a payment provider: the cashier has the money before the order exists."""
 
-from collections.abc import Generator
-from datetime import datetime, timedelta
+from collections.abc import Generator, Iterator
+from datetime import date, datetime, timedelta
 
 from compuerta.domain.errors import Refused
-from compuerta.domain.payment import Attempt, AttemptState, PaymentNotice
+from compuerta.domain.payment import Attempt, AttemptState, Claim, Flow, PaymentNotice, RefundState
 from compuerta.services.payment_ports import (
     Capabilities,
     Chance,
+    Check,
     HttpRequest,
     HttpResponse,
+    NotOffered,
     OrderAnswer,
     OrderState,
     Presentation,
     PresentationKind,
+    RefundAnswer,
+    RefundWish,
     Refusal,
     Rejected,
+    StatementKind,
+    StatementLine,
     Verified,
 )
 
@@ -49,6 +55,9 @@ class CashTill:
             immediate=True,
             expiry_min=timedelta(0),
             expiry_max=timedelta(days=1),
+            flows=frozenset({Flow.CASH}),
+            refunds=True,
+            refund_partial=True,
         )
 
     def create(
@@ -77,6 +86,45 @@ class CashTill:
         """Close an attempt for which no cash was taken; otherwise answer PAID with the notice."""
         answer = yield from self.query(attempt, now=now, chance=chance)
         return answer if answer.state is OrderState.PAID else OrderAnswer(state=OrderState.CLOSED)
+
+    def refund(
+        self, wish: RefundWish, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
+        """Say that the cash was handed back: whoever pays it out has it in their hand."""
+        yield from ()
+        return RefundAnswer(state=RefundState.DONE)
+
+    def query_refund(
+        self, wish: RefundWish, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
+        """Say what a refund in cash always is: done."""
+        yield from ()
+        return RefundAnswer(state=RefundState.DONE)
+
+    def confirm(
+        self, claim: Claim, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, OrderAnswer]:
+        """Refuse: nobody claims anything of a till."""
+        yield from ()
+        raise NotOffered(self._name, "claims")
+
+    def statement(
+        self, day: date, kind: StatementKind, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, bytes]:
+        """Refuse: a till's bill is its shift's count."""
+        yield from ()
+        raise NotOffered(self._name, "bills")
+
+    def lines(self, bill: bytes, kind: StatementKind) -> Iterator[StatementLine]:
+        """Refuse, as `statement`."""
+        raise NotOffered(self._name, "bills")
+
+    def self_test(
+        self, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, list[Check]]:
+        """Tell that there is nothing to test."""
+        yield from ()
+        return [Check(name="till", ok=True)]
 
     def hear(self, inbound: HttpRequest, *, now: datetime) -> Verified | Rejected:
         """Refuse every message: a till sends none."""

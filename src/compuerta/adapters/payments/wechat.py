@@ -5,25 +5,31 @@ and therefore never evidence: after one, the order is asked for. What is credite
 the payer may have paid less, where the provider gave a discount.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from urllib.parse import quote
 
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.domain.payment import Attempt, PaymentNotice
+from compuerta.domain.payment import Attempt, Claim, PaymentNotice
 from compuerta.services.payment_ports import (
     Capabilities,
     Chance,
+    Check,
     HttpRequest,
     HttpResponse,
+    NotOffered,
     OrderAnswer,
     OrderState,
     Presentation,
     PresentationKind,
+    RefundAnswer,
+    RefundWish,
     Refusal,
     Rejected,
+    StatementKind,
+    StatementLine,
     Verified,
 )
 from compuerta.wire.wechat import bodies, resource, signature
@@ -224,6 +230,45 @@ class WechatPay:
         except OrderRefused:
             return (yield from self.query(attempt, now=now, chance=chance))
         return OrderAnswer(state=OrderState.CLOSED)
+
+    def refund(
+        self, wish: RefundWish, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
+        """Give money back; the refund's reference makes it once."""
+        yield from ()
+        raise NotOffered(self.name, "refunds")
+
+    def query_refund(
+        self, wish: RefundWish, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
+        """Ask what became of a refund."""
+        yield from ()
+        raise NotOffered(self.name, "refunds")
+
+    def confirm(
+        self, claim: Claim, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, OrderAnswer]:
+        """Refuse: its notices are signed, and nothing is claimed."""
+        yield from ()
+        raise NotOffered(self.name, "claims")
+
+    def statement(
+        self, day: date, kind: StatementKind, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, bytes]:
+        """Fetch the bill of a day."""
+        yield from ()
+        raise NotOffered(self.name, "bills")
+
+    def lines(self, bill: bytes, kind: StatementKind) -> Iterator[StatementLine]:
+        """Read a bill."""
+        raise NotOffered(self.name, "bills")
+
+    def self_test(
+        self, *, now: datetime, chance: Chance
+    ) -> Generator[HttpRequest, HttpResponse, list[Check]]:
+        """Try the account's keys without moving money."""
+        yield from ()
+        raise NotOffered(self.name, "self test")
 
     def hear(self, inbound: HttpRequest, *, now: datetime) -> Verified | Rejected:
         """Verify a notice: size, signature, then body; only a payment of this merchant tells of money."""

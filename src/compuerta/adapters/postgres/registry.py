@@ -10,10 +10,12 @@ from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 
 
-def add_organisation(tx: Asked, name: str) -> int:
+def add_organisation(tx: Asked, name: str, *, live: bool) -> int:
     """Register an organisation."""
     return _one(
-        tx, "insert into organisation (name) values (%(name)s) returning organisation_id", {"name": name}
+        tx,
+        "insert into organisation (name, live) values (%(name)s, %(live)s) returning organisation_id",
+        {"name": name, "live": live},
     )
 
 

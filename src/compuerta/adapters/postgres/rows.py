@@ -12,7 +12,7 @@ import orjson
 from compuerta.domain.instruction import Instruction, Kind, Limits, State
 from compuerta.domain.ledger import Line, Posting, PostingKind
 from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, Period, RoadKind
-from compuerta.domain.payment import Attempt, AttemptState
+from compuerta.domain.payment import Attempt, AttemptState, Flow
 from compuerta.domain.policy import policy_of_texts
 from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Relay
@@ -78,7 +78,7 @@ def to_posting(row: Row) -> Posting:
 
 def to_attempt(row: Row) -> Attempt:
     """Build an attempt from its row."""
-    return Attempt(**{**row, "state": AttemptState(row["state"])})
+    return Attempt(**{**row, "state": AttemptState(row["state"]), "flow": Flow(row["flow"])})
 
 
 def to_payment(row: Row) -> Payment:

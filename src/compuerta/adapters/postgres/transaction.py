@@ -15,10 +15,17 @@ import psycopg
 from compuerta.adapters.postgres import money_in, outbox, registry, rows, statements, supply, tariffs
 from compuerta.adapters.postgres.access import PostgresAccess
 from compuerta.adapters.postgres.alarms import PostgresAlarms
+from compuerta.adapters.postgres.claims import PostgresClaims
+from compuerta.adapters.postgres.corrections import PostgresCorrections
+from compuerta.adapters.postgres.dues import PostgresDues
 from compuerta.adapters.postgres.masses import PostgresMasses
 from compuerta.adapters.postgres.messages import PostgresMessages
 from compuerta.adapters.postgres.occupancy import PostgresOccupancy
+from compuerta.adapters.postgres.partners import PostgresPartners
+from compuerta.adapters.postgres.provider_bills import PostgresStatements
+from compuerta.adapters.postgres.receipts import PostgresReceipts
 from compuerta.adapters.postgres.rows import Row
+from compuerta.adapters.postgres.shifts import PostgresShifts
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting, judge_all
 from compuerta.domain.party import Meter
@@ -84,12 +91,19 @@ class PostgresTransaction:
         self.occupancy = PostgresOccupancy(self)
         self.access = PostgresAccess(self)
         self.masses = PostgresMasses(self)
+        self.dues = PostgresDues(self)
+        self.corrections = PostgresCorrections(self)
+        self.claims = PostgresClaims(self)
+        self.partners = PostgresPartners(self)
+        self.shifts = PostgresShifts(self)
+        self.receipts = PostgresReceipts(self)
+        self.statements = PostgresStatements(self)
         self.made_work = False  # something is due for a gateway once this commits
 
     # registry ------------------------------------------------------------------------------------------
 
-    def add_organisation(self, name: str) -> int:
-        return registry.add_organisation(self, name)
+    def add_organisation(self, name: str, *, live: bool = True) -> int:
+        return registry.add_organisation(self, name, live=live)
 
     def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
         return registry.add_site(

@@ -1,0 +1,105 @@
+-- Putting right what went wrong with money: by two people, and never before the credit is back.
+
+alter table instruction
+    drop constraint instruction_kind_check,
+    add constraint instruction_kind_check check (
+        kind in ('recharge', 'switch', 'tariff', 'look', 'limits', 'withdrawal')
+    ),
+    add correction_id uuid,
+    add constraint instruction_withdraws_once unique (meter_id, correction_id),
+    drop constraint instruction_is_whole,
+    add constraint instruction_is_whole check (
+        num_nonnulls(amount_minor, purchase_no)
+            = case when kind in ('recharge', 'withdrawal') then 2 else 0 end
+        and num_nonnulls(recharge_id) = case kind when 'recharge' then 1 else 0 end
+        and num_nonnulls(correction_id) = case kind when 'withdrawal' then 1 else 0 end
+        and num_nonnulls(relay_closed) = case kind when 'switch' then 1 else 0 end
+        and num_nonnulls(tariff_id, version_no, effective_at) = case kind when 'tariff' then 3 else 0 end
+        and num_nonnulls(limits) = case kind when 'limits' then 1 else 0 end
+        and (not kept or relay_closed)
+    );
+
+-- One wish to put money right. Who proposes does not decide (promise A2).
+create table correction (
+    account_id bigint not null, -- whose books the money is in: a suspense account's, where it is not placed
+    correction_id uuid not null,
+    organisation_id bigint not null references organisation,
+    kind text not null check (kind in ('place', 'move', 'refund', 'void', 'adjust', 'open_debt', 'write_off')),
+    state text not null check (
+        state in ('proposed', 'rejected', 'taking_back', 'paying', 'done', 'stuck')
+    ),
+    amount_minor bigint not null check (amount_minor > 0),
+    currency text not null,
+    payment_id uuid,
+    to_account_id bigint, -- whom it is for
+    debt_id uuid,
+    way text not null default '' check (way in ('', 'provider', 'cash')), -- how a refund goes back
+    why text not null check (why <> ''),
+    proposed_by text not null,
+    proposed_at timestamptz not null,
+    decided_by text,
+    decided_at timestamptz,
+    note text not null default '',
+    ended_at timestamptz,
+    primary key (account_id, correction_id),
+    constraint correction_by_two check (decided_by <> proposed_by),
+    constraint correction_is_decided check ((state = 'proposed') = (decided_by is null)),
+    constraint correction_ends check ((ended_at is null) = (state in ('proposed', 'taking_back', 'paying', 'stuck')))
+);
+comment on table correction is 'distributed: a payment or a debt that two people put right';
+create index correction_open on correction (organisation_id, proposed_at) where ended_at is null;
+-- Of one payment, one thing is put right at a time.
+create unique index correction_of_payment on correction (account_id, payment_id)
+    where payment_id is not null and ended_at is null;
+
+-- Money on its way back to the payer; the reference is ours, and a retry carries the same.
+create table refund (
+    account_id bigint not null,
+    refund_id uuid not null,
+    correction_id uuid not null,
+    payment_id uuid not null,
+    provider text not null,
+    reference text not null,
+    amount_minor bigint not null check (amount_minor > 0),
+    currency text not null,
+    state text not null check (state in ('waiting', 'sent', 'done', 'abnormal', 'closed')),
+    asks integer not null default 0,
+    ask_at timestamptz,
+    provider_no text not null default '', -- the provider's own number of it
+    last_answer text not null default '',
+    created_at timestamptz not null,
+    ended_at timestamptz,
+    primary key (account_id, refund_id),
+    foreign key (account_id, correction_id) references correction,
+    foreign key (account_id, payment_id) references payment,
+    constraint refund_reference_once unique (account_id, provider, reference)
+);
+comment on table refund is 'distributed: money on its way back to its payer';
+create index refund_to_ask on refund (ask_at) where ask_at is not null;
+
+-- A payer's bank takes money back: opened, then won or lost. What was used is a debt.
+create table dispute (
+    account_id bigint not null,
+    dispute_id uuid not null,
+    provider text not null,
+    dispute_no text not null,
+    payment_id uuid not null,
+    amount_minor bigint not null check (amount_minor > 0),
+    currency text not null,
+    state text not null check (state in ('opened', 'won', 'lost')),
+    debt_id uuid,
+    opened_at timestamptz not null,
+    ended_at timestamptz,
+    primary key (account_id, dispute_id),
+    foreign key (account_id, payment_id) references payment,
+    foreign key (account_id, debt_id) references debt
+);
+comment on table dispute is 'distributed: a payment that the payer''s bank takes back';
+
+-- Credit is granted by a payment or by an adjustment: carried from a meter, or placed by two people.
+alter table adjustment
+    drop constraint adjustment_kind_check,
+    add constraint adjustment_kind_check check (kind in ('carried', 'placed', 'goodwill')),
+    add correction_id uuid;
+
+grant select, insert, update on correction, refund, dispute to compuerta_work;

@@ -1,0 +1,19 @@
+-- Money that somebody says has come, without a signature: asked for before it is believed.
+create table payment_claim (
+    provider text not null references provider_account,
+    transaction_no text not null,
+    reference text not null default '', -- of our order, where it was one
+    payee text not null default '', -- what the payer typed: a meter's number, or anything
+    amount_minor bigint not null,
+    currency text not null,
+    paid_at timestamptz not null,
+    heard_at timestamptz not null,
+    state text not null check (state in ('waiting', 'confirmed', 'denied', 'given_up')),
+    asks integer not null default 0,
+    ask_at timestamptz,
+    last_answer text not null default '',
+    primary key (provider, transaction_no)
+);
+comment on table payment_claim is 'reference: unsigned words about money, until the provider was asked';
+create index payment_claim_to_ask on payment_claim (ask_at) where ask_at is not null;
+grant select, insert, update on payment_claim to compuerta_work;
