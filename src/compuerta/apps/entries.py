@@ -56,6 +56,20 @@ class Entry:
             raise self.malformed(field, f"write a whole number from {least} to {most}")
         return found
 
+    def texts(self, field: str) -> list[str]:
+        """Return a list of texts that has to be there, and to hold at least one."""
+        found = self.fields.get(field)
+        if not isinstance(found, list) or not found or not all(isinstance(each, str) for each in found):
+            raise self.malformed(field, 'has to be a list such as ["..."]')
+        return found
+
+    def flag(self, field: str, *, absent: bool) -> bool:
+        """Return a yes or no; `absent` where the entry does not say."""
+        found = self.fields.get(field, absent)
+        if not isinstance(found, bool):
+            raise self.malformed(field, "has to be true or false")
+        return found
+
     def url(self, field: str) -> str:
         """Return an address on the web."""
         found = self.text(field)

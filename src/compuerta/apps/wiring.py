@@ -17,13 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from compuerta.adapters.models import load_models
-from compuerta.adapters.payments.till import CashTill
-from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
 from compuerta.adapters.postgres.server import EmbeddedServer
+from compuerta.apps import provider_entries
 from compuerta.apps.config import Settings, settings
-from compuerta.apps.entries import ENTRIES_MAX, Entry, EntryMalformed, entries_in
-from compuerta.domain.errors import Refused
-from compuerta.domain.money import minor_digits
+from compuerta.apps.entries import ENTRIES_MAX, EntryMalformed, entries_in
 from compuerta.drivers.mac import MacProvider, SoftEsam
 from compuerta.drivers.model import Model
 from compuerta.services.payment_ports import PaymentProvider
@@ -72,7 +69,7 @@ def providers_in(path: Path) -> dict[str, PaymentProvider]:
 
     Refuses what cannot be used, by entry and field.
     """
-    return {entry.name: _provider(entry) for entry in entries_in(path)}
+    return {entry.name: provider_entries.provider_of(entry) for entry in entries_in(path)}
 
 
 @lru_cache(maxsize=ENTRIES_MAX)
@@ -81,55 +78,5 @@ def base_url(provider: str) -> str:
     path = settings().data_dir / PROVIDERS_FILE
     for entry in entries_in(path):
         if entry.name == provider:
-            return entry.url("base_url") if entry.kind == "wechat" else ""
+            return provider_entries.base_url_of(entry)
     raise EntryMalformed(path, f"there is no provider {provider!r}")
-
-
-def _provider(entry: Entry) -> PaymentProvider:
-    match entry.kind:
-        case "till":
-            return CashTill(entry.name, _currencies(entry))
-        case "wechat":
-            return _wechat(entry)
-        case kind:
-            raise entry.malformed("kind", f"{kind!r} is not one of till, wechat")
-
-
-def _wechat(entry: Entry) -> WechatPay:
-    settings = WechatSettings(
-        name=entry.name,
-        mchid=entry.text("mchid"),
-        appid=entry.text("appid"),
-        merchant_key_pem=entry.file("merchant_key", entry.text("merchant_key")),
-        merchant_serial=entry.text("merchant_serial"),
-        api_key=entry.file("api_key", entry.text("api_key")).strip(),
-        platform_pems={
-            serial: entry.file("platform_keys", file) for serial, file in _platform_keys(entry).items()
-        },
-        base_url=entry.url("base_url"),
-        notify_url=entry.url("notify_url"),
-    )
-    try:
-        return WechatPay(settings)
-    except Refused as refused:
-        # The keys know what is wrong with them, but not which entry they are of.
-        raise EntryMalformed(entry.path, f"{entry.label}: {refused}") from refused
-
-
-def _platform_keys(entry: Entry) -> dict[str, str]:
-    found = entry.fields.get("platform_keys")
-    if not isinstance(found, dict) or not found or not all(isinstance(file, str) for file in found.values()):
-        raise entry.malformed("platform_keys", "has to name at least one file by its serial number")
-    return found
-
-
-def _currencies(entry: Entry) -> frozenset[str]:
-    found = entry.fields.get("currencies")
-    if not isinstance(found, list) or not found or not all(isinstance(each, str) for each in found):
-        raise entry.malformed("currencies", 'has to be a list such as ["CNY"]')
-    for currency in found:
-        try:
-            minor_digits(currency)
-        except Refused as refused:
-            raise entry.malformed("currencies", str(refused)) from refused
-    return frozenset(found)

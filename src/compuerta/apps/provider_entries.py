@@ -1,0 +1,95 @@
+"""Provider accounts as providers.json names them: which kind is built by what, and where it is reached.
+
+Every kind is one row of `KINDS`. What all entries share: `"live": false` makes a test account, whose money
+does not exist, and `"flows"` names those ways of paying that the account has signed up for.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from compuerta.adapters.payments.till import CashTill
+from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
+from compuerta.apps.entries import Entry, EntryMalformed
+from compuerta.domain.errors import Refused
+from compuerta.domain.money import minor_digits
+from compuerta.services.payment_ports import PaymentProvider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of provider account."""
+
+    build: Callable[[Entry], PaymentProvider]
+    is_reached: bool = True  # False: it is asked nothing over the network, and has no base_url
+
+
+def provider_of(entry: Entry) -> PaymentProvider:
+    """Return the account that an entry describes; refuses what cannot be used, by entry and field."""
+    build = _kind(entry).build
+    try:
+        return build(entry)
+    except EntryMalformed:
+        raise
+    except Refused as refused:
+        # The keys know what is wrong with them, but not which entry they are of.
+        raise EntryMalformed(entry.path, f"{entry.label}: {refused}") from refused
+
+
+def base_url_of(entry: Entry) -> str:
+    """Return where an account is reached; "" = nowhere."""
+    return entry.url("base_url") if _kind(entry).is_reached else ""
+
+
+def _kind(entry: Entry) -> Kind:
+    kind = KINDS.get(entry.kind)
+    if kind is None:
+        raise entry.malformed("kind", f"{entry.kind!r} is not one of {', '.join(KINDS)}")
+    return kind
+
+
+def _till(entry: Entry) -> CashTill:
+    return CashTill(entry.name, _currencies(entry))
+
+
+def _wechat(entry: Entry) -> WechatPay:
+    return WechatPay(
+        WechatSettings(
+            name=entry.name,
+            mchid=entry.text("mchid"),
+            appid=entry.text("appid"),
+            merchant_key_pem=entry.file("merchant_key", entry.text("merchant_key")),
+            merchant_serial=entry.text("merchant_serial"),
+            api_key=entry.file("api_key", entry.text("api_key")).strip(),
+            platform_pems={
+                serial: entry.file("platform_keys", file) for serial, file in _platform_keys(entry).items()
+            },
+            base_url=entry.url("base_url"),
+            notify_url=entry.url("notify_url"),
+        )
+    )
+
+
+def _platform_keys(entry: Entry) -> dict[str, str]:
+    found = entry.fields.get("platform_keys")
+    if not isinstance(found, dict) or not found or not all(isinstance(file, str) for file in found.values()):
+        raise entry.malformed("platform_keys", "has to name at least one file by its serial number")
+    return found
+
+
+def _currencies(entry: Entry) -> frozenset[str]:
+    found = frozenset(entry.texts("currencies"))
+    for currency in found:
+        try:
+            minor_digits(currency)
+        except Refused as refused:
+            raise entry.malformed("currencies", str(refused)) from refused
+    return found
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "till": Kind(build=_till, is_reached=False),
+        "wechat": Kind(build=_wechat),
+    }
+)
