@@ -37,6 +37,7 @@ class HttpRequest:
     body: bytes = b""
     base_url: str = ""  # another host than the provider's own, such as a bill's; "" = the provider's own
     answer_bytes_max: int = ANSWER_BYTES_MAX
+    peer: str = ""  # the address that a message came in from; "" = not known, or not told by a proxy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +200,15 @@ class Refusal(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayeeQuestion:
+    """Somebody is about to pay a payee: the provider asks, before money moves, whether there is one."""
+
+    payee: str
+    known: HttpResponse
+    unknown: HttpResponse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """An inbound message that is genuine; `notice` is None where it tells nothing about money that came."""
 
@@ -208,6 +218,7 @@ class Verified:
     dispute: DisputeNotice | None = None
     claim: Claim | None = None  # not signed, though it came the right way: asked for before it is believed
     expired: str = ""  # the reference of an order that the provider has ended
+    question: PayeeQuestion | None = None  # answered by one of its own two answers, and by no other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

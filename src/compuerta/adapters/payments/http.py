@@ -11,7 +11,8 @@ import httpx
 from compuerta.domain.errors import Broken, Unreachable
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
 
-REQUESTS_MAX = 4  # no conversation of any provider needs more than two; a loop is a bug
+# An order takes two; a bill that is a paged list takes one per page, and its provider bounds the pages.
+REQUESTS_MAX = 600
 
 # It writes whole addresses at INFO, and some hold a token or somebody's phone.
 logging.getLogger("httpx").setLevel(logging.WARNING)
