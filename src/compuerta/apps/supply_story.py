@@ -1,11 +1,11 @@
 """The story of supply: why electricity is on, and why it is off; each reason is played by somebody.
 
-All players play side by side on the same building: each is a generator that does something and then says what
-it waits for. One look at the database in each round tells all of them how things stand.
+All players play side by side on the same building; one look at the database in each round tells all of them
+how things stand.
 """
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import supply_facts, town, wiring
+from compuerta.apps import parts, supply_facts, town, wiring
 from compuerta.apps.playing import Play, checked_promises, money, recharge_facts, sale, wait_for_power
 from compuerta.apps.stage import NotInTime
 from compuerta.domain.alarms import AlarmOutcome
@@ -31,9 +31,7 @@ from compuerta.services.moving_in import MoveIn, Reached
 from compuerta.services.moving_out import MoveOut
 from compuerta.services.settling import Settlement
 
-ROUND_S = 0.2
 STORY_WITHIN = timedelta(seconds=300)
-STEP_WITHIN = timedelta(seconds=60)
 FALL_WITHIN = timedelta(seconds=120)
 SAID_WITHIN = timedelta(seconds=30)
 STAYS_S = 8.0  # so long one looks whether a relay stays where it is
@@ -85,16 +83,8 @@ class Seen:
         return self.relay == relay.value and self.reason == reason.value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """What a player waits for, and no longer than that."""
-
-    what: str
-    is_so: Callable[[Seen], bool]
-    within: timedelta = STEP_WITHIN
-
-
-Steps = Generator[Wait, Seen, None]
+Wait = parts.Wait[Seen]
+Steps = parts.Steps[Seen]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -442,47 +432,23 @@ def _kept(reason: Reason) -> Callable[[Seen], bool]:
 # All at once.
 
 
-@dataclass(slots=True, kw_only=True)
-class _Part:
-    """A player on the stage, and what they wait for."""
-
-    home: town.Home
-    steps: Steps
-    wait: Wait
-    since_s: float
-
-
 def _side_by_side(tale: Tale) -> None:
     """Let everybody play until all have ended, or have waited too long."""
     told: dict[str, Seen] = {}
-    parts: list[_Part] = []
-    for supply_point, player in PLAYERS.items():
-        home = tale.homes[supply_point]
-        steps = player(tale, home)
-        parts.append(_Part(home=home, steps=steps, wait=next(steps), since_s=time.monotonic()))
-    while parts:
+
+    def look() -> Mapping[str, Seen]:
         tale.play.stage.tend()
         seen = _look(tale)
         _tell_changes(tale, told, seen)
-        parts = [part for part in parts if _goes_on(tale, part, seen[part.home.supply_point])]
-        time.sleep(ROUND_S)
+        return seen
 
+    def ended(supply_point: str) -> None:
+        tale.play.tell(f"[bold]{supply_point}[/] [dim]has no more to tell[/]")
 
-def _goes_on(tale: Tale, part: _Part, seen: Seen) -> bool:
-    """Give a player the turn if it is theirs; false when they have ended."""
-    if not part.wait.is_so(seen):
-        waited_s = time.monotonic() - part.since_s
-        if waited_s <= part.wait.within.total_seconds():
-            return True
-        late = f"{part.home.supply_point}: waited {waited_s:.0f} s for {part.wait.what}, and there is {seen}"
-        tale.late.append(late)
-        return False
-    try:
-        part.wait, part.since_s = part.steps.send(seen), time.monotonic()
-    except StopIteration:
-        tale.play.tell(f"[bold]{part.home.supply_point}[/] [dim]has no more to tell[/]")
-        return False
-    return True
+    players = {
+        supply_point: player(tale, tale.homes[supply_point]) for supply_point, player in PLAYERS.items()
+    }
+    tale.late += parts.side_by_side(players, look=look, ended=ended)
 
 
 def _tell_changes(tale: Tale, told: dict[str, Seen], seen: Mapping[str, Seen]) -> None:
