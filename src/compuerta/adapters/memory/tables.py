@@ -6,15 +6,17 @@ from uuid import UUID
 
 from compuerta.domain.access import Grant, Right
 from compuerta.domain.contact import Language
+from compuerta.domain.division import Debt
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter, Site
-from compuerta.domain.payment import Attempt
+from compuerta.domain.payment import Attempt, PaymentOrder
 from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.services.access_port import ApiKey
 from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow, MeterAlarm
+from compuerta.services.dues_port import RechargeLine
 from compuerta.services.mass_port import MassItem, MassOperation
 from compuerta.services.message_port import Contact, Message, Template
 from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
@@ -44,6 +46,7 @@ from compuerta.services.records import (
     TariffVersion,
     Warned,
 )
+from compuerta.services.shift_port import CashMovement, Shift, Till, TillSale
 from compuerta.services.store_port import Conflict, ConstraintBroken
 
 # Supply points of this name are not one: each account without a place has its own.
@@ -78,6 +81,9 @@ class Tables:
     bills: dict[tuple[int, datetime], BillOpening] = field(default_factory=dict)
     attempts: dict[UUID, Attempt] = field(default_factory=dict)
     orders: dict[Key, UUID] = field(default_factory=dict)
+    payment_orders: dict[UUID, PaymentOrder] = field(default_factory=dict)
+    debts: dict[UUID, Debt] = field(default_factory=dict)
+    recharge_lines: dict[UUID, tuple[RechargeLine, ...]] = field(default_factory=dict)  # by recharge
     payments: dict[Key, Payment] = field(default_factory=dict)
     postings: dict[UUID, Posting] = field(default_factory=dict)
     recharges: dict[UUID, Recharge] = field(default_factory=dict)
@@ -109,6 +115,10 @@ class Tables:
     role_grants: dict[UUID, Grant] = field(default_factory=dict)
     api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
     api_keys_revoked: dict[UUID, datetime] = field(default_factory=dict)
+    tills: dict[str, Till] = field(default_factory=dict)
+    shifts: dict[UUID, Shift] = field(default_factory=dict)
+    cash_movements: dict[UUID, CashMovement] = field(default_factory=dict)
+    till_sales: dict[tuple[int, UUID], TillSale] = field(default_factory=dict)
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway
