@@ -44,8 +44,8 @@ RECEIPTS = {
     "move", "till", "shift", "cash_movement", "till_sale", "payment_claim", "statement", "statement_difference",
 }  # fmt: skip
 
-# An organisation's own words are taken back, and ours are there again.
-GIVEN_UP = {"message_template"}
+# An organisation's own words are taken back, and ours are there again; keys expire, and old news is forgotten.
+GIVEN_UP = {"message_template", "idempotency_key", "webhook_delivery"}
 
 A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"
 

@@ -79,9 +79,13 @@ insert into payment_claim (provider, transaction_no, amount_minor, currency, pai
     select provider, 't', 100, 'CNY', now(), now(), 'waiting' from provider_account limit 1;
 insert into idempotency_key (organisation_id, caller, key, request_mark, created_at) values (1,
         'k', 'k', 'm', now());
-insert into webhook values (gen_random_uuid(), 1, 'https://partner.example', '{paid}', 's', 'ana', now());
-insert into webhook_delivery (webhook_id, delivery_id, organisation_id, event, body, state, created_at)
-    select webhook_id, gen_random_uuid(), 1, 'paid', '{}', 'waiting', now() from webhook;
+insert into webhook (webhook_id, organisation_id, url, events, made_by, made_at)
+    values (gen_random_uuid(), 1, 'https://partner.example', '{order.paid}', 'ana', now());
+insert into webhook_delivery (webhook_id, delivery_id, organisation_id, account_id, event, at, state, due_at,
+        created_at)
+    select webhook_id, gen_random_uuid(), 1, 2, 'order.paid', now(), 'waiting', now(), now() from webhook;
+insert into biller_payment (provider, reference, organisation_id, said_at, reversed_at)
+    select provider, 'b1', 1, now(), now() from provider_account limit 1;
 insert into till_sale (account_id, attempt_id, organisation_id, provider, shift_id, receipt_no,
         tenders, sold_by,
         sold_at)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from compuerta.domain.access import Grant, Right
 from compuerta.domain.contact import Language
+from compuerta.domain.correction import Correction
 from compuerta.domain.division import Debt
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Posting
@@ -16,10 +17,14 @@ from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.services.access_port import ApiKey
 from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow, MeterAlarm
+from compuerta.services.claim_port import KeptClaim
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.mass_port import MassItem, MassOperation
+from compuerta.services.correction_port import CaseFile, Dispute
 from compuerta.services.message_port import Contact, Message, Template
 from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
+from compuerta.services.partner_port import BillerPayment, Delivery, KeyName, KeyRow, Webhook
+from compuerta.services.receipt_port import HandedOut
 from compuerta.services.records import (
     Alarm,
     Assignment,
@@ -84,6 +89,7 @@ class Tables:
     payment_orders: dict[UUID, PaymentOrder] = field(default_factory=dict)
     debts: dict[UUID, Debt] = field(default_factory=dict)
     recharge_lines: dict[UUID, tuple[RechargeLine, ...]] = field(default_factory=dict)  # by recharge
+    payment_claims: dict[Key, KeptClaim] = field(default_factory=dict)
     payments: dict[Key, Payment] = field(default_factory=dict)
     postings: dict[UUID, Posting] = field(default_factory=dict)
     recharges: dict[UUID, Recharge] = field(default_factory=dict)
@@ -100,6 +106,10 @@ class Tables:
     mass_items: dict[tuple[UUID, int], MassItem] = field(default_factory=dict)
     supply_changes: list[SupplyChange] = field(default_factory=list)
     cases: dict[UUID, Case] = field(default_factory=dict)
+    cases_looked_at: dict[UUID, CaseFile] = field(default_factory=dict)  # what people made of cases
+    corrections: dict[tuple[int, UUID], Correction] = field(default_factory=dict)
+    refunds: dict[tuple[int, UUID], Refund] = field(default_factory=dict)
+    disputes: dict[tuple[int, UUID], Dispute] = field(default_factory=dict)
     alarms: dict[tuple[str, str], tuple[Alarm, int]] = field(default_factory=dict)
     warnings: list[Warned] = field(default_factory=list)
     contacts: dict[UUID, Contact] = field(default_factory=dict)
@@ -119,6 +129,11 @@ class Tables:
     shifts: dict[UUID, Shift] = field(default_factory=dict)
     cash_movements: dict[UUID, CashMovement] = field(default_factory=dict)
     till_sales: dict[tuple[int, UUID], TillSale] = field(default_factory=dict)
+    idempotency_keys: dict[KeyName, KeyRow] = field(default_factory=dict)
+    webhooks: dict[UUID, Webhook] = field(default_factory=dict)
+    webhook_deliveries: dict[tuple[UUID, UUID], Delivery] = field(default_factory=dict)
+    biller_payments: dict[tuple[str, str], BillerPayment] = field(default_factory=dict)
+    receipts: dict[tuple[int, UUID], HandedOut] = field(default_factory=dict)  # by account and recharge
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway

@@ -43,6 +43,10 @@ class Asked(Protocol):
         """Queue changes of rows that are named by their key."""
         ...
 
+    def write(self, table: str, statement: str, value: object) -> None:
+        """Queue a statement that writes one table, with its one value."""
+        ...
+
 
 def packed(rows: Iterable[Row]) -> str:
     """Turn rows into the one JSON parameter of a batch."""

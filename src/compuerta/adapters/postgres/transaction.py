@@ -262,7 +262,7 @@ class PostgresTransaction:
         self.insert("recharge_instant", [rows.columns(each) for each in instants], on_conflict="do nothing")
         credited = {each.account_id for each in instants if each.instant is Instant.CREDITED}
         if credited:
-            self._write(
+            self.write(
                 "account_state",
                 "update account_state set awaits_closing = true where account_id = any(%s)",
                 sorted(credited),
@@ -313,7 +313,7 @@ class PostgresTransaction:
             if each.purchase_no is not None:
                 given[each.meter_id] = max(each.purchase_no, given.get(each.meter_id, 0))
         if given:
-            self._write(
+            self.write(
                 "meter_state",
                 """update meter_state s
                 set purchase_no_last = greatest(s.purchase_no_last, g.purchase_no_last)
@@ -518,7 +518,7 @@ class PostgresTransaction:
         names = ", ".join(records[0])
         clause = f"on conflict {on_conflict}" if on_conflict else ""
         unfolded = f"jsonb_populate_recordset(null::{table}, %s)"
-        self._write(
+        self.write(
             table,
             f"insert into {table} ({names}) select {names} from {unfolded} {clause}",
             rows.packed(records),
@@ -532,13 +532,13 @@ class PostgresTransaction:
             return
         sets = ", ".join(f"{name} = r.{name}" for name in changed)
         same = " and ".join(f"t.{name} = r.{name}" for name in key)
-        self._write(
+        self.write(
             table,
             f"update {table} t set {sets} from jsonb_populate_recordset(null::{table}, %s) r where {same}",
             rows.packed(records),
         )
 
-    def _write(self, table: str, statement: str, value: object) -> None:
+    def write(self, table: str, statement: str, value: object) -> None:
         """Let a write wait for others; within one statement each table is written once."""
         if table in self._waiting:
             self.flush()
