@@ -18,6 +18,7 @@ from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.apps.beats import beat_on
 from compuerta.apps.channels import CHANNELS_FILE, channels_in
+from compuerta.apps.claimant import Claimant
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.apps.postman import Postman
@@ -64,6 +65,7 @@ class Worker:
             group.create_task(self._ask_on(client))
             group.create_task(beat_on(self._desk, "worker"))
             group.create_task(self._postman(client).run())
+            group.create_task(Claimant(self._desk, self._providers).run(client))
             group.create_task(self._sweep_on())
             for sweep, every_s in SWEEPS:
                 group.create_task(self._page_on(sweep, every_s=every_s))

@@ -112,7 +112,7 @@ class Refund:
 
     account_id: int
     refund_id: UUID
-    correction_id: UUID
+    correction_id: UUID | None  # None where the provider gave it back unasked
     payment_id: UUID
     provider: str
     reference: str
@@ -179,6 +179,15 @@ class Claim:
 def reference_of(attempt_id: UUID) -> str:
     """Return the order number of an attempt: 32 letters and digits, as every provider takes them."""
     return attempt_id.hex
+
+
+SHORT_LETTER = "R"  # no meter's number begins with a letter, so nobody takes one for the other
+SHORT_TAIL_CHARS = 11  # 44 bits of an order's own chance
+
+
+def short_reference(reference: str) -> str:
+    """Return an order number in the 12 characters of which M-Pesa tells no more."""
+    return SHORT_LETTER + reference[-SHORT_TAIL_CHARS:]
 
 
 def payment_id(*, provider: str, transaction_no: str) -> UUID:

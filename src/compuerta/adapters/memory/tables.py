@@ -11,16 +11,16 @@ from compuerta.domain.division import Debt
 from compuerta.domain.instruction import Instruction
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter, Site
-from compuerta.domain.payment import Attempt, PaymentOrder
+from compuerta.domain.payment import Attempt, PaymentOrder, Refund
 from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.services.access_port import ApiKey
 from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow, MeterAlarm
 from compuerta.services.claim_port import KeptClaim
+from compuerta.services.correction_port import CaseFile, Dispute
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.mass_port import MassItem, MassOperation
-from compuerta.services.correction_port import CaseFile, Dispute
 from compuerta.services.message_port import Contact, Message, Template
 from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
 from compuerta.services.partner_port import BillerPayment, Delivery, KeyName, KeyRow, Webhook

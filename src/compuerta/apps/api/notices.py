@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from itertools import accumulate
 from uuid import uuid4
 
@@ -21,11 +22,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from compuerta.apps import wiring
 from compuerta.apps.desk import Desk, Gathering
 from compuerta.domain.errors import Unreachable
-from compuerta.domain.payment import PaymentNotice
-from compuerta.services import vend
+from compuerta.domain.payment import Claim, PaymentNotice
+from compuerta.services import claiming, vend
 from compuerta.services.payment_ports import (
     HttpRequest,
     HttpResponse,
+    PayeeQuestion,
     PaymentProvider,
     Refusal,
     Verified,
@@ -62,6 +64,12 @@ class _Heard:
     notice: PaymentNotice | None
     inbound: Inbound
     alarm: Alarm | None = None
+    claim: Claim | None = None
+
+
+_Told = vend.Outcome | claiming.Heard | None
+# What was booked nowhere is not accepted: the provider goes on saying it until somebody has helped.
+_NOWHERE = (vend.Outcome.PROVIDER_UNKNOWN, claiming.Heard.PROVIDER_UNKNOWN, claiming.Heard.TOO_MANY)
 
 
 class NoticesFirst:
@@ -82,7 +90,9 @@ class NoticesFirst:
         elif scope["method"] != "POST":
             await Response(status_code=405, headers={"allow": "POST"})(scope, receive, send)
         else:
-            answer = await self._door.take(Request(scope, receive), name=path.removeprefix(PREFIX))
+            # What follows the name is the provider's own, such as a secret that stands for a signature.
+            name = path.removeprefix(PREFIX).partition("/")[0]
+            answer = await self._door.take(Request(scope, receive), name=name)
             await answer(scope, receive, send)
 
 
@@ -90,7 +100,8 @@ class NoticeDoor:
     """This will take providers' messages for one process."""
 
     def __init__(self, desk: Desk, providers: Mapping[str, PaymentProvider]) -> None:
-        self._gathering: Gathering[_Heard, vend.Outcome | None] = Gathering(desk, _write)
+        self._desk = desk
+        self._gathering: Gathering[_Heard, _Told] = Gathering(desk, _write)
         self._providers = providers
         self._window_began = wiring.now()
         self._rejected = 0
@@ -102,7 +113,13 @@ class NoticeDoor:
         except ClientDisconnect:
             return Response(status_code=400)
         headers = dict(request.headers)
-        inbound = HttpRequest(method=request.method, path=request.scope["path"], headers=headers, body=body)
+        inbound = HttpRequest(
+            method=request.method,
+            path=request.scope["path"],
+            headers=headers,
+            body=body,
+            peer=request.client.host if request.client else "",
+        )
         provider = self._providers.get(name)
         if provider is None:
             # Strangers choose this name: all of them share one alarm.
@@ -126,13 +143,20 @@ class NoticeDoor:
 
     async def _accept(self, provider: PaymentProvider, inbound: HttpRequest, verdict: Verified) -> Response:
         kept = _kept(provider.name, inbound, verdict.event)
+        heard = _Heard(notice=verdict.notice, inbound=kept, claim=verdict.claim)
         try:
-            outcome = await self._gathering.put(_Heard(notice=verdict.notice, inbound=kept))
+            if verdict.question is not None:
+                return _response(await self._answer(provider.name, verdict.question))
+            outcome = await self._gathering.put(heard)
         except Unreachable as error:
             log.warning("door.notice.not_stored", provider=provider.name, error=str(error))
             return _response(provider.answer(accepted=False))
-        # What was booked nowhere is not accepted: the provider goes on saying it until somebody has helped.
-        return _response(provider.answer(accepted=outcome is not vend.Outcome.PROVIDER_UNKNOWN))
+        return _response(provider.answer(accepted=outcome not in _NOWHERE))
+
+    async def _answer(self, provider: str, question: PayeeQuestion) -> HttpResponse:
+        """Tell whether there is such a payee; nothing is kept, since no money has moved."""
+        is_known = await self._desk.run(partial(claiming.is_payee, provider=provider, payee=question.payee))
+        return question.known if is_known else question.unknown
 
     async def _refuse(self, heard: _Heard, answer: HttpResponse) -> Response:
         if self._has_room():
@@ -152,16 +176,20 @@ class NoticeDoor:
         return self._rejected <= REJECTED_KEPT_MAX
 
 
-def _write(store: Store, batch: Sequence[_Heard]) -> list[vend.Outcome | None]:
+def _write(store: Store, batch: Sequence[_Heard]) -> list[_Told]:
     alarms = [heard.alarm for heard in batch if heard.alarm is not None]
     if alarms:
         with store.transaction() as tx:
             tx.put_alarms(alarms)
+    claims = [heard.claim for heard in batch if heard.claim is not None]
+    claimed = iter(claiming.hear(store, claims, now=wiring.now()) if claims else ())
     notices = [heard.notice for heard in batch if heard.notice is not None]
     outcomes = iter(
         vend.accept_payments(store, notices, now=wiring.now(), inbound=[heard.inbound for heard in batch])
     )
-    told = [None if heard.notice is None else next(outcomes) for heard in batch]
+    told: list[_Told] = [
+        next(outcomes) if heard.notice else next(claimed) if heard.claim else None for heard in batch
+    ]
     counted = Counter(
         heard.inbound.verdict if outcome is None else outcome.value
         for heard, outcome in zip(batch, told, strict=True)
