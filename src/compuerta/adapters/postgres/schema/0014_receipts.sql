@@ -5,7 +5,8 @@ create table receipt (
     token uuid not null,
     number text not null, -- as printed
     issued_at timestamptz not null,
-    copies integer not null default 0 check (copies >= 0),
+    bought_wh bigint check (bought_wh >= 0), -- at the prices then
+    prints integer not null default 0 check (prints >= 0), -- all but the first are copies
     primary key (account_id, recharge_id),
     foreign key (account_id, recharge_id) references recharge
 );

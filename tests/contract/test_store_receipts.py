@@ -1,0 +1,126 @@
+"""Receipts and the rows that they are made from: both stores alike."""
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.services.town import (
+    METER,
+    NOON,
+    PLATFORM,
+    SECOND,
+    WECHAT,
+    Town,
+    a_notice,
+    a_town,
+    an_id,
+    ordered,
+)
+
+from compuerta.services import vend
+from compuerta.services.receipt_port import HandedOut
+from compuerta.services.records import Instant
+from compuerta.services.store_port import Conflict, Store
+
+PAID_AT, POSTED_AT = NOON, NOON + SECOND
+
+
+def a_paid_town(store: Store, *, authority: object = PLATFORM) -> Town:
+    town = a_town(store, authorities=(PLATFORM if authority is PLATFORM else METER,))
+    ordered(store, town.homes[0])
+    vend.accept_payments(store, [a_notice()], now=POSTED_AT)
+    return town
+
+
+def handed_out(store: Store, town: Town) -> HandedOut:
+    account_id = town.homes[0].account_id
+    with store.transaction() as tx:
+        recharge_id = tx.receipts.recharge_of(account_id, provider=WECHAT, reference="order1")
+    assert recharge_id is not None
+    return HandedOut(
+        account_id=account_id, recharge_id=recharge_id, token=an_id("token"), number="7", issued_at=NOON
+    )
+
+
+def test_a_recharge_is_told_with_its_payment_and_place(store: Store) -> None:
+    town = a_paid_town(store)
+    kept = handed_out(store, town)
+
+    with store.transaction() as tx:
+        sold = tx.receipts.sold(kept.account_id, kept.recharge_id)
+
+    assert sold is not None
+    assert (sold.organisation, sold.site, sold.meter_no, sold.currency) == (
+        "Casa", "North", "000000000001", "CNY",
+    )  # fmt: skip
+    assert (sold.provider, sold.transaction_no, sold.refunded_minor) == (WECHAT, "t1", 0)
+    assert (sold.recharge.recharge_id, sold.recharge.paid_minor) == (kept.recharge_id, 5_000)
+    assert sold.attempt_id is not None
+    assert sold.instants == {
+        Instant.PAID: PAID_AT,
+        Instant.POSTED: POSTED_AT,
+        Instant.CREDITED: POSTED_AT,
+    }
+    assert sold.balance_after_minor == 5_000
+
+
+def test_what_a_meter_was_not_heard_of_has_no_balance(store: Store) -> None:
+    town = a_paid_town(store, authority=METER)
+    kept = handed_out(store, town)
+
+    with store.transaction() as tx:
+        sold = tx.receipts.sold(kept.account_id, kept.recharge_id)
+
+    assert sold is not None
+    assert sold.balance_after_minor is None and Instant.CREDITED not in sold.instants
+
+
+def test_a_recharge_of_another_account_is_not_told(store: Store) -> None:
+    town = a_paid_town(store)
+    kept = handed_out(store, town)
+
+    with store.transaction() as tx:
+        strangers = tx.receipts.sold(town.suspense_id, kept.recharge_id)
+        unknown = tx.receipts.sold(kept.account_id, an_id("no recharge"))
+        nothing = tx.receipts.recharge_of(kept.account_id, provider=WECHAT, reference="order2")
+
+    assert (strangers, unknown, nothing) == (None, None, None)
+
+
+def test_a_receipt_is_kept_and_found_by_its_token_alone(store: Store) -> None:
+    town = a_paid_town(store)
+    kept = replace(handed_out(store, town), bought_wh=123)
+
+    with store.transaction() as tx:
+        tx.receipts.put(kept)
+
+    with store.transaction() as tx:
+        assert tx.receipts.handed_out(kept.account_id, kept.recharge_id) == kept
+        assert tx.receipts.by_token(kept.token) == kept
+        assert tx.receipts.by_token(an_id("guessed")) is None
+        assert tx.receipts.handed_out(kept.account_id, an_id("no recharge")) is None
+
+
+def test_a_recharge_has_one_receipt(store: Store) -> None:
+    town = a_paid_town(store)
+    kept = handed_out(store, town)
+    with store.transaction() as tx:
+        tx.receipts.put(kept)
+
+    with pytest.raises(Conflict), store.transaction() as tx:
+        tx.receipts.put(replace(kept, token=an_id("another token")))
+
+    with store.transaction() as tx:
+        assert tx.receipts.by_token(an_id("another token")) is None
+
+
+def test_prints_are_counted_and_nothing_else_changes(store: Store) -> None:
+    town = a_paid_town(store)
+    kept = handed_out(store, town)
+    with store.transaction() as tx:
+        tx.receipts.put(kept)
+
+    with store.transaction() as tx:
+        tx.receipts.count_print(replace(kept, prints=2))
+
+    with store.transaction() as tx:
+        assert tx.receipts.handed_out(kept.account_id, kept.recharge_id) == replace(kept, prints=2)
