@@ -29,6 +29,10 @@ class Shelf(Protocol):
 
     def ends_alive(self) -> int: ...
 
+    def booked_minor(self, code: str) -> int:
+        """Return what the ledger has under a code, over all accounts."""
+        ...
+
 
 # The tables whose name in memory is another one.
 _NAMES_IN_MEMORY = {
@@ -57,6 +61,10 @@ class MemoryShelf:
     def ends_alive(self) -> int:
         return sum(alive for alive, _ in self.store.tables.ends.values())
 
+    def booked_minor(self, code: str) -> int:
+        lines = (line for posting in self.store.tables.postings.values() for line in posting.lines)
+        return sum(line.amount_minor for line in lines if line.code == code)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresShelf:
@@ -74,6 +82,11 @@ class PostgresShelf:
 
     def ends_alive(self) -> int:
         return self._number(sql.SQL("select count(*) from endpoint_state where alive").format())
+
+    def booked_minor(self, code: str) -> int:
+        query = """select coalesce(sum(amount_minor), 0)
+            from posting, unnest(codes, amounts_minor) as line (code, amount_minor) where code = {}"""
+        return self._number(sql.SQL(query).format(code))
 
     def _number(self, query: sql.Composed) -> int:
         with closing(psycopg.connect(self.url)) as connection:

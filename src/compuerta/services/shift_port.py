@@ -107,6 +107,11 @@ class TillSale:
         return sum(self.tenders.values()) - self.change_minor
 
 
+def receipt_number(till: str, receipt_no: int) -> str:
+    """Return a number as it is printed: of this till, and one more than the one before."""
+    return f"{till}-{receipt_no:06d}"
+
+
 class Shifts(Protocol):
     """What a use case may ask about tills, shifts, and sales under numbers."""
 
