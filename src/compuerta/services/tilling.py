@@ -11,7 +11,6 @@ once that is known.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from uuid import UUID
 
 from compuerta.domain.errors import Refused
@@ -283,7 +282,7 @@ def _row(sale: Sale, shift: Shift, *, sold_by: str, now: datetime) -> TillSale:
         organisation_id=sale.organisation_id,
         provider=shift.provider,
         shift_id=shift.shift_id,
-        tenders=MappingProxyType({kind: minor for kind, minor in sale.tenders.items() if minor}),
+        tenders={kind: minor for kind, minor in sale.tenders.items() if minor},
         change_minor=sale.change_minor,
         note=sale.note[:NOTE_MAX],
         sold_by=sold_by,
