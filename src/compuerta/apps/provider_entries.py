@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
+from compuerta.apps.alipay_entry import alipay_of
 from compuerta.apps.entries import Entry, EntryMalformed
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import minor_digits
@@ -91,5 +92,6 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "till": Kind(build=_till, is_reached=False),
         "wechat": Kind(build=_wechat),
+        "alipay": Kind(build=alipay_of),
     }
 )

@@ -27,7 +27,10 @@ class Button(Enum):
     STRANGER = "stranger"  # a notice that somebody else signed
     PROBE = "probe"  # a wrong signature on purpose
     FINISH = "finish"  # the time for refunds is over
-    DISPUTE = "dispute"  # the payer's bank takes the payment back
+    DISPUTE = "dispute"  # the payer's bank wants the payment back
+    DISPUTE_WON = "dispute_won"  # the money stays
+    DISPUTE_LOST = "dispute_lost"
+    SEND = "send"  # money without an order: `reference` is what the payer typed; wish: amount_minor
 
 
 class State(Enum):

@@ -8,6 +8,8 @@ time puts something cheaper.
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography import x509
@@ -58,6 +60,16 @@ class Verifier(Protocol):
     """What tells a genuine signature from any other bytes."""
 
     def is_genuine(self, signature: bytes, *, message: bytes) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRing:
+    """One side's keys: its own signer, and the other side's verifiers by certificate, "" in key mode."""
+
+    signer: Signer
+    verifiers: Mapping[str, Verifier]
+    app_cert_sn: str = ""  # certificate mode: what every request names
+    root_cert_sn: str = ""
 
 
 class RsaSigner:
