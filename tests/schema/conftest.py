@@ -57,7 +57,7 @@ _RAW = (
     """insert into payment_order (account_id, order_id, door, amount_minor, currency, created_at)
     values (2, gen_random_uuid(), 'page', 100, 'CNY', now())""",
     """insert into recharge_line (account_id, recharge_id, line_no, kind, name, amount_minor)
-    select account_id, recharge_id, 1, 'energy', '', paid_minor from recharge limit 1""",
+    select account_id, recharge_id, 2, 'energy', '', paid_minor from recharge limit 1""",
     """insert into till (provider, organisation_id, currency)
     select provider, 1, 'CNY' from provider_account limit 1""",
     """insert into shift (provider, shift_id, organisation_id, shift_no, cashier, opened_at, float_minor)

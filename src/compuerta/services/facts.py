@@ -12,6 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from compuerta.domain.alarms import AlarmKind
+from compuerta.domain.division import Debt
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter
@@ -26,6 +27,7 @@ from compuerta.domain.tariff.schedule import Agreed, Schedule, terms_at
 from compuerta.domain.tariff.tally import Span, opened
 from compuerta.drivers.abilities import Relay
 from compuerta.services.alarm_port import MeterAlarm
+from compuerta.services.dues_port import RechargeLine
 from compuerta.services.message_port import Message
 from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.records import (
@@ -70,6 +72,8 @@ class Books:
     payments: tuple[Payment, ...] = ()
     postings: tuple[Posting, ...] = ()
     recharges: tuple[Recharge, ...] = ()
+    recharge_lines: tuple[RechargeLine, ...] = ()
+    debts: tuple[Debt, ...] = ()
     instants: tuple[RechargeInstant, ...] = ()
     charges: tuple[Charge, ...] = ()
     bills: tuple[BillOpening, ...] = ()
@@ -158,6 +162,7 @@ class View:
         self.cases_of = grouped(books.cases, lambda each: each.account_id)
         self.postings_of = grouped(books.postings, lambda each: each.cause_id)
         self.postings_by_account = grouped(books.postings, lambda each: each.account_id)
+        self.lines_of = grouped(books.recharge_lines, lambda each: each.recharge_id)
         self.charges_of = grouped(books.charges, lambda each: each.account_id)
         self.warnings_of = grouped(books.warnings, lambda each: each.account_id)
         self.instructions_of = grouped(books.instructions, lambda each: each.meter_id)

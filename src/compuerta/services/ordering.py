@@ -13,11 +13,12 @@ from uuid import UUID
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
-from compuerta.domain.party import AccountKind
-from compuerta.domain.payment import Attempt, AttemptState, advanced
+from compuerta.domain.payment import Attempt, AttemptState, Flow, PaymentOrder, advanced
+from compuerta.services import quoting
 from compuerta.services.acting import Act, Actor, entry
 from compuerta.services.payment_ports import Capabilities, OrderAnswer, OrderState, Presentation
-from compuerta.services.store_port import Store
+from compuerta.services.records import AccountView
+from compuerta.services.store_port import Store, Transaction
 
 ASK_WATCHED = timedelta(seconds=2)
 # A page says that it is open every two seconds; three missed words and nobody looks any more.
@@ -26,24 +27,6 @@ WATCH_FOR = timedelta(seconds=8)
 ASK_UNWATCHED = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 180, 600, 1800))
 # After the end: a close that did not get through is tried again, and late money is looked for, this often.
 ASKS_MAX = 200
-
-
-class AmountOutOfBounds(Refused):
-    """An amount below the smallest or above the largest recharge."""
-
-    def __init__(self, amount_minor: int, *, least_minor: int, most_minor: int, currency: str) -> None:
-        least = format_minor(least_minor, currency=currency)
-        most = format_minor(most_minor, currency=currency)
-        super().__init__(f"a recharge is between {least} and {most} {currency}")
-        self.amount_minor = amount_minor
-
-
-class AccountNotRechargeable(Refused):
-    """The account is closed, unknown, or has no meter; money taken for it could not be delivered."""
-
-    def __init__(self, account_id: int) -> None:
-        super().__init__(f"account {account_id} cannot be recharged: it is closed or has no meter")
-        self.account_id = account_id
 
 
 class ReferenceTaken(Refused):
@@ -62,9 +45,20 @@ class CurrencyNotTaken(Refused):
         self.provider = provider
 
 
+class OrderPaid(Refused):
+    """Somebody has paid this order; whoever pays it again pays twice."""
+
+    def __init__(self, order_id: UUID) -> None:
+        super().__init__(f"order {order_id} is paid; make a new one to buy more")
+        self.order_id = order_id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What somebody wants to pay; the ids are the caller's, stored before use."""
+    """How somebody wants to pay; the ids are the caller's, stored before use.
+
+    Attempts with the same `order_id` are of one order; without one, an attempt is an order of its own.
+    """
 
     attempt_id: UUID
     account_id: int
@@ -72,8 +66,27 @@ class Order:
     reference: str
     amount_minor: int
     actor: Actor | None = None  # who signs for it: a cashier, a machine; residents order unsigned
-    least_minor: int = 100
-    most_minor: int = 1_000_000
+    order_id: UUID | None = None
+    door: str = "page"  # this and the next two are written with the first attempt of an order
+    caller: str = ""
+    caller_reference: str = ""
+    flow: Flow = Flow.QR
+    payer: str = ""  # see `Flow`
+
+
+def open_order(store: Store, order: PaymentOrder, *, now: datetime) -> PaymentOrder:
+    """Write what somebody wants to buy, before it is known how they pay; doing it again is harmless.
+
+    Refuses what `quoting.quote` refuses, and `ReferenceTaken` where the id is another order's.
+    """
+    with store.transaction() as tx:
+        view = tx.lock_accounts([order.account_id], now=now).get(order.account_id)
+        known = _known_order(tx, order)
+        if known is None:
+            view = quoting.require_rechargeable(view, order.account_id)
+            quoting.quoted(tx, view, order.amount_minor, now=now)
+            tx.dues.put_order(order)
+        return known or order
 
 
 def open_attempt(
@@ -81,55 +94,105 @@ def open_attempt(
 ) -> Attempt:
     """Write an attempt, so that it is known before the provider hears of it; doing it again is harmless.
 
-    Refuses what could not be credited later: amounts out of bounds, closed accounts, foreign currencies.
-    An order that somebody signs for leaves its audit row in the same transaction.
+    Refuses what could not be credited later, as `quoting.quote` does, foreign currencies, and orders that are
+    paid. An attempt that somebody signs for leaves its audit row in the same transaction.
     """
-    with store.transaction() as tx:
-        view = tx.lock_accounts([order.account_id], now=now).get(order.account_id)
-        if view is None or view.meter is None or view.account.kind is not AccountKind.CUSTOMER:
-            raise AccountNotRechargeable(order.account_id)
-        account = view.account
-        if account.period.end is not None:
-            raise AccountNotRechargeable(order.account_id)
-        if not order.least_minor <= order.amount_minor <= order.most_minor:
-            raise AmountOutOfBounds(
-                order.amount_minor,
-                least_minor=order.least_minor,
-                most_minor=order.most_minor,
-                currency=account.currency,
-            )
-        if account.currency not in capabilities.currencies:
-            raise CurrencyNotTaken(order.provider, account.currency)
-        attempt = Attempt(
-            attempt_id=order.attempt_id,
-            account_id=order.account_id,
-            provider=order.provider,
-            reference=order.reference,
-            amount_minor=order.amount_minor,
-            currency=account.currency,
-            # The payer's wallet shows it, and anybody may scan a sticker: the place, and nobody's name.
-            description=account.supply_point[:127],
-            created_at=now,
-            expires_at=now + min(max(expires_in, capabilities.expiry_min), capabilities.expiry_max),
-            watched_until=now + WATCH_FOR,
-            ask_at=now + ASK_WATCHED if capabilities.query else None,
-        )
-        is_new = tx.put_attempt(attempt)
-        if is_new and order.actor is not None:
-            ordered = f"{format_minor(order.amount_minor, currency=account.currency)} {account.currency}"
-            act = Act(act_id=order.attempt_id, what="order recharge", after=f"{ordered} by {order.provider}")
-            tx.put_audit([entry(account, order.actor, act, now=now)])
-    return attempt if is_new else _same(store, order)
+    try:
+        with store.transaction() as tx:
+            view = tx.lock_accounts([order.account_id], now=now).get(order.account_id)
+            view = quoting.require_rechargeable(view, order.account_id)
+            if view.account.currency not in capabilities.currencies:
+                raise CurrencyNotTaken(order.provider, view.account.currency)
+            quoting.quoted(tx, view, order.amount_minor, now=now)
+            lives = min(max(expires_in, capabilities.expiry_min), capabilities.expiry_max)
+            ask_at = now + ASK_WATCHED if capabilities.query else None
+            attempt = _attempt(view, order, now=now, expires_at=now + lives, ask_at=ask_at)
+            if _write(tx, view, order, attempt, now=now):
+                return attempt
+    except Refused:
+        # It may have been made before, and paid: what was right then is refused now, and is there already.
+        known = _same(store, order)
+        if known is None:
+            raise
+        return known
+    known = _same(store, order)
+    if known is None:
+        raise ReferenceTaken(order.reference)
+    return known
 
 
-def _same(store: Store, order: Order) -> Attempt:
-    """Return the attempt of the same order, which somebody made before a crash and makes again after it."""
+def _attempt(
+    view: AccountView, order: Order, *, now: datetime, expires_at: datetime, ask_at: datetime | None
+) -> Attempt:
+    return Attempt(
+        attempt_id=order.attempt_id,
+        account_id=order.account_id,
+        provider=order.provider,
+        reference=order.reference,
+        amount_minor=order.amount_minor,
+        currency=view.account.currency,
+        # The payer's wallet shows it, and anybody may scan a sticker: the place, and nobody's name.
+        description=view.account.supply_point[:127],
+        created_at=now,
+        expires_at=expires_at,
+        watched_until=now + WATCH_FOR,
+        ask_at=ask_at,
+        order_id=order.order_id or order.attempt_id,
+        flow=order.flow,
+        payer=order.payer,
+    )
+
+
+def _write(tx: Transaction, view: AccountView, order: Order, attempt: Attempt, *, now: datetime) -> bool:
+    """Write an attempt with its order; False where its reference is taken."""
+    wanted = _order_of(order, attempt)
+    known = None if order.order_id is None else _known_order(tx, wanted)
+    if known is not None and tx.dues.orders_paid([(known.account_id, known.order_id)]):
+        raise OrderPaid(known.order_id)
+    is_new = tx.put_attempt(attempt)
+    if is_new and known is None:
+        tx.dues.put_order(wanted)
+    if is_new and order.actor is not None:
+        ordered = f"{format_minor(order.amount_minor, currency=attempt.currency)} {attempt.currency}"
+        act = Act(act_id=order.attempt_id, what="order recharge", after=f"{ordered} by {order.provider}")
+        tx.put_audit([entry(view.account, order.actor, act, now=now)])
+    return is_new
+
+
+def _order_of(order: Order, attempt: Attempt) -> PaymentOrder:
+    return PaymentOrder(
+        account_id=order.account_id,
+        order_id=order.order_id or order.attempt_id,
+        door=order.door,
+        amount_minor=order.amount_minor,
+        currency=attempt.currency,
+        created_at=attempt.created_at,
+        caller=order.caller,
+        caller_reference=order.caller_reference,
+    )
+
+
+def _known_order(tx: Transaction, order: PaymentOrder) -> PaymentOrder | None:
+    """Return the order of this id, if it is there; refuses one of another amount."""
+    known = tx.dues.order(order.account_id, order.order_id)
+    if known is not None and (known.amount_minor, known.currency) != (order.amount_minor, order.currency):
+        raise ReferenceTaken(str(order.order_id))
+    return known
+
+
+def _same(store: Store, order: Order) -> Attempt | None:
+    """Return the attempt of the same order, which somebody made before a crash and makes again after it.
+
+    None where there is none; refuses one that is another.
+    """
     # A payment takes the attempt and then its account; who holds the account and asks for the attempt would
     # wait for it for ever, and it for them: two clicks at a till did.
     with store.transaction() as tx:
         known = tx.attempt(order.attempt_id)
+    if known is None:
+        return None
     wanted = (order.account_id, order.provider, order.reference, order.amount_minor)
-    if known is None or (known.account_id, known.provider, known.reference, known.amount_minor) != wanted:
+    if (known.account_id, known.provider, known.reference, known.amount_minor) != wanted:
         raise ReferenceTaken(order.reference)
     return known
 

@@ -24,6 +24,7 @@ from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
+from compuerta.services import promises_money as money
 from compuerta.services import promises_supply as supply
 from compuerta.services import promises_warnings as warnings
 from compuerta.services import promises_words as words
@@ -165,45 +166,10 @@ def _m2_settled(view: View) -> Iterator[str | None]:
 
 def _has_case(view: View, payment: Payment) -> bool:
     about = payment_id(provider=payment.provider, transaction_no=payment.transaction_no)
-    kinds = ("amount_differs", "account_closed", "reference_unknown", "contradicted")
+    kinds = (
+        "amount_differs", "account_closed", "reference_unknown", "contradicted", "over_limit", "paid_twice",
+    )  # fmt: skip
     return any(derived(about, f"case:{kind}") in view.cases for kind in kinds)
-
-
-def _m3(view: View) -> Iterator[str | None]:
-    """M3 Paid = credit + fixed charges + debt + fees + tax + change, exactly, and is what was ordered."""
-    yield from _m3_carried(view)
-    ordered = {(each.provider, each.reference): each for each in view.books.attempts}
-    for recharge in view.books.recharges:
-        if recharge.payment_id is None:
-            continue  # credit that was carried, not paid
-        parts = (
-            recharge.credit_minor + recharge.fixed_minor + recharge.debt_minor
-            + recharge.fee_minor + recharge.tax_minor + recharge.change_minor
-        )  # fmt: skip
-        payment = view.payment_by_id.get(recharge.payment_id)
-        attempt = payment and ordered.get((payment.provider, payment.reference))
-        amounts = {
-            parts,
-            recharge.paid_minor,
-            payment and payment.amount_minor,
-            attempt and attempt.amount_minor,
-        }
-        yield unless(len(amounts) == 1, f"recharge {recharge.recharge_id}: {amounts} are not one amount")
-
-
-def _m3_carried(view: View) -> Iterator[str | None]:
-    """M3 What is sent to a new meter is what was in the old one and what never got there: once."""
-    rests: dict[int, int] = defaultdict(int)
-    for adjustment in view.books.adjustments:
-        rests[adjustment.account_id] += adjustment.amount_minor
-    for posting in view.books.postings:
-        if posting.kind is PostingKind.CARRIED:
-            rests[posting.account_id] -= liability_minor(posting, code=UNDELIVERED)
-    for each in view.books.instructions:
-        if each.kind is Kind.RECHARGE and each.state is State.CANCELLED:
-            rests[each.account_id] -= each.amount_minor or 0
-    for account_id, rest in rests.items():
-        yield unless(rest == 0, f"account {account_id}: {rest} was carried more than once, or not at all")
 
 
 def _m4(view: View) -> Iterator[str | None]:
@@ -288,7 +254,7 @@ def _m5(view: View) -> Iterator[str | None]:
     """M5 Money rows are never updated or deleted."""
     if view.before is None:
         return
-    for kind in ("payments", "postings", "recharges", "instants", "charges"):
+    for kind in ("payments", "postings", "recharges", "recharge_lines", "instants", "charges"):
         rows = getattr(view.books, kind)
         same = {id(row) for row in rows}  # in memory a row that stayed is the same object
         moved = [row for row in getattr(view.before, kind) if id(row) not in same]
@@ -318,8 +284,9 @@ def _d1(view: View) -> Iterator[str | None]:
             yield from _d1_in_the_meter(meter, deliveries, fact, view.cases)
     for recharge in view.books.recharges:
         at_platform = view.meter[recharge.meter_id].credit_authority is CreditAuthority.PLATFORM
-        if at_platform and recharge.payment_id is not None:
-            booked = [liability_minor(each, code=DELIVERED) for each in view.postings_of[recharge.payment_id]]
+        granted = money.granted_by(view, recharge)
+        if at_platform and granted is not None:
+            booked = [liability_minor(each, code=DELIVERED) for each in view.postings_of[granted]]
             yield unless(
                 booked == [recharge.credit_minor], f"recharge {recharge.recharge_id} is in force as {booked}"
             )
@@ -385,7 +352,7 @@ def _d2(view: View) -> Iterator[str | None]:
     for recharge in view.books.recharges:
         in_meter = view.meter[recharge.meter_id].credit_authority is CreditAuthority.METER
         amounts = [each.amount_minor for each in orders[recharge.recharge_id]]
-        fine = amounts == ([recharge.credit_minor] if in_meter else [])
+        fine = amounts == ([recharge.credit_minor] if in_meter and recharge.credit_minor else [])
         yield unless(fine, f"recharge {recharge.recharge_id} has the instructions {amounts}")
     known = {each.recharge_id for each in view.books.recharges}
     for recharge_id in orders:
@@ -471,7 +438,7 @@ def _t2_settled(view: View) -> Iterator[str | None]:
 
 _ALWAYS: Mapping[str, _Check] = MappingProxyType(
     {
-        "M1": _m1, "M2": _m2, "M3": _m3, "M4": _m4, "M5": _m5,
+        "M1": _m1, "M2": _m2, "M3": money.m3, "M4": _m4, "M5": _m5,
         "D1": _d1, "D2": _d2, "D3": _d3, "T2": _t2,
         "S1": supply.s1_always, "S2": supply.s2, "S3": supply.s3, "S4": supply.s4,
         "W1": warnings.w1, "W2": words.w2, "W3": words.w3,

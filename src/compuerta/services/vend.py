@@ -5,15 +5,15 @@ Whatever a provider repeats, reorders or delays, a payment credits once (promise
 payments are known by the provider's transaction number, and the database holds that number unique.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
+from uuid import UUID
 
-from compuerta.domain.instruction import Instruction, Kind
-from compuerta.domain.ledger import DELIVERED, SUSPENSE, UNDELIVERED, Posting, PostingKind, cash, transfer
+from compuerta.domain.ledger import SUSPENSE, Posting, PostingKind, cash, transfer
 from compuerta.domain.naming import derived
-from compuerta.domain.party import AccountKind, CreditAuthority
+from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import (
     Attempt,
     AttemptState,
@@ -21,7 +21,8 @@ from compuerta.domain.payment import (
     advanced,
     payment_id,
 )
-from compuerta.services import booking, converging, telling
+from compuerta.services import booking, converging, crediting, quoting, telling
+from compuerta.services.crediting import Credits, Grant
 from compuerta.services.records import (
     AccountView,
     Alarm,
@@ -31,8 +32,6 @@ from compuerta.services.records import (
     Key,
     Payment,
     PaymentVerdict,
-    Recharge,
-    RechargeInstant,
 )
 from compuerta.services.store_port import Store, Transaction
 
@@ -45,6 +44,8 @@ class Outcome(Enum):
     CONTRADICTED = "contradicted"  # the same transaction number with other contents: a case, nothing moves
     AMOUNT_DIFFERS = "amount_differs"  # not what was ordered: kept in suspense, a case
     ACCOUNT_CLOSED = "account_closed"  # kept in suspense, a case
+    OVER_LIMIT = "over_limit"  # more credit than the policy allows: kept in suspense, a case
+    PAID_TWICE = "paid_twice"  # of an order that is paid: kept in suspense where the policy says so, a case
     REFERENCE_UNKNOWN = "reference_unknown"  # kept in the organisation's suspense, a case
     PROVIDER_UNKNOWN = "provider_unknown"  # nobody here has such a provider account: an alarm
 
@@ -53,16 +54,14 @@ class Outcome(Enum):
 class _Batch:
     """What one transaction will write; filled notice by notice."""
 
+    credits: Credits
+    known: dict[Key, Payment]
+    orders_paid: set[UUID]
     payments: list[Payment] = field(default_factory=list)
-    postings: list[Posting] = field(default_factory=list)
-    recharges: list[Recharge] = field(default_factory=list)
-    instants: list[RechargeInstant] = field(default_factory=list)
-    instructions: list[Instruction] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)  # of money that waits for a person
     cases: list[Case] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)
-    purchase_no_last: dict[int, int] = field(default_factory=dict)
-    known: dict[Key, Payment] = field(default_factory=dict)
+    attempts: dict[UUID, Attempt] = field(default_factory=dict)
 
 
 def accept_payments(
@@ -78,7 +77,9 @@ def accept_payments(
         owners = [_owner(tx, notice, attempts) for notice in notices]
         views = tx.lock_accounts(sorted({owner for owner in owners if owner is not None}), now=now)
         batch = _Batch(
-            known=tx.payments_known((notice.provider, notice.transaction_no) for notice in notices)
+            credits=crediting.begun(tx, views, now=now),
+            known=tx.payments_known((notice.provider, notice.transaction_no) for notice in notices),
+            orders_paid=tx.dues.orders_paid(_orders(attempts)),
         )
         outcomes = []
         for notice, owner in zip(notices, owners, strict=True):
@@ -87,19 +88,24 @@ def accept_payments(
             outcomes.append(_settle(batch, notice, attempt, view, now=now))
         _write(tx, batch, inbound)
         # What came into force may switch supply; credit for a meter does so when it is delivered.
-        in_force = {each.account_id for each in batch.instants if each.instant is Instant.CREDITED}
+        instants = batch.credits.instants
+        in_force = {each.account_id for each in instants if each.instant is Instant.CREDITED}
         converging.converge(tx, sorted(in_force), now=now)
-        telling.payment_arrived(tx, _arrived(batch), now=now)
+        telling.payment_arrived(tx, _arrived(batch.credits), now=now)
     return outcomes
 
 
-def _arrived(batch: _Batch) -> list[telling.PaymentArrived]:
-    in_force = {each.recharge_id for each in batch.instants if each.instant is Instant.CREDITED}
+def _orders(attempts: Mapping[Key, Attempt]) -> list[tuple[int, UUID]]:
+    return [(each.account_id, each.order_id) for each in attempts.values() if each.order_id is not None]
+
+
+def _arrived(credited: Credits) -> list[telling.PaymentArrived]:
+    in_force = {each.recharge_id for each in credited.instants if each.instant is Instant.CREDITED}
     return [
         telling.PaymentArrived(
             account_id=each.account_id, recharge_id=each.recharge_id, amount_minor=each.paid_minor
         )
-        for each in batch.recharges
+        for each in credited.recharges
         if each.recharge_id in in_force
     ]
 
@@ -109,7 +115,11 @@ def _owner(tx: Transaction, notice: PaymentNotice, attempts: dict[Key, Attempt])
     if attempt is not None:
         return attempt.account_id
     provider = tx.provider_account(notice.provider)
-    return None if provider is None else provider.suspense_account_id
+    if provider is None:
+        return None
+    payee = notice.payee.strip()
+    meant = tx.dues.payee(organisation_id=provider.organisation_id, named=payee) if payee else None
+    return provider.suspense_account_id if meant is None else meant
 
 
 def _settle(
@@ -119,92 +129,104 @@ def _settle(
         detail = f"{notice.transaction_no} for {notice.amount_minor} {notice.currency}"
         batch.alarms.append(Alarm(kind="provider_unknown", subject=notice.provider, detail=detail, at=now))
         return Outcome.PROVIDER_UNKNOWN
-    outcome = _judge(batch, notice, attempt, view)
+    outcome = _judge(batch, notice, attempt, view, now)
+    if outcome is Outcome.ALREADY_CREDITED:
+        return outcome
+    if outcome is not Outcome.CREDITED:
+        _open_case(batch, notice, view, outcome, now=now)
     match outcome:
-        case Outcome.ALREADY_CREDITED:
-            return outcome
         case Outcome.CONTRADICTED:
-            _open_case(batch, notice, view, outcome, now=now)
             return outcome
         case Outcome.CREDITED:
+            if _is_paid(batch, attempt):
+                _open_case(batch, notice, view, Outcome.PAID_TWICE, now=now)
             _credit(batch, notice, view, now=now)
         case _:
-            _suspend(batch, notice, view, outcome, now=now)
-    if attempt is not None:
-        paid = advanced(attempt.state, AttemptState.PAID)
-        batch.attempts.append(replace(attempt, state=paid, ask_at=None))
+            _suspend(batch, notice, view, now=now)
+    _keep_paid(batch, attempt)
     return outcome
 
 
-def _judge(batch: _Batch, notice: PaymentNotice, attempt: Attempt | None, view: AccountView) -> Outcome:
+def _keep_paid(batch: _Batch, attempt: Attempt | None) -> None:
+    if attempt is None:
+        return
+    paid = advanced(attempt.state, AttemptState.PAID)
+    batch.attempts[attempt.attempt_id] = replace(attempt, state=paid, ask_at=None)
+    if attempt.order_id is not None:
+        batch.orders_paid.add(attempt.order_id)
+
+
+def _is_paid(batch: _Batch, attempt: Attempt | None) -> bool:
+    """Whether money for this attempt, or for another of its order, came before."""
+    if attempt is None:
+        return False
+    attempt_paid = attempt.state is AttemptState.PAID or attempt.attempt_id in batch.attempts
+    return attempt_paid or attempt.order_id in batch.orders_paid
+
+
+def _judge(
+    batch: _Batch, notice: PaymentNotice, attempt: Attempt | None, view: AccountView, now: datetime
+) -> Outcome:
     known = batch.known.get((notice.provider, notice.transaction_no))
     if known is not None:
         same = (known.reference, known.amount_minor, known.currency) == (
             notice.reference, notice.amount_minor, notice.currency,
         )  # fmt: skip
         return Outcome.ALREADY_CREDITED if same else Outcome.CONTRADICTED
-    if attempt is None:
+    if attempt is None and view.account.kind is AccountKind.SUSPENSE:
         return Outcome.REFERENCE_UNKNOWN
-    ordered = (attempt.amount_minor, attempt.currency)
-    if ordered != (notice.amount_minor, notice.currency) or notice.currency != view.account.currency:
+    asked = (notice.amount_minor, notice.currency)
+    ordered = asked if attempt is None else (attempt.amount_minor, attempt.currency)
+    if ordered != asked or notice.currency != view.account.currency:
         return Outcome.AMOUNT_DIFFERS
-    closed = view.account.period.end is not None or view.account.kind is not AccountKind.CUSTOMER
-    if closed or view.meter is None:
+    if not quoting.is_rechargeable(view):
         return Outcome.ACCOUNT_CLOSED
-    return Outcome.CREDITED
+    if _is_paid(batch, attempt) and view.policy.paid_twice == "suspend":
+        return Outcome.PAID_TWICE
+    return Outcome.OVER_LIMIT if _is_over(batch, notice, attempt, view, now) else Outcome.CREDITED
+
+
+def _is_over(
+    batch: _Batch, notice: PaymentNotice, attempt: Attempt | None, view: AccountView, now: datetime
+) -> bool:
+    """Whether money is more than was offered; how little it is bothers nobody who has it."""
+    owing = batch.credits.owing[view.account.account_id]
+    limits = quoting.limits_of(view, owing)
+    # An order was held to its limits when it was made; what was not ordered is held to them here.
+    if attempt is None and notice.amount_minor > limits.most_minor:
+        return True
+    if limits.room_minor is None:
+        return False
+    return crediting.divided(view, owing, notice.amount_minor, now=now).credit_minor > limits.room_minor
 
 
 def _credit(batch: _Batch, notice: PaymentNotice, view: AccountView, *, now: datetime) -> None:
-    assert view.meter is not None and view.snapshot is not None
     payment = _payment(notice, view, PaymentVerdict.CREDITED, now=now)
-    recharge = Recharge(
-        account_id=payment.account_id,
-        recharge_id=derived(payment.payment_id, "recharge"),
-        payment_id=payment.payment_id,
-        meter_id=view.meter.meter_id,
-        paid_minor=notice.amount_minor,
-        credit_minor=notice.amount_minor,
+    _keep(batch, payment)
+    grant = Grant(
+        grant_id=payment.payment_id,
+        amount_minor=payment.amount_minor,
+        debit=cash(payment.provider),
+        paid_at=payment.paid_at,
     )
-    in_meter = view.meter.credit_authority is CreditAuthority.METER
-    _pay(batch, payment, PostingKind.RECHARGE, UNDELIVERED if in_meter else DELIVERED)
-    batch.recharges.append(recharge)
-    instants = {Instant.PAID: notice.paid_at, Instant.POSTED: now}
-    if in_meter:
-        batch.instructions.append(_delivery(batch, recharge, view, now=now))
-    else:
-        instants[Instant.CREDITED] = now  # the platform is the credit authority: what is posted is in force
-    batch.instants += [
-        RechargeInstant(account_id=recharge.account_id, recharge_id=recharge.recharge_id, instant=what, at=at)
-        for what, at in instants.items()
-    ]
+    crediting.credit(batch.credits, view, grant, now=now)
 
 
-def _delivery(batch: _Batch, recharge: Recharge, view: AccountView, *, now: datetime) -> Instruction:
-    assert view.snapshot is not None
-    # A meter that comes to us with purchases counts on from them: number 1 would seem to be in it already.
-    known = view.snapshot.purchase_no_last or view.snapshot.purchase_no or 0
-    last = batch.purchase_no_last.get(recharge.meter_id, known)
-    batch.purchase_no_last[recharge.meter_id] = last + 1
-    return Instruction(
-        meter_id=recharge.meter_id,
-        instruction_id=derived(recharge.recharge_id, "delivery"),
-        account_id=recharge.account_id,
-        kind=Kind.RECHARGE,
-        created_at=now,
-        due_at=now,
-        amount_minor=recharge.credit_minor,
-        purchase_no=last + 1,
-        recharge_id=recharge.recharge_id,
-    )
-
-
-def _suspend(
-    batch: _Batch, notice: PaymentNotice, view: AccountView, outcome: Outcome, *, now: datetime
-) -> None:
+def _suspend(batch: _Batch, notice: PaymentNotice, view: AccountView, *, now: datetime) -> None:
     # The money is real, so it is booked; who it is for is a person's decision.
     payment = _payment(notice, view, PaymentVerdict.SUSPENDED, now=now)
-    _pay(batch, payment, PostingKind.SUSPENSE, SUSPENSE)
-    _open_case(batch, notice, view, outcome, now=now)
+    _keep(batch, payment)
+    batch.postings.append(
+        Posting(
+            account_id=payment.account_id,
+            posting_id=derived(payment.payment_id, PostingKind.SUSPENSE.value),
+            kind=PostingKind.SUSPENSE,
+            currency=payment.currency,
+            lines=transfer(debit=cash(payment.provider), credit=SUSPENSE, amount_minor=payment.amount_minor),
+            booked_at=payment.posted_at,
+            cause_id=payment.payment_id,
+        )
+    )
 
 
 def _payment(notice: PaymentNotice, view: AccountView, verdict: PaymentVerdict, *, now: datetime) -> Payment:
@@ -222,28 +244,18 @@ def _payment(notice: PaymentNotice, view: AccountView, verdict: PaymentVerdict, 
     )
 
 
-def _pay(batch: _Batch, payment: Payment, kind: PostingKind, owed: str) -> None:
+def _keep(batch: _Batch, payment: Payment) -> None:
     batch.payments.append(payment)
     batch.known[payment.provider, payment.transaction_no] = payment
-    batch.postings.append(
-        Posting(
-            account_id=payment.account_id,
-            posting_id=derived(payment.payment_id, kind.value),
-            kind=kind,
-            currency=payment.currency,
-            lines=transfer(debit=cash(payment.provider), credit=owed, amount_minor=payment.amount_minor),
-            booked_at=payment.posted_at,
-            cause_id=payment.payment_id,
-        )
-    )
 
 
 def _open_case(
     batch: _Batch, notice: PaymentNotice, view: AccountView, outcome: Outcome, *, now: datetime
 ) -> None:
     about = payment_id(provider=notice.provider, transaction_no=notice.transaction_no)
+    named = f"for {notice.payee!r}" if notice.payee else f"order {notice.reference}"
     detail = (
-        f"{notice.provider} {notice.transaction_no}, order {notice.reference}: "
+        f"{notice.provider} {notice.transaction_no}, {named}: "
         f"{notice.amount_minor} {notice.currency} (minor units)"
     )
     batch.cases.append(
@@ -259,11 +271,9 @@ def _open_case(
 
 def _write(tx: Transaction, batch: _Batch, inbound: Sequence[Inbound]) -> None:
     tx.put_payments(batch.payments)
-    tx.put_recharges(batch.recharges)
-    tx.put_instants(batch.instants)
-    tx.put_instructions(batch.instructions)
-    tx.save_attempts(batch.attempts)
+    tx.save_attempts([*batch.attempts.values()])
     tx.put_cases(batch.cases)
     tx.put_alarms(batch.alarms)
     tx.put_inbound(inbound)
+    crediting.write(tx, batch.credits)
     booking.book(tx, batch.postings)

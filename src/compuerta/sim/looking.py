@@ -78,6 +78,8 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         payments=tuple(tables.payments.values()),
         postings=tuple(tables.postings.values()),
         recharges=tuple(tables.recharges.values()),
+        recharge_lines=tuple(line for lines in tables.recharge_lines.values() for line in lines),
+        debts=tuple(tables.debts.values()),
         instants=tuple(tables.instants.values()),
         charges=tuple(tables.charges.values()),
         instructions=tuple(tables.instructions.values()),

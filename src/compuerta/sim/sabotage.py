@@ -24,7 +24,7 @@ from compuerta.domain.tariff.tally import Tally, opened
 from compuerta.drivers import dlt645 as driver
 from compuerta.drivers.abilities import Order, RechargeOrder, Result
 from compuerta.drivers.model import Model
-from compuerta.services import charging, converging, deliver, observe, vend
+from compuerta.services import charging, converging, crediting, deliver, observe, vend
 from compuerta.services.records import AccountView, Claim, Holdings, Key, Payment
 from compuerta.services.store_port import Store
 from compuerta.sim import sabotage_butler as butler
@@ -81,10 +81,13 @@ def _no_amount_check() -> Sequence[Change]:
 
 
 def _no_sum_zero() -> Sequence[Change]:
-    def leaky(*, debit: str, credit: str, amount_minor: int) -> tuple[Line, Line]:
-        return Line(code=debit, amount_minor=amount_minor + 1), Line(code=credit, amount_minor=-amount_minor)
+    lines_of = crediting._lines
 
-    return [(ledger, "_refusal", lambda lines: None), (vend, "transfer", leaky)]
+    def leaky(*args: Any, **named: Any) -> tuple[Line, ...]:
+        debit, *owed = lines_of(*args, **named)
+        return replace(debit, amount_minor=debit.amount_minor + 1), *owed
+
+    return [(ledger, "_refusal", lambda lines: None), (crediting, "_lines", leaky)]
 
 
 def _no_bill_difference() -> Sequence[Change]:
@@ -140,7 +143,7 @@ def _no_address_match() -> Sequence[Change]:
 
 
 def _no_purchase_number() -> Sequence[Change]:
-    delivery = vend._delivery
+    delivery = crediting._delivery
 
     def skipping(batch: Any, *args: Any, **named: Any) -> Instruction:
         instruction = delivery(batch, *args, **named)
@@ -148,7 +151,7 @@ def _no_purchase_number() -> Sequence[Change]:
         batch.purchase_no_last[instruction.meter_id] = instruction.purchase_no + 1
         return replace(instruction, purchase_no=instruction.purchase_no + 1)
 
-    return [(vend, "_delivery", skipping)]
+    return [(crediting, "_delivery", skipping)]
 
 
 def _no_outbox() -> Sequence[Change]:
@@ -156,8 +159,8 @@ def _no_outbox() -> Sequence[Change]:
     write = vend._write
 
     def without_instructions(tx: Any, batch: Any, inbound: Any) -> None:
-        kept.extend(batch.instructions)
-        batch.instructions = []
+        kept.extend(batch.credits.instructions)
+        batch.credits.instructions = []
         write(tx, batch, inbound)
 
     def then_from_memory(

@@ -21,7 +21,7 @@ from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import Period
 from compuerta.domain.payment import Attempt, AttemptState
-from compuerta.services import ordering, vend
+from compuerta.services import ordering, quoting, vend
 from compuerta.services.ordering import Order, Question
 from compuerta.services.payment_ports import (
     Capabilities,
@@ -97,7 +97,7 @@ def test_an_amount_out_of_bounds_is_refused_and_not_written(amount_minor: int) -
     store = MemoryStore()
     home = a_town(store).homes[0]
 
-    with pytest.raises(ordering.AmountOutOfBounds, match=r"between 1\.00 and 10000\.00 CNY"):
+    with pytest.raises(quoting.AmountOutOfBounds, match=r"between 1\.00 and 10000\.00 CNY"):
         opened(store, an_order(home, amount_minor=amount_minor))
 
     assert store.tables.attempts == {}
@@ -118,13 +118,13 @@ def test_what_could_not_be_credited_later_is_refused() -> None:
     unknown, suspense = replace(home, account_id=999), replace(home, account_id=town.suspense_id)
 
     for account in (unknown, suspense):
-        with pytest.raises(ordering.AccountNotRechargeable):
+        with pytest.raises(quoting.AccountNotRechargeable):
             opened(store, an_order(account))
     with pytest.raises(ordering.CurrencyNotTaken):
         opened(store, an_order(home), capabilities=replace(CAPABILITIES, currencies=frozenset({"MXN"})))
     closed = Period(start=NOON, end=NOON)
     store.tables.accounts[home.account_id] = replace(store.tables.accounts[home.account_id], period=closed)
-    with pytest.raises(ordering.AccountNotRechargeable):
+    with pytest.raises(quoting.AccountNotRechargeable):
         opened(store, an_order(home))
 
     assert store.tables.attempts == {}

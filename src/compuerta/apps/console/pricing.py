@@ -1,12 +1,11 @@
-"""Pricing: what an amount buys for an account now, by its own open bill."""
+"""Pricing: what an amount comes to for an account now, as the till's page shows it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from compuerta.apps.console import work
-from compuerta.domain.tariff.civil import to_us
-from compuerta.domain.tariff.inverse import Outcome, divide, energy_for
-from compuerta.services import charging
+from compuerta.domain.errors import Refused
+from compuerta.services import quoting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,23 +20,11 @@ class Priced:
 def priced(account_id: int, amount_minor: int, *, now: datetime) -> Priced | None:
     """Return what an amount buys for an account now, once what is owed is settled.
 
-    None for accounts that buy nothing.
+    None where it would be refused: the sale itself says why.
     """
-    with work.store() as store, store.transaction() as tx:
-        view = tx.look_at([account_id], now=now).get(account_id)
-    if view is None or view.schedule is None:
-        return None
-    tally = charging.tally_of(view, view.holdings)
-    overdrawn_minor = max(-view.balance_minor, 0)
-    division = divide(amount_minor, emergency_minor=overdrawn_minor, debt_minor=0, recovery=None)
-    bought = energy_for(
-        division.credit_minor, tally=tally, schedule=view.schedule, terms=view.terms_at(now), at=now
-    )
-    tariff = view.schedule.version_at(to_us(now)).tariff
-    periods = tariff.energy.periods
-    at = view.schedule.period_at(to_us(now))
-    return Priced(
-        tariff=tariff.name,
-        period=periods[at].name if len(periods) > 1 else "",
-        bought_wh=None if bought.outcome is Outcome.UNLIMITED else bought.whole_wh,
-    )
+    with work.store() as store:
+        try:
+            quote = quoting.quote(store, account_id, amount_minor, now=now)
+        except Refused:
+            return None
+    return Priced(tariff=quote.tariff, period=quote.period, bought_wh=quote.energy_wh)

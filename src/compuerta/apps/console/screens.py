@@ -33,6 +33,7 @@ from compuerta.services import (
     masses,
     ordering,
     proving,
+    quoting,
     tariffing,
 )
 from compuerta.services.rollout import MetersMisfit
@@ -43,8 +44,12 @@ log = structlog.get_logger()
 _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
     {
         AmountMalformed: gettext_lazy("This is no amount of money. Write for example 50 or 50.00."),
-        ordering.AmountOutOfBounds: gettext_lazy("This amount is too small or too large for one recharge."),
-        ordering.AccountNotRechargeable: gettext_lazy("This account cannot be recharged now."),
+        quoting.AmountOutOfBounds: gettext_lazy("This amount is too small or too large for one recharge."),
+        quoting.TooMuchHeld: gettext_lazy(
+            "The account would have more credit than is allowed: pay less, or later."
+        ),
+        ordering.OrderPaid: gettext_lazy("This order is paid already."),
+        quoting.AccountNotRechargeable: gettext_lazy("This account cannot be recharged now."),
         ordering.CurrencyNotTaken: gettext_lazy("This currency is not taken here."),
         till.CurrencyNotTaken: gettext_lazy("This currency is not taken here."),
         selling.CashTooLittle: gettext_lazy("The cash is less than the amount."),

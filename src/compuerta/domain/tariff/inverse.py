@@ -1,4 +1,4 @@
-"""Money to energy: how much a payment buys at this instant, and how a payment is divided first.
+"""Money to energy: how much an amount buys at this instant.
 
 Nothing is priced here: the bill itself is asked what a use would cost, so that a sale and a bill can never
 disagree. Between two break points (the allowance's end, the steps' bounds) cost is a straight line, and two
@@ -10,13 +10,11 @@ from datetime import datetime
 from enum import Enum
 from fractions import Fraction
 
-from compuerta.domain.tariff.bill import bill, rounded
+from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import (
     Allocation,
     Percent,
-    Recovery,
-    RoundingMode,
     RoundingPlace,
     Scope,
     Terms,
@@ -56,33 +54,6 @@ class Purchase:
     free_wh: int  # how much of it the allowance gives
     spent: Fraction  # for `whole_wh`
     unspent: Fraction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Division:
-    """How a payment is divided; the three add up to it."""
-
-    emergency_minor: int
-    debt_minor: int
-    credit_minor: int
-
-
-def divide(
-    amount_minor: int, *, emergency_minor: int, debt_minor: int, recovery: Recovery | None
-) -> Division:
-    """Divide a payment: emergency credit is repaid first, then the debt's share is taken, the rest is credit.
-
-    The share is of what is left after emergency credit: at least the tariff's minimum, at most the debt, and
-    never more than there is.
-    """
-    assert min(amount_minor, emergency_minor, debt_minor) >= 0, "amounts to divide are not negative"
-    emergency = min(amount_minor, emergency_minor)
-    left = amount_minor - emergency
-    debt = 0
-    if recovery is not None:
-        share = rounded(left * recovery.share, RoundingMode.HALF_UP)
-        debt = min(max(share, recovery.least_minor), debt_minor, left)
-    return Division(emergency_minor=emergency, debt_minor=debt, credit_minor=left - debt)
 
 
 def energy_for(

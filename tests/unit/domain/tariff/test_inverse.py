@@ -4,9 +4,11 @@ from datetime import timedelta
 from fractions import Fraction
 
 import pytest
+from tests.unit.domain.debts import a_debt
 from tests.unit.domain.tariff.hand_cases import CASES
 from tests.unit.domain.tariff.parts import HOUR, a_calendar, a_schedule, a_span, a_tariff, an_energy, utc
 
+from compuerta.domain.division import Dues, PartKind, divide
 from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.components import (
     Account,
@@ -22,7 +24,7 @@ from compuerta.domain.tariff.components import (
     Steps,
     Window,
 )
-from compuerta.domain.tariff.inverse import Division, Outcome, Purchase, divide, energy_for
+from compuerta.domain.tariff.inverse import Outcome, Purchase, energy_for
 from compuerta.domain.tariff.rating import extend
 from compuerta.domain.tariff.schedule import Schedule
 from compuerta.domain.tariff.tally import Tally, opened
@@ -63,19 +65,15 @@ def test_every_vending_case_comes_out_to_the_last_digit() -> None:
 
     for expected in case["expected"]:
         arrears = Recovery(name="Arrears", share=Fraction(expected["share"]))
-        division = divide(
-            minor(expected["gross"]),
-            emergency_minor=0,
-            debt_minor=minor(expected["arrears"]),
-            recovery=arrears,
-        )
+        owed = (a_debt(remaining_minor=minor(expected["arrears"])),) if minor(expected["arrears"]) else ()
+        division = divide(minor(expected["gross"]), Dues(debts=owed, recovery=arrears))
         free_wh = int(expected["fbe_kwh_added"]) * KWH
         used_wh = int(Fraction(expected["bought_this_month"]) * KWH)
         schedule = with_free if free_wh else without
 
         bought = buy(division.credit_minor, schedule, used_wh=used_wh, unit_wh=100)
 
-        assert division.debt_minor == minor(expected["arrears_taken"])
+        assert division.of(PartKind.DEBT) == minor(expected["arrears_taken"])
         assert floored((bought.energy_wh - free_wh) / KWH) == Fraction(expected["kwh_exact"])
         assert bought.whole_wh == Fraction(expected["units_total"]) * KWH
         assert bought.whole_wh - bought.free_wh == Fraction(expected["kwh_token"]) * KWH
@@ -210,18 +208,9 @@ def test_every_payment_is_divided_as_the_trade_does() -> None:
 
     for expected in CASES["X7"]["expected"]:
         owed = 0 if expected["emergency_repaid"] == "0" else 500
-        division = divide(
-            minor(expected["amount"]), emergency_minor=owed, debt_minor=1_250, recovery=recovery
-        )
+        dues = Dues(debts=(a_debt(remaining_minor=1_250),), overdrawn_minor=owed, recovery=recovery)
+        division = divide(minor(expected["amount"]), dues)
 
-        assert division == Division(
-            emergency_minor=minor(expected["emergency_repaid"]),
-            debt_minor=minor(expected["debt_taken"]),
-            credit_minor=minor(expected["credit_added"]),
-        )
-
-
-def test_without_a_rule_no_debt_is_taken() -> None:
-    division = divide(1_000, emergency_minor=0, debt_minor=700, recovery=None)
-
-    assert division == Division(emergency_minor=0, debt_minor=0, credit_minor=1_000)
+        assert division.of(PartKind.EMERGENCY) == minor(expected["emergency_repaid"])
+        assert division.of(PartKind.DEBT) == minor(expected["debt_taken"])
+        assert division.of(PartKind.ENERGY) == minor(expected["credit_added"])

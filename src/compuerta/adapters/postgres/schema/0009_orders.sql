@@ -29,7 +29,10 @@ alter table attempt
     add flow text not null default 'qr' check (
         flow in ('qr', 'wallet', 'app', 'web', 'desktop', 'code', 'prompt', 'cash', 'biller')
     ),
-    add payer text not null default ''; -- what the flow asks for: an open id, a phone, the code on a phone
+    add payer text not null default '', -- what the flow asks for: an open id, a phone, the code on a phone
+    add foreign key (account_id, order_id) references payment_order;
+-- Money that nobody ordered is for whom the payer has typed: a meter's number, or a room's name.
+create index supply_point_of_name on supply_point (name);
 
 -- What is owed from before, and taken from recharges by its rank. Only `remaining_minor`, `suspended_until`
 -- and `share_ppm` ever change.
@@ -72,6 +75,10 @@ create table recharge_line (
     constraint recharge_line_has_its_period check ((kind = 'fixed') = (period <> ''))
 );
 comment on table recharge_line is 'distributed: what each part of a payment was for; append-only (promise M3)';
+-- Until now all of a recharge was credit.
+insert into recharge_line (account_id, recharge_id, line_no, kind, name, amount_minor)
+select account_id, recharge_id, 1, 'energy', '', credit_minor from recharge
+where payment_id is not null and credit_minor > 0;
 -- A month is paid for once, whoever pays first.
 create unique index recharge_line_of_month on recharge_line (account_id, period, name) where kind = 'fixed';
 
