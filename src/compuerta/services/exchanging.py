@@ -148,7 +148,7 @@ def _arrive(
     view = moving.begin_steps(tx, place, view, moving.steps_at(place), now=now)
     rest_minor = _rest_minor(left, place)
     if rest_minor and exchange.rest is Rest.CASH:
-        moving.require_till(tx, exchange.till, organisation_id=account.organisation_id)
+        moving.take_cash(tx, exchange.till, view.account, amount_minor=-rest_minor, move_id=move_id, now=now)
     payer = OWED if exchange.rest is Rest.BOOKED else cash(exchange.till)
     moves = [
         (MOVED, left.moved_minor + left.deposit_minor),

@@ -23,10 +23,11 @@ from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.packing import packed
 from compuerta.domain.tariff.tally import Span, Tally, taken_over
 from compuerta.drivers.abilities import MeterState
-from compuerta.services import booking, charging, observe
+from compuerta.services import booking, charging, observe, shifts
 from compuerta.services.acting import Actor
 from compuerta.services.occupancy_port import Move, MoveKind
 from compuerta.services.records import AccountOpening, AccountView, BillOpening, Hold
+from compuerta.services.shift_port import MovementKind
 from compuerta.services.store_port import Store, Transaction
 
 # What was read within this time is what the meter shows now, but for minutes of use.
@@ -228,11 +229,18 @@ def require_open(view: AccountView) -> None:
         raise AccountUnknown(account.account_id)
 
 
-def require_till(tx: Transaction, till: str, *, organisation_id: int) -> None:
-    """Refuse a till that is not the organisation's."""
+def take_cash(
+    tx: Transaction, till: str, account: Account, *, amount_minor: int, move_id: UUID, now: datetime
+) -> None:
+    """Let a till's drawer know of cash that a move's posting brings; below zero it is paid out.
+
+    Refuses a till that is not the organisation's, and one that has shifts where none is open.
+    """
     known = tx.provider_account(till)
-    if known is None or known.organisation_id != organisation_id or known.kind != "till":
+    if known is None or known.organisation_id != account.organisation_id or known.kind != "till":
         raise TillUnknown(till)
+    cause_id = derived(move_id, f"cash of account {account.account_id}")
+    shifts.moved_at(tx, till, MovementKind.MOVE, amount_minor=amount_minor, cause_id=cause_id, now=now)
 
 
 def require_amounts(**amounts_minor: int) -> None:

@@ -217,7 +217,7 @@ def _settle(
     paid_minor = coming.deposit_minor + coming.fee_minor
     paid_minor += taken_minor if coming.credit is Credit.PAID else 0
     if paid_minor:
-        moving.require_till(tx, coming.till, organisation_id=tenant.account.organisation_id)
+        moving.take_cash(tx, coming.till, tenant.account, amount_minor=paid_minor, move_id=move_id, now=now)
     moves = [
         (payer, taken_minor),
         (DELIVERED, -taken_minor),

@@ -17,8 +17,8 @@ from compuerta.domain.party import AccountKind
 from compuerta.services import booking, receipt_numbers
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
 from compuerta.services.records import AccountOpening, ProviderAccount
-from compuerta.services.shift_port import CashMovement, MovementKind, Shift, Till
-from compuerta.services.shift_report import drawer_minor
+from compuerta.services.shift_port import CashMovement, MovementKind, Shift, Till, TillSale
+from compuerta.services.shift_report import Report, drawer_minor, report
 from compuerta.services.store_port import Store, Transaction
 
 WARNED_PERCENT = 80  # of a drawer's limit: from here on the cashier is told
@@ -223,6 +223,43 @@ def _require_free(tx: Transaction, till: Till, *, cashier: str) -> None:
     other = tx.shifts.shift_at(till.provider)
     if other is not None:
         raise TillBusy(other.cashier)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A cashier's open shift, and how it stands with the drawer."""
+
+    till: Till
+    shift: Shift
+    drawer_minor: int
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Tell whether cash should go to the safe soon."""
+        most_minor = self.till.drawer_max_minor
+        return most_minor is not None and 100 * self.drawer_minor >= WARNED_PERCENT * most_minor
+
+
+def standing(store: Store, *, organisation_id: int, cashier: str) -> Standing | None:
+    """Return a cashier's open shift with its drawer; None where there is none."""
+    with store.transaction() as tx:
+        shift = tx.shifts.shift_of(organisation_id, cashier)
+        if shift is None:
+            return None
+        till = tx.shifts.till(shift.provider)
+        assert till is not None, "a shift is at a till"
+        held_minor = drawer_minor(tx.shifts.movements(shift), tx.shifts.sales(shift))
+        return Standing(till=till, shift=shift, drawer_minor=held_minor)
+
+
+def figures(store: Store, shift_id: UUID, *, organisation_id: int) -> tuple[Shift, Report, list[TillSale]]:
+    """Return a shift with its figures and its sales; refuses one that is not the organisation's."""
+    with store.transaction() as tx:
+        shift = tx.shifts.shift(organisation_id, shift_id)
+        if shift is None:
+            raise ShiftMissing
+        sales = tx.shifts.sales(shift)
+        return shift, report(tx.shifts.movements(shift), sales), sales
 
 
 def require_shift(tx: Transaction, *, organisation_id: int, cashier: str) -> Shift:
