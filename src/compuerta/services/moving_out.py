@@ -180,7 +180,7 @@ def _settle(
         )
     rest_minor = closed.balance_minor + deposit_minor - owed_minor - leaving.withheld_minor
     if rest_minor and leaving.rest is Rest.CASH:
-        moving.require_till(tx, leaving.till, organisation_id=view.account.organisation_id)
+        moving.take_cash(tx, leaving.till, view.account, amount_minor=-rest_minor, move_id=move_id, now=now)
     paid = OWED if leaving.rest is Rest.BOOKED else cash(leaving.till)
     moves = [
         (DELIVERED, closed.balance_minor),
