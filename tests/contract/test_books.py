@@ -25,9 +25,11 @@ from tests.unit.services.town import (
 from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.domain.division import DebtKind
 from compuerta.drivers.abilities import Ending, MeterState, Relay
-from compuerta.services import promises, swapping, vend
+from compuerta.services import indebting, promises, swapping, vend
 from compuerta.services.acting import Actor
+from compuerta.services.indebting import DebtOpening
 from compuerta.services.moving import Shown
 from compuerta.services.records import EmergencyCredit, LoadDay
 from compuerta.services.store_port import Store
@@ -45,12 +47,21 @@ def a_history(store: Store) -> None:
     """One recharge in the meter, one on its way, one on the platform, use, a hold, and money for nobody."""
     town = a_town(store, authorities=(METER, PLATFORM))
     in_meter, on_platform = town.homes
+    actor = Actor(who="ana", why="it is broken", origin="console")
     paid(store, in_meter, name="1")
     seen = MeterState(energy_wh=0, balance_minor=5_000, relay=Relay.CLOSED)
     claim = taken(store, in_meter, now=NOON + SECOND)
     concluded(store, claim, ending=Ending.DONE, at=NOON + 2 * SECOND, state=seen)
     paid(store, in_meter, name="2", now=NOON + 3 * SECOND)
-    paid(store, on_platform, name="3", amount_minor=5_001, now=NOON + 3 * SECOND)
+    owes = DebtOpening(
+        account_id=on_platform.account_id,
+        debt_id=an_id("debt"),
+        kind=DebtKind.ARREARS,
+        name="from before",
+        amount_minor=900,
+    )
+    indebting.open_debt(store, owes, actor=actor, now=NOON)
+    paid(store, on_platform, name="3", amount_minor=5_901, now=NOON + 3 * SECOND)
     told(store, on_platform, at=NOON + 4 * SECOND, energy_wh=20, relay=Relay.CLOSED)
     with store.transaction() as tx:
         tx.put_hold(a_hold(on_platform))
@@ -68,7 +79,6 @@ def a_history(store: Store) -> None:
         closing=Shown(register_wh=0),
         display_minor=5_000,
     )
-    actor = Actor(who="ana", why="it is broken", origin="console")
     swapping.swap_meter(store, swap, models=MODELS, actor=actor, move_id=an_id("swap"), now=NOON + 5 * SECOND)
 
 

@@ -27,7 +27,7 @@ from compuerta.domain.tariff.components import Recovery
 
 # Who has not recharged for longer is asked for no more.
 MONTHS_MAX: Final = 24
-# Of one account, open at a time: each is a line of every receipt.
+# By one recharge: each is a line of its receipt, and what comes after them waits for the next.
 DEBTS_MAX: Final = 20
 _MILLION: Final = 1_000_000
 
@@ -159,7 +159,7 @@ def in_turn(debts: Iterable[Debt], *, now: datetime) -> tuple[Debt, ...]:
         for each in debts
         if each.remaining_minor and (each.suspended_until is None or each.suspended_until <= now)
     )
-    return tuple(sorted(taken, key=lambda each: (each.rank, each.opened_at, each.debt_id)))
+    return tuple(sorted(taken, key=lambda each: (each.rank, each.opened_at, each.debt_id))[:DEBTS_MAX])
 
 
 def recovered(debts: Iterable[Debt], parts: Sequence[Part]) -> list[Debt]:
