@@ -29,7 +29,7 @@ from compuerta.apps.town import Home
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.services import tariffing
-from compuerta.services.payment_ports import HttpRequest, HttpResponse, PaymentProvider, Presentation
+from compuerta.services.payment_ports import HttpRequest, HttpResponse, PaymentProvider
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.virtual.wechat.world import WechatWorld
 
@@ -61,7 +61,7 @@ class Street:
     asked: list[HttpRequest] = field(default_factory=list)
     away: bool = False
 
-    async def talk(self, name: str, steps: Steps[Presentation]) -> Presentation:
+    async def talk(self, name: str, steps: Steps[Result], /) -> Result:
         await asyncio.sleep(0)
         return converse_with(steps, self._answer)
 

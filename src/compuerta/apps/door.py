@@ -24,15 +24,28 @@ from compuerta import __version__
 from compuerta.adapters.payments.http import Steps, converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.apps.api import alarms, contacts, edge, machines, manual, moves, operations, supply, words
+from compuerta.apps.api import (
+    alarms,
+    billers,
+    buying,
+    contacts,
+    edge,
+    machines,
+    manual,
+    moves,
+    operations,
+    supply,
+    words,
+)
 from compuerta.apps.api.notices import NoticeDoor, NoticesFirst
 from compuerta.apps.beats import beat_on
 from compuerta.apps.channels import CHANNELS_FILE, channels_in
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
+from compuerta.apps.identities import identities_in
 from compuerta.apps.replies import add_replies
-from compuerta.apps.selling import Talk
-from compuerta.services.payment_ports import PaymentProvider, Presentation
+from compuerta.apps.selling import Result, Talk
+from compuerta.services.payment_ports import PaymentProvider
 
 log = structlog.get_logger()
 
@@ -52,7 +65,7 @@ def app_for(given: Settings) -> FastAPI:
     """Return the application of one door process: machines, providers, watchers, and the console."""
     client = httpx.AsyncClient()
 
-    async def talk(name: str, steps: Steps[Presentation]) -> Presentation:
+    async def talk(name: str, steps: Steps[Result], /) -> Result:
         return await converse(steps, client=client, base_url=wiring.base_url(name), timeout_s=PROVIDER_S_MAX)
 
     desk = Desk(wiring.database_url(given))
@@ -92,7 +105,7 @@ def machines_door(
     )
     app.state.desk = desk  # where `callers.needs` looks keys up
     with_desk = machines.Machines(desk=desk, providers=providers, talk=talk)
-    for room in (machines, supply, operations, alarms, moves, contacts, words):
+    for room in (machines, buying, billers, supply, operations, alarms, moves, contacts, words):
         app.include_router(room.router_for(with_desk))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)
@@ -125,7 +138,9 @@ def _add_console(app: FastAPI, given: Settings) -> None:
     providers = wiring.providers()
     residents = {name: each for name, each in providers.items() if not each.capabilities.immediate}
     urls = {name: wiring.base_url(name) for name in providers}
-    app.mount("/", application_for(work.Outside(providers=residents, talk=work.over_http(urls))))
+    known = identities_in(given.data_dir / wiring.PROVIDERS_FILE)
+    outside = work.Outside(providers=residents, talk=work.over_http(urls), identities=known)
+    app.mount("/", application_for(outside))
 
 
 def _end_if_failed(beats: asyncio.Task[None]) -> None:

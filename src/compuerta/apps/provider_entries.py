@@ -6,12 +6,16 @@ does not exist, and `"flows"` names those ways of paying that the account has si
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 
+from compuerta.adapters.payments.biller import Biller
 from compuerta.adapters.payments.till import CashTill
-from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
+from compuerta.adapters.payments.wechat import WechatPay
+from compuerta.adapters.payments.wechat_account import WechatSettings
 from compuerta.apps.alipay_entry import alipay_of
 from compuerta.apps.entries import Entry, EntryMalformed
+from compuerta.apps.provider_fields import is_live
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import minor_digits
 from compuerta.services.payment_ports import PaymentProvider
@@ -53,6 +57,12 @@ def _till(entry: Entry) -> CashTill:
     return CashTill(entry.name, _currencies(entry))
 
 
+def _biller(entry: Entry) -> Biller:
+    minutes = entry.number("reverse_within_min", least=0, most=1_440)
+    reverse_within = timedelta(minutes=minutes)
+    return Biller(entry.name, _currencies(entry), live=is_live(entry), reverse_within=reverse_within)
+
+
 def _wechat(entry: Entry) -> WechatPay:
     return WechatPay(
         WechatSettings(
@@ -90,6 +100,7 @@ def _currencies(entry: Entry) -> frozenset[str]:
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
+        "biller": Kind(build=_biller, is_reached=False),
         "till": Kind(build=_till, is_reached=False),
         "wechat": Kind(build=_wechat),
         "alipay": Kind(build=alipay_of),

@@ -4,9 +4,9 @@ The attempt is written first; then the provider hears of it; then what the payer
 any two of them leaves an attempt that the worker follows to its end.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol, TypeVar
 
 from compuerta.adapters.payments.http import Steps
 from compuerta.apps import wiring
@@ -18,7 +18,15 @@ from compuerta.services.payment_ports import PaymentProvider, Presentation
 
 EXPIRES_IN = timedelta(minutes=15)
 
-Talk = Callable[[str, Steps[Presentation]], Awaitable[Presentation]]
+Result = TypeVar("Result")
+
+
+class Talk(Protocol):
+    """How this process speaks to providers."""
+
+    async def __call__(self, name: str, steps: Steps[Result], /) -> Result:
+        """Drive a conversation with the provider of a name to its result."""
+        ...
 
 
 class ProviderUnknown(Refused):
@@ -56,3 +64,17 @@ async def sell(desk: Desk, order: ordering.Order, *, provider: PaymentProvider, 
     else:
         await desk.run(lambda store: ordering.presented(store, attempt.attempt_id, presentation))
     return Sale(attempt=attempt, presentation=presentation)
+
+
+async def cancel(desk: Desk, attempt: Attempt, *, provider: PaymentProvider, talk: Talk) -> None:
+    """Make an attempt unpayable; where the payer was faster, the money is honoured instead.
+
+    Raises `Unreachable` while the provider does not answer: it may be paid still, and the worker follows it.
+    """
+    closing = provider.close(attempt, now=wiring.now(), chance=wiring.chance)
+    answer = await talk(provider.name, closing)
+    paid = answer.paid
+    if paid is not None:
+        await desk.run(lambda store: vend.accept_payments(store, [paid], now=wiring.now()))
+    else:
+        await desk.run(lambda store: ordering.answered(store, {attempt.attempt_id: answer}, now=wiring.now()))

@@ -156,8 +156,8 @@ _REFUSALS = _documented(
         503: "the database does not answer: ask again",
     }
 )
-_NOT_FOUND = _documented({404: "not in your organisation"})
-_SELLING_REFUSALS = _NOT_FOUND | _documented(
+NOT_FOUND = _documented({404: "not in your organisation"})
+SELLING_REFUSALS = NOT_FOUND | _documented(
     {
         400: "the body is no JSON",
         403: "the API key may not sell",
@@ -180,7 +180,7 @@ def _add_meters(router: APIRouter, machines: Machines) -> None:
             reading.METERS, organisation_id=asker.organisation_id, after=_text(after), limit=limit
         )
 
-    @router.get("/meters/{meter_no}", response_model=Meter, responses=_NOT_FOUND)
+    @router.get("/meters/{meter_no}", response_model=Meter, responses=NOT_FOUND)
     async def read_meter(asker: Asker, meter_no: Annotated[str, Path(pattern="^[0-9]{12}$")]) -> reading.Row:
         """Read one meter."""
         return await machines.one(reading.ONE_METER, organisation_id=asker.organisation_id, meter_no=meter_no)
@@ -196,14 +196,14 @@ def _add_accounts(router: APIRouter, machines: Machines) -> None:
             reading.ACCOUNTS, organisation_id=asker.organisation_id, after=after, limit=limit
         )
 
-    @router.get("/accounts/{account_id}", response_model=Account, responses=_NOT_FOUND)
+    @router.get("/accounts/{account_id}", response_model=Account, responses=NOT_FOUND)
     async def read_account(asker: Asker, account_id: AccountId) -> reading.Row:
         """Read one account."""
         return await machines.one(
             reading.ONE_ACCOUNT, organisation_id=asker.organisation_id, account_id=account_id
         )
 
-    @router.get("/accounts/{account_id}/recharges", response_model=list[Recharge], responses=_NOT_FOUND)
+    @router.get("/accounts/{account_id}/recharges", response_model=list[Recharge], responses=NOT_FOUND)
     async def list_recharges(asker: Asker, account_id: AccountId, limit: Limit = 50) -> list[reading.Row]:
         """List an account's recharges, the latest first."""
         await machines.one(reading.ONE_ACCOUNT, organisation_id=asker.organisation_id, account_id=account_id)
@@ -214,7 +214,7 @@ def _add_accounts(router: APIRouter, machines: Machines) -> None:
             limit=limit,
         )
 
-    @router.get("/recharges/{attempt_id}", response_model=Recharge, responses=_NOT_FOUND)
+    @router.get("/recharges/{attempt_id}", response_model=Recharge, responses=NOT_FOUND)
     async def read_recharge(asker: Asker, attempt_id: UUID) -> reading.Row:
         """Read one recharge with its four instants."""
         return await machines.one(
@@ -223,7 +223,7 @@ def _add_accounts(router: APIRouter, machines: Machines) -> None:
 
 
 def _add_recharging(router: APIRouter, machines: Machines) -> None:
-    @router.post("/accounts/{account_id}/recharges", response_model=Recharge, responses=_SELLING_REFUSALS)
+    @router.post("/accounts/{account_id}/recharges", response_model=Recharge, responses=SELLING_REFUSALS)
     async def recharge(
         asker: Seller, account_id: AccountId, wish: RechargeWish, request: Request
     ) -> reading.Row:
