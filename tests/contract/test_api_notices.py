@@ -17,7 +17,7 @@ from tests.unit.payments.wechat_side import a_chance, an_attempt
 from compuerta.adapters.payments.http import converse_with
 from compuerta.apps.api import notices
 from compuerta.services.payment_ports import HttpRequest
-from compuerta.virtual.wechat.notices import DueNotice, NoticeKind
+from compuerta.virtual.providers.notices import DueNotice, NoticeKind
 from compuerta.virtual.wechat.world import WechatWorld
 
 pytestmark = pytest.mark.postgres

@@ -29,8 +29,9 @@ from compuerta.adapters.payments.http import converse
 from compuerta.adapters.payments.wechat import WechatPay
 from compuerta.services.payment_ports import HttpRequest, OrderState, PresentationKind, Verified
 from compuerta.virtual.wechat.keys import KeysIncomplete, keys_in
+from compuerta.virtual.wechat.orders import Terms
 from compuerta.virtual.wechat.server import app_for
-from compuerta.virtual.wechat.world import Terms, WechatWorld
+from compuerta.virtual.wechat.world import WechatWorld
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,8 @@ from tests.unit.payments.wechat_side import (
 )
 
 from compuerta.adapters.payments.http import converse_with
-from compuerta.adapters.payments.wechat import AnswerForged, OrderRefused, ProviderBusy, WechatPay
+from compuerta.adapters.payments.wechat import WechatPay
+from compuerta.adapters.payments.wechat_account import AnswerForged, OrderRefused, ProviderBusy
 from compuerta.domain.payment import Attempt
 from compuerta.services.payment_ports import (
     HttpRequest,
@@ -27,8 +28,10 @@ from compuerta.services.payment_ports import (
     Rejected,
     Verified,
 )
-from compuerta.virtual.wechat.notices import REPEATS_S, BehaviourMalformed, DueNotice, NoticeKind
-from compuerta.virtual.wechat.world import PaymentImpossible, PayRefusal, WechatWorld
+from compuerta.virtual.providers.notices import BehaviourMalformed, DueNotice, NoticeKind
+from compuerta.virtual.wechat.notices import REPEATS_S
+from compuerta.virtual.wechat.placed import PaymentImpossible, PayRefusal
+from compuerta.virtual.wechat.world import WechatWorld
 from compuerta.wire.wechat import bodies, signature
 from compuerta.wire.wechat.bodies import TradeState
 from compuerta.wire.wechat.keys import RsaSigner
@@ -142,7 +145,7 @@ def test_an_order_placed_again_has_a_fresh_qr_and_the_old_one_is_void() -> None:
     assert counter.world.pay(fresh, counter.now).state is TradeState.SUCCESS
 
 
-def test_a_qr_is_void_after_two_hours_while_its_order_lives_on() -> None:
+def test_an_order_by_qr_ends_with_its_qr_however_long_the_attempt_lives() -> None:
     counter = a_counter()
     attempt = replace(an_attempt(), expires_at=NOON + timedelta(hours=3))
     code_url = counter.create(attempt)
@@ -151,8 +154,9 @@ def test_a_qr_is_void_after_two_hours_while_its_order_lives_on() -> None:
     with pytest.raises(PaymentImpossible) as refused:
         counter.world.pay(code_url, counter.now)
 
-    assert refused.value.refusal is PayRefusal.CODE_VOID
-    assert counter.world.pay(counter.create(attempt), counter.now).state is TradeState.SUCCESS
+    assert refused.value.refusal is PayRefusal.EXPIRED
+    with pytest.raises(OrderRefused):
+        counter.create(attempt)
 
 
 def test_an_order_cannot_be_paid_after_its_expiry_which_is_no_close() -> None:
@@ -225,9 +229,11 @@ def test_a_refund_by_hand_is_an_event_without_money_and_the_order_is_for_a_perso
     counter.run_until_quiet()
 
     counter.world.refund(REFERENCE, counter.now)
-    heard = [verdict for _, verdict in counter.run_until_quiet()]
+    ((_, heard),) = counter.run_until_quiet()
 
-    assert heard == [Verified(notice=None, event="REFUND.SUCCESS")]
+    assert isinstance(heard, Verified) and heard.refund is not None
+    assert (heard.notice, heard.event) == (None, "REFUND.SUCCESS")
+    assert (heard.refund.refunded_minor, heard.refund.is_total) == (5000, False)
     assert counter.query() == OrderAnswer(state=OrderState.UNKNOWN)
 
 

@@ -20,8 +20,9 @@ from compuerta.services.promises import ProviderFact
 from compuerta.sim.door import Door
 from compuerta.sim.roads import House
 from compuerta.sim.stage import Stage
-from compuerta.virtual.wechat.notices import DueNotice
-from compuerta.virtual.wechat.world import PaymentImpossible, WechatWorld
+from compuerta.virtual.providers.notices import DueNotice
+from compuerta.virtual.wechat.placed import PaymentImpossible
+from compuerta.virtual.wechat.world import WechatWorld
 
 ROAD_MS_MIN, ROAD_MS_MAX = 20, 400
 EXPIRES_IN = timedelta(minutes=8)

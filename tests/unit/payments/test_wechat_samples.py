@@ -12,7 +12,8 @@ import pytest
 from tests.unit.payments.wechat_side import real_keys, some_settings
 
 from compuerta.adapters.payments.wechat import WechatPay
-from compuerta.services.payment_ports import HttpRequest, Refusal, Rejected, Verified
+from compuerta.domain.payment import RefundNotice, RefundState
+from compuerta.services.payment_ports import HttpRequest, Refusal, Rejected, StatementKind, Verified
 from compuerta.wire.wechat import signature
 from compuerta.wire.wechat.keys import RsaSigner
 
@@ -74,10 +75,66 @@ def test_a_recorded_payment_is_credited_with_its_total(name: str) -> None:
     assert heard.notice.paid_at == SENT_AT
 
 
-def test_a_recorded_refund_tells_nothing_of_money_that_came() -> None:
+def test_a_recorded_refund_is_money_that_went_and_never_a_payment() -> None:
     heard = a_provider().hear(signed_again(a_sample("refund")), now=SENT_AT)
 
-    assert heard == Verified(notice=None, event="REFUND.SUCCESS")
+    assert isinstance(heard, Verified)
+    assert (heard.notice, heard.event) == (None, "REFUND.SUCCESS")
+    assert heard.refund == RefundNotice(
+        provider="wechat",
+        transaction_no="4200002026112200000001",
+        reference="R20261122000001",
+        refund_reference="RF20261122000001",
+        refunded_minor=1000,
+        is_total=False,
+        currency="CNY",
+        state=RefundState.DONE,
+        at=datetime(2026, 11, 22, 2, 10, 5, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize("name", ["payment", "payment_certmode", "refund"])
+@pytest.mark.parametrize("place", [0, 200, -2])
+def test_a_recorded_notice_with_one_bit_changed_is_refused(name: str, place: int) -> None:
+    inbound = signed_again(a_sample(name))
+    body = bytearray(inbound.body)
+    body[place] ^= 1
+
+    heard = a_provider().hear(replace(inbound, body=bytes(body)), now=SENT_AT)
+
+    assert isinstance(heard, Rejected)
+    assert heard.refusal is Refusal.SIGNATURE_WRONG
+
+
+def a_bill(name: str) -> bytes:
+    return (SAMPLES / f"wechat_{name}_2026-11-21.csv").read_bytes()
+
+
+def test_the_recorded_trade_bill_reads_to_its_sums() -> None:
+    lines = list(a_provider().lines(a_bill("tradebill_ALL"), StatementKind.TRADE))
+
+    assert [(line.state, line.amount_minor, line.fee_micro) for line in lines] == [
+        ("SUCCESS", 5000, 300_000),
+        ("REFUND", -1000, -60_000),
+        ("SUCCESS", 2000, 120_000),
+    ]
+    assert [line.refund_reference for line in lines] == ["", "RF1", ""]
+    assert lines[2].at == datetime(2026, 11, 21, 15, 59, 59, tzinfo=UTC)
+
+
+def test_the_recorded_fund_bill_reads_to_its_sums() -> None:
+    lines = list(a_provider().lines(a_bill("fundflowbill_BASIC"), StatementKind.FUND))
+
+    assert [(line.state, line.amount_minor) for line in lines] == [
+        ("交易", 5000),
+        ("扣除交易手续费", -30),
+        ("退款", -994),
+    ]
+    assert [(line.reference, line.refund_reference) for line in lines] == [
+        ("R20261121000001", ""),
+        ("R20261121000001", ""),
+        ("", "RF1"),
+    ]
 
 
 def test_a_recorded_probe_is_a_probe() -> None:

@@ -6,11 +6,13 @@ from functools import cache
 from random import Random
 from uuid import UUID
 
-from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
+from compuerta.adapters.payments.wechat import WechatPay
+from compuerta.adapters.payments.wechat_account import WechatSettings
 from compuerta.domain.payment import Attempt
 from compuerta.services.payment_ports import Chance
 from compuerta.virtual.wechat.keys import KeySet, cheap_keys, make_keys
-from compuerta.virtual.wechat.world import Terms, WechatWorld
+from compuerta.virtual.wechat.orders import Terms
+from compuerta.virtual.wechat.world import WechatWorld
 
 NOON = datetime(2026, 11, 22, 4, 0, 0, tzinfo=UTC)
 MCHID = "1900000001"

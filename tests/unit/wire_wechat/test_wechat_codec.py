@@ -12,10 +12,11 @@ from tests.unit.payments.wechat_side import real_keys
 
 from compuerta.domain.errors import Refused
 from compuerta.virtual.wechat.keys import SharedSecret
-from compuerta.wire.wechat import bodies, resource, signature
-from compuerta.wire.wechat.bodies import Envelope, NativeOrder, TradeState, Transaction
+from compuerta.wire.wechat import bodies, orders, resource, signature
+from compuerta.wire.wechat.bodies import Envelope, TradeState, Transaction
 from compuerta.wire.wechat.fields import BodyMalformed
 from compuerta.wire.wechat.keys import KeyUnusable, RsaSigner, RsaVerifier
+from compuerta.wire.wechat.orders import Order, OrderKind
 from compuerta.wire.wechat.signature import Merchant, Stamp
 
 NOON = datetime(2026, 11, 22, 4, 0, 0, tzinfo=UTC)
@@ -33,8 +34,8 @@ def verify(headers: dict[str, str], body: bytes = BODY, *, now: datetime = NOON)
     signature.verify(headers, body, verifiers={"PUB_KEY_ID_1": SECRET}, now=now)
 
 
-def an_order(**changes: object) -> NativeOrder:
-    return NativeOrder(
+def an_order(**changes: object) -> Order:
+    return Order(
         **{
             "appid": "wx1",
             "mchid": "1900000001",
@@ -231,9 +232,9 @@ def test_an_api_key_of_another_length_is_refused() -> None:
 def test_the_same_order_gives_the_same_bytes_and_nothing_absent_is_sent_as_null() -> None:
     order = an_order()
 
-    assert bodies.build_order(order) == bodies.build_order(an_order())
-    assert b"null" not in bodies.build_order(order)
-    assert set(json.loads(bodies.build_order(order))) == {
+    assert orders.build_order(order) == orders.build_order(an_order())
+    assert b"null" not in orders.build_order(order)
+    assert set(json.loads(orders.build_order(order))) == {
         "appid", "mchid", "description", "out_trade_no", "notify_url", "amount",
     }  # fmt: skip
 
@@ -241,8 +242,8 @@ def test_the_same_order_gives_the_same_bytes_and_nothing_absent_is_sent_as_null(
 @pytest.mark.parametrize(
     "order", [an_order(), an_order(time_expire=NOON), an_order(attach="m:1"), an_order(total_fen=1)]
 )
-def test_an_order_reads_back(order: NativeOrder) -> None:
-    assert bodies.parse_order(bodies.build_order(order)) == order
+def test_an_order_reads_back(order: Order) -> None:
+    assert orders.parse_order(orders.build_order(order)) == order
 
 
 @pytest.mark.parametrize(
@@ -266,10 +267,10 @@ def test_an_order_reads_back(order: NativeOrder) -> None:
     ],
 )
 def test_an_order_that_the_provider_would_refuse_is_refused(field: str, value: object) -> None:
-    order = json.loads(bodies.build_order(an_order())) | {field: value}
+    order = json.loads(orders.build_order(an_order())) | {field: value}
 
     with pytest.raises(BodyMalformed):
-        bodies.parse_order(json.dumps(order).encode())
+        orders.parse_order(json.dumps(order).encode())
 
 
 PAID = Transaction(
@@ -316,14 +317,19 @@ def test_a_notice_reads_back() -> None:
     assert bodies.parse_envelope(bodies.build_envelope(envelope)) == envelope
 
 
-READERS = [bodies.parse_order, bodies.parse_transaction, bodies.parse_envelope, bodies.parse_code_url]
+READERS = [
+    orders.parse_order,
+    bodies.parse_transaction,
+    bodies.parse_envelope,
+    lambda body: orders.parse_started(OrderKind.NATIVE, body),
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud800"),
     lambda values: st.lists(values) | st.dictionaries(st.text(), values),
     max_leaves=5,
 )
 GENUINE = [
-    json.loads(bodies.build_order(an_order(time_expire=NOON))),
+    json.loads(orders.build_order(an_order(time_expire=NOON))),
     json.loads(bodies.build_transaction(PAID)),
     {
         "id": "1",

@@ -9,8 +9,9 @@ from random import SystemRandom
 import uvicorn
 
 from compuerta.virtual.wechat.keys import keys_in
+from compuerta.virtual.wechat.orders import Terms
 from compuerta.virtual.wechat.server import app_for
-from compuerta.virtual.wechat.world import Terms, WechatWorld
+from compuerta.virtual.wechat.world import WechatWorld
 
 
 def main() -> None:
@@ -23,6 +24,7 @@ def main() -> None:
         appid=arguments.appid,
         repeat_speedup=arguments.speedup,
         code_url_prefix=arguments.code_url_prefix,
+        public_url=f"http://{arguments.host}:{arguments.port}",
     )
     world = WechatWorld(keys=keys.provider(), terms=terms, random=SystemRandom())
     world.behave(json.loads(arguments.behaviour))

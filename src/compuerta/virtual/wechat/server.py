@@ -19,8 +19,11 @@ from starlette.routing import Route
 
 from compuerta.domain.errors import Refused
 from compuerta.services.payment_ports import HttpRequest
-from compuerta.virtual.wechat.notices import ANSWER_WITHIN, DueNotice
-from compuerta.virtual.wechat.world import ORDERS_MAX, PlacedOrder, WechatWorld
+from compuerta.virtual.providers.notices import DueNotice
+from compuerta.virtual.wechat.notices import ANSWER_WITHIN
+from compuerta.virtual.wechat.orders import ORDERS_MAX
+from compuerta.virtual.wechat.placed import PlacedOrder
+from compuerta.virtual.wechat.world import WechatWorld
 from compuerta.wire.wechat import fields
 from compuerta.wire.wechat.bodies import TOTAL_FEN_MAX
 
@@ -100,9 +103,8 @@ class _Door:
         )
 
     async def behaviour(self, request: Request) -> Response:
-        if request.method == "POST":
-            self._world.behave(fields.read_object((await _inbound(request)).body))
-        return JSONResponse(asdict(self._world.behaviour))
+        wishes = fields.read_object((await _inbound(request)).body) if request.method == "POST" else {}
+        return JSONResponse(dict(self._world.behave(wishes)))
 
     async def press(self, request: Request) -> Response:
         """Do what a payer, a shopkeeper or a tester can do with one order."""

@@ -5,299 +5,352 @@ requests to send. All chance is drawn from the `Random` that it is given, so tha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from enum import Enum
 from random import Random
 from types import MappingProxyType
 from urllib.parse import parse_qs, unquote
 
-from compuerta.domain.errors import Refused
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
+from compuerta.virtual.providers.notices import DueNotice, NoticeKind, Notices, Tally, Written, changed
+from compuerta.virtual.providers.worlds import Button, Fact, NotPressed, Shown, State
+from compuerta.virtual.wechat.billing import Billing
 from compuerta.virtual.wechat.keys import ProviderKeys
-from compuerta.virtual.wechat.notices import Behaviour, DueNotice, NoticeKind, Notices, Tally, changed
-from compuerta.wire.wechat import bodies, fields, resource, signature
-from compuerta.wire.wechat.bodies import Envelope, NativeOrder, ProviderRefusal, TradeState, Transaction
+from compuerta.virtual.wechat.notices import Behaviour, manner, signed, signed_by_a_stranger
+from compuerta.virtual.wechat.orders import Orders, Terms
+from compuerta.virtual.wechat.placed import (
+    PAID_STATES,
+    ApiError,
+    PaymentImpossible,
+    PlacedOrder,
+    PlacedRefund,
+    refund_of,
+    transaction_of,
+)
+from compuerta.virtual.wechat.refunds import Refunds
+from compuerta.wire.wechat import bills, bodies, fields, orders, refunds, resource, signature
+from compuerta.wire.wechat.bodies import Envelope, ProviderRefusal, TradeState
 from compuerta.wire.wechat.fields import BodyMalformed
+from compuerta.wire.wechat.orders import OrderKind
+from compuerta.wire.wechat.refunds import RefundStatus
 from compuerta.wire.wechat.signature import Stale, Unbelieved
 
-ORDERS_MAX = 100_000  # a simulation or a demonstration stays far below; a runaway caller does not
-CODE_URL_LIFE = timedelta(hours=2)
-EXPIRY_MIN = timedelta(minutes=1)  # an earlier time_expire is moved to this
-EXPIRY_DEFAULT = timedelta(days=7)
-EXPIRY_MAX = timedelta(days=90)
-_ROOT = "/v3/pay/transactions"
+_DOWNLOAD = "/v3/billdownload/file"
+_KINDS = {kind.value: kind for kind in OrderKind}
 _TRADE_WORDS: Mapping[TradeState, str] = MappingProxyType(
     {
         TradeState.SUCCESS: "支付成功",
         TradeState.REFUND: "转入退款",
         TradeState.NOTPAY: "订单未支付",
         TradeState.CLOSED: "订单已关闭",
+        TradeState.REVOKED: "订单已撤销",
+        TradeState.USERPAYING: "用户支付中",
+        TradeState.PAYERROR: "支付失败",
+        TradeState.UNLISTED: "",
     }
 )
-
-
-class PayRefusal(Enum):
-    """Why a payer's app will not pay."""
-
-    ORDER_UNKNOWN = "order_unknown"
-    CODE_VOID = "code_void"  # another QR replaced it, or two hours have passed
-    EXPIRED = "expired"
-    CLOSED = "closed"
-    PAID_ALREADY = "paid_already"
-
-
-class PaymentImpossible(Refused):
-    """The payer's app shows a reason instead of asking for a fingerprint."""
-
-    def __init__(self, reference: str, refusal: PayRefusal) -> None:
-        super().__init__(f"{reference[:64]}: {refusal.value}")
-        self.reference = reference
-        self.refusal = refusal
-
-
-class _ApiError(Refused):
-    """A refusal as the provider words it."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f"{status} {code}: {message}")
-        self.status = status
-        self.refusal = ProviderRefusal(code=code, message=message)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """The one merchant account that this provider knows, and the pace of its clockwork."""
-
-    mchid: str
-    appid: str
-    repeat_speedup: int = 1  # the documented waits between repeats are divided by this
-    # A demonstration puts the address of its pay page here, so that a telephone can follow the QR.
-    code_url_prefix: str = "weixin://wxpay/bizpayurl?pr="
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedOrder:
-    """An order as the provider holds it."""
-
-    order: NativeOrder
-    placed_at: datetime
-    expires_at: datetime
-    code_url: str
-    code_until: datetime
-    state: TradeState = TradeState.NOTPAY
-    transaction_id: str | None = None
-    paid_at: datetime | None = None
-    payer: str = ""
-    payer_total_fen: int = 0
-    cancels: int = 0  # how often a payer looked at it and left
+_STATES: Mapping[TradeState, State] = MappingProxyType(
+    {
+        TradeState.SUCCESS: State.PAID,
+        TradeState.REFUND: State.REFUNDED,
+        TradeState.NOTPAY: State.WAITING,
+        TradeState.CLOSED: State.CLOSED,
+        TradeState.REVOKED: State.CLOSED,
+        TradeState.USERPAYING: State.SCANNED,
+        TradeState.PAYERROR: State.REFUSED,
+        TradeState.UNLISTED: State.CLOSED,
+    }
+)
+_AFTER_PAYING = (Button.REFUND, Button.REPEAT, Button.FORGE, Button.STRANGER, Button.PROBE)
 
 
 class WechatWorld:
-    """One simulated provider with one merchant account; the one owner of its orders."""
+    """One simulated provider with one merchant account; satisfies `World`."""
+
+    name = "wechat"
 
     def __init__(self, *, keys: ProviderKeys, terms: Terms, random: Random) -> None:
         self._keys = keys
         self._terms = terms
         self._random = random
-        self._orders: dict[str, PlacedOrder] = {}
-        self._by_code: dict[str, str] = {}
-        self._by_transaction: dict[str, str] = {}
-        self._notices = Notices(keys=keys, random=random, speedup=terms.repeat_speedup)
         self.behaviour = Behaviour()
+        self._orders = Orders(terms, random=random, behaviour=self._behaviour)
+        self._refunds = Refunds(self._orders, random=random, behaviour=self._behaviour)
+        self._billing = Billing(
+            terms, orders=self._orders, refunds=self._refunds, random=random, behaviour=self._behaviour
+        )
+        self._notices = Notices(manner=manner(speedup=terms.repeat_speedup), random=random)
 
     # The merchant's side
 
-    def request(self, request: HttpRequest, now: datetime) -> HttpResponse:
+    def answer(self, request: HttpRequest, now: datetime) -> HttpResponse:
         """Answer a merchant's request."""
         try:
             self._misbehave()
             self._authenticate(request, now=now)
-        except _ApiError as error:
+        except ApiError as error:
             return _unsigned(error)
+        self._settle(now)
+        path, _, query = request.path.partition("?")
+        if (request.method, path) == ("GET", _DOWNLOAD):
+            return self._download(parse_qs(query).get("token", [""])[0], now=now)
         try:
             status, body = self._route(request, now=now)
-        except _ApiError as error:
+        except ApiError as error:
             status, body = error.status, bodies.build_refusal(error.refusal)
         except BodyMalformed as error:
             status, body = 400, bodies.build_refusal(ProviderRefusal(code="PARAM_ERROR", message=str(error)))
-        return self._answer(request, status=status, body=body, now=now)
+        return self._signed(request, status=status, body=body, now=now)
+
+    def request(self, request: HttpRequest, now: datetime) -> HttpResponse:
+        """Answer a merchant's request, as `answer`."""
+        return self.answer(request, now)
 
     def due(self, now: datetime) -> list[DueNotice]:
         """Return the notices to send now; tell `answered` what became of each."""
+        self._settle(now)
         return self._notices.due(now, behaviour=self.behaviour)
 
-    def answered(self, notice: DueNotice, status: int, now: datetime) -> None:
+    def answered(self, notice: DueNotice, status: int, now: datetime, *, body: bytes = b"") -> None:
         """Take the merchant's answer to a notice; the status 0 says that none came."""
-        self._notices.answered(notice, status, now=now)
+        self._notices.answered(notice, status, body=body, now=now)
 
     def wake_at(self) -> datetime | None:
         """Return when `due` will have something to do next, or None."""
-        return self._notices.wake_at()
+        wakes = (self._notices.wake_at(), self._refunds.wake_at())
+        return min((at for at in wakes if at is not None), default=None)
 
     @property
     def tally(self) -> Tally:
         """How notices and probes ended so far."""
         return self._notices.tally
 
+    @property
+    def answer_delay_ms(self) -> int:
+        """How long the server waits before each answer."""
+        return self.behaviour.answer_delay_ms
+
     def orders(self) -> list[PlacedOrder]:
         """Return all orders, the newest first."""
-        return list(reversed(self._orders.values()))
+        return self._orders.all()
 
-    # The payer's side; an order is named by its code_url or by the merchant's number
+    def refunds(self) -> list[PlacedRefund]:
+        """Return all refunds, the oldest first."""
+        return self._refunds.all()
+
+    def facts(self) -> list[Fact]:
+        """Return all money that it has or had, oldest first."""
+        return [
+            Fact(
+                transaction_no=placed.transaction_id,
+                reference=placed.order.out_trade_no,
+                amount_minor=placed.order.total_fen,
+                refunded_minor=placed.order.total_fen if placed.ended_at else placed.refunded_fen,
+                currency=placed.order.currency,
+                paid_at=placed.paid_at,
+            )
+            for placed in reversed(self._orders.all())
+            if placed.transaction_id is not None and placed.paid_at is not None
+        ]
+
+    # The payer's side; an order is named by what the payer was given or by the merchant's number
 
     def pay(
         self, reference: str, now: datetime, *, payer: str = "oSimulatedPayer", discount_fen: int = 0
     ) -> PlacedOrder:
         """Pay an order, or refuse with `PaymentImpossible`; a discount is at the provider's expense."""
-        placed = self._payable(reference, now=now)
-        total_fen = placed.order.total_fen
-        sequence = len(self._by_transaction) + 1
-        paid = replace(
-            placed,
-            state=TradeState.SUCCESS,
-            transaction_id=f"4200{now:%Y%m%d}{sequence:06d}{self._random.randrange(10**10):010d}",
-            paid_at=now.replace(microsecond=0),
-            payer=payer,
-            payer_total_fen=max(total_fen - discount_fen, 0),
-        )
-        self._put(paid)
-        late_ms = self._random.randrange(self.behaviour.late_ms_max + 1) if self.behaviour.late_ms_max else 0
-        self._notify(paid, due_at=now + timedelta(milliseconds=late_ms), now=now)
+        paid = self._orders.pay(reference, now, payer=payer, discount_fen=discount_fen)
+        self._tell_paid(paid, now)
+        return paid
+
+    def pay_late(self, reference: str, now: datetime) -> PlacedOrder:
+        """Pay an order though it is over, as money that was on its way when it was closed."""
+        paid = self._orders.pay(reference, now, late=True)
+        self._tell_paid(paid, now)
         return paid
 
     def cancel(self, reference: str, now: datetime) -> None:
         """Look at an order and leave: nothing changes for the merchant, and nothing is told."""
-        placed = self._payable(reference, now=now)
-        self._put(replace(placed, cancels=placed.cancels + 1))
+        placed = self._orders.payable(reference, now=now)
+        self._orders.put(replace(placed, cancels=placed.cancels + 1))
+
+    def refuse(self, reference: str, now: datetime) -> None:
+        """Say no where a password is asked for; the payment has failed then."""
+        placed = self._orders.payable(reference, now=now)
+        if placed.state is TradeState.USERPAYING:
+            self._orders.put(replace(placed, state=TradeState.PAYERROR))
 
     # On demand, what a good day does not bring
 
-    def behave(self, wishes: Mapping[str, object]) -> Behaviour:
-        """Change how the provider misbehaves; refuses what does not exist."""
+    def behave(self, wishes: Mapping[str, object]) -> Mapping[str, object]:
+        """Change how the provider misbehaves, and return all of it; refuses what does not exist."""
         self.behaviour = changed(self.behaviour, wishes)
-        return self.behaviour
+        return asdict(self.behaviour)
 
-    def refund(self, reference: str, now: datetime) -> None:
+    def refund(self, reference: str, now: datetime, *, refund_fen: int = 0) -> None:
         """Send a paid order's money back, as a merchant does by hand in the provider's console."""
-        placed = self._paid(reference)
-        refunded = replace(placed, state=TradeState.REFUND)
-        self._put(refunded)
-        self._notify(refunded, due_at=now, now=now, event_type="REFUND.SUCCESS")
+        self._refunds.by_hand(self._orders.paid(reference), refund_fen=refund_fen, now=now)
 
     def repeat(self, reference: str, now: datetime) -> None:
         """Send a paid order's notice once more, as another notification of the same payment."""
-        self._notify(self._paid(reference), due_at=now, now=now)
+        self._notify(self._orders.paid(reference), due_at=now, now=now)
 
     def probe(self, reference: str, now: datetime) -> None:
         """Test by a wrong signature whether the merchant verifies."""
-        placed = self._paid(reference)
-        body = self._notice_body(placed, now=now, event_type="TRANSACTION.SUCCESS")
-        self._notices.add(url=placed.order.notify_url, body=body, due_at=now, kind=NoticeKind.PROBE)
+        placed = self._orders.paid(reference)
+        written = self._written(self._payment_body(placed, now=now))
+        self._notices.add(url=placed.order.notify_url, written=written, due_at=now, kind=NoticeKind.PROBE)
+
+    def stranger(self, reference: str, now: datetime) -> None:
+        """Let somebody without a key send a paid order's notice."""
+        placed = self._orders.paid(reference)
+        body = self._payment_body(placed, now=now)
+        written = signed_by_a_stranger(body, keys=self._keys, random=self._random)
+        self._notices.add(url=placed.order.notify_url, written=written, due_at=now, kind=NoticeKind.PROBE)
 
     def forge(self, reference: str, now: datetime, *, total_fen: int) -> None:
         """Send a notice with another amount and a good signature: the real provider never would."""
-        placed = self._paid(reference)
+        placed = self._orders.paid(reference)
         self._notify(replace(placed, order=replace(placed.order, total_fen=total_fen)), due_at=now, now=now)
 
+    # What a person sees and presses
+
+    def shown(self, now: datetime, *, limit: int) -> list[Shown]:
+        """Return the newest orders, the newest first."""
+        self._settle(now)
+        return [_shown(placed, now=now) for placed in self._orders.all()[:limit]]
+
+    def press(self, button: Button, reference: str, now: datetime, *, amount_minor: int = 0) -> None:
+        """Do what a button does with one order, or refuse with `NotPressed`."""
+        try:
+            match button:
+                case Button.SCAN:
+                    self._orders.payable(reference, now=now)
+                case Button.PAY:
+                    self.pay(reference, now)
+                case Button.PAY_LATE:
+                    self.pay_late(reference, now)
+                case Button.CANCEL:
+                    self.cancel(reference, now)
+                case Button.REFUSE:
+                    self.refuse(reference, now)
+                case Button.REFUND:
+                    self.refund(reference, now, refund_fen=amount_minor)
+                case Button.REPEAT:
+                    self.repeat(reference, now)
+                case Button.FORGE:
+                    self.forge(reference, now, total_fen=amount_minor or 1)
+                case Button.STRANGER:
+                    self.stranger(reference, now)
+                case Button.PROBE:
+                    self.probe(reference, now)
+                case Button.FINISH | Button.DISPUTE:
+                    raise NotPressed(reference, "this provider has no such button")
+        except PaymentImpossible as impossible:
+            raise NotPressed(reference, impossible.refusal.value) from impossible
+        except ApiError as refused:
+            raise NotPressed(reference, refused.refusal.message) from refused
+
     # Requests
+
+    def _behaviour(self) -> Behaviour:
+        return self.behaviour
 
     def _misbehave(self) -> None:
         behaviour = self.behaviour
         if behaviour.refuse_next > 0:
             self.behaviour = replace(behaviour, refuse_next=behaviour.refuse_next - 1)
-            raise _ApiError(429, "FREQUENCY_LIMITED", "频率超限")
+            raise ApiError(429, "FREQUENCY_LIMITED", "频率超限")
         if behaviour.fail_next > 0:
             self.behaviour = replace(behaviour, fail_next=behaviour.fail_next - 1)
-            raise _ApiError(500, "SYSTEM_ERROR", "系统错误")
+            raise ApiError(500, "SYSTEM_ERROR", "系统错误")
 
     def _authenticate(self, request: HttpRequest, *, now: datetime) -> None:
         if not request.headers.get("user-agent") or not request.headers.get("accept"):
-            raise _ApiError(400, "PARAM_ERROR", "headers Accept and User-Agent are needed")
+            raise ApiError(400, "PARAM_ERROR", "headers Accept and User-Agent are needed")
         try:
             claim = signature.parse_authorization(request.headers.get("authorization", ""))
             if claim.merchant.mchid != self._terms.mchid:
-                raise _ApiError(401, "SIGN_ERROR", "商户号不存在")
+                raise ApiError(401, "SIGN_ERROR", "商户号不存在")
             if claim.merchant.serial != self._keys.merchant_serial:
-                raise _ApiError(401, "SIGN_ERROR", "商户证书序列号有误")
+                raise ApiError(401, "SIGN_ERROR", "商户证书序列号有误")
             signature.verify_fresh(claim.stamp, now=now)
             message = signature.request_message(
                 method=request.method, path=request.path, stamp=claim.stamp, body=request.body
             )
             signature.verify_signature(claim.signature, message=message, verifier=self._keys.merchant)
         except Stale as error:
-            raise _ApiError(
+            raise ApiError(
                 401, "SIGN_ERROR", "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟"
             ) from error
         except Unbelieved as error:
-            raise _ApiError(401, "SIGN_ERROR", "签名错误") from error
+            raise ApiError(401, "SIGN_ERROR", "签名错误") from error
 
     def _route(self, request: HttpRequest, *, now: datetime) -> tuple[int, bytes]:
         path, _, query = request.path.partition("?")
-        match request.method, path.removeprefix(_ROOT + "/").split("/"):
-            case "POST", ["native"]:
-                return 200, bodies.build_code_url(self._place(request.body, now=now))
-            case "GET", ["out-trade-no", number]:
-                self._is_ours(parse_qs(query).get("mchid", [""])[0])
-                return 200, self._told(self._known(unquote(number)))
-            case "GET", ["id", transaction_id]:
-                self._is_ours(parse_qs(query).get("mchid", [""])[0])
-                return 200, self._told(self._known(self._by_transaction.get(unquote(transaction_id), "")))
-            case "POST", ["out-trade-no", number, "close"]:
-                self._is_ours(bodies.parse_close(request.body))
-                self._close(self._known(unquote(number)), now=now)
-                return 204, b""
-        raise _ApiError(404, "RESOURCE_NOT_EXISTS", "请求的资源不存在")
+        wish = parse_qs(query)
+        match request.method, path.removeprefix("/v3/").split("/"):
+            case "POST", ["pay", "transactions", kind] if kind in _KINDS:
+                return self._start(request.body, _KINDS[kind], now=now)
+            case "GET", ["pay", "transactions", "out-trade-no", number]:
+                self._is_ours(wish.get("mchid", [""])[0])
+                return 200, _told(self._orders.known(unquote(number)))
+            case "GET", ["pay", "transactions", "id", transaction_id]:
+                self._is_ours(wish.get("mchid", [""])[0])
+                return 200, _told(self._orders.by_transaction(unquote(transaction_id)))
+            case "POST", ["pay", "transactions", "out-trade-no", number, "close" | "reverse" as how]:
+                self._is_ours(orders.parse_close(request.body))
+                return self._end(self._orders.known(unquote(number)), how, now=now)
+            case "POST", ["refund", "domestic", "refunds"]:
+                asked = self._refunds.ask(refunds.parse_refund_order(request.body), now=now)
+                return 200, refunds.build_refund(refund_of(asked))
+            case "GET", ["refund", "domestic", "refunds", number]:
+                return 200, refunds.build_refund(refund_of(self._refunds.known(unquote(number))))
+            case "GET", ["bill", "tradebill" | "fundflowbill" as kind]:
+                return 200, bills.build_grant(self._billing.grant(kind, wish, now=now))
+            case "POST", ["security", "echo"]:
+                return self._echo(fields.read_object(request.body), now=now)
+        raise ApiError(404, "RESOURCE_NOT_EXISTS", "请求的资源不存在")
 
-    def _place(self, body: bytes, *, now: datetime) -> str:
-        order = bodies.parse_order(body)
-        self._is_ours(order.mchid)
-        if order.appid != self._terms.appid:
-            raise _ApiError(400, "APPID_MCHID_NOT_MATCH", "appid和mchid不匹配")
-        if order.currency != bodies.CURRENCY:
-            raise _ApiError(400, "PARAM_ERROR", "amount.currency must be CNY")
-        if not order.notify_url.startswith(("https://", "http://")) or "?" in order.notify_url:
-            raise _ApiError(400, "PARAM_ERROR", "notify_url must be a URL without a query")
-        earlier = self._orders.get(order.out_trade_no)
-        if earlier is None:
-            return self._first(order, now=now)
-        if earlier.order != order:
-            raise _ApiError(400, "INVALID_REQUEST", "请求重入时，参数与首次请求时不一致")
-        if earlier.state in (TradeState.SUCCESS, TradeState.REFUND):
-            raise _ApiError(400, "ORDERPAID", "该订单已支付")
-        if earlier.state is TradeState.CLOSED or now >= earlier.expires_at:
-            raise _ApiError(400, "ORDER_CLOSED", "该订单已关闭")
-        self._by_code.pop(earlier.code_url, None)
-        again = replace(earlier, code_url=self._code_url(), code_until=now + CODE_URL_LIFE)
-        self._put(again)
-        return again.code_url
+    def _start(self, body: bytes, kind: OrderKind, *, now: datetime) -> tuple[int, bytes]:
+        order = orders.parse_order(body, kind)
+        if kind is not OrderKind.CODE:
+            return 200, orders.build_started(kind, self._orders.place(order, now=now).code_url)
+        placed = self._orders.take(order, now=now)
+        if placed.state is TradeState.USERPAYING:
+            raise ApiError(400, "USERPAYING", "用户支付中，需要输入密码")
+        if placed.state in PAID_STATES:
+            return 200, _told(placed)
+        raise ApiError(400, "ORDER_CLOSED", "该订单已关闭")
 
-    def _first(self, order: NativeOrder, *, now: datetime) -> str:
-        if len(self._orders) >= ORDERS_MAX:
-            raise _ApiError(429, "FREQUENCY_LIMITED", "频率超限")
-        wished = order.time_expire or now + EXPIRY_DEFAULT
-        placed = PlacedOrder(
-            order=order,
-            placed_at=now,
-            expires_at=min(max(wished, now + EXPIRY_MIN), now + EXPIRY_MAX),
-            code_url=self._code_url(),
-            code_until=now + CODE_URL_LIFE,
-        )
-        self._put(placed)
-        return placed.code_url
-
-    def _close(self, placed: PlacedOrder, *, now: datetime) -> None:
-        if self.behaviour.race_on_close and placed.state is TradeState.NOTPAY and now < placed.expires_at:
+    def _end(self, placed: PlacedOrder, how: str, *, now: datetime) -> tuple[int, bytes]:
+        races = self.behaviour.race_on_close and placed.state is TradeState.NOTPAY
+        if races and now < placed.expires_at:
             placed = self.pay(placed.order.out_trade_no, now)
-        if placed.state in (TradeState.SUCCESS, TradeState.REFUND):
-            raise _ApiError(400, "ORDERPAID", "该订单已支付")
-        self._put(replace(placed, state=TradeState.CLOSED))
+        if how == "close":
+            self._orders.close(placed)
+            return 204, b""
+        self._orders.reverse(placed, now=now)
+        return 200, fields.write_object({"out_trade_no": placed.order.out_trade_no})
 
-    def _told(self, placed: PlacedOrder) -> bytes:
-        told = fields.read_object(bodies.build_transaction(_transaction(placed)))
-        return fields.write_object({**told, "trade_state_desc": _TRADE_WORDS[placed.state]})
+    def _echo(self, wish: fields.JsonObject, *, now: datetime) -> tuple[int, bytes]:
+        message = fields.text(wish, "echo_message", chars_max=128)
+        url = fields.text_or_empty(wish, "notify_url", chars_max=255)
+        if url:
+            plain = fields.write_object({"echo_message": message})
+            body = self._sealed(plain, now=now, event_type="SECURITY_ECHO.SUCCESS", original_type="echo")
+            self._notices.add(url=url, written=self._written(body), due_at=now)
+        return 200, fields.write_object({"echo_message": message})
 
-    def _answer(self, request: HttpRequest, *, status: int, body: bytes, now: datetime) -> HttpResponse:
+    def _download(self, token: str, *, now: datetime) -> HttpResponse:
+        try:
+            packed = self._billing.fetch(token, now=now)
+        except ApiError as error:
+            return _unsigned(error)
+        # The one good answer that the provider does not sign: its hash was announced before.
+        return HttpResponse(status=200, headers={"content-type": "application/octet-stream"}, body=packed)
+
+    def _signed(self, request: HttpRequest, *, status: int, body: bytes, now: datetime) -> HttpResponse:
         headers = {"content-type": "application/json; charset=utf-8"} if body else {}
         if not self.behaviour.unsigned_answers:
             wished = request.headers.get(signature.SERIAL, "")
@@ -312,92 +365,91 @@ class WechatWorld:
 
     def _is_ours(self, mchid: str) -> None:
         if mchid != self._terms.mchid:
-            raise _ApiError(400, "PARAM_ERROR", "mchid is missing or not the one that signed")
+            raise ApiError(400, "PARAM_ERROR", "mchid is missing or not the one that signed")
 
-    def _known(self, out_trade_no: str) -> PlacedOrder:
-        placed = self._orders.get(out_trade_no)
-        if placed is None:
-            raise _ApiError(404, "ORDER_NOT_EXIST", "订单不存在")
-        return placed
+    # Notices
 
-    # Orders
+    def _settle(self, now: datetime) -> None:
+        self._orders.lapse(now)
+        for ended in self._refunds.settle(now):
+            if ended.order.notify_url:
+                self._notify_refund(ended, now=now)
 
-    def _payable(self, reference: str, *, now: datetime) -> PlacedOrder:
-        by_code = reference in self._by_code
-        placed = self._orders.get(self._by_code.get(reference, reference))
-        if placed is None:
-            is_code = reference.startswith(self._terms.code_url_prefix)
-            raise PaymentImpossible(reference, PayRefusal.CODE_VOID if is_code else PayRefusal.ORDER_UNKNOWN)
-        if placed.state in (TradeState.SUCCESS, TradeState.REFUND):
-            raise PaymentImpossible(reference, PayRefusal.PAID_ALREADY)
-        if placed.state is TradeState.CLOSED:
-            raise PaymentImpossible(reference, PayRefusal.CLOSED)
-        if now >= placed.expires_at:
-            raise PaymentImpossible(reference, PayRefusal.EXPIRED)
-        if by_code and now >= placed.code_until:
-            raise PaymentImpossible(reference, PayRefusal.CODE_VOID)
-        return placed
+    def _tell_paid(self, paid: PlacedOrder, now: datetime) -> None:
+        late_ms = self._random.randrange(self.behaviour.late_ms_max + 1) if self.behaviour.late_ms_max else 0
+        if paid.order.notify_url:
+            self._notify(paid, due_at=now + timedelta(milliseconds=late_ms), now=now)
 
-    def _paid(self, reference: str) -> PlacedOrder:
-        placed = self._orders.get(self._by_code.get(reference, reference))
-        if placed is None or placed.transaction_id is None:
-            raise PaymentImpossible(reference, PayRefusal.ORDER_UNKNOWN)
-        return placed
+    def _notify(self, placed: PlacedOrder, *, due_at: datetime, now: datetime) -> None:
+        written = self._written(self._payment_body(placed, now=now))
+        self._notices.add(url=placed.order.notify_url, written=written, due_at=due_at)
 
-    def _put(self, placed: PlacedOrder) -> None:
-        number = placed.order.out_trade_no
-        self._orders[number] = placed
-        self._by_code[placed.code_url] = number
-        if placed.transaction_id is not None:
-            self._by_transaction[placed.transaction_id] = number
+    def _notify_refund(self, placed: PlacedRefund, *, now: datetime) -> None:
+        assert placed.status is not RefundStatus.PROCESSING
+        plain = refunds.build_refund_notice(refund_of(placed), mchid=self._terms.mchid)
+        event_type = f"REFUND.{placed.status.value}"
+        body = self._sealed(plain, now=now, event_type=event_type, original_type="refund")
+        self._notices.add(url=placed.order.notify_url, written=self._written(body), due_at=now)
 
-    def _code_url(self) -> str:
-        return f"{self._terms.code_url_prefix}{self._random.randbytes(8).hex()}"
+    def _payment_body(self, placed: PlacedOrder, *, now: datetime) -> bytes:
+        # A notice of success tells of the success, whatever has become of the money since.
+        told = replace(transaction_of(placed), state=TradeState.SUCCESS)
+        plain = bodies.build_transaction(told)
+        return self._sealed(plain, now=now, event_type="TRANSACTION.SUCCESS", original_type="transaction")
 
-    def _notify(
-        self,
-        placed: PlacedOrder,
-        *,
-        due_at: datetime,
-        now: datetime,
-        event_type: str = "TRANSACTION.SUCCESS",
-    ) -> None:
-        body = self._notice_body(placed, now=now, event_type=event_type)
-        self._notices.add(url=placed.order.notify_url, body=body, due_at=due_at)
-
-    def _notice_body(self, placed: PlacedOrder, *, now: datetime, event_type: str) -> bytes:
+    def _sealed(self, plain: bytes, *, now: datetime, event_type: str, original_type: str) -> bytes:
         sealed = resource.seal(
-            bodies.build_transaction(_transaction(placed)),
+            plain,
             key=self._keys.api_key,
             nonce=self._random.randbytes(6).hex(),
-            original_type="transaction" if event_type.startswith("TRANSACTION") else "refund",
+            original_type=original_type,
         )
+        notice_id = self._random.randbytes(16).hex()
         return bodies.build_envelope(
-            Envelope(
-                notice_id=self._random.randbytes(16).hex(),
-                event_type=event_type,
-                created_at=now,
-                resource=sealed,
-            )
+            Envelope(notice_id=notice_id, event_type=event_type, created_at=now, resource=sealed)
         )
 
+    def _written(self, body: bytes) -> Written:
+        return signed(body, keys=self._keys, random=self._random, behaviour=self._behaviour)
 
-def _transaction(placed: PlacedOrder) -> Transaction:
-    return Transaction(
-        appid=placed.order.appid,
-        mchid=placed.order.mchid,
-        out_trade_no=placed.order.out_trade_no,
-        state=placed.state,
-        total_fen=placed.order.total_fen,
+
+def _told(placed: PlacedOrder) -> bytes:
+    told = fields.read_object(bodies.build_transaction(transaction_of(placed)))
+    return fields.write_object({**told, "trade_state_desc": _TRADE_WORDS[placed.state]})
+
+
+def _shown(placed: PlacedOrder, *, now: datetime) -> Shown:
+    is_over = placed.state is TradeState.NOTPAY and now >= placed.expires_at
+    state = State.EXPIRED if is_over else _STATES[placed.state]
+    return Shown(
+        reference=placed.order.out_trade_no,
+        description=placed.order.description,
+        amount_minor=placed.order.total_fen,
         currency=placed.order.currency,
-        payer_total_fen=placed.payer_total_fen,
-        transaction_id=placed.transaction_id,
-        success_at=placed.paid_at,
-        payer=placed.payer,
+        content=placed.code_url,
+        state=state,
+        placed_at=placed.placed_at,
+        expires_at=placed.expires_at,
+        paid_at=placed.paid_at,
+        transaction_no=placed.transaction_id or "",
+        buttons=_buttons(placed, state),
     )
 
 
-def _unsigned(error: _ApiError) -> HttpResponse:
+def _buttons(placed: PlacedOrder, state: State) -> tuple[Button, ...]:
+    match state:
+        case State.WAITING:
+            return (Button.SCAN, Button.PAY, Button.CANCEL)
+        case State.SCANNED:
+            return (Button.PAY, Button.REFUSE)
+        case State.EXPIRED | State.CLOSED if placed.transaction_id is None:
+            return (Button.PAY_LATE,)
+        case State.PAID | State.REFUNDED:
+            return _AFTER_PAYING if placed.order.notify_url else (Button.REFUND,)
+    return ()
+
+
+def _unsigned(error: ApiError) -> HttpResponse:
     return HttpResponse(
         status=error.status,
         headers={"content-type": "application/json; charset=utf-8"},

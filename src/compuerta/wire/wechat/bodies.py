@@ -1,9 +1,8 @@
-"""Bodies of WeChat Pay v3: orders, transactions, notices, refusals; read and written both ways.
+"""Bodies of WeChat Pay v3: transactions, notices, refusals; read and written both ways.
 
 Amounts are fen and instants are UTC inside; Beijing time appears only in what is written.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -12,17 +11,9 @@ from compuerta.wire.wechat import fields
 from compuerta.wire.wechat.fields import BodyMalformed, JsonObject
 from compuerta.wire.wechat.resource import Resource, parse_resource, resource_fields
 
-DESCRIPTION_CHARS_MAX = 127
-ATTACH_CHARS_MAX = 128
-URL_CHARS_MAX = 255
 TOTAL_FEN_MAX = 10**12  # ten thousand million yuan: far above any payment, far below a bigint
 CURRENCY = "CNY"  # the only one that domestic orders know
 _BEIJING = timezone(timedelta(hours=8))
-
-_OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_\-|*]{6,32}", re.ASCII)
-_ORDER_FIELDS = frozenset(
-    {"appid", "mchid", "description", "out_trade_no", "notify_url", "amount", "time_expire", "attach"}
-)
 
 
 class TradeState(Enum):
@@ -42,21 +33,6 @@ _STATES = {state.value: state for state in TradeState}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NativeOrder:
-    """An order that is paid by scanning a QR."""
-
-    appid: str
-    mchid: str
-    description: str
-    out_trade_no: str
-    notify_url: str
-    total_fen: int
-    currency: str = CURRENCY
-    time_expire: datetime | None = None
-    attach: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """What the provider says of one order; the three optional fields are there once it was paid."""
 
@@ -70,6 +46,7 @@ class Transaction:
     transaction_id: str | None = None
     success_at: datetime | None = None
     payer: str = ""
+    trade_type: str = "NATIVE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,68 +67,6 @@ class ProviderRefusal:
     message: str
 
 
-def build_order(order: NativeOrder) -> bytes:
-    """Write an order; the same order gives the same bytes, which is what makes placing it again harmless."""
-    body: dict[str, object] = {
-        "appid": order.appid,
-        "mchid": order.mchid,
-        "description": order.description,
-        "out_trade_no": order.out_trade_no,
-        "notify_url": order.notify_url,
-        "amount": {"total": order.total_fen, "currency": order.currency},
-    }
-    # What is absent is left out: a null is refused (270924358).
-    if order.time_expire is not None:
-        body["time_expire"] = write_instant(order.time_expire)
-    if order.attach:
-        body["attach"] = order.attach
-    return fields.write_object(body)
-
-
-def parse_order(body: bytes) -> NativeOrder:
-    """Read an order as the provider does: fields it does not know, and null, are refused."""
-    order = fields.read_object(body)
-    if unknown := sorted(set(order) - _ORDER_FIELDS):
-        raise BodyMalformed(ascii(unknown[0])[:32], "is no field of an order")
-    amount = fields.child(order, "amount")
-    if unknown := sorted(set(amount) - {"total", "currency"}):
-        raise BodyMalformed(ascii(unknown[0])[:32], "is no field of an amount")
-    out_trade_no = fields.text(order, "out_trade_no", chars_max=32)
-    if not _OUT_TRADE_NO.fullmatch(out_trade_no):
-        raise BodyMalformed("out_trade_no", "must be 6 to 32 of [0-9A-Za-z_-|*]")
-    return NativeOrder(
-        appid=fields.text(order, "appid", chars_max=32),
-        mchid=fields.text(order, "mchid", chars_max=32),
-        description=fields.text(order, "description", chars_max=DESCRIPTION_CHARS_MAX),
-        out_trade_no=out_trade_no,
-        notify_url=fields.text(order, "notify_url", chars_max=URL_CHARS_MAX),
-        total_fen=fields.whole(amount, "total", least=1, most=TOTAL_FEN_MAX),
-        currency=fields.text(amount, "currency", chars_max=3) if "currency" in amount else CURRENCY,
-        time_expire=fields.instant(order, "time_expire") if "time_expire" in order else None,
-        attach=fields.text_or_empty(order, "attach", chars_max=ATTACH_CHARS_MAX),
-    )
-
-
-def build_code_url(code_url: str) -> bytes:
-    """Write the answer to an order."""
-    return fields.write_object({"code_url": code_url})
-
-
-def parse_code_url(body: bytes) -> str:
-    """Read the answer to an order: the text of the QR."""
-    return fields.text(fields.read_object(body), "code_url", chars_max=512)
-
-
-def build_close(mchid: str) -> bytes:
-    """Write the request that closes an order."""
-    return fields.write_object({"mchid": mchid})
-
-
-def parse_close(body: bytes) -> str:
-    """Read the request that closes an order: the merchant number."""
-    return fields.text(fields.read_object(body), "mchid", chars_max=32)
-
-
 def build_transaction(transaction: Transaction) -> bytes:
     """Write a transaction, as in the answer to a query and inside a payment notice."""
     amount: dict[str, object] = {"total": transaction.total_fen, "currency": transaction.currency}
@@ -167,7 +82,7 @@ def build_transaction(transaction: Transaction) -> bytes:
         amount["payer_currency"] = transaction.currency
         body |= {
             "transaction_id": transaction.transaction_id,
-            "trade_type": "NATIVE",
+            "trade_type": transaction.trade_type,
             "bank_type": "OTHERS",
             "success_time": write_instant(transaction.success_at),
             "payer": {"openid": transaction.payer},
@@ -198,6 +113,7 @@ def parse_transaction(body: bytes) -> Transaction:
         transaction_id=fields.text(trade, "transaction_id", chars_max=32) if paid else None,
         success_at=fields.instant(trade, "success_time") if paid else None,
         payer=fields.text_or_empty(payer, "openid", chars_max=128),
+        trade_type=fields.text_or_empty(trade, "trade_type", chars_max=16),
     )
 
 
