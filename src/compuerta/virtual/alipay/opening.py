@@ -1,0 +1,18 @@
+"""Opens a simulated Alipay whose keys lie in a directory: what the one program of all providers needs."""
+
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from compuerta.virtual.alipay.keys import keys_in
+from compuerta.virtual.alipay.world import AlipayWorld, Terms
+
+APP_ID: Final = "2021000000000001"
+SELLER_ID: Final = "2088000000000001"
+
+
+def world_in(directory: Path, *, public_url: str, speedup: int, random: Random, now: datetime) -> AlipayWorld:
+    """Return a world with the keys of a directory; makes them where it is empty."""
+    terms = Terms(app_id=APP_ID, seller_id=SELLER_ID, public_url=public_url, repeat_speedup=speedup)
+    return AlipayWorld(keys=keys_in(directory, now=now).gateway(), terms=terms, random=random)
