@@ -4,7 +4,7 @@
      "alipay_keys": ["alipay.pem"], "base_url": "https://openapi.alipay.com",
      "notify_url": "https://.../notices/alipay", "return_url": "https://.../"}
 
-In certificate mode `alipay_keys` are Alipay's certificates, and two fields are added: `"app_certificate"`, and
+In certificate mode `alipay_keys` are Alipay's certificates, and two fields are added: `"app_certificate"` and
 `"root_certificates"`. A test account has `"live": false` and Alipay's sandbox as its address.
 """
 

@@ -392,7 +392,12 @@ class Alipay:
         asked = yield from self.query(attempt, now=now, chance=chance)
         if asked.state in (OrderState.PAID, OrderState.CLOSED):
             return asked
-        answer = yield from self._ask_about(Method.CANCEL, attempt, now=now)
+        try:
+            answer = yield from self._ask_about(Method.CANCEL, attempt, now=now)
+        except OrderRefused as refused:
+            if _is_unscanned(refused):
+                return OrderAnswer(state=OrderState.CLOSED, reason=refused.sub_code)
+            raise
         if answer.get("retry_flag") == "Y":
             return OrderAnswer(state=OrderState.UNKNOWN, reason="retry_flag")
         return OrderAnswer(state=OrderState.CLOSED, reason=_read(fields.text_or_empty, answer, "action"))

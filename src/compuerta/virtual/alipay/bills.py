@@ -61,13 +61,11 @@ def rows_of(trades: Iterable[PlacedTrade], day: date, *, behaviour: Behaviour) -
 def zipped(detail: str, *, day: date) -> bytes:
     """Return a bill with its detail and a summary."""
     packed, names = io.BytesIO(), {}
+    contents = {"业务明细": detail, "业务明细(汇总)": "#支付宝业务汇总查询\r\n"}
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for letter, name, content in (
-            ("a", "业务明细", detail),
-            ("b", "业务明细(汇总)", "#支付宝业务汇总查询\r\n"),
-        ):
+        for letter, (name, content) in zip("ab", contents.items(), strict=True):
             gbk = f"20880000000000010156_{day:%Y%m%d}_{name}.csv".encode("gbk")
-            # The library would write them in UTF-8, and say so; a stand-in of the same length holds the place.
+            # The library would write it in UTF-8, and say so; a stand-in of the same length holds the place.
             names[(letter * len(gbk)).encode()] = gbk
             archive.writestr(letter * len(gbk), content.encode("gb18030"))
     bill = packed.getvalue()

@@ -138,9 +138,9 @@ class AlipayWorld:
         newest = list(reversed(self._trades.values()))[:limit]
         return [trade.shown(now) for trade in newest]
 
-    def facts(self, now: datetime) -> list[Fact]:
+    def facts(self) -> list[Fact]:
         """Return all money that it has or had, oldest first."""
-        return [trade.fact(now) for trade in self._trades.values() if trade.paid_at is not None]
+        return [trade.fact() for trade in self._trades.values() if trade.paid_at is not None]
 
     def behave(self, wishes: Mapping[str, object]) -> dict[str, object]:
         """Change how it misbehaves, and return all of it; refuses what does not exist."""
@@ -235,14 +235,13 @@ class AlipayWorld:
         return {**_amounts(paid), "gmt_payment": fields.write_instant(now)}
 
     def _browsed(self, method: Method, params: Mapping[str, str], *, now: datetime) -> HttpResponse:
-        """Send a payer's browser or app, which came with what the merchant has signed, to the payer's page."""
+        """Send a browser or an app, which came with what the merchant has signed, to the payer's page."""
         try:
             content = fields.read_object(params.get("biz_content", ""))
             trade = self._placed(method, content, params, now=now)
         except (GatewayRefusal, BodyMalformed) as refused:
-            return HttpResponse(
-                status=400, headers={"content-type": "text/plain"}, body=str(refused).encode()
-            )
+            words = str(refused).encode()
+            return HttpResponse(status=400, headers={"content-type": "text/plain"}, body=words)
         page = f"{self._terms.page_url}?world={self.name}&reference={quote(trade.out_trade_no, safe='')}"
         return HttpResponse(status=302, headers={"location": page})
 
@@ -310,13 +309,13 @@ class AlipayWorld:
         if earlier is not None and earlier.amount_fen != amount_fen:
             raise GatewayRefusal(bodies.REFUSED, "ACQ.DISCORDANT_REPEAT_REQUEST", "请求信息不一致")
         if earlier is not None:
-            return {**_names(trade), "fund_change": "N", "refund_fee": fields.yuan(trade.back_fen(now))}
+            return {**_names(trade), "fund_change": "N", "refund_fee": fields.yuan(trade.back_fen)}
         if self.behaviour.balance_short:
             raise GatewayRefusal(bodies.REFUSED, "ACQ.SELLER_BALANCE_NOT_ENOUGH", "卖家余额不足")
         if trade.backs and now < trade.backs[-1].at + REFUNDS_APART:
             raise GatewayRefusal(bodies.REFUSED, "ACQ.SYSTEM_ERROR", "退款过于频繁")
         trade = self._give_back(trade, number, amount_fen, now=now)
-        told = {**_names(trade), "refund_fee": fields.yuan(trade.back_fen(now))}
+        told = {**_names(trade), "refund_fee": fields.yuan(trade.back_fen)}
         return told if self.behaviour.refund_ms else {**told, "fund_change": "Y"}
 
     def _refund_told(self, content: JsonObject, *, now: datetime) -> dict[str, object]:
@@ -423,7 +422,7 @@ class AlipayWorld:
 
     def _give_back(self, trade: PlacedTrade, number: str, amount_fen: int, *, now: datetime) -> PlacedTrade:
         """Give back some of a trade, or with 0 all that is left."""
-        left_fen = trade.total_fen - sum(back.amount_fen for back in trade.backs)
+        left_fen = trade.total_fen - trade.back_fen
         amount_fen = amount_fen or left_fen
         if not 0 < amount_fen <= left_fen:
             raise GatewayRefusal(bodies.REFUSED, "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限")
@@ -468,7 +467,7 @@ class AlipayWorld:
             app_id=self._terms.app_id,
             seller_id=self._terms.seller_id,
             trade=trade.told(),
-            refunded_fen=sum(each.amount_fen for each in trade.backs) if back is not None else 0,
+            refunded_fen=trade.back_fen if back is not None else 0,
             refunded_at=back.at if back is not None else None,
             out_request_no=back.out_request_no if back is not None else "",
         )
