@@ -12,7 +12,8 @@ from uuid import UUID
 from compuerta.adapters.memory import MemoryTransaction
 from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
-from compuerta.adapters.payments.wechat import WechatPay, WechatSettings
+from compuerta.adapters.payments.wechat import WechatPay
+from compuerta.adapters.payments.wechat_account import WechatSettings
 from compuerta.domain.contact import Channel, Language, Topic
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.policy import Json
@@ -39,7 +40,8 @@ from compuerta.sim.stage import START, Stage
 from compuerta.sim.tariffs import CURRENCY
 from compuerta.virtual.meter import DIRECT_CLOSE, Limits, MeterSetup
 from compuerta.virtual.wechat.keys import cheap_keys
-from compuerta.virtual.wechat.world import Terms, WechatWorld
+from compuerta.virtual.wechat.orders import Terms
+from compuerta.virtual.wechat.world import WechatWorld
 
 MODELS = Path(__file__).parents[3] / "models"
 ZONE, ZONE_OFFSET_MS = "Asia/Shanghai", 8 * 3_600_000
