@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from tests.unit.payments.wechat_side import NOON, a_cheap_pair
 
+from compuerta.adapters.payments.biller import Biller
 from compuerta.adapters.payments.http import RoadDown, Steps, converse_with
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.postgres.store import PostgresStore
@@ -177,6 +178,7 @@ def a_place(url: str) -> Iterator[Place]:
             "wechat": wechat,
             "till": CashTill("till", frozenset({"CNY"})),
             "till-2": CashTill("till-2", frozenset({"CNY"})),
+            "corner-shop": Biller("corner-shop", frozenset({"CNY"}), reverse_within=timedelta(hours=1)),
             "till-mxn": CashTill("till-mxn", frozenset({"MXN"})),
         }
         with a_client(url, providers, street) as client:

@@ -44,6 +44,8 @@ def cancel(place: Place, attempt_id: str, *, idempotency_key: str | None = None)
 
 def a_biller(place: Place) -> str:
     """Give the first organisation's biller its account, and return its key."""
+    (row,) = place.rows("select live from organisation where organisation_id = %s", place.organisation_id)
+    live = bool(row["live"])
     with closing_store(place.url) as store, store.transaction() as tx:
         if tx.provider_account(BILLER) is None:
             suspense_id = tx.add_account(
@@ -63,6 +65,7 @@ def a_biller(place: Place) -> str:
                     provider=BILLER,
                     organisation_id=place.organisation_id,
                     kind="biller",
+                    live=live,
                     suspense_account_id=suspense_id,
                 )
             )

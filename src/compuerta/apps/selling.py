@@ -12,11 +12,13 @@ from compuerta.adapters.payments.http import Steps
 from compuerta.apps import wiring
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused
-from compuerta.domain.payment import Attempt
+from compuerta.domain.payment import Attempt, Flow
 from compuerta.services import ordering, vend
 from compuerta.services.payment_ports import PaymentProvider, Presentation
 
 EXPIRES_IN = timedelta(minutes=15)
+# What a phone shows to be scanned lives for a minute: after it, the sale is over for both sides.
+CODE_EXPIRES_IN = timedelta(seconds=30)
 
 Result = TypeVar("Result")
 
@@ -52,9 +54,10 @@ async def sell(desk: Desk, order: ordering.Order, *, provider: PaymentProvider, 
     Raises `Refused`, or `Unreachable` while the provider does not answer: the attempt stays, and the same
     call may be made again.
     """
+    expires_in = CODE_EXPIRES_IN if order.flow is Flow.CODE else EXPIRES_IN
     attempt = await desk.run(
         lambda store: ordering.open_attempt(
-            store, order, capabilities=provider.capabilities, expires_in=EXPIRES_IN, now=wiring.now()
+            store, order, capabilities=provider.capabilities, expires_in=expires_in, now=wiring.now()
         )
     )
     presentation = await talk(provider.name, provider.create(attempt, now=wiring.now(), chance=wiring.chance))
