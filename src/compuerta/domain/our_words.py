@@ -84,13 +84,16 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
         ),
         ("payment", _EN): (
             "{place}: {amount} received",
-            "{place}: {amount} received. Balance: {balance}. Thank you.",
+            "{place}: {amount} received. Balance: {balance}. Receipt: {receipt_link}",
         ),
         ("payment", _ES): (
             "{place}: recibidos {amount}",
-            "{place}: recibidos {amount}. Saldo: {balance}. Gracias.",
+            "{place}: recibidos {amount}. Saldo: {balance}. Recibo: {receipt_link}",
         ),
-        ("payment", _ZH): ("{place}：收到 {amount}", "{place}：已收到 {amount}，余额 {balance}。谢谢。"),
+        ("payment", _ZH): (
+            "{place}：收到 {amount}",
+            "{place}：已收到 {amount}，余额 {balance}。收据：{receipt_link}",
+        ),
         ("welcome", _EN): (
             "{place}: welcome",
             "Welcome to {place}. Balance, use and top-ups for your electricity are here: {pay_link}",

@@ -59,7 +59,7 @@ FIELDS: Final[Mapping[Told, tuple[str, ...]]] = MappingProxyType(
         Told.RESTORED: ("place", "balance"),
         Told.EMERGENCY: (*_PAYING, "amount"),
         Told.TEMPORARY: ("place", "balance", "until"),
-        Told.PAYMENT: ("place", "balance", "amount"),
+        Told.PAYMENT: ("place", "balance", "amount", "receipt_link"),
         Told.WELCOME: ("place", "pay_link"),
         Told.ALARM: ("place", "alarm", "severity", "at"),
         Told.CONFIRM: ("place", "code"),

@@ -14,8 +14,7 @@ from compuerta.domain.division import PartKind
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import Account, zone_of
 from compuerta.domain.tariff.civil import to_us
-from compuerta.domain.tariff.inverse import Outcome, energy_for
-from compuerta.services import charging
+from compuerta.services import quoting
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.receipt_port import HandedOut, Sold
 from compuerta.services.records import AccountView, Instant, Recharge
@@ -200,11 +199,5 @@ def _bought_wh(tx: Transaction, receipt: Receipt, *, now: datetime) -> int | Non
     view = tx.look_at([receipt.account.account_id], now=now)[receipt.account.account_id]
     if view.schedule is None or now - receipt.at > PRICED_WITHIN:
         return None
-    bought = energy_for(
-        sum(each.amount_minor for each in receipt.lines if each.kind is PartKind.ENERGY),
-        tally=charging.tally_of(view, view.holdings),
-        schedule=view.schedule,
-        terms=view.terms_at(now),
-        at=now,
-    )
-    return None if bought.outcome is Outcome.UNLIMITED else bought.whole_wh
+    energy_minor = sum(each.amount_minor for each in receipt.lines if each.kind is PartKind.ENERGY)
+    return quoting.energy_bought(view, energy_minor, now=now)

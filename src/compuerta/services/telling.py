@@ -78,6 +78,7 @@ class Facts:
     zero_at: datetime | None = None  # foreseen
     reason: str = ""
     code: str = ""
+    recharge_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +97,14 @@ def fields_of(facts: Facts, *, language: Language, now: datetime) -> dict[str, s
     def amount(amount_minor: int) -> str:
         return wording.amount(amount_minor, currency=account.currency, language=language)
 
+    pay_link = f"{wording.ADDRESS}/p/{account.pay_token}"
     until = "" if facts.until is None else wording.instant(facts.until, zone=zone, now=now, language=language)
     return {
         "place": " ".join(part for part in (account.building, account.supply_point) if part),
         "balance": amount(facts.balance_minor),
         "amount": amount(facts.amount_minor),
-        "pay_link": f"{wording.ADDRESS}/p/{account.pay_token}",
+        "pay_link": pay_link,
+        "receipt_link": pay_link if facts.recharge_id is None else f"{pay_link}/receipts/{facts.recharge_id}",
         "until": until,
         "zero_at": wording.about(facts.zero_at, zone=zone, now=now, language=language),
         "reason": wording.reason(facts.reason, language=language),
@@ -142,6 +145,7 @@ def payment_arrived(tx: Transaction, payments: Sequence[PaymentArrived], *, now:
                 account=views[each.account_id].account,
                 balance_minor=views[each.account_id].balance_minor,
                 amount_minor=each.amount_minor,
+                recharge_id=each.recharge_id,
             ),
         )
         for each in payments

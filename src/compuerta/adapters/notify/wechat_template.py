@@ -114,7 +114,7 @@ class WechatTemplate:
             "client_msg_id": str(letter.message_id),
             "data": {name: {"value": text} for name, text in letter.fields.items()},
         }
-        if url := letter.fields.get("pay_link"):
+        if url := letter.fields.get("pay_link") or letter.fields.get("receipt_link"):
             wish["url"] = url
         return HttpRequest(
             method="POST",

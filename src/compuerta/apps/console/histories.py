@@ -256,11 +256,13 @@ class AttemptRow:
     expires_at: datetime
     state: str
     presented: str | None
+    flow: str
+    order_id: UUID | None
 
 
 _ATTEMPTS = """
 select account_id, attempt_id, provider, reference, amount_minor, currency, created_at, expires_at, state,
-    presented
+    presented, flow, order_id
 from attempt where account_id = %(account_id)s
 """
 

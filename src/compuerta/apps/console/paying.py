@@ -5,17 +5,22 @@ from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
-from compuerta.apps.console import histories, work
+from compuerta.apps.console import amounts, histories, work
 from compuerta.apps.console.histories import AttemptRow, PayPlace, Stopwatch
+from compuerta.apps.console.pay_ways import Way
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import reference_of
-from compuerta.services import ordering
-from compuerta.services.payment_ports import PaymentProvider, PresentationKind
+from compuerta.services import crediting, ordering, quoting
+from compuerta.services.payment_ports import PresentationKind
+from compuerta.services.quoting import Limits, Quote
 
 QR_LIVES = timedelta(minutes=5)
 # A stranger with a photograph of the sticker can order, but not without end.
 UNPAID_MAX = 6
 UNPAID_WITHIN = timedelta(minutes=10)
+_SHOWN = frozenset(
+    {PresentationKind.QR, PresentationKind.WALLET, PresentationKind.REDIRECT, PresentationKind.PROMPT}
+)
 
 
 class TooManyOrders(Refused):
@@ -29,7 +34,7 @@ class Progress(Enum):
     """What the resident's page says; the order of the members is the way of the money."""
 
     ORDERED = "ordered"  # the provider has not answered yet
-    WAITING = "waiting"  # the QR is shown
+    WAITING = "waiting"  # the payer has it: a QR, a link, a question on their phone
     EXPIRED = "expired"
     PAID = "paid"  # in our books, on its way to the meter
     CREDITED = "credited"  # in force; the relay was not seen closed yet
@@ -45,42 +50,71 @@ class Followed:
     waited_ms: int | None = None
 
 
-def ways(place: PayPlace) -> list[PaymentProvider]:
-    """Return the providers that the place's organisation is paid through online."""
-    ours = {row.provider for row in histories.provider_accounts(place.organisation_id)}
-    return [
-        provider
-        for name, provider in sorted(work.providers().items())
-        if name in ours
-        and not provider.capabilities.immediate
-        and place.currency in provider.capabilities.currencies
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a resident wants to pay, and how; the ids are the browser's, made with the form."""
+
+    attempt_id: UUID
+    way: Way
+    amount_minor: int
+    payer: str = ""  # what the way asks for, see `Flow`
+    order_id: UUID | None = None  # of the order that is paid another way now; None = a new one
 
 
-def order(
-    place: PayPlace, *, attempt_id: UUID, provider: PaymentProvider, amount_minor: int, now: datetime
-) -> None:
+def limits(place: PayPlace, *, now: datetime) -> Limits | None:
+    """Return within which amounts a place may be recharged now; None where it may not at all."""
+    with work.store() as store, store.transaction() as tx:
+        view = tx.look_at([place.account_id], now=now).get(place.account_id)
+        if view is None or not quoting.is_rechargeable(view):
+            return None
+        return quoting.limits_of(
+            view, crediting.owing_of(tx, {place.account_id: view}, now=now)[place.account_id]
+        )
+
+
+def suggested(place: PayPlace, limits: Limits | None) -> list[int]:
+    """Return the amounts of the quick buttons, those that would be taken."""
+    quick = amounts.quick_minor(place.currency)
+    if limits is None:
+        return quick
+    most_minor = limits.most_minor if limits.room_minor is None else min(limits.most_minor, limits.room_minor)
+    return [each for each in quick if limits.least_minor <= each <= most_minor]
+
+
+def quote(place: PayPlace, amount_minor: int, *, now: datetime) -> Quote:
+    """Return what an amount comes to, line by line; refuses what would not be taken."""
+    return work.run(lambda store: quoting.quote(store, place.account_id, amount_minor, now=now))
+
+
+def order(place: PayPlace, wish: Wish, *, now: datetime) -> None:
     """Write an order, once per id; refuses too many unpaid ones, and amounts out of bounds."""
-    wanted = ordering.Order(
-        attempt_id=attempt_id,
-        account_id=place.account_id,
-        provider=provider.name,
-        reference=reference_of(attempt_id),
-        amount_minor=amount_minor,
-    )
-    if histories.attempt(place.account_id, attempt_id) is not None:
+    if histories.attempt(place.account_id, wish.attempt_id) is not None:
         return
     if len(histories.attempts_unpaid(place.account_id, since=UNPAID_WITHIN, now=now)) >= UNPAID_MAX:
         raise TooManyOrders
+    wanted = ordering.Order(
+        attempt_id=wish.attempt_id,
+        account_id=place.account_id,
+        provider=wish.way.provider.name,
+        reference=reference_of(wish.attempt_id),
+        amount_minor=wish.amount_minor,
+        order_id=wish.order_id,
+        flow=wish.way.flow,
+        payer=wish.payer,
+    )
+    capabilities = wish.way.provider.capabilities
     work.run(
         lambda store: ordering.open_attempt(
-            store, wanted, capabilities=provider.capabilities, expires_in=QR_LIVES, now=now
+            store, wanted, capabilities=capabilities, expires_in=QR_LIVES, now=now
         )
     )
 
 
 def place_at_provider(place: PayPlace, attempt_id: UUID, *, now: datetime) -> None:
-    """Ask the provider for the QR, if there is none yet; raises `Unreachable` where nobody answers."""
+    """Ask the provider for what the payer is shown, if there is nothing yet.
+
+    Raises `Unreachable` where nobody answers, and `Refused` where the provider will not have the order.
+    """
     attempt = work.run(lambda store: ordering.watch(store, attempt_id, now=now))
     if attempt is None or attempt.account_id != place.account_id:
         return
@@ -88,7 +122,7 @@ def place_at_provider(place: PayPlace, attempt_id: UUID, *, now: datetime) -> No
     if attempt.presented is not None or now >= attempt.expires_at or provider is None:
         return
     presentation = work.present(provider, attempt)
-    if presentation.kind is PresentationKind.QR:
+    if presentation.kind in _SHOWN:
         work.run(lambda store: ordering.presented(store, attempt_id, presentation))
 
 

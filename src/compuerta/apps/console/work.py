@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, Full, LifoQueue
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 from django.conf import settings
 
 from compuerta.adapters.payments.http import Steps, converse
+from compuerta.adapters.payments.wechat_identity import WechatIdentity
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import walls, wiring
 from compuerta.apps.desk import tried
@@ -21,7 +22,13 @@ STORES_IDLE_MAX = 8  # connections kept for the next change; more at once are op
 PROVIDER_TIMEOUT_S = 5.0  # nobody looks at a page without a word for longer
 
 Result = TypeVar("Result")
-Talk = Callable[[str, Steps[Presentation]], Presentation]
+
+
+class Talk(Protocol):
+    """How a conversation with a provider is driven to its result."""
+
+    def __call__(self, name: str, steps: Steps[Result]) -> Result: ...
+
 
 _idle: LifoQueue[PostgresStore] = LifoQueue(maxsize=STORES_IDLE_MAX)
 
@@ -32,19 +39,22 @@ class Outside:
 
     providers: Mapping[str, PaymentProvider]
     talk: Talk
+    identities: Mapping[str, WechatIdentity] = field(default_factory=dict)  # who tell who pays
 
 
 def over_http(base_urls: Mapping[str, str]) -> Talk:
     """Return how to talk to providers at these addresses, a connection per conversation."""
 
-    async def conversation(name: str, steps: Steps[Presentation]) -> Presentation:
+    async def conversation(name: str, steps: Steps[Result]) -> Result:
         async with httpx.AsyncClient() as client:
             return await converse(
                 steps, client=client, base_url=base_urls[name], timeout_s=PROVIDER_TIMEOUT_S
             )
 
-    # Views run in threads of their own, without a loop.
-    return lambda name, steps: asyncio.run(conversation(name, steps))
+    def talk(name: str, steps: Steps[Result]) -> Result:
+        return asyncio.run(conversation(name, steps))  # views run in threads of their own, without a loop
+
+    return talk
 
 
 class _Outer:
@@ -67,6 +77,16 @@ def present(provider: PaymentProvider, attempt: Attempt) -> Presentation:
     """Place an order and return what its payer is shown; raises `Unreachable` or `Refused`."""
     steps = provider.create(attempt, now=wiring.now(), chance=wiring.chance)
     return _Outer.outside.talk(provider.name, steps)
+
+
+def identity(provider: str) -> WechatIdentity | None:
+    """Return who tells who pays by a provider; None where nobody does."""
+    return _Outer.outside.identities.get(provider)
+
+
+def identify(provider: str, code: str) -> str:
+    """Return who somebody is to a provider; raises `Unreachable` or `Refused`."""
+    return _Outer.outside.talk(provider, _Outer.outside.identities[provider].identify(code))
 
 
 @contextmanager

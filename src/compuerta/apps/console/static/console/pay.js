@@ -20,6 +20,46 @@ window.addEventListener("pageshow", () => document.querySelectorAll("form[data-s
 document.querySelectorAll("input[name=amount][type=radio]").forEach((choice) =>
   choice.addEventListener("change", () => { document.querySelector("input[name=other]").value = ""; }));
 
+// What an amount comes to is said before it is ordered; only the ways that ask for a phone show its field.
+const quoted = document.querySelector("[data-quote]");
+if (quoted) {
+  const form = quoted.closest("form");
+  let waiting = null;
+  let asked = 0;
+  const quote = async () => {
+    const mine = ++asked;
+    const wanted = new URLSearchParams({ amount: form.amount?.value ?? "", other: form.other.value });
+    try {
+      const answer = await fetch(`${quoted.dataset.quote}?${wanted}`, { signal: AbortSignal.timeout(8000) });
+      const told = answer.ok ? await answer.text() : "";
+      if (mine === asked) quoted.innerHTML = told;
+    } catch {
+      if (mine === asked) quoted.innerHTML = "";
+    }
+  };
+  const soon = () => { clearTimeout(waiting); waiting = setTimeout(quote, 250); };
+  const fit = () => {
+    const chosen = form.querySelector("[name=provider]:checked, [name=provider][type=hidden]");
+    form.querySelectorAll("[data-for]").forEach((part) => {
+      part.hidden = part.dataset.for !== chosen?.dataset.flow;
+      part.querySelector("input").required = !part.hidden;
+    });
+  };
+  form.addEventListener("input", soon);
+  form.addEventListener("change", () => { soon(); fit(); });
+  quote();
+  fit();
+}
+
+// Inside WeChat the page hands the order over to the wallet; whether it was paid, the provider tells us.
+const wallet = document.querySelector("[data-wallet]");
+if (wallet) {
+  const open = () => window.WeixinJSBridge?.invoke("getBrandWCPayRequest", JSON.parse(wallet.dataset.wallet), () => {});
+  wallet.addEventListener("click", open);
+  if (window.WeixinJSBridge) open();
+  else document.addEventListener("WeixinJSBridgeReady", open);
+}
+
 const follow = document.querySelector("[data-follow]");
 if (follow) {
   let expiresAt = Date.now() + 1000 * Number(follow.dataset.expiresInS);
