@@ -11,11 +11,10 @@ from types import MappingProxyType
 
 from compuerta.adapters.payments.biller import Biller
 from compuerta.adapters.payments.till import CashTill
-from compuerta.adapters.payments.wechat import WechatPay
-from compuerta.adapters.payments.wechat_account import WechatSettings
 from compuerta.apps.alipay_entry import alipay_of
 from compuerta.apps.entries import Entry, EntryMalformed
 from compuerta.apps.provider_fields import is_live
+from compuerta.apps.wechat_entry import wechat_of
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import minor_digits
 from compuerta.services.payment_ports import PaymentProvider
@@ -63,31 +62,6 @@ def _biller(entry: Entry) -> Biller:
     return Biller(entry.name, _currencies(entry), live=is_live(entry), reverse_within=reverse_within)
 
 
-def _wechat(entry: Entry) -> WechatPay:
-    return WechatPay(
-        WechatSettings(
-            name=entry.name,
-            mchid=entry.text("mchid"),
-            appid=entry.text("appid"),
-            merchant_key_pem=entry.file("merchant_key", entry.text("merchant_key")),
-            merchant_serial=entry.text("merchant_serial"),
-            api_key=entry.file("api_key", entry.text("api_key")).strip(),
-            platform_pems={
-                serial: entry.file("platform_keys", file) for serial, file in _platform_keys(entry).items()
-            },
-            base_url=entry.url("base_url"),
-            notify_url=entry.url("notify_url"),
-        )
-    )
-
-
-def _platform_keys(entry: Entry) -> dict[str, str]:
-    found = entry.fields.get("platform_keys")
-    if not isinstance(found, dict) or not found or not all(isinstance(file, str) for file in found.values()):
-        raise entry.malformed("platform_keys", "has to name at least one file by its serial number")
-    return found
-
-
 def _currencies(entry: Entry) -> frozenset[str]:
     found = frozenset(entry.texts("currencies"))
     for currency in found:
@@ -102,7 +76,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "biller": Kind(build=_biller, is_reached=False),
         "till": Kind(build=_till, is_reached=False),
-        "wechat": Kind(build=_wechat),
+        "wechat": Kind(build=wechat_of),
         "alipay": Kind(build=alipay_of),
     }
 )

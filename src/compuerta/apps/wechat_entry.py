@@ -1,6 +1,6 @@
 """A WeChat Pay account as providers.json names it.
 
-    {"name": "wechat", "kind": "wechat", "mchid": "...", "appid": "wx...", "merchant_key": "apiclient_key.pem",
+    {"name": "wechat", "kind": "wechat", "mchid": "...", "appid": "wx...", "merchant_key": "api_key.pem",
      "merchant_serial": "...", "api_key": "api_v3.key", "platform_keys": {"PUB_KEY_ID_...": "wechat_pub.pem"},
      "base_url": "https://api.mch.weixin.qq.com", "notify_url": "https://.../notices/wechat",
      "flows": ["qr", "wallet", "web", "code"], "appids": {"app": "wx..."}, "h5_domain": "pay.example.org"}
