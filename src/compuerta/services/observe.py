@@ -25,6 +25,7 @@ from compuerta.services import (
     converging,
     forecasting,
     overloading,
+    partnering,
     telling,
     warning,
 )
@@ -339,7 +340,8 @@ def _warn(
 def _keep_closings(tx: Transaction, batch: _Batch) -> None:
     # Only what was credited before the relay was seen: an older look proves nothing for a newer recharge.
     unlit = tx.recharges_unlit(batch.seen_closed)
-    tx.put_instants(
+    partnering.keep_instants(
+        tx,
         [
             RechargeInstant(
                 account_id=account_id,
@@ -348,5 +350,5 @@ def _keep_closings(tx: Transaction, batch: _Batch) -> None:
                 at=batch.seen_closed[account_id],
             )
             for account_id, recharge_id in unlit
-        ]
+        ],
     )

@@ -14,7 +14,7 @@ from uuid import UUID
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
 from compuerta.domain.payment import Attempt, AttemptState, Flow, PaymentOrder, advanced
-from compuerta.services import quoting
+from compuerta.services import partnering, quoting
 from compuerta.services.acting import Act, Actor, entry
 from compuerta.services.payment_ports import Capabilities, OrderAnswer, OrderState, Presentation
 from compuerta.services.records import AccountView
@@ -246,6 +246,7 @@ def answered(store: Store, answers: Mapping[UUID, OrderAnswer], *, now: datetime
             if attempt is not None and attempt.state is not AttemptState.PAID:
                 saved.append(_after_answer(attempt, answer, now=now))
         tx.save_attempts(saved)
+        partnering.tell_closed(tx, saved, now=now)
 
 
 def _after_answer(attempt: Attempt, answer: OrderAnswer, *, now: datetime) -> Attempt:

@@ -199,8 +199,9 @@ def tell(tx: Transaction, happenings: Sequence[Happening], *, now: datetime) -> 
         tx.partners.tell(happenings, now=now)
 
 
-def tell_instants(tx: Transaction, instants: Sequence[RechargeInstant], *, now: datetime) -> None:
-    """Queue that recharges were paid, credited, and seen on."""
+def keep_instants(tx: Transaction, instants: Sequence[RechargeInstant]) -> None:
+    """Write what has happened to recharges, and queue it for whoever wants to know."""
+    tx.put_instants(instants)
     happenings = [
         Happening(
             happening_id=derived(each.recharge_id, _EVENTS[each.instant].value),
@@ -212,7 +213,9 @@ def tell_instants(tx: Transaction, instants: Sequence[RechargeInstant], *, now: 
         for each in instants
         if each.instant in _EVENTS
     ]
-    tell(tx, happenings, now=now)
+    if happenings:
+        # Of the instants of one moment only the payer's may lie back: late money is told for a day too.
+        tell(tx, happenings, now=max(each.at for each in instants))
 
 
 def tell_closed(tx: Transaction, attempts: Sequence[Attempt], *, now: datetime) -> None:
