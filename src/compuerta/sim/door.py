@@ -32,8 +32,13 @@ WATCH_MS = 60_000  # silence and differences are told by the quarter of an hour
 SWEEP_MS = 1_000
 
 Asking = Callable[[HttpRequest], HttpResponse]
-Reply = Callable[[int], None]
+Reply = Callable[[HttpResponse], None]
 Result = TypeVar("Result")
+
+
+def nobody(request: HttpRequest) -> HttpResponse:
+    """Answer for who asks nobody."""
+    raise AssertionError(f"a till asks nobody, and asked for {request.path}")
 
 
 class Door:
@@ -54,28 +59,27 @@ class Door:
         """Return what this process's wall clock shows."""
         return self._stage.now(skew_ms=self.body.skew_ms)
 
-    def hear(self, request: HttpRequest, reply: Reply) -> None:
-        """Take a provider's message; `reply` is called with the answer's status, or never."""
+    def hear(self, name: str, request: HttpRequest, reply: Reply) -> None:
+        """Take a message for one of our accounts; `reply` is called with the answer, or never."""
         if self.body.alive:
-            self.body.live(lambda: self._hear(request, reply))
+            self.body.live(lambda: self._hear(self.providers[name], request, reply))
 
-    def _hear(self, request: HttpRequest, reply: Reply) -> None:
-        provider = self.providers["wechat"]
+    def _hear(self, provider: PaymentProvider, request: HttpRequest, reply: Reply) -> None:
         verdict = provider.hear(request, now=self.now())
         if isinstance(verdict, Rejected):
             if verdict.refusal is not Refusal.PROBE:
-                self._alarm(verdict)
-            reply(verdict.answer.status)
+                self._alarm(provider.name, verdict)
+            reply(verdict.answer)
         elif verdict.notice is None:
-            reply(provider.answer(accepted=True).status)
+            reply(provider.answer(accepted=True))
         else:
             self._waiting.append((verdict.notice, reply))
             if len(self._waiting) == 1:
                 self.body.later(self._stage.between(1, BATCH_MS_MAX), self._accept)
 
-    def _alarm(self, verdict: Rejected) -> None:
+    def _alarm(self, name: str, verdict: Rejected) -> None:
         alarm = Alarm(
-            kind=f"notice_{verdict.refusal.value}", subject="wechat", detail=verdict.detail, at=self.now()
+            kind=f"notice_{verdict.refusal.value}", subject=name, detail=verdict.detail, at=self.now()
         )
         try:
             with self.body.transaction() as tx:
@@ -85,20 +89,19 @@ class Door:
 
     def _accept(self) -> None:
         batch, self._waiting = self._waiting, []
-        provider = self.providers["wechat"]
         try:
             outcomes = vend.accept_payments(self.body, [notice for notice, _ in batch], now=self.now())
         except Unreachable as away:
             self._stage.note(self.body.name, "not accepted", away)
-            status = provider.answer(accepted=False).status
+            accepted = False
         else:
             told = [
                 f"{notice.reference}={each.value}" for (notice, _), each in zip(batch, outcomes, strict=True)
             ]
             self._stage.note(self.body.name, "accepts", *told)
-            status = provider.answer(accepted=True).status
-        for _, reply in batch:
-            reply(status)
+            accepted = True
+        for notice, reply in batch:
+            reply(self.providers[notice.provider].answer(accepted=accepted))
 
 
 class Worker:
@@ -111,13 +114,13 @@ class Worker:
         stage: Stage,
         database: Database,
         providers: Mapping[str, PaymentProvider],
-        ask: Asking,
+        asking: Mapping[str, Asking],
     ) -> None:
         self.body = Mortal(name, stage=stage, database=database, born=self._born, dies=self._forget)
         self._stage = stage
         self._tables = database.store
         self._providers = providers
-        self._ask = ask
+        self._asking = asking
         self._sweep_ms: int | None = None
         database.listen(self.hint)
 
@@ -181,7 +184,7 @@ class Worker:
                 steps = provider.close(attempt, now=now, chance=chance)
             case Question.QUERY:
                 steps = provider.query(attempt, now=now, chance=chance)
-        return converse_with(steps, self._ask)
+        return converse_with(steps, self._asking.get(attempt.provider, nobody))
 
     def _keep(self, answers: Mapping[UUID, OrderAnswer]) -> None:
         paid = [answer.paid for answer in answers.values() if answer.paid is not None]

@@ -106,7 +106,7 @@ def facts_of(town: Town) -> World:
         meters=tuple(
             replace(_meter_fact(house), felt=town.incidents.felt(house)) for house in town.houses.values()
         ),
-        provider=(*town.provider.facts(), *town.cashier.facts),
+        provider=(*(fact for each in town.providers for fact in each.facts()), *town.cashier.facts),
         letters=town.carriers.facts(),
     )
 

@@ -1,11 +1,10 @@
-"""The people of a town: residents who pay and use, a cashier, an administrator, and a moody provider."""
+"""The people of a town: residents who pay and use, a cashier, an administrator, a manager."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from compuerta.adapters.payments.http import RoadDown, converse_with
+from compuerta.adapters.payments.http import converse_with
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, AttemptState
 from compuerta.domain.supply import HoldKind
@@ -15,16 +14,12 @@ from compuerta.drivers.model import Model
 from compuerta.services import holding, ordering, tariffing, vend
 from compuerta.services.acting import Actor
 from compuerta.services.ordering import Order
-from compuerta.services.payment_ports import HttpRequest, HttpResponse
 from compuerta.services.promises import ProviderFact
-from compuerta.sim.door import Door
+from compuerta.sim.door import Door, nobody
+from compuerta.sim.providers import Provider
 from compuerta.sim.roads import House
 from compuerta.sim.stage import Stage
-from compuerta.virtual.providers.notices import DueNotice
-from compuerta.virtual.wechat.placed import PaymentImpossible
-from compuerta.virtual.wechat.world import WechatWorld
 
-ROAD_MS_MIN, ROAD_MS_MAX = 20, 400
 EXPIRES_IN = timedelta(minutes=8)
 AGAIN_MS = 5_000
 TRIES_MAX = 300  # a cashier goes on until the sale is in the books; the calm is shorter than this
@@ -33,101 +28,25 @@ MANAGER = Actor(who="manager", why="new prices of the utility", origin="console"
 OWNER = Actor(who="owner", why="as agreed", origin="console")
 
 
-class Provider:
-    """The WeChat side: answers requests, sends its notices, and has bad days."""
-
-    def __init__(self, world: WechatWorld, *, stage: Stage, doors: list[Door]) -> None:
-        self.world = world
-        self.down = False
-        self._stage = stage
-        self._doors = doors
-        self._wake_ms: int | None = None
-
-    def ask(self, request: HttpRequest) -> HttpResponse:
-        """Answer a request of ours, or let it get lost."""
-        if self.down:
-            raise RoadDown("outage")
-        answer = self.world.request(request, self._stage.now())
-        self.look()  # the payer may have paid in the moment before a close
-        return answer
-
-    def pay(self, reference: str) -> bool:
-        """Let a payer pay; tells whether the money moved."""
-        stage = self._stage
-        try:
-            placed = self.world.pay(reference, stage.now())
-        except PaymentImpossible as impossible:
-            stage.note("payer", "cannot pay", impossible)
-            return False
-        stage.note("payer", "pays", reference, placed.order.total_fen)
-        if stage.draws(stage.faults.wrong_amount_ppm):
-            self.world.forge(reference, stage.now(), total_fen=placed.order.total_fen + 100)
-        self.look()
-        return True
-
-    def look(self) -> None:
-        """Send what is due, when it is due."""
-        wake_at = self.world.wake_at()
-        if wake_at is None:
-            return
-        now = self._stage.now()
-        at_ms = self._stage.now_ms + max((wake_at - now) // timedelta(milliseconds=1), 0) + 1
-        if self._wake_ms is None or at_ms < self._wake_ms:
-            self._wake_ms = at_ms
-            self._stage.later(at_ms - self._stage.now_ms, lambda: self._send(at_ms))
-
-    def _send(self, at_ms: int) -> None:
-        if self._wake_ms != at_ms:
-            return
-        self._wake_ms = None
-        for notice in self.world.due(self._stage.now()):
-            self._deliver(notice)
-        self.look()
-
-    def _deliver(self, notice: DueNotice) -> None:
-        stage = self._stage
-        door = self._doors[stage.between(0, len(self._doors) - 1)]
-
-        def reply(status: int) -> None:
-            stage.later(stage.between(ROAD_MS_MIN, ROAD_MS_MAX), lambda: self._answered(notice, status))
-
-        stage.later(stage.between(ROAD_MS_MIN, ROAD_MS_MAX), lambda: door.hear(notice.request, reply))
-        if stage.draws(stage.faults.forged_ppm):
-            changed = replace(notice.request, body=notice.request.body.replace(b'"id"', b'"iD"') + b" ")
-            stage.later(stage.between(0, 2_000), lambda: door.hear(changed, lambda status: None))
-
-    def _answered(self, notice: DueNotice, status: int) -> None:
-        self.world.answered(notice, status, self._stage.now())
-        self.look()
-
-    def facts(self) -> list[ProviderFact]:
-        """Return the money that the provider really has, and whether we said that we know."""
-        quiet = self.world.wake_at() is None
-        return [
-            ProviderFact(
-                provider="wechat",
-                transaction_no=placed.transaction_id,
-                reference=placed.order.out_trade_no,
-                amount_minor=placed.order.total_fen,
-                acknowledged=quiet,
-            )
-            for placed in self.world.orders()
-            if placed.transaction_id is not None
-        ]
-
-
 class Resident:
     """Somebody with a flat, a telephone and a load."""
 
     def __init__(
-        self, number: int, *, account_id: int, house: House, stage: Stage, door: Door, provider: Provider
+        self,
+        number: int,
+        *,
+        account_id: int,
+        house: House,
+        stage: Stage,
+        door: Door,
+        providers: Sequence[Provider],
     ) -> None:
         self.house = house
         self.name = f"flat {number}"
         self.account_id = account_id
         self._stage = stage
         self._door = door
-        self._provider = provider
+        self._providers = providers
         self._orders = 0
 
     def use(self, power_w: int) -> None:
@@ -141,17 +60,22 @@ class Resident:
             core.press_button()
 
     def recharge(self, *, amount_minor: int) -> None:
-        """Open a pay page, look at it for a while, and pay: at once, late, twice, or never."""
-        self._orders += 1
-        reference = f"{self.name.replace(' ', '')}x{self._orders:04d}"
-        order = Order(
-            attempt_id=UUID(int=self._stage.chance.getrandbits(128)),
-            account_id=self.account_id,
-            provider="wechat",
-            reference=reference,
-            amount_minor=amount_minor,
-        )
-        self._at_the_door(lambda: self._open_page(order))
+        """Open a pay page, look at it for a while, and pay: at once, late, twice, or never.
+
+        Some change to another way to pay, and a few of those pay both: two attempts of one order.
+        """
+        order_id = UUID(int=self._stage.chance.getrandbits(128))
+        provider = self._one_of(self._providers)
+        self._at_the_door(lambda: self._open_page(order_id, provider, amount_minor))
+        if self._stage.chance.randrange(6) == 0:
+            other = self._one_of(self._providers)
+            self._stage.later(
+                self._stage.between(1_000, 90_000),
+                lambda: self._at_the_door(lambda: self._open_page(order_id, other, amount_minor)),
+            )
+
+    def _one_of(self, providers: Sequence[Provider]) -> Provider:
+        return providers[self._stage.between(0, len(providers) - 1)]
 
     def _at_the_door(self, step: Callable[[], None]) -> None:
         if self._door.body.alive:
@@ -159,15 +83,24 @@ class Resident:
         else:
             self._stage.note(self.name, "page is down")
 
-    def _open_page(self, order: Order) -> None:
+    def _open_page(self, order_id: UUID, provider: Provider, amount_minor: int) -> None:
         door, stage = self._door, self._stage
-        wechat = door.providers["wechat"]
+        self._orders += 1
+        order = Order(
+            attempt_id=UUID(int=stage.chance.getrandbits(128)),
+            account_id=self.account_id,
+            provider=provider.name,
+            reference=f"{self.name.replace(' ', '')}x{self._orders:04d}",
+            amount_minor=amount_minor,
+            order_id=order_id,
+        )
+        ours = door.providers[provider.name]
         try:
             attempt = ordering.open_attempt(
-                door.body, order, capabilities=wechat.capabilities, expires_in=EXPIRES_IN, now=door.now()
+                door.body, order, capabilities=ours.capabilities, expires_in=EXPIRES_IN, now=door.now()
             )
-            steps = wechat.create(attempt, now=door.now(), chance=stage.chance.randbytes)
-            presentation = converse_with(steps, self._provider.ask)
+            steps = ours.create(attempt, now=door.now(), chance=stage.chance.randbytes)
+            presentation = converse_with(steps, provider.ask)
             ordering.presented(door.body, attempt.attempt_id, presentation)
         except (Unreachable, Refused) as reason:
             stage.note(self.name, "page fails", order.reference, reason)
@@ -180,16 +113,17 @@ class Resident:
         late = stage.chance.randrange(8) == 0
         life_ms = EXPIRES_IN // timedelta(milliseconds=1)
         delay_ms = stage.between(life_ms - 5_000, life_ms + 5_000) if late else stage.between(1_000, 60_000)
-        stage.later(delay_ms, lambda: self._pay(order.reference))
+
+        def pay() -> None:
+            provider.pay(order.reference, amount_minor=amount_minor)
+
+        stage.later(delay_ms, pay)
 
     def _watch(self, attempt_id: UUID) -> None:
         try:
             ordering.watch(self._door.body, attempt_id, now=self._door.now())
         except Unreachable:
             self._stage.note(self.name, "page is stuck")
-
-    def _pay(self, reference: str) -> None:
-        self._provider.pay(reference)
 
 
 class Cashier:
@@ -237,7 +171,7 @@ class Cashier:
                 door.body, order, capabilities=till.capabilities, expires_in=EXPIRES_IN, now=door.now()
             )
             steps = till.create(attempt, now=door.now(), chance=self._stage.chance.randbytes)
-            presentation = converse_with(steps, _nobody)
+            presentation = converse_with(steps, nobody)
             assert presentation.paid is not None
             (outcome,) = vend.accept_payments(door.body, [presentation.paid], now=door.now())
         except Unreachable:
@@ -343,12 +277,12 @@ class Manager:
             self._stage.note("manager", "renews", *key, effective_from.time())
 
 
-def a_stranger_order(reference: str, *, amount_minor: int, now: datetime) -> Attempt:
+def a_stranger_order(reference: str, *, provider: str, amount_minor: int, now: datetime) -> Attempt:
     """Return an order that is at the provider under our name, and in nobody's books."""
     return Attempt(
         attempt_id=UUID(int=0),
         account_id=0,
-        provider="wechat",
+        provider=provider,
         reference=reference,
         amount_minor=amount_minor,
         currency="CNY",
@@ -357,7 +291,3 @@ def a_stranger_order(reference: str, *, amount_minor: int, now: datetime) -> Att
         expires_at=now + EXPIRES_IN,
         state=AttemptState.CREATED,
     )
-
-
-def _nobody(request: HttpRequest) -> HttpResponse:
-    raise AssertionError(f"a till asks nobody, and asked for {request.path}")

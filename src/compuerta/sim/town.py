@@ -12,8 +12,6 @@ from uuid import UUID
 from compuerta.adapters.memory import MemoryTransaction
 from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
-from compuerta.adapters.payments.wechat import WechatPay
-from compuerta.adapters.payments.wechat_account import WechatSettings
 from compuerta.domain.contact import Channel, Language, Topic
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.policy import Json
@@ -27,21 +25,19 @@ from compuerta.services.message_port import Contact
 from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.services.tariffing import Founders
-from compuerta.sim import tariffs
+from compuerta.sim import accounts, tariffs
 from compuerta.sim.door import Door, Worker
 from compuerta.sim.gateway import Gateway
 from compuerta.sim.incidents import Incidents
 from compuerta.sim.landlord import Exchange, Landlord
 from compuerta.sim.mortal import Database, Mortal
-from compuerta.sim.people import Administrator, Cashier, Manager, Provider, Resident
+from compuerta.sim.people import Administrator, Cashier, Manager, Resident
 from compuerta.sim.post import Carriers, Postman
+from compuerta.sim.providers import Provider
 from compuerta.sim.roads import House, Road
 from compuerta.sim.stage import START, Stage
 from compuerta.sim.tariffs import CURRENCY
 from compuerta.virtual.meter import DIRECT_CLOSE, Limits, MeterSetup
-from compuerta.virtual.wechat.keys import cheap_keys
-from compuerta.virtual.wechat.orders import Terms
-from compuerta.virtual.wechat.world import WechatWorld
 
 MODELS = Path(__file__).parents[3] / "models"
 ZONE, ZONE_OFFSET_MS = "Asia/Shanghai", 8 * 3_600_000
@@ -51,8 +47,6 @@ OVERLOAD_W = 40_000  # between the two largest loads
 BOXED = 100  # numbers of meters in their boxes begin here
 BUS_BYTE_US = 4_583  # 11 bits at 2,400 baud
 BUS_DELAY_MS, MOBILE_DELAY_MS = 5, 90
-NOTICES_SPEEDUP = 10  # the provider's day of repeats in two and a half hours
-_MCHID, _APPID = "1900000001", "wx0000000000000001"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +83,7 @@ class Town:
     database: Database
     houses: dict[str, House]
     roads: list[Road]
-    provider: Provider
+    providers: list[Provider]
     doors: list[Door]
     worker: Worker
     gateways: list[Gateway]
@@ -121,13 +115,11 @@ def a_town(stage: Stage) -> Town:
         account_ids = _register(tx, kinds, houses, chance=stage.chance)
         _settle(tx, stage)
         _introduce(tx, account_ids, chance=stage.chance)
-    pay, world = _wechat(stage)
-    providers: dict[str, PaymentProvider] = {
-        "wechat": pay,
-        "till": CashTill("till", frozenset({CURRENCY})),
-    }
-    doors = [Door(f"door{number}", stage=stage, database=database, providers=providers) for number in (1, 2)]
-    provider = Provider(world, stage=stage, doors=doors)
+    opened = accounts.opened(stage)
+    ours: dict[str, PaymentProvider] = {world.name: provider for provider, world in opened}
+    ours["till"] = CashTill("till", frozenset({CURRENCY}))
+    doors = [Door(f"door{number}", stage=stage, database=database, providers=ours) for number in (1, 2)]
+    providers = [Provider(world, stage=stage, doors=doors) for _, world in opened]
     gateways = _gateways(stage, database, roads, esam)
     carriers = Carriers(stage)
     return Town(
@@ -135,11 +127,17 @@ def a_town(stage: Stage) -> Town:
         database=database,
         houses=houses,
         roads=roads,
-        provider=provider,
+        providers=providers,
         doors=doors,
-        worker=Worker("worker", stage=stage, database=database, providers=providers, ask=provider.ask),
+        worker=Worker(
+            "worker",
+            stage=stage,
+            database=database,
+            providers=ours,
+            asking={each.name: each.ask for each in providers},
+        ),
         gateways=gateways,
-        residents=_residents(account_ids, houses, stage=stage, door=doors[0], provider=provider),
+        residents=_residents(account_ids, houses, stage=stage, door=doors[0], providers=providers),
         cashier=Cashier(stage=stage, door=doors[1]),
         administrator=Administrator(stage=stage, door=doors[1]),
         manager=Manager(stage=stage, door=doors[1], models=models()),
@@ -154,11 +152,16 @@ def a_town(stage: Stage) -> Town:
 
 
 def _residents(
-    account_ids: list[int], houses: dict[str, House], *, stage: Stage, door: Door, provider: Provider
+    account_ids: list[int],
+    houses: dict[str, House],
+    *,
+    stage: Stage,
+    door: Door,
+    providers: list[Provider],
 ) -> list[Resident]:
     homes = zip(account_ids, houses.values(), strict=True)
     return [
-        Resident(number, account_id=account_id, house=house, stage=stage, door=door, provider=provider)
+        Resident(number, account_id=account_id, house=house, stage=stage, door=door, providers=providers)
         for number, (account_id, house) in enumerate(homes, start=1)
     ]
 
@@ -277,6 +280,14 @@ def _settle(tx: MemoryTransaction, stage: Stage) -> None:
         "friendly_slots": ([], ["16:10-16:40"], ["16:30-17:20"], ["17:35-18:30"])[stage.between(0, 3)],
         "overload_closings_max": 2,
         "overload_rest_min": (1, 5)[stage.between(0, 1)],
+        "recharge_fee_minor": (0, 0, 7)[stage.between(0, 2)],
+        "recharge_fee_ppm": (0, 0, 15_000)[stage.between(0, 2)],
+        "recharge_fee_tax_ppm": (0, 160_000)[stage.between(0, 1)],
+        "monthly_fee_minor": (0, 0, 150)[stage.between(0, 2)],
+        "debt_share_ppm": (200_000, 500_000, 1_000_000)[stage.between(0, 2)],
+        "debt_leaves_minor": (0, 100)[stage.between(0, 1)],
+        "hoarding_minor": (0, 0, 9_000)[stage.between(0, 2)],
+        "paid_twice": ("credit", "suspend")[stage.between(0, 1)],
         # Nobody settles any, as often as some: then the usual ones hold.
         "levels": None if stage.between(0, 1) else levels[: stage.between(0, len(levels))],
     }
@@ -340,7 +351,7 @@ def _register(
         tariff_id = _tariff(tx, organisation_id, kind, _price_e4(number), known=known)
         account_ids.append(tx.add_account(replace(home, tariff_id=tariff_id)))
     suspense_id = tx.add_account(_opening(site_id, "suspense", meter_id=None, chance=chance))
-    for name in ("wechat", "till"):
+    for name in ("wechat", "alipay", "till"):
         tx.add_provider_account(
             ProviderAccount(
                 provider=name, organisation_id=organisation_id, kind=name, suspense_account_id=suspense_id
@@ -385,37 +396,6 @@ def _opening(site_id: int, name: str, *, meter_id: int | None, chance: Random) -
         opened_at=START,
         register_wh=None if meter_id is None else 0,
     )
-
-
-def _wechat(stage: Stage) -> tuple[WechatPay, WechatWorld]:
-    keys, ring = cheap_keys()
-    world = WechatWorld(
-        keys=keys,
-        terms=Terms(mchid=_MCHID, appid=_APPID, repeat_speedup=NOTICES_SPEEDUP),
-        random=Random(stage.chance.randrange(2**32)),
-    )
-    faults = stage.faults
-    world.behave(
-        {
-            "lost_ppm": faults.notice_lost_ppm,
-            "duplicate_ppm": faults.notice_twice_ppm,
-            "probe_ppm": faults.probe_ppm,
-            "late_ms_max": faults.notice_late_ms_max,
-            "race_on_close": faults.race_on_close,
-            "certificate_ppm": 300_000,
-        }
-    )
-    settings = WechatSettings(
-        mchid=_MCHID,
-        appid=_APPID,
-        merchant_key_pem=b"",
-        merchant_serial=keys.merchant_serial,
-        api_key=keys.api_key,
-        platform_pems={},
-        base_url="https://pay.example.org",
-        notify_url="https://pay.example.org/notices/wechat",
-    )
-    return WechatPay(settings, keys=ring), world
 
 
 def _gateways(stage: Stage, database: Database, roads: list[Road], esam: SoftEsam) -> list[Gateway]:

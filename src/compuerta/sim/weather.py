@@ -8,6 +8,7 @@ from compuerta.adapters.payments.http import converse_with
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Tariff
+from compuerta.sim import accounts
 from compuerta.sim.faults import CALM
 from compuerta.sim.incidents import DEEDS
 from compuerta.sim.landlord import Exchange
@@ -16,7 +17,6 @@ from compuerta.sim.roads import House, Road
 from compuerta.sim.stage import START_MS
 from compuerta.sim.tariffs import renewed
 from compuerta.sim.town import START_CIVIL, Town
-from compuerta.virtual.wechat.notices import Behaviour
 
 T = TypeVar("T")
 
@@ -45,8 +45,9 @@ def clear(town: Town) -> None:
     stage.note("weather", "calm")
     stage.calm = True
     stage.faults = CALM
-    town.provider.down = False
-    town.provider.world.behaviour = Behaviour()
+    for provider in town.providers:
+        provider.down = False
+        accounts.calm(provider.world)
     town.database.away = False
     for road in town.roads:
         road.cut = False
@@ -225,9 +226,10 @@ def _power_cut(town: Town, house: House) -> None:
 
 
 def _outage(town: Town) -> None:
-    town.stage.note("weather", "provider is down")
-    town.provider.down = True
-    town.stage.later(town.stage.between(5_000, 200_000), lambda: setattr(town.provider, "down", False))
+    provider = _one_of(town, town.providers)
+    town.stage.note("weather", provider.name, "is down")
+    provider.down = True
+    town.stage.later(town.stage.between(5_000, 200_000), lambda: setattr(provider, "down", False))
 
 
 def _database_away(town: Town) -> None:
@@ -255,11 +257,12 @@ def _billed_wh(town: Town, house: House) -> int:
 
 def _stranger_pays(town: Town) -> None:
     """Money for an order that nobody here knows: of another system under the same merchant number."""
-    stage, provider = town.stage, town.provider
-    attempt = a_stranger_order("stranger0001", amount_minor=777, now=stage.now())
-    wechat = town.doors[0].providers["wechat"]
+    stage, provider = town.stage, _one_of(town, town.providers)
+    now = stage.now()
+    attempt = a_stranger_order("stranger0001", provider=provider.name, amount_minor=777, now=now)
+    ours = town.doors[0].providers[provider.name]
     try:
-        converse_with(wechat.create(attempt, now=stage.now(), chance=stage.chance.randbytes), provider.ask)
+        converse_with(ours.create(attempt, now=now, chance=stage.chance.randbytes), provider.ask)
     except Unreachable:
         return
-    provider.pay(attempt.reference)
+    provider.pay(attempt.reference, amount_minor=777)
