@@ -37,7 +37,7 @@ from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import reference_of
 from compuerta.domain.wording import Told
 from compuerta.virtual.wechat.keys import keys_in
-from compuerta.virtual.wechat.world import ORDERS_MAX
+from compuerta.virtual.wechat.orders import ORDERS_MAX
 
 # More demonstrations at once than anybody's machine bears.
 STAGES_MAX = 9
@@ -341,6 +341,7 @@ class Stage:
         wechat = {
             "name": "wechat",
             "kind": "wechat",
+            "live": False,
             "mchid": "1900000001",
             "appid": "wx0000000000000001",
             "merchant_key": "merchant.pem",
@@ -350,7 +351,7 @@ class Stage:
             "base_url": self.provider_url,
             "notify_url": f"{self.console_url}/notices/wechat",
         }
-        till = {"name": "till", "kind": "till", "currencies": [town.CURRENCY]}
+        till = {"name": "till", "kind": "till", "live": False, "currencies": list(town.SITES)}
         (self.directory / wiring.PROVIDERS_FILE).write_text(json.dumps([wechat, till]), encoding="utf-8")
 
     def _joining(self, name: str, role: Role) -> subprocess.Popen[bytes]:

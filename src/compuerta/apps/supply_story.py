@@ -164,7 +164,8 @@ def _facts(tale: Tale) -> dict[str, Any]:
 def _cast(home: town.Home) -> town.Home:
     part = _PARTS.get(home.supply_point)
     if part is None:
-        return replace(home, in_story=False, price=town.PRICE, opening_minor=5_000)
+        price = town.PRICE if home.in_story else home.price
+        return replace(home, in_story=False, price=price, opening_minor=max(home.opening_minor, 5_000))
     price, opening_minor = part
     return replace(home, in_story=True, price=price, power_w=0, opening_minor=opening_minor)
 

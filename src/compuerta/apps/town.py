@@ -25,6 +25,18 @@ from compuerta.services.tariffing import Founders
 ZONE = "Asia/Shanghai"
 UTC_OFFSET_MIN = 480
 CURRENCY = "CNY"
+# Where people pay by mobile money.
+MOBILE_ZONE = "Africa/Nairobi"
+MOBILE_CURRENCY = "KES"
+# The town's accounts at providers: by name the kind, and the currency of what cannot be placed.
+# Safaricom takes no address that has its own name in it, so that account is called by what it is.
+PROVIDERS = {
+    "wechat": ("wechat", CURRENCY),
+    "alipay": ("alipay", CURRENCY),
+    "card": ("stripe", CURRENCY),
+    "paybill": ("mpesa", MOBILE_CURRENCY),
+    "till": ("till", CURRENCY),
+}
 BAUD = 9600
 BUSES = ("bus-1", "bus-2")
 PRICE = "1.0000"
@@ -32,7 +44,10 @@ PRICE = "1.0000"
 # but in accelerated time it would look like a register that jumps (promise T2).
 PRICE_STORY = "30.0000"
 STORY_LOAD_W = 600
+MOBILE_PRICE = "25.0000"
 BUILDING = "Torre Jacaranda"
+MOBILE_BUILDING = "Nyumba Kijani"
+SITES = {CURRENCY: (BUILDING, ZONE), MOBILE_CURRENCY: (MOBILE_BUILDING, MOBILE_ZONE)}
 FOUNDERS = Founders(drafted_by="manager", approved_by="owner")
 HOUSEKEEPER = Actor(who="admin", why="the town is built", origin="stage")
 LANGUAGES = (Language.ENGLISH, Language.SPANISH, Language.CHINESE)
@@ -62,6 +77,7 @@ class Home:
     pay_token: UUID
     price: str = PRICE  # of a kWh, where the meter deducts it
     floor: int | None = None
+    currency: str = CURRENCY
     reached: tuple[tuple[Channel, str], ...] = ()  # how its people are reached
     account_id: int = 0
 
@@ -76,8 +92,8 @@ class _Place:
     """Where somebody moves in."""
 
     organisation_id: int
-    site_id: int
-    tariffs: Mapping[str, int]  # by name
+    sites: Mapping[str, int]  # by currency
+    tariffs: Mapping[tuple[str, str], int]  # by name and currency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +112,10 @@ _NAMES = (
 
 
 def plan(*, buses: tuple[str, ...] = BUSES) -> tuple[Home, ...]:
-    """Say who lives where: ten 4G meters, and ten on two RS485 lines, half of those without a purse."""
+    """Say who lives where: ten 4G meters, and ten on two RS485 lines, half of those without a purse.
+
+    The last one lives where people pay by mobile money.
+    """
     homes = []
     for place in range(20):
         on_4g = place < 10
@@ -120,6 +139,14 @@ def plan(*, buses: tuple[str, ...] = BUSES) -> tuple[Home, ...]:
                 reached=_reached(place),
             )
         )
+    homes[-1] = replace(
+        homes[-1],
+        supply_point="A1",
+        floor=None,
+        currency=MOBILE_CURRENCY,
+        price=MOBILE_PRICE,
+        opening_minor=50_000,
+    )
     return tuple(homes)
 
 
@@ -133,31 +160,48 @@ def _reached(place: int) -> tuple[tuple[Channel, str], ...]:
 def build(store: Store, homes: tuple[Home, ...], *, bus_paths: dict[str, str], now: datetime) -> Town:
     """Enter the town into the database: parties, meters, roads, provider accounts."""
     with store.transaction() as tx:
-        organisation_id = tx.add_organisation("Residencial La Compuerta")
-        site_id = tx.add_site(organisation_id=organisation_id, name=BUILDING, zone=ZONE, currency=CURRENCY)
+        organisation_id = tx.add_organisation("Residencial La Compuerta", live=False)
+        sites = {
+            currency: tx.add_site(organisation_id=organisation_id, name=name, zone=zone, currency=currency)
+            for currency, (name, zone) in SITES.items()
+        }
         for endpoint in _endpoints(homes, bus_paths, organisation_id=organisation_id):
             tx.add_endpoint(endpoint)
-        _add_providers(tx, organisation_id=organisation_id, site_id=site_id, now=now)
+        _add_providers(tx, organisation_id=organisation_id, sites=sites, now=now)
         tariffs = {
-            name: tariffing.found(
-                tx, _tariff(name), organisation_id=organisation_id, founders=FOUNDERS, now=now
+            named: tariffing.found(
+                tx, _tariff(*named), organisation_id=organisation_id, founders=FOUNDERS, now=now
             )
-            for name in sorted({home.tariff for home in homes})
+            for named in sorted({(home.tariff, home.currency) for home in homes})
         }
-        place = _Place(organisation_id=organisation_id, site_id=site_id, tariffs=tariffs)
+        place = _Place(organisation_id=organisation_id, sites=sites, tariffs=tariffs)
         entered = tuple(_moved_in(tx, home, place, now=now) for home in homes)
         _add_contacts(tx, entered, organisation_id=organisation_id, now=now)
     return Town(organisation_id=organisation_id, homes=entered)
 
 
-def _tariff(name: str) -> Tariff:
+def _tariff(name: str, currency: str) -> Tariff:
     if name == RESIDENTIAL:
         return load_tariff(LIBRARY / f"{name}.yaml")
-    return flat_tariff(name, currency=CURRENCY)
+    return flat_tariff(name, currency=currency)
 
 
-def _add_providers(tx: Transaction, *, organisation_id: int, site_id: int, now: datetime) -> None:
-    suspense = AccountOpening(
+def _add_providers(tx: Transaction, *, organisation_id: int, sites: Mapping[str, int], now: datetime) -> None:
+    suspense = {currency: tx.add_account(_suspense(site_id, now=now)) for currency, site_id in sites.items()}
+    for name, (kind, currency) in PROVIDERS.items():
+        tx.add_provider_account(
+            ProviderAccount(
+                provider=name,
+                organisation_id=organisation_id,
+                kind=kind,
+                suspense_account_id=suspense[currency],
+                live=False,
+            )
+        )
+
+
+def _suspense(site_id: int, *, now: datetime) -> AccountOpening:
+    return AccountOpening(
         site_id=site_id,
         kind=AccountKind.SUSPENSE,
         name="Suspense",
@@ -167,16 +211,6 @@ def _add_providers(tx: Transaction, *, organisation_id: int, site_id: int, now: 
         pay_token=uuid4(),
         opened_at=now,
     )
-    suspense_account_id = tx.add_account(suspense)
-    for name in ("wechat", "till"):
-        tx.add_provider_account(
-            ProviderAccount(
-                provider=name,
-                organisation_id=organisation_id,
-                kind=name,
-                suspense_account_id=suspense_account_id,
-            )
-        )
 
 
 def _add_contacts(tx: Transaction, homes: tuple[Home, ...], *, organisation_id: int, now: datetime) -> None:
@@ -220,13 +254,13 @@ def _moved_in(tx: Transaction, home: Home, place: _Place, *, now: datetime) -> H
         road=home.road,
     )
     opening = AccountOpening(
-        site_id=place.site_id,
+        site_id=place.sites[home.currency],
         kind=AccountKind.CUSTOMER,
         name=home.name,
         supply_point=home.supply_point,
-        building=BUILDING,
+        building=SITES[home.currency][0],
         floor=home.floor,
-        tariff_id=place.tariffs[home.tariff],
+        tariff_id=place.tariffs[home.tariff, home.currency],
         meter_id=tx.add_meter(entry),
         pay_token=home.pay_token,
         opened_at=now,
