@@ -100,7 +100,8 @@ class Policy:
     recharge_fee_minor: int = 0  # on each recharge ...
     recharge_fee_ppm: int = 0  # ... and of each recharge
     recharge_fee_tax_ppm: int = 0  # tax that is added to the fees
-    monthly_fee_minor: int = 0  # taken from the first recharge of a month, missed months too
+    monthly_fee_minor: int = 0  # taken from the first recharge of a month, missed months too ...
+    monthly_fee_since: str | None = None  # ... from this one on, such as 2026-11; None = the account's first
     paid_twice: str = "credit"  # of a second payment of one order: "credit" it, or "suspend" it for a refund
 
 
@@ -200,6 +201,16 @@ def _dates(field: str, value: Json) -> tuple[date, ...]:
     return tuple(sorted(days))
 
 
+def _month_or_none(field: str, value: Json) -> str | None:
+    if value is None:
+        return None
+    try:
+        month = date.fromisoformat(f"{value if isinstance(value, str) else ''}-01")
+    except ValueError:
+        raise PolicyFaulty(field, f"{value!r}: write a month such as 2026-11") from None
+    return f"{month:%Y-%m}"
+
+
 def _levels(field: str, value: Json) -> tuple[Level, ...] | None:
     if value is None:
         return None
@@ -255,6 +266,7 @@ _PARSERS: Mapping[str, _Parser] = MappingProxyType(
         "recharge_fee_ppm": _whole(0, 500_000),
         "recharge_fee_tax_ppm": _whole(0, 1_000_000),
         "monthly_fee_minor": _whole(0, AMOUNT_MINOR_MAX),
+        "monthly_fee_since": _month_or_none,
         "paid_twice": _one_of("credit", "suspend"),
     }
 )

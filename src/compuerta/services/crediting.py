@@ -28,7 +28,7 @@ from compuerta.domain.naming import derived
 from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.components import Recovery
-from compuerta.services import booking
+from compuerta.services import booking, partnering
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.records import AccountView, Instant, Recharge, RechargeInstant
 from compuerta.services.store_port import Transaction
@@ -157,7 +157,7 @@ def write(tx: Transaction, batch: Credits) -> None:
     tx.put_recharges(batch.recharges)
     tx.dues.save_debts([*batch.debts.values()])
     tx.dues.put_lines(batch.lines)
-    tx.put_instants(batch.instants)
+    partnering.keep_instants(tx, batch.instants)
     tx.put_instructions(batch.instructions)
     booking.book(tx, batch.postings)
 
@@ -240,6 +240,7 @@ def _months(view: AccountView, paid: Iterable[str], *, now: datetime) -> tuple[s
         return ()
     zone = zone_of(view.account.zone)
     since, until = (f"{at.astimezone(zone):%Y-%m}" for at in (view.account.period.start, now))
+    since = max(since, view.policy.monthly_fee_since or since)
     return division.months_due(since=since, until=until, paid=paid)
 
 
