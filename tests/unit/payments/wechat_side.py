@@ -8,8 +8,8 @@ from uuid import UUID
 
 from compuerta.adapters.payments.wechat import WechatPay
 from compuerta.adapters.payments.wechat_account import WechatSettings
-from compuerta.domain.payment import Attempt
-from compuerta.services.payment_ports import Chance
+from compuerta.domain.payment import Attempt, Flow, Refund
+from compuerta.services.payment_ports import Chance, RefundWish
 from compuerta.virtual.wechat.keys import KeySet, cheap_keys, make_keys
 from compuerta.virtual.wechat.orders import Terms
 from compuerta.virtual.wechat.world import WechatWorld
@@ -46,6 +46,8 @@ def some_settings(*, keys: KeySet | None = None, notify_url: str = NOTIFY_URL) -
         platform_pems=keys.platform_pems,
         base_url="https://pay.example.org",
         notify_url=notify_url,
+        flows=frozenset({Flow.QR, Flow.WALLET, Flow.APP, Flow.WEB, Flow.CODE}),
+        site="https://pay.example.org",
     )
 
 
@@ -77,6 +79,8 @@ def an_attempt(
     currency: str = "CNY",
     provider: str = "wechat",
     now: datetime = NOON,
+    flow: Flow = Flow.QR,
+    payer: str = "",
 ) -> Attempt:
     return Attempt(
         attempt_id=UUID(int=1),
@@ -88,4 +92,36 @@ def an_attempt(
         description="电费充值, flat 302",
         created_at=now,
         expires_at=now + timedelta(minutes=30),
+        flow=flow,
+        payer=payer,
+    )
+
+
+def a_wish(
+    *,
+    transaction_no: str,
+    amount_minor: int = 1000,
+    number: int = 1,
+    total_minor: int = 5000,
+    provider: str = "wechat",
+) -> RefundWish:
+    """A refund of a payment by `an_attempt`."""
+    refund = Refund(
+        account_id=302,
+        refund_id=UUID(int=number),
+        correction_id=UUID(int=2),
+        payment_id=UUID(int=3),
+        provider=provider,
+        reference=f"RF{number:012d}",
+        amount_minor=amount_minor,
+        currency="CNY",
+        created_at=NOON,
+    )
+    return RefundWish(
+        refund=refund,
+        transaction_no=transaction_no,
+        order_reference="R20261122000001",
+        total_minor=total_minor,
+        paid_at=NOON,
+        reason="moved out",
     )
