@@ -103,7 +103,9 @@ class Street:
     now = NOON
 
     def __post_init__(self) -> None:
-        self.road: Callable[[HttpRequest], HttpResponse] = lambda request: self.world.answer(request, self.now)
+        self.road: Callable[[HttpRequest], HttpResponse] = lambda request: self.world.answer(
+            request, self.now
+        )
 
     def create(self, attempt: Attempt) -> Presentation:
         return converse_with(self.provider.create(attempt, now=self.now, chance=a_chance()), self.road)

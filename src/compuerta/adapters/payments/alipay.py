@@ -137,7 +137,7 @@ class Alipay:
             query=True,
             close=True,
             immediate=False,
-            expiry_min=timedelta(minutes=1),
+            expiry_min=timedelta(seconds=30),  # a pay code is given so long
             expiry_max=timedelta(hours=2),  # the life of a QR
             refunds=True,
             refund_partial=True,

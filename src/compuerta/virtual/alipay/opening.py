@@ -13,6 +13,17 @@ SELLER_ID: Final = "2088000000000001"
 
 
 def world_in(directory: Path, *, public_url: str, speedup: int, random: Random, now: datetime) -> AlipayWorld:
-    """Return a world with the keys of a directory; makes them where it is empty."""
-    terms = Terms(app_id=APP_ID, seller_id=SELLER_ID, public_url=public_url, repeat_speedup=speedup)
+    """Return a world with the keys of a directory; makes them where it is empty.
+
+    `public_url` is where the merchant reaches it; the payer's page is beside it.
+    """
+    page_url = f"{public_url.rsplit('/', 1)[0]}/pay/"
+    terms = Terms(
+        app_id=APP_ID,
+        seller_id=SELLER_ID,
+        public_url=public_url,
+        repeat_speedup=speedup,
+        qr_prefix=f"{page_url}?alipay=",
+        page_url=page_url,
+    )
     return AlipayWorld(keys=keys_in(directory, now=now).gateway(), terms=terms, random=random)

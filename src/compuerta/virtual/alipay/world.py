@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time, timedelta
 from random import Random
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from compuerta.domain.errors import Refused
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
@@ -242,7 +242,7 @@ class AlipayWorld:
         except (GatewayRefusal, BodyMalformed) as refused:
             words = str(refused).encode()
             return HttpResponse(status=400, headers={"content-type": "text/plain"}, body=words)
-        page = f"{self._terms.page_url}?world={self.name}&reference={quote(trade.out_trade_no, safe='')}"
+        page = f"{self._terms.page_url}?{self.name}={trade.content}"
         return HttpResponse(status=302, headers={"location": page})
 
     def _placed(
