@@ -59,9 +59,9 @@ insert into debt (account_id, debt_id, kind, name, opened_minor, remaining_minor
 insert into receipt (account_id, recharge_id, token, number, issued_at)
     select account_id, recharge_id, gen_random_uuid(), '1', now() from recharge limit 1;
 insert into correction (account_id, correction_id, organisation_id, kind, state, amount_minor,
-        currency, why,
+        currency, way, why,
         proposed_by, proposed_at, payment_id)
-    select account_id, gen_random_uuid(), 1, 'refund', 'proposed', 100, 'CNY', 'why', 'ana', now(),
+    select account_id, gen_random_uuid(), 1, 'refund', 'proposed', 100, 'CNY', 'cash', 'why', 'ana', now(),
         payment_id
     from payment limit 1;
 insert into refund (account_id, refund_id, correction_id, payment_id, provider, reference,

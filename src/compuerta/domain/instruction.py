@@ -135,6 +135,11 @@ class Instruction:
         tariff = self.tariff_id is not None and self.version_no is not None and self.effective_at is not None
         belongs = {
             Kind.RECHARGE: recharge,
+            Kind.WITHDRAWAL: (
+                self.amount_minor is not None
+                and self.purchase_no is not None
+                and self.correction_id is not None
+            ),
             Kind.SWITCH: switch,
             Kind.TARIFF: tariff,
             Kind.LIMITS: self.limits is not None,

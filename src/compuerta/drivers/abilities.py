@@ -105,7 +105,7 @@ class TariffOrder:
     parts: frozenset[TariffPart] = frozenset(TariffPart)
 
 
-Order = RechargeOrder | SwitchOrder | ReadOrder | ClockOrder | TariffOrder | LimitsOrder
+Order = RechargeOrder | WithdrawalOrder | SwitchOrder | ReadOrder | ClockOrder | TariffOrder | LimitsOrder
 
 
 class MeterEvent(Enum):
@@ -159,4 +159,4 @@ class Result:
     ending: Ending
     state: MeterState = field(default_factory=MeterState)
     reason: str = ""  # a stable name, such as "customer_number_differs" or "no_answer"
-    credited: bool = False  # this conversation is the evidence that the recharge is in the meter
+    credited: bool = False  # ... the evidence that the recharge is in the meter, or the withdrawal out

@@ -19,6 +19,7 @@ from compuerta.drivers.abilities import (
     Relay,
     SwitchOrder,
     TariffOrder,
+    WithdrawalOrder,
 )
 from compuerta.drivers.loading import load_tariff
 from compuerta.drivers.mac import MacProvider, customer_payload, purchase_payload
@@ -36,6 +37,7 @@ from compuerta.drivers.talk import (
     refusal,
     whole,
 )
+from compuerta.drivers.withdrawal import withdraw
 from compuerta.wire import dlt645
 from compuerta.wire.dlt645 import SerrBit
 
@@ -75,6 +77,10 @@ def converse(
         match order:
             case RechargeOrder():
                 return (yield from _recharge(talk, order, repeated=repeated))
+            case WithdrawalOrder():
+                if not _is_sendable(order):
+                    return talk.result(Ending.REFUSED, "order_not_sendable")
+                return (yield from withdraw(talk, order, repeated=repeated))
             case SwitchOrder():
                 return (yield from switch(talk, order))
             case ReadOrder():
@@ -128,7 +134,7 @@ def _keep_dark(talk: Talk) -> Asking[None]:
         raise MeterRefused(ending=Ending.BUSY, reason=reason)
 
 
-def _is_sendable(order: RechargeOrder) -> bool:
+def _is_sendable(order: RechargeOrder | WithdrawalOrder) -> bool:
     return (
         0 < order.amount_minor <= AMOUNT_MINOR_MAX
         and 0 < order.purchase_no <= PURCHASE_NO_MAX
@@ -225,6 +231,8 @@ def _is_recorded(talk: Talk, order: RechargeOrder) -> Asking[bool]:
     ahead = (count - order.purchase_no) % RECORD_COUNT
     if ahead == RECORD_COUNT - 1:
         return False
+    if ahead and (yield from _follows_a_refund(talk, order)):
+        return False
     if ahead:
         reason = "purchase_number_ahead" if ahead < RECORD_COUNT // 2 else "purchase_number_behind"
         raise MeterRefused(ending=Ending.REFUSED, reason=reason)
@@ -232,6 +240,14 @@ def _is_recorded(talk: Talk, order: RechargeOrder) -> Asking[bool]:
         raise MeterRefused(ending=Ending.REFUSED, reason="purchase_record_differs")
     talk.state = replace(talk.state, purchase_no=order.purchase_no)
     return True
+
+
+def _follows_a_refund(talk: Talk, order: RechargeOrder) -> Asking[bool]:
+    """Whether the number before ours went to a withdrawal, which the list of purchases does not show."""
+    values = yield from talk.read(Quantity.REFUND_RECORD)
+    if values is None or values.get("at") is None:
+        return False
+    return whole(values, "purchase_no") == (order.purchase_no - 1) % RECORD_COUNT
 
 
 def _recharge_by_balance(talk: Talk, order: RechargeOrder, *, repeated: bool) -> Asking[None]:

@@ -42,6 +42,7 @@ class Quantity(Enum):
     OVERDRAFT = "overdraft"
     PURCHASE_NO = "purchase_no"
     PURCHASE_RECORD = "purchase_record"
+    REFUND_RECORD = "refund_record"
     STATUS_WORDS = "status_words"
     POWER = "power"
     CLOCK = "clock"
@@ -210,7 +211,13 @@ def _profile_from(mapping: TariffMapping) -> MeterProfile:
 
 
 _ALARMS = frozenset({Limit.ALARM_1, Limit.ALARM_2})
-_MONEY = (Quantity.BALANCE, Quantity.OVERDRAFT, Quantity.PURCHASE_NO, Quantity.PURCHASE_RECORD)
+_MONEY = (
+    Quantity.BALANCE,
+    Quantity.OVERDRAFT,
+    Quantity.PURCHASE_NO,
+    Quantity.PURCHASE_RECORD,
+    Quantity.REFUND_RECORD,
+)
 
 
 def _refuse_contradictions(model: Model) -> None:

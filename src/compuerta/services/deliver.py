@@ -26,7 +26,7 @@ from compuerta.drivers.abilities import (
     SwitchOrder,
 )
 from compuerta.drivers.model import Model
-from compuerta.services import booking, observe, rollout, telling
+from compuerta.services import booking, observe, partnering, rollout, telling, withdrawing
 from compuerta.services.records import Case, Claim, Instant, RechargeInstant
 from compuerta.services.store_port import Store, Transaction
 
@@ -58,6 +58,9 @@ class _Batch:
     instants: list[RechargeInstant] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
     reports: list[observe.MeterReport] = field(default_factory=list)
+    not_withdrawn: list[tuple[Instruction, int | None]] = field(
+        default_factory=list
+    )  # with the meter's count
 
 
 _EVENTS = {
@@ -140,6 +143,8 @@ def order_for(claim: Claim, *, model: Model, now: datetime) -> Order | Result:
             close=claim.may_close,
             permits=claim.permits,
         )
+    if instruction.kind is Kind.WITHDRAWAL:
+        return withdrawing.order_for(claim)
     local = now.astimezone(zone_of(claim.zone)).replace(tzinfo=None)
     if instruction.kind is Kind.LOOK:
         return ReadOrder(now=local)
@@ -235,6 +240,8 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
     )
     if instruction.kind is Kind.RECHARGE and step.event is Event.CONFIRMED:
         _deliver(batch, instruction, conclusion, now=now)
+    if instruction.kind is Kind.WITHDRAWAL and not open_still:
+        _withdraw(batch, conclusion, now=now)
     if denied and step.answer != rollout.LATE:  # a late tariff has a case of its own
         batch.cases.append(
             Case(
@@ -299,11 +306,24 @@ def _deliver(batch: _Batch, instruction: Instruction, conclusion: Conclusion, *,
     batch.instants.append(credited(instruction, at=conclusion.at))
 
 
+def _withdraw(batch: _Batch, conclusion: Conclusion, *, now: datetime) -> None:
+    ended = batch.saved[-1]
+    if ended.state is State.DONE:
+        assert conclusion.result.credited, (
+            "a withdrawal is done only when the meter was read and has counted it"
+        )
+        currency = batch.currencies[ended.account_id]
+        batch.postings.append(withdrawing.posting(ended, currency=currency, now=now))
+    else:
+        batch.not_withdrawn.append((ended, conclusion.result.state.purchase_no))
+
+
 def _write(tx: Transaction, batch: _Batch, *, now: datetime) -> None:
     tx.save_instructions(batch.saved)
     booking.book(tx, batch.postings)
-    tx.put_instants(batch.instants)
+    partnering.keep_instants(tx, batch.instants)
     tx.put_cases(batch.cases)
+    withdrawing.refused(tx, batch.not_withdrawn, now=now)
     observe.absorb(tx, batch.reports, now=now)
     telling.payment_arrived(tx, _arrived(batch), now=now)
 

@@ -16,7 +16,7 @@ from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import AttemptState, advanced
 from compuerta.domain.supply import FORBIDDING, HoldKind
 from compuerta.domain.tariff.components import Terms
-from compuerta.services import booking, converging, moving, receiving
+from compuerta.services import booking, converging, moving, receiving, withdrawing
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Rest, Shown
 from compuerta.services.occupancy_port import Move, MoveKind
@@ -99,6 +99,8 @@ def moved_out(tx: Transaction, leaving: MoveOut, *, actor: Actor, move_id: UUID,
     if known is not None:
         return known
     require_leaving(view)
+    assert view.meter is not None
+    withdrawing.refuse_open(tx, view.meter.meter_id)
     if leaving.keeps_power and view.holds & FORBIDDING:
         raise PowerCannotStay(view.holds & FORBIDDING)
     closed = moving.last_charge(tx, view, leaving.shown, now=now)

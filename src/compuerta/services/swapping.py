@@ -19,7 +19,16 @@ from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived
 from compuerta.domain.party import CreditAuthority, Meter, require_meter_no
 from compuerta.domain.tariff.tally import opened
-from compuerta.services import booking, converging, deliver, moving, rollout, settling
+from compuerta.services import (
+    booking,
+    converging,
+    deliver,
+    moving,
+    partnering,
+    rollout,
+    settling,
+    withdrawing,
+)
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Shown
 from compuerta.services.occupancy_port import Adjustment, Move, MoveKind
@@ -141,6 +150,7 @@ def swapped(
         return known
     moving.require_open(view)
     assert view.meter is not None
+    withdrawing.refuse_open(tx, view.meter.meter_id)
     new = _registered(tx, view, swap)
     closed = moving.last_charge(tx, view, _closing(view, swap), now=now)
     found = _end_instructions(tx, closed, swap, now=now)
@@ -225,7 +235,7 @@ def _end_instructions(tx: Transaction, closed: Closed, swap: MeterSwap, *, now: 
     currency = closed.view.account.currency
     tx.save_instructions([_ended(each, Event.CONFIRMED, "counted_at_swap", now=now) for each in counted])
     booking.book(tx, [deliver.delivery_posting(each, currency=currency, now=now) for each in counted])
-    tx.put_instants([deliver.credited(each, at=now) for each in counted])
+    partnering.keep_instants(tx, [deliver.credited(each, at=now) for each in counted])
     tx.save_instructions([_ended(each, Event.ABANDONED, "meter_swapped", now=now) for each in cancelled])
     tx.put_cases([_doubt(each, now=now) for each in cancelled if each.tries and swap.purchase_no is None])
     return _Found(
@@ -408,7 +418,7 @@ def _send(
         ]
     )
     posted = RechargeInstant(account_id=account_id, recharge_id=recharge_id, instant=Instant.POSTED, at=now)
-    tx.put_instants([posted])
+    partnering.keep_instants(tx, [posted])
     tx.put_instructions([_delivery(view, recharge_id, amount_minor, now=now)])
 
 

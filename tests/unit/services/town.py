@@ -389,7 +389,8 @@ def concluded(
     reason: str = "",
 ) -> deliver.Concluded:
     """Conclude a claim with what a meter answered; a recharge that is done was read back."""
-    credited = ending is Ending.DONE and claim.instruction.kind is Kind.RECHARGE
+    counted = claim.instruction.kind in (Kind.RECHARGE, Kind.WITHDRAWAL)
+    credited = ending is Ending.DONE and counted
     result = Result(ending=ending, state=state or MeterState(), reason=reason, credited=credited)
     (outcome,) = deliver.conclude(store, [deliver.Conclusion(claim=claim, result=result, at=at)], now=at)
     return outcome

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from compuerta.adapters.memory import corrections
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Event, Instruction, Kind, State
@@ -15,17 +16,21 @@ def put(tables: Tables, instructions: Sequence[Instruction]) -> None:
     for each in instructions:
         tables.take("instruction_pkey", each.meter_id, each.instruction_id)
         if each.kind is Kind.RECHARGE:
-            tables.take("instruction_purchase_no_once", each.meter_id, each.purchase_no)
             tables.take("instruction_delivers_once", each.meter_id, each.recharge_id)
+        if each.kind is Kind.WITHDRAWAL:
+            corrections.require_alone(tables, each)
+        if each.purchase_no is not None:
+            tables.take("instruction_purchase_no_once", each.meter_id, each.purchase_no)
             snapshot = tables.snapshots[each.meter_id]
-            last = max(snapshot.purchase_no_last, each.purchase_no or 0)
+            last = max(snapshot.purchase_no_last, each.purchase_no)
             tables.snapshots[each.meter_id] = replace(snapshot, purchase_no_last=last)
         write(tables, each)
 
 
 def write(tables: Tables, each: Instruction) -> None:
     """Write an instruction as it stands."""
-    superseded_recharge = each.kind is Kind.RECHARGE and each.state is State.SUPERSEDED
+    money = each.kind in (Kind.RECHARGE, Kind.WITHDRAWAL)
+    superseded_recharge = money and each.state is State.SUPERSEDED
     require(not superseded_recharge, "recharge_is_never_superseded")
     require((each.ended_at is None) == (each.state in life.OPEN), "instruction_ends_once")
     in_flight = each.state is State.IN_FLIGHT

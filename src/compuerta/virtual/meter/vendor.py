@@ -59,7 +59,7 @@ class VendorDesk:
         if balance_minor is None or self._is_not_for_us(request) or request.amount_minor > balance_minor:
             return REFUSED
         self._orders.append(request.order_no)
-        core.refund(amount_minor=request.amount_minor, purchase_no=core.purchase_no)
+        core.refund(amount_minor=request.amount_minor, purchase_no=core.purchase_no + 1)
         return RechargeAnswer(di=DI_VENDOR_REFUND)
 
     def _is_not_for_us(self, request: VendorRecharge | VendorRefund) -> bool:

@@ -6,7 +6,10 @@ alter table instruction
         kind in ('recharge', 'switch', 'tariff', 'look', 'limits', 'withdrawal')
     ),
     add correction_id uuid,
-    add constraint instruction_withdraws_once unique (meter_id, correction_id),
+    drop constraint instruction_purchase_no_once,
+    drop constraint recharge_is_never_superseded,
+    add constraint recharge_is_never_superseded
+        check (kind not in ('recharge', 'withdrawal') or state <> 'superseded'),
     drop constraint instruction_is_whole,
     add constraint instruction_is_whole check (
         num_nonnulls(amount_minor, purchase_no)
@@ -18,6 +21,12 @@ alter table instruction
         and num_nonnulls(limits) = case kind when 'limits' then 1 else 0 end
         and (not kept or relay_closed)
     );
+-- A number that the meter never took is given out again: it may leave no gap, since the meter counts by one.
+create unique index instruction_purchase_no_once on instruction (meter_id, purchase_no)
+    where state not in ('refused', 'cancelled');
+-- One at a time; who takes a refused one up again orders another.
+create unique index instruction_withdraws_once on instruction (correction_id, meter_id)
+    where state not in ('refused', 'cancelled');
 
 -- One wish to put money right. Who proposes does not decide (promise A2).
 create table correction (
@@ -44,10 +53,14 @@ create table correction (
     primary key (account_id, correction_id),
     constraint correction_by_two check (decided_by <> proposed_by),
     constraint correction_is_decided check ((state = 'proposed') = (decided_by is null)),
-    constraint correction_ends check ((ended_at is null) = (state in ('proposed', 'taking_back', 'paying', 'stuck')))
+    constraint correction_ends
+        check ((ended_at is null) = (state in ('proposed', 'taking_back', 'paying', 'stuck'))),
+    constraint correction_says_how check ((way <> '') = (kind = 'refund')),
+    constraint correction_says_whom check ((to_account_id is not null) = (kind in ('place', 'move')))
 );
 comment on table correction is 'distributed: a payment or a debt that two people put right';
 create index correction_open on correction (organisation_id, proposed_at) where ended_at is null;
+create index correction_under_way on correction (account_id) where state in ('taking_back', 'paying');
 -- Of one payment, one thing is put right at a time.
 create unique index correction_of_payment on correction (account_id, payment_id)
     where payment_id is not null and ended_at is null;
@@ -56,7 +69,7 @@ create unique index correction_of_payment on correction (account_id, payment_id)
 create table refund (
     account_id bigint not null,
     refund_id uuid not null,
-    correction_id uuid not null,
+    correction_id uuid, -- null where the provider gave money back that nobody here asked it to
     payment_id uuid not null,
     provider text not null,
     reference text not null,
@@ -72,10 +85,14 @@ create table refund (
     primary key (account_id, refund_id),
     foreign key (account_id, correction_id) references correction,
     foreign key (account_id, payment_id) references payment,
-    constraint refund_reference_once unique (account_id, provider, reference)
+    constraint refund_reference_once unique (account_id, provider, reference),
+    constraint refund_ends check ((ended_at is null) = (state in ('waiting', 'sent')))
 );
 comment on table refund is 'distributed: money on its way back to its payer';
 create index refund_to_ask on refund (ask_at) where ask_at is not null;
+create index refund_of_reference on refund (provider, reference);
+-- One refund of a correction is under way at a time.
+create unique index refund_of_correction on refund (account_id, correction_id) where ended_at is null;
 
 -- A payer's bank takes money back: opened, then won or lost. What was used is a debt.
 create table dispute (
@@ -92,7 +109,8 @@ create table dispute (
     ended_at timestamptz,
     primary key (account_id, dispute_id),
     foreign key (account_id, payment_id) references payment,
-    foreign key (account_id, debt_id) references debt
+    foreign key (account_id, debt_id) references debt,
+    constraint dispute_ends check ((ended_at is null) = (state = 'opened'))
 );
 comment on table dispute is 'distributed: a payment that the payer''s bank takes back';
 
