@@ -113,3 +113,24 @@ def test_nobody_builds_on_another_ones_site(store: Store) -> None:
     with store.transaction() as tx:
         till = tx.provider_account("till-mercado")
     assert till is not None and till.organisation_id == other_id
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_till_of_an_organisation_on_trial_takes_play_money(store: Store, *, live: bool) -> None:
+    organisation_id = founding.found_organisation(store, "Casa", live=live)
+    wish = SiteWish(
+        organisation_id=organisation_id,
+        name="North",
+        zone="Asia/Shanghai",
+        currency="CNY",
+        till="till-north",
+        suspense_token=an_id("suspense"),
+    )
+
+    founding.found_site(store, wish, now=NOON)
+
+    with store.transaction() as tx:
+        till = tx.provider_account("till-north")
+        assert till is not None and till.live is live
+        assert tx.is_live(organisation_id) is live
+        assert tx.is_live(organisation_id + 1) is False

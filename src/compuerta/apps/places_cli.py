@@ -31,12 +31,15 @@ Number = Annotated[int, typer.Option(min=1, max=BIGINT_MAX, help="number of the 
 
 
 @organisation.command("add")
-def add_organisation(name: str) -> None:
+def add_organisation(
+    name: str,
+    trial: Annotated[bool, typer.Option("--trial", help="paid with play money, for good")] = False,
+) -> None:
     """Add an organisation; its number is told."""
     from compuerta.services import founding
 
     with _store() as store:
-        typer.echo(str(founding.found_organisation(store, name)))
+        typer.echo(str(founding.found_organisation(store, name, live=not trial)))
 
 
 @site.command("add")

@@ -85,10 +85,13 @@ class Founded:
     endpoints: int
 
 
-def found_organisation(store: Store, name: str) -> int:
-    """Add an organisation; returns its number."""
+def found_organisation(store: Store, name: str, *, live: bool = True) -> int:
+    """Add an organisation; returns its number. One that is not live is on trial, for good.
+
+    Its accounts at providers are test accounts, so that play money never becomes anybody's electricity.
+    """
     with store.transaction() as tx:
-        return tx.add_organisation(name)
+        return tx.add_organisation(name, live=live)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +129,7 @@ def found_site(store: Store, wish: SiteWish, *, now: datetime) -> int:
                     organisation_id=wish.organisation_id,
                     kind="till",
                     suspense_account_id=tx.add_account(suspense),
+                    live=tx.is_live(wish.organisation_id),
                 )
             )
     return site_id

@@ -97,6 +97,9 @@ class MemoryTransaction:
             self._tables.on_trial.add(organisation_id)
         return organisation_id
 
+    def is_live(self, organisation_id: int) -> bool:
+        return organisation_id in self._tables.organisations.keys() - self._tables.on_trial
+
     def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
         site_id = len(self._tables.sites) + 1
         self._tables.sites[site_id] = Site(

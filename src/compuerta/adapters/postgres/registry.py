@@ -19,6 +19,12 @@ def add_organisation(tx: Asked, name: str, *, live: bool) -> int:
     )
 
 
+def is_live(tx: Asked, organisation_id: int) -> bool:
+    """Tell whether an organisation is paid with money that exists."""
+    found = tx.query("select live from organisation where organisation_id = %(id)s", {"id": organisation_id})
+    return bool(found) and bool(found[0]["live"])
+
+
 def add_site(tx: Asked, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
     """Register a site."""
     zone_of(zone)

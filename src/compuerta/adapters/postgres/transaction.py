@@ -105,6 +105,9 @@ class PostgresTransaction:
     def add_organisation(self, name: str, *, live: bool = True) -> int:
         return registry.add_organisation(self, name, live=live)
 
+    def is_live(self, organisation_id: int) -> bool:
+        return registry.is_live(self, organisation_id)
+
     def add_site(self, *, organisation_id: int, name: str, zone: str, currency: str) -> int:
         return registry.add_site(
             self, organisation_id=organisation_id, name=name, zone=zone, currency=currency
