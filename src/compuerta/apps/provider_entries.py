@@ -13,7 +13,9 @@ from compuerta.adapters.payments.biller import Biller
 from compuerta.adapters.payments.till import CashTill
 from compuerta.apps.alipay_entry import alipay_of
 from compuerta.apps.entries import Entry, EntryMalformed
+from compuerta.apps.mpesa_entry import mpesa_of
 from compuerta.apps.provider_fields import is_live
+from compuerta.apps.stripe_entry import stripe_of
 from compuerta.apps.wechat_entry import wechat_of
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import minor_digits
@@ -78,5 +80,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "till": Kind(build=_till, is_reached=False),
         "wechat": Kind(build=wechat_of),
         "alipay": Kind(build=alipay_of),
+        "stripe": Kind(build=stripe_of),
+        "mpesa": Kind(build=mpesa_of),
     }
 )

@@ -12,13 +12,17 @@ from typing import Final
 import uvicorn
 
 from compuerta.virtual.alipay import opening as alipay
+from compuerta.virtual.mpesa import opening as mpesa
 from compuerta.virtual.providers.server import app_for
 from compuerta.virtual.providers.worlds import World
+from compuerta.virtual.stripe import opening as stripe
 from compuerta.virtual.wechat import opening as wechat
 
 OPENINGS: Final[dict[str, Callable[..., World]]] = {
     "wechat": wechat.world_in,
     "alipay": alipay.world_in,
+    "stripe": stripe.world_in,
+    "mpesa": mpesa.world_in,
 }
 
 
