@@ -37,6 +37,7 @@ class Shelf(Protocol):
 # The tables whose name in memory is another one.
 _NAMES_IN_MEMORY = {
     "case_file": "cases",
+    "webhook_delivery": "webhook_deliveries",
     "inbound_message": "inbound",
     "audit": "audit",
     "recharge_instant": "instants",

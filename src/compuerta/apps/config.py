@@ -8,6 +8,7 @@ COMPUERTA_ROAD_HOST    address that 4G meters and DTUs dial (default COMPUERTA_H
 COMPUERTA_ROAD_PORT    its port (default 7645)
 COMPUERTA_POLL_S       seconds between two readings of a meter (default 900)
 COMPUERTA_MODELS       directory of the meter models
+COMPUERTA_WEBHOOKS     "inside" lets webhooks go to this network too, and without TLS (default outside)
 """
 
 import os
@@ -58,6 +59,7 @@ class Settings:
     road_port: int
     poll_s: int
     models: Path
+    webhooks_inside: bool = False
 
     @property
     def public_url(self) -> str:
@@ -99,6 +101,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         road_port=_number(given, "COMPUERTA_ROAD_PORT", 7645, most=65_535),
         poll_s=_number(given, "COMPUERTA_POLL_S", 900, most=86_400),
         models=_models(given),
+        webhooks_inside=_inside(given),
     )
 
 
@@ -107,6 +110,13 @@ def _number(given: Mapping[str, str], name: str, default: int, *, most: int) -> 
     if not _NUMBER.fullmatch(text) or not 0 < int(text) <= most:
         raise SettingMalformed(name, f"write a whole number from 1 to {most}")
     return int(text)
+
+
+def _inside(given: Mapping[str, str]) -> bool:
+    said = given.get("COMPUERTA_WEBHOOKS") or "outside"
+    if said not in ("inside", "outside"):
+        raise SettingMalformed("COMPUERTA_WEBHOOKS", "write inside or outside")
+    return said == "inside"
 
 
 def _host(given: Mapping[str, str], name: str, default: str) -> str:

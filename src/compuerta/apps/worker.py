@@ -21,10 +21,22 @@ from compuerta.apps.channels import CHANNELS_FILE, channels_in
 from compuerta.apps.claimant import Claimant
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
+from compuerta.apps.herald import Herald
 from compuerta.apps.postman import Postman
+from compuerta.apps.refunder import Refunder
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import holding, losses, masses, ordering, rollout, standing, vend, watching
+from compuerta.services import (
+    holding,
+    losses,
+    masses,
+    ordering,
+    partnering,
+    rollout,
+    standing,
+    vend,
+    watching,
+)
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import OrderAnswer, OrderState, PaymentProvider
 from compuerta.services.store_port import Store
@@ -36,6 +48,7 @@ ROUND_S = 0.25
 ATTEMPTS_PER_ROUND_MAX = 50
 ANSWER_S_MAX = 5.0
 SWEEP_S = 2.0
+CORRECT_S = 2.0  # a meter has given credit back: whoever waits for the money sees it go on
 WATCH_S = 20.0  # what only the clock shows is told about as soon as what meters tell
 STAND_S = 600.0  # a site's day ends at its own hour
 USE_S = 3_600.0  # what units used over days, and what was lost
@@ -65,7 +78,9 @@ class Worker:
             group.create_task(self._ask_on(client))
             group.create_task(beat_on(self._desk, "worker"))
             group.create_task(self._postman(client).run())
+            group.create_task(Herald(self._desk, self._given).run())
             group.create_task(Claimant(self._desk, self._providers).run(client))
+            group.create_task(Refunder(self._desk, self._providers).run(client))
             group.create_task(self._sweep_on())
             for sweep, every_s in SWEEPS:
                 group.create_task(self._page_on(sweep, every_s=every_s))
@@ -172,9 +187,11 @@ def _accept(store: Store, *, notices: Sequence[PaymentNotice]) -> None:
 
 SWEEPS: Sequence[tuple[Sweep, float]] = (
     (watching.sweep, WATCH_S),
+    (correcting.sweep, CORRECT_S),
     (standing.charge_silent, STAND_S),
     (watching.sweep_use, USE_S),
     (losses.sweep, USE_S),
+    (partnering.sweep, USE_S),
     (_bill, BILL_S),
     (_decide, DECIDE_S),
 )

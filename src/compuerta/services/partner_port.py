@@ -123,6 +123,16 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How much somebody can tell now, and until when it is theirs."""
+
+    until: datetime
+    limit: int
+    each_max: int  # of one webhook: a slow one keeps no other waiting
+    busy: frozenset[UUID] = frozenset()  # webhooks that are to be left alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BillerPayment:
     """A payment as a biller names it, for ever; without an account it was taken back before it came."""
 
@@ -173,8 +183,8 @@ class Partners(Protocol):
         """Queue what happened for every webhook that wants it; costs no statement of its own."""
         ...
 
-    def claim_deliveries(self, *, now: datetime, until: datetime, each_max: int, limit: int) -> list[Due]:
-        """Take what is due to be told, so many of each webhook; it is due again at `until`."""
+    def claim_deliveries(self, wish: Wish, *, now: datetime) -> list[Due]:
+        """Take what is due to be told; it is due again when the lease ends."""
         ...
 
     def delivery(self, webhook_id: UUID, delivery_id: UUID) -> Delivery | None: ...

@@ -7,7 +7,7 @@ partner has heard it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -28,6 +28,7 @@ from compuerta.services.partner_port import (
     KeyName,
     KeyRow,
     Webhook,
+    Wish,
 )
 from compuerta.services.records import Instant, RechargeInstant
 from compuerta.services.store_port import Store, Transaction
@@ -132,17 +133,17 @@ def answer(store: Store, name: KeyName, *, given: Answer | None, now: datetime) 
 
 def require_address(url: str, *, inside: bool) -> None:
     """Refuse an address that nobody may be told at; `inside` = the installation lets its own network be."""
-    parts = urlsplit(url)
     if len(url) > URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url:
         raise WebhookFaulty(f"an address has up to {URL_CHARS_MAX} plain characters")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise WebhookFaulty("its host or its port is none") from error
     if parts.scheme != "https" and not (inside and parts.scheme == "http"):
         raise WebhookFaulty("the address has to begin with https://")
     if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment:
         raise WebhookFaulty("the address needs a host, and neither a password nor a #")
-    try:
-        _ = parts.port
-    except ValueError as error:
-        raise WebhookFaulty("the port is no port") from error
 
 
 def add_webhook(
@@ -234,10 +235,11 @@ def tell_closed(tx: Transaction, attempts: Sequence[Attempt], *, now: datetime) 
     tell(tx, happenings, now=now)
 
 
-def due(store: Store, *, now: datetime, limit: int) -> list[Due]:
-    """Take what is to be told now, for a lease; what goes nowhere any more is given up."""
+def due(store: Store, *, now: datetime, limit: int, busy: Collection[UUID] = ()) -> list[Due]:
+    """Take what is to be told now, for a lease, but to none of the busy; what goes nowhere is given up."""
+    wish = Wish(until=now + LEASE, limit=limit, each_max=EACH_MAX, busy=frozenset(busy))
     with store.transaction() as tx:
-        claimed = tx.partners.claim_deliveries(now=now, until=now + LEASE, each_max=EACH_MAX, limit=limit)
+        claimed = tx.partners.claim_deliveries(wish, now=now)
         ended = [each for each in claimed if each.webhook.ended_at is not None]
         tx.partners.save_deliveries(
             [_over(each.delivery, DeliveryState.GIVEN_UP, "the webhook has ended", now=now) for each in ended]

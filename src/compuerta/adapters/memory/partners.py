@@ -17,6 +17,7 @@ from compuerta.services.partner_port import (
     KeyName,
     KeyRow,
     Webhook,
+    Wish,
 )
 
 
@@ -88,18 +89,18 @@ class MemoryPartners:
                     key = (delivery.webhook_id, delivery.delivery_id)
                     self._tables.webhook_deliveries.setdefault(key, delivery)
 
-    def claim_deliveries(self, *, now: datetime, until: datetime, each_max: int, limit: int) -> list[Due]:
+    def claim_deliveries(self, wish: Wish, *, now: datetime) -> list[Due]:
         waiting = [
             each
             for each in self._tables.webhook_deliveries.values()
-            if each.due_at is not None and each.due_at <= now
+            if each.due_at is not None and each.due_at <= now and each.webhook_id not in wish.busy
         ]
         shares: Counter[UUID] = Counter()
         claimed: list[Due] = []
         for each in sorted(waiting, key=lambda each: (each.due_at, each.delivery_id)):
             shares[each.webhook_id] += 1
-            if shares[each.webhook_id] <= each_max and len(claimed) < limit:
-                leased = replace(each, due_at=until, tries=each.tries + 1)
+            if shares[each.webhook_id] <= wish.each_max and len(claimed) < wish.limit:
+                leased = replace(each, due_at=wish.until, tries=each.tries + 1)
                 self.save_deliveries([leased])
                 webhook = self._tables.webhooks[each.webhook_id]
                 claimed.append(Due(delivery=leased, webhook=webhook, facts=self._facts(each)))

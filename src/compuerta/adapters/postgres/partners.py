@@ -19,6 +19,7 @@ from compuerta.services.partner_port import (
     KeyName,
     KeyRow,
     Webhook,
+    Wish,
 )
 
 # Where nobody has a webhook the whole select is one look at an empty index: recharges pay nothing for it.
@@ -36,7 +37,8 @@ on conflict do nothing
 # One partner whose door is slow keeps no other waiting: each webhook has its share of a claim.
 _CLAIM = """
 with hungry as (
-    select distinct webhook_id from webhook_delivery where due_at <= %(now)s
+    select distinct webhook_id from webhook_delivery
+    where due_at <= %(now)s and webhook_id <> all(%(busy)s::uuid[])
 ), mine as (
     select d.webhook_id, d.delivery_id from hungry h cross join lateral (
         select webhook_id, delivery_id from webhook_delivery
@@ -186,8 +188,14 @@ class PostgresPartners:
         if told:
             self._tx.write("webhook_delivery", _TELL, rows.packed(told))
 
-    def claim_deliveries(self, *, now: datetime, until: datetime, each_max: int, limit: int) -> list[Due]:
-        values = {"now": now, "until": until, "each": each_max, "limit": limit}
+    def claim_deliveries(self, wish: Wish, *, now: datetime) -> list[Due]:
+        values = {
+            "now": now,
+            "until": wish.until,
+            "each": wish.each_max,
+            "limit": wish.limit,
+            "busy": sorted(wish.busy),
+        }
         return [_due(row) for row in self._tx.query(_CLAIM, values)]
 
     def delivery(self, webhook_id: UUID, delivery_id: UUID) -> Delivery | None:

@@ -9,19 +9,23 @@ from typing import Final
 HEADER: Final = "compuerta-signature"
 ID_HEADER: Final = "idempotency-key"
 TOLERANCE: Final = timedelta(minutes=5)  # an older message may be one that somebody has kept and repeats
-_FORM = re.compile(r"t=(?P<at>[0-9]{1,12}),v1=(?P<mac>[0-9a-f]{64})", re.ASCII)
+_FORM = re.compile(r"t=(?P<at>[0-9]{1,12})(?P<macs>(?:,v1=[0-9a-f]{64}){1,2})", re.ASCII)
 
 
-def header_of(body: bytes, *, key: bytes, now: datetime) -> str:
-    """Return the signature header of a body."""
+def header_of(body: bytes, *, key: bytes, now: datetime, before: bytes | None = None) -> str:
+    """Return the signature header of a body; `before` is the key that it was signed with until lately."""
     at = str(int(now.timestamp()))
-    return f"t={at},v1={_mac(body, key=key, at=at)}"
+    keys = [key] if before is None else [key, before]
+    return ",".join([f"t={at}", *(f"v1={_mac(body, key=each, at=at)}" for each in keys)])
 
 
 def is_genuine(body: bytes, header: str, *, key: bytes, now: datetime) -> bool:
     """Tell whether a body was signed with this key, and lately."""
     found = _FORM.fullmatch(header)
-    if found is None or not hmac.compare_digest(found["mac"], _mac(body, key=key, at=found["at"])):
+    if found is None:
+        return False
+    ours = _mac(body, key=key, at=found["at"])
+    if not any(hmac.compare_digest(ours, mac) for mac in found["macs"].split(",v1=")[1:]):
         return False
     return abs(now.timestamp() - int(found["at"])) <= TOLERANCE.total_seconds()
 
