@@ -71,8 +71,8 @@ def console(postgres_server: str, worker_id: str) -> Iterator[Console]:
 
 
 @contextmanager
-def a_console(postgres_server: str, name: str) -> Iterator[Console]:
-    """Serve a console on a database of this name."""
+def a_console(postgres_server: str, name: str, *more: str) -> Iterator[Console]:
+    """Serve a console on a database of this name; `more` is said to `served` besides."""
     with closing(psycopg.connect(postgres_server, autocommit=True)) as connection:
         connection.execute(f"drop database if exists {name} with (force)")
         connection.execute(f"create database {name}")
@@ -80,7 +80,7 @@ def a_console(postgres_server: str, name: str) -> Iterator[Console]:
         port = listener.getsockname()[1]
     database_url = url_of(postgres_server, name)
     environment = _environment(database_url)
-    served = [sys.executable, "-m", "tests.browser.served", str(port)]
+    served = [sys.executable, "-m", "tests.browser.served", str(port), *more]
     with subprocess.Popen(served, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -1,7 +1,8 @@
 """The console as its own process for browser tests, with a WeChat Pay in software behind it.
 
-`python -m tests.browser.served PORT` migrates and fills the database that DATABASE_URL names, writes the
-building to its output as one line of JSON, and serves. An order of 66.66 finds the provider away.
+`python -m tests.browser.served PORT [ways]` migrates and fills the database that DATABASE_URL names, writes
+the building to its output as one line of JSON, and serves. An order of 66.66 finds the provider away.
+With `ways`, three providers in software show what each flow shows, and WeChat tells who pays.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import django
 import uvicorn
 from django.core.management import call_command
 from django.urls import URLPattern
+from tests.browser import pay_fakes
 from tests.browser.building import a_building
 from tests.unit.payments.wechat_side import a_cheap_pair
 
@@ -29,7 +31,7 @@ class Away(Unreachable):
     """The provider in software was told to be away."""
 
 
-def main(port: int) -> None:
+def main(port: int, *, ways: bool = False) -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     from compuerta.apps import wiring
@@ -85,7 +87,10 @@ def main(port: int) -> None:
     def talk(name: str, steps: Steps[Presentation]) -> Presentation:
         return converse_with(steps, answer)
 
-    app = asgi.application_for(work.Outside(providers={provider.name: provider}, talk=talk))
+    outside = work.Outside(providers={provider.name: provider}, talk=talk)
+    if ways:
+        outside = pay_fakes.outside(work.settings.DATABASE_URL, building)
+    app = asgi.application_for(outside)
     told = {**dataclasses.asdict(building), "routes": routes()}
     sys.stdout.write(json.dumps(told, default=str) + "\n")
     sys.stdout.flush()
@@ -101,4 +106,4 @@ def routes() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), ways="ways" in sys.argv[2:])

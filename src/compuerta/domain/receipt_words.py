@@ -52,6 +52,8 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
         "till": ("Till", "Caja", "收款机"),
         "wechat": ("WeChat Pay", "WeChat Pay", "微信支付"),
         "alipay": ("Alipay", "Alipay", "支付宝"),
+        "paybill": ("M-Pesa", "M-Pesa", "M-Pesa"),
+        "biller": ("Collected by a partner", "Cobrado por un tercero", "代收"),
         "copy": ("COPY {number}", "COPIA {number}", "副本 {number}"),
         "proof": ("Genuine? Scan and see.", "¿Es auténtico? Escanee y vea.", "扫码验真伪"),
     }

@@ -10,7 +10,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from compuerta.apps.console import labels, warning_forms
+from compuerta.apps.console import labels, till_words, warning_forms
 from compuerta.domain.energy import format_kwh
 from compuerta.domain.money import format_minor, minor_digits
 from compuerta.domain.policy import Level, LevelKind
@@ -126,6 +126,13 @@ def level(key: str, currency: str) -> str:
 
 
 @register.filter
+def tendername(kind: str) -> str:
+    """Show what was paid with: cash, a card, or the provider behind a phone."""
+    known = till_words.TENDERS.get(kind)
+    return provider(kind) if known is None else str(known)
+
+
+@register.filter
 def told(detail: str) -> str:
     """Show what a meter told with words for the names in it: `cover_open: 3 -> 4`."""
     return re.sub(r"[a-z]+(?:_[a-z]+)+|[a-z]{5,}", lambda name: labels.word(name[0]), detail)
@@ -133,10 +140,16 @@ def told(detail: str) -> str:
 
 @register.filter
 def provider(name: str) -> str:
-    """Show a provider account's name as people know it."""
+    """Show a provider account's name as people know it; an account may add a word to it: wechat-north."""
     if name == "till":
         return _("Till")
-    return _("WeChat Pay") if name.startswith("wechat") else name
+    known = {
+        "wechat": _("WeChat Pay"),
+        "alipay": _("Alipay"),
+        "card": _("Card"),
+        "paybill": "M-Pesa",
+    }
+    return known.get(name.partition("-")[0], name)
 
 
 def _span(span_s: int) -> str:

@@ -35,11 +35,12 @@ def page(request: HttpRequest, person: Person, account_id: int, recharge_id: UUI
 def pdf(request: HttpRequest, person: Person, account_id: int, recharge_id: UUID, paper: str) -> HttpResponse:
     """Print a receipt: from the second time on it says that it is a copy."""
     _require_seen(person, account_id)
+    wanted = _paper(paper)
     try:
         receipt = receipts.printed(account_id, recharge_id)
     except ReceiptUnknown:
         raise Http404 from None
-    return receipts.file(request, receipt, paper=_paper(paper), masked=False)
+    return receipts.file(request, receipt, paper=wanted, masked=False)
 
 
 @never_cache
