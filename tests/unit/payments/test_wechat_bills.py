@@ -2,8 +2,6 @@
 
 import gzip
 import hashlib
-import io
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -333,20 +331,3 @@ def test_the_announced_hash_is_of_the_file_inside() -> None:
     grants = [bills.parse_grant(desk.world.answer(request, desk.now).body) for request in desk.sent[-2:-1]]
     assert grants[0].sha1_hex == hashlib.sha1(gzip.decompress(bill)).hexdigest()
     assert signature.SIGNATURE not in desk.world.answer(desk.sent[-1], desk.now).headers
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_lines_are_read_in_seconds() -> None:
-    out = io.BytesIO()
-    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packed:
-        packed.write(",".join(bills.TRADE_COLUMNS).encode() + b"\n")
-        packed.write((a_row() + "\n").encode() * 100_000)
-        packed.write((",".join(bills.TRADE_SUMS) + "\n").encode())
-        packed.write(b"`100000,`5000000.00,`0.00,`0.00,`30000.00000,`5000000.00,`0.00\n")
-
-    began_s = time.process_time()
-    count = sum(1 for _ in a_cheap_pair()[1].lines(out.getvalue(), StatementKind.TRADE))
-
-    # A million in twelve seconds is asked for; a loaded machine gets three times that here.
-    assert count == 100_000
-    assert time.process_time() - began_s < 3.6

@@ -1,4 +1,4 @@
-"""Refunds by WeChat: asked for once, on their way for a while, ended four ways, and told by signed notices."""
+"""Refunds by WeChat: asked for once, on their way for a while, ended in three ways, and told of."""
 
 import json
 from collections.abc import Callable

@@ -51,8 +51,8 @@ def some_settings(*, keys: KeySet | None = None, notify_url: str = NOTIFY_URL) -
     )
 
 
-def a_provider(**changes: str) -> WechatPay:
-    return WechatPay(replace(some_settings(), **changes))
+def a_provider() -> WechatPay:
+    return WechatPay(some_settings())
 
 
 def a_cheap_pair(*, seed: int = 1) -> tuple[WechatWorld, WechatPay]:
@@ -68,6 +68,7 @@ def a_cheap_pair(*, seed: int = 1) -> tuple[WechatWorld, WechatPay]:
         platform_pems={},
         base_url="https://pay.example.org",
         notify_url=NOTIFY_URL,
+        flows=frozenset({Flow.QR, Flow.CODE}),
     )
     return world, WechatPay(settings, keys=ring)
 

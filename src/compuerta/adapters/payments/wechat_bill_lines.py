@@ -225,21 +225,15 @@ def _instants() -> Callable[[bytes], datetime]:
 
 def _fen(text: bytes) -> int:
     # The usual spelling, "50.00", by one comparison and one int; every other goes the long way.
-    if (
-        text[-3:-2] == b"."
-        and (digits := text[:-3] + text[-2:]).isdigit()
-        and len(digits) < _AMOUNT_CHARS_MAX
-    ):
+    digits = text[:-3] + text[-2:]
+    if text[-3:-2] == b"." and digits.isdigit() and 2 < len(digits) < _AMOUNT_CHARS_MAX:
         return int(digits)
     return _scaled(text, _FEN)
 
 
 def _micro(text: bytes) -> int:
-    if (
-        text[-6:-5] == b"."
-        and (digits := text[:-6] + text[-5:]).isdigit()
-        and len(digits) < _AMOUNT_CHARS_MAX
-    ):
+    digits = text[:-6] + text[-5:]
+    if text[-6:-5] == b"." and digits.isdigit() and 5 < len(digits) < _AMOUNT_CHARS_MAX:
         return int(digits) * 10
     return _scaled(text, _MICRO)
 
