@@ -25,6 +25,7 @@ from compuerta.services.payment_ports import (
 from compuerta.virtual.alipay.keys import KeySet, cheap_keys, make_keys
 from compuerta.virtual.alipay.world import AlipayWorld, Terms
 from compuerta.virtual.providers.notices import DueNotice
+from compuerta.virtual.providers.worlds import Button
 
 APP_ID = "2021000000000001"
 SELLER_ID = "2088000000000001"
@@ -101,6 +102,13 @@ class Street:
     world: AlipayWorld
     provider: Alipay
     now = NOON
+    fetch_delay = timedelta(0)  # between two requests of one conversation
+
+    def fetch(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request, and let time pass."""
+        answer = self.world.answer(request, self.now)
+        self.now += self.fetch_delay
+        return answer
 
     def __post_init__(self) -> None:
         self.road: Callable[[HttpRequest], HttpResponse] = lambda request: self.world.answer(
@@ -172,3 +180,14 @@ def a_wish(attempt: Attempt, transaction_no: str, *, amount_minor: int, referenc
         paid_at=NOON,
         reason="wrong meter",
     )
+
+
+def paid_order(street: Street, **wishes: object) -> tuple[Attempt, str]:
+    """An order that was placed, scanned and paid; returns it with Alipay's number."""
+    attempt = an_attempt(**wishes)  # type: ignore[arg-type]
+    street.create(attempt)
+    street.world.press(Button.PAY, attempt.reference, street.now)
+    street.heard()
+    paid = street.query(attempt).paid
+    assert paid is not None
+    return attempt, paid.transaction_no
