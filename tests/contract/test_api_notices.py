@@ -137,18 +137,23 @@ def test_many_payments_at_once_are_each_credited(place: Place) -> None:
     assert [place.credited_minor(place.homes[home].account_id) for home in range(3, 9)] == [5_000] * 6
 
 
-def test_a_notice_that_tells_of_no_money_is_kept_and_answered(place: Place) -> None:
+def test_money_that_went_back_unasked_is_no_payment_and_becomes_a_case(place: Place) -> None:
     reference = an_order(place, home=9)
     knock(place, a_notice(place, reference))
     before = money(place)
+    credited_minor = place.credited_minor(place.homes[9].account_id)
     place.street.world.refund(reference, place.clock.now)
     (refund,) = all_due(place)
 
-    answer = knock(place, refund.request)
+    answers = [knock(place, refund.request), knock(place, refund.request)]
 
-    assert answer.status_code == 204
+    assert [each.status_code for each in answers] == [204, 204]
     assert last_kept(place)["verdict"].startswith("REFUND")
-    assert money(place) == before
+    booked = tuple(after - before for after, before in zip(money(place), before, strict=True))
+    assert (booked[1], sum(booked)) == (1, 2), "one posting and one case, and nothing else"
+    assert place.credited_minor(place.homes[9].account_id) == credited_minor
+    cases = place.rows("select kind from case_file where account_id = %s", place.homes[9].account_id)
+    assert [case["kind"] for case in cases] == ["refund_unasked"]
 
 
 def test_a_payment_of_another_amount_is_kept_in_suspense_and_becomes_a_case(place: Place) -> None:

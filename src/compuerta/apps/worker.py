@@ -27,6 +27,7 @@ from compuerta.apps.refunder import Refunder
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
 from compuerta.services import (
+    correcting,
     holding,
     losses,
     masses,

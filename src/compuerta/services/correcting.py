@@ -19,17 +19,14 @@ from compuerta.domain.correction import (
     OwnProposal,
     Way,
 )
-from compuerta.domain.division import Debt, DebtKind
+from compuerta.domain.division import DebtKind
 from compuerta.domain.errors import Refused
 from compuerta.domain.instruction import State
 from compuerta.domain.ledger import (
-    DEBT,
     GOODWILL,
-    HOUSE,
     MOVED,
     REFUNDING,
     SUSPENSE,
-    WRITTEN_OFF,
     Posting,
     PostingKind,
     cash,
@@ -41,6 +38,7 @@ from compuerta.services import (
     booking,
     converging,
     crediting,
+    indebting,
     proposing,
     refunding,
     shifts,
@@ -49,6 +47,7 @@ from compuerta.services import (
 )
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.crediting import Grant
+from compuerta.services.indebting import DebtOpening, Lowering
 from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.payment_ports import Capabilities
 from compuerta.services.proposing import NotProposable, Proposal
@@ -305,9 +304,15 @@ def _give_credit(
 def _open_debt(
     tx: Transaction, views: Mapping[int, AccountView], correction: Correction, now: datetime
 ) -> Correction:
-    # What is owed from before was income before there were these books: it comes in as the landlord's own.
-    _book(tx, correction, PostingKind.DEBT, debit=DEBT, credit=HOUSE, cause="debt", now=now)
-    tx.dues.put_debts([debt_of(correction, kind=DebtKind.ARREARS, name=correction.why, now=now)])
+    opening = DebtOpening(
+        account_id=correction.account_id,
+        debt_id=derived(correction.correction_id, "debt"),
+        kind=DebtKind.ARREARS,
+        name=correction.why[: indebting.NAME_MAX],
+        amount_minor=correction.amount_minor,
+        cause_id=correction.correction_id,
+    )
+    indebting.opened(tx, opening, actor=_decider(correction), now=now)
     return _settled(tx, correction, now=now)
 
 
@@ -318,9 +323,19 @@ def _write_off(
     debt = tx.dues.debt(correction.account_id, correction.debt_id)
     if debt is None or debt.remaining_minor < correction.amount_minor:
         return withdrawing.hinder(tx, correction, reason="debt_paid", now=now)
-    tx.dues.save_debts([replace(debt, remaining_minor=debt.remaining_minor - correction.amount_minor)])
-    _book(tx, correction, PostingKind.WRITE_OFF, debit=WRITTEN_OFF, credit=DEBT, cause="write_off", now=now)
+    lowering = Lowering(
+        account_id=correction.account_id,
+        debt_id=correction.debt_id,
+        amount_minor=correction.amount_minor,
+        cause_id=correction.correction_id,
+    )
+    indebting.lower(tx, lowering, actor=_decider(correction), now=now)
     return _settled(tx, correction, now=now)
+
+
+def _decider(correction: Correction) -> Actor:
+    """Return who answers for what a correction does by itself."""
+    return Actor(who=correction.decided_by or correction.proposed_by, why=correction.why, origin="correction")
 
 
 _PAYING: Mapping[CorrectionKind, _Paying] = {
@@ -332,22 +347,6 @@ _PAYING: Mapping[CorrectionKind, _Paying] = {
     CorrectionKind.OPEN_DEBT: _open_debt,
     CorrectionKind.WRITE_OFF: _write_off,
 }
-
-
-def debt_of(correction: Correction, *, kind: DebtKind, name: str, now: datetime) -> Debt:
-    """Return the debt that a correction opens."""
-    return Debt(
-        account_id=correction.account_id,
-        debt_id=derived(correction.correction_id, "debt"),
-        kind=kind,
-        name=name,
-        opened_minor=correction.amount_minor,
-        remaining_minor=correction.amount_minor,
-        opened_at=now,
-        opened_by=correction.decided_by or correction.proposed_by,
-        why=correction.why,
-        cause_id=correction.correction_id,
-    )
 
 
 def _give_back(tx: Transaction, view: AccountView, correction: Correction, *, now: datetime) -> None:
@@ -375,7 +374,7 @@ def _credit(
                 account_id=account_id,
                 adjustment_id=adjustment_id,
                 amount_minor=correction.amount_minor,
-                who=correction.decided_by or correction.proposed_by,
+                who=_decider(correction).who,
                 why=correction.why,
                 at=now,
                 kind="goodwill" if debit == GOODWILL else "placed",

@@ -5,7 +5,7 @@ till, then ever less often. At its end an attempt is closed at the provider; if 
 money is honoured.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -17,7 +17,7 @@ from compuerta.domain.payment import Attempt, AttemptState, Flow, PaymentOrder, 
 from compuerta.services import partnering, quoting
 from compuerta.services.acting import Act, Actor, entry
 from compuerta.services.payment_ports import Capabilities, OrderAnswer, OrderState, Presentation
-from compuerta.services.records import AccountView
+from compuerta.services.records import AccountView, Key
 from compuerta.services.store_port import Store, Transaction
 
 ASK_WATCHED = timedelta(seconds=2)
@@ -269,3 +269,13 @@ def _ask_at(attempt: Attempt, asks: int, *, now: datetime) -> datetime | None:
     if now < attempt.expires_at:
         return min(now + rhythm, attempt.expires_at)
     return now + rhythm
+
+
+def ask_now(store: Store, keys: Sequence[Key], *, now: datetime) -> None:
+    """Ask at once about orders that their provider says it has ended: its word is no evidence of a close."""
+    if not keys:
+        return
+    with store.transaction() as tx:
+        attempts = tx.attempts_by_reference(keys).values()
+        waiting = [each for each in attempts if each.state not in (AttemptState.PAID, AttemptState.CLOSED)]
+        tx.save_attempts([replace(each, ask_at=now) for each in waiting])

@@ -157,6 +157,16 @@ def answered(store: Store, answers: Sequence[tuple[Refund, RefundAnswer]], *, no
                 _take(tx, replace(refund, asks=refund.asks + 1), answer, now=now)
 
 
+def refused(store: Store, asked: Refund, *, reason: str, now: datetime) -> None:
+    """Let a refund wait for a person that its provider will not hear of; it may be paid all the same."""
+    with store.transaction() as tx:
+        tx.lock_accounts([asked.account_id], now=now)
+        refund = tx.corrections.refund(asked.account_id, asked.refund_id)
+        if refund is not None and refund.state in _OPEN:
+            tx.corrections.save_refunds([replace(refund, ask_at=None, last_answer=reason)])
+            _hinder(tx, refund, reason=reason, now=now)
+
+
 def hear(store: Store, notices: Sequence[RefundNotice], *, now: datetime) -> list[HeardRefund]:
     """Take providers' verified words about refunds; the same one, or a total that we know, moves nothing."""
     return [_hear(store, notice, now=now) for notice in notices]

@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from compuerta.apps import wiring
 from compuerta.apps.desk import Desk, Gathering
 from compuerta.domain.errors import Unreachable
-from compuerta.domain.payment import Claim, PaymentNotice
-from compuerta.services import claiming, vend
+from compuerta.domain.payment import Claim, DisputeNotice, PaymentNotice, RefundNotice
+from compuerta.services import claiming, disputing, ordering, refunding, vend
 from compuerta.services.payment_ports import (
     HttpRequest,
     HttpResponse,
@@ -32,7 +32,7 @@ from compuerta.services.payment_ports import (
     Refusal,
     Verified,
 )
-from compuerta.services.records import Alarm, Inbound
+from compuerta.services.records import Alarm, Inbound, Key
 from compuerta.services.store_port import Store
 
 log = structlog.get_logger()
@@ -65,11 +65,20 @@ class _Heard:
     inbound: Inbound
     alarm: Alarm | None = None
     claim: Claim | None = None
+    refund: RefundNotice | None = None
+    dispute: DisputeNotice | None = None
+    expired: Key | None = None  # an order that the provider has ended
 
 
-_Told = vend.Outcome | claiming.Heard | None
+_Told = vend.Outcome | claiming.Heard | refunding.HeardRefund | disputing.HeardDispute | None
 # What was booked nowhere is not accepted: the provider goes on saying it until somebody has helped.
-_NOWHERE = (vend.Outcome.PROVIDER_UNKNOWN, claiming.Heard.PROVIDER_UNKNOWN, claiming.Heard.TOO_MANY)
+_NOWHERE = (
+    vend.Outcome.PROVIDER_UNKNOWN,
+    claiming.Heard.PROVIDER_UNKNOWN,
+    claiming.Heard.TOO_MANY,
+    refunding.HeardRefund.PAYMENT_UNKNOWN,
+    disputing.HeardDispute.PAYMENT_UNKNOWN,
+)
 
 
 class NoticesFirst:
@@ -143,7 +152,14 @@ class NoticeDoor:
 
     async def _accept(self, provider: PaymentProvider, inbound: HttpRequest, verdict: Verified) -> Response:
         kept = _kept(provider.name, inbound, verdict.event)
-        heard = _Heard(notice=verdict.notice, inbound=kept, claim=verdict.claim)
+        heard = _Heard(
+            notice=verdict.notice,
+            inbound=kept,
+            claim=verdict.claim,
+            refund=verdict.refund,
+            dispute=verdict.dispute,
+            expired=(provider.name, verdict.expired) if verdict.expired else None,
+        )
         try:
             if verdict.question is not None:
                 return _response(await self._answer(provider.name, verdict.question))
@@ -188,14 +204,27 @@ def _write(store: Store, batch: Sequence[_Heard]) -> list[_Told]:
         vend.accept_payments(store, notices, now=wiring.now(), inbound=[heard.inbound for heard in batch])
     )
     told: list[_Told] = [
-        next(outcomes) if heard.notice else next(claimed) if heard.claim else None for heard in batch
+        next(outcomes) if heard.notice else next(claimed) if heard.claim else _gone(store, heard)
+        for heard in batch
     ]
+    ordering.ask_now(store, [heard.expired for heard in batch if heard.expired], now=wiring.now())
     counted = Counter(
         heard.inbound.verdict if outcome is None else outcome.value
         for heard, outcome in zip(batch, told, strict=True)
     )
     log.info("door.notices.written", **counted)
     return told
+
+
+def _gone(store: Store, heard: _Heard) -> _Told:
+    """Take what a message says of money that went; such are few, and each has its own transaction."""
+    if heard.refund is not None:
+        (refunded,) = refunding.hear(store, [heard.refund], now=wiring.now())
+        return refunded
+    if heard.dispute is not None:
+        (disputed,) = disputing.hear(store, [heard.dispute], now=wiring.now())
+        return disputed
+    return None
 
 
 async def _body(request: Request) -> tuple[bytes, _Flaw | None]:

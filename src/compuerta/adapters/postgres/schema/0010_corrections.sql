@@ -104,12 +104,11 @@ create table dispute (
     amount_minor bigint not null check (amount_minor > 0),
     currency text not null,
     state text not null check (state in ('opened', 'won', 'lost')),
-    debt_id uuid,
+    debt_id uuid, -- of whoever has the credit by now: another account, where it was moved
     opened_at timestamptz not null,
     ended_at timestamptz,
     primary key (account_id, dispute_id),
     foreign key (account_id, payment_id) references payment,
-    foreign key (account_id, debt_id) references debt,
     constraint dispute_ends check ((ended_at is null) = (state = 'opened'))
 );
 comment on table dispute is 'distributed: a payment that the payer''s bank takes back';
