@@ -191,10 +191,8 @@ def test_a_payment_is_told_to_those_who_want_it(store: Store) -> None:
 def test_without_a_webhook_nothing_is_queued(shelf: Shelf) -> None:
     pay(shelf.store, a_town(shelf.store).homes[0])
 
-    with shelf.store.transaction() as tx:
-        assert (
-            tx.partners.claim_deliveries(Wish(until=NOON, limit=9, each_max=9), now=NOON + 60 * SECOND) == []
-        )
+    assert due(shelf.store, now=NOON + 60 * SECOND) == []
+    assert shelf.count("webhook_delivery") == 0
 
 
 def test_what_happens_twice_is_told_once(store: Store) -> None:

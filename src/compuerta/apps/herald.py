@@ -76,6 +76,9 @@ class Herald:
         except Unreachable as error:
             # Its lease ends, and it is told again: the partner knows it by its id.
             log.warning("worker.database.away", error=str(error))
+        except Exception:
+            # A defect of ours costs the one telling that met it, and not all those that are under way.
+            log.exception("worker.webhook.broke", webhook=str(due.webhook.webhook_id))
         finally:
             self._under_way[due.webhook.webhook_id] -= 1
 
@@ -87,7 +90,7 @@ class Herald:
         log.info(
             "worker.webhook.told",
             webhook=str(due.webhook.webhook_id),
-            event=due.delivery.event.value,
+            what=due.delivery.event.value,
             tries=due.delivery.tries,
             detail=said.detail,
         )
