@@ -5,6 +5,8 @@ It reads the wall clock by itself, so this one module lives in the present.
 """
 
 import asyncio
+import gzip
+import hashlib
 import json
 import socket
 import threading
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -27,7 +30,15 @@ from wechatpayv3 import WeChatPayType
 
 from compuerta.adapters.payments.http import converse
 from compuerta.adapters.payments.wechat import WechatPay
-from compuerta.services.payment_ports import HttpRequest, OrderState, PresentationKind, Verified
+from compuerta.services.payment_ports import (
+    Check,
+    HttpRequest,
+    OrderState,
+    PresentationKind,
+    StatementKind,
+    StatementLine,
+    Verified,
+)
 from compuerta.virtual.wechat.keys import KeysIncomplete, keys_in
 from compuerta.virtual.wechat.orders import Terms
 from compuerta.virtual.wechat.server import app_for
@@ -64,9 +75,21 @@ class Shop:
         assert self.news.acquire(timeout=PATIENCE_S), "no notice came"
 
 
+@dataclass
+class Clock:
+    """The wall clock, which a test may set back for the provider."""
+
+    back: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) - self.back
+
+
 @dataclass(frozen=True, kw_only=True)
 class Street:
     """A provider and a shop, each behind its own port."""
+
+    clock: Clock
 
     base_url: str
     notify_url: str
@@ -94,9 +117,7 @@ class Street:
 
 @pytest.fixture
 def street() -> Iterator[Street]:
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
+    clock = Clock()
     with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as till:
         shop_url, base_url = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in (door, till))
         notify_url = f"{shop_url}/notices"
@@ -104,12 +125,12 @@ def street() -> Iterator[Street]:
         shop = Shop(WechatPay(settings))
         world = WechatWorld(
             keys=real_keys().provider(),
-            terms=Terms(mchid=MCHID, appid=APPID, repeat_speedup=1000),
+            terms=Terms(mchid=MCHID, appid=APPID, repeat_speedup=1000, public_url=base_url),
             random=Random(1),
         )
         shop_app = Starlette(routes=[Route("/notices", shop.notice, methods=["POST"])])
-        servers = [_serving(shop_app, door), _serving(app_for(world, clock=clock), till)]
-        yield Street(base_url=base_url, notify_url=notify_url, shop=shop)
+        servers = [_serving(shop_app, door), _serving(app_for(world, clock=clock.now), till)]
+        yield Street(clock=clock, base_url=base_url, notify_url=notify_url, shop=shop)
         for server, thread in servers:
             server.should_exit = True
             thread.join(PATIENCE_S)
@@ -221,6 +242,97 @@ def test_the_independent_client_opens_what_we_sign_and_seal(street: Street, tmp_
         assert opened["resource"]["amount"]["total"] == 5000
 
 
+def test_the_independent_client_starts_every_kind_of_order_here(street: Street) -> None:
+    client = street.independent()
+
+    def placed(kind: WeChatPayType, number: int, **more: object) -> dict[str, str]:
+        status, text = client.pay(
+            description="电费", out_trade_no=f"R2026112200000{number}", amount={"total": 5000},
+            pay_type=kind, **more,
+        )  # fmt: skip
+        assert status == 200, text
+        told = json.loads(text)
+        assert isinstance(told, dict)
+        return told
+
+    page = {"payer_client_ip": "203.0.114.9", "h5_info": {"type": "Wap"}}
+    store = {"store_info": {"out_id": "1"}}
+    assert placed(WeChatPayType.JSAPI, 1, payer={"openid": "oPayer"})["prepay_id"]
+    assert placed(WeChatPayType.APP, 2)["prepay_id"]
+    assert placed(WeChatPayType.H5, 3, scene_info=page)["h5_url"]
+    code = {"auth_code": "134567890123456789"}
+    assert placed(WeChatPayType.CODEPAY, 4, payer=code, scene_info=store)["trade_state"] == "SUCCESS"
+
+    assert client.codepay_reverse("R20261122000004")[0] == 200
+    assert json.loads(client.query(out_trade_no="R20261122000004")[1])["trade_state"] == "REVOKED"
+
+
+def test_the_independent_client_refunds_here_and_hears_the_end(street: Street) -> None:
+    client = street.independent()
+    street.press("behaviour", refund_ms=0)
+    order(street, "R20261122000001")
+    street.press("pay", out_trade_no="R20261122000001")
+    street.shop.wait()
+    paid = json.loads(client.query(out_trade_no="R20261122000001")[1])["transaction_id"]
+    wish = {"transaction_id": paid, "amount": {"refund": 1000, "total": 5000, "currency": "CNY"}}
+
+    first = client.refund(out_refund_no="RF1", reason="退租", **wish)
+    again = client.refund(out_refund_no="RF1", reason="退租", **wish)
+    too_soon = client.refund(out_refund_no="RF2", **wish)
+    street.shop.wait()
+    ended = json.loads(client.query_refund("RF1")[1])
+
+    assert (first[0], json.loads(first[1])["status"]) == (200, "PROCESSING")
+    assert json.loads(again[1])["refund_id"] == json.loads(first[1])["refund_id"]
+    assert (too_soon[0], json.loads(too_soon[1])["code"]) == (403, "FREQUENCY_LIMITED")
+    assert (ended["status"], ended["amount"]["refund"]) == ("SUCCESS", 1000)
+    opened = client.callback(street.shop.heard[-1].headers, street.shop.heard[-1].body)
+    assert (opened["event_type"], opened["resource"]["refund_status"]) == ("REFUND.SUCCESS", "SUCCESS")
+    verdict = street.shop.verdicts[-1]
+    assert isinstance(verdict, Verified) and verdict.refund is not None
+    assert (verdict.notice, verdict.refund.refunded_minor) == (None, 1000)
+
+
+def test_a_bill_goes_over_http_to_both_clients(street: Street) -> None:
+    yesterday = (street.clock.now() - timedelta(days=1)).astimezone(ZoneInfo("Asia/Shanghai")).date()
+    street.clock.back = timedelta(days=2)
+    order(street, "R20261122000001", now=street.clock.now())
+    street.press("pay", out_trade_no="R20261122000001")
+    day = street.clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    street.clock.back = timedelta(0)
+    assert day < yesterday
+    provider, client = street.shop.provider, street.independent()
+
+    async def ours() -> list[StatementLine]:
+        async with httpx.AsyncClient(trust_env=False) as road:
+            steps = provider.statement(day, StatementKind.TRADE, now=street.clock.now(), chance=a_chance())
+            bill = await converse(steps, client=road, base_url=street.base_url, timeout_s=PATIENCE_S)
+        return list(provider.lines(bill, StatementKind.TRADE))
+
+    (line,) = asyncio.run(ours())
+    grant = json.loads(client.trade_bill(day.isoformat())[1])
+    theirs = gzip.decompress(client.download_bill(grant["download_url"])[1])
+
+    assert (line.reference, line.amount_minor, line.fee_micro) == ("R20261122000001", 5000, 300_000)
+    assert hashlib.sha1(theirs).hexdigest() == grant["hash_value"]
+    assert "flat 302" in theirs.decode("utf-8-sig")
+
+
+def test_a_connection_test_is_good_here_and_its_echo_is_heard(street: Street) -> None:
+    provider = street.shop.provider
+
+    async def run() -> list[Check]:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            steps = provider.self_test(now=datetime.now(UTC), chance=a_chance())
+            return await converse(steps, client=client, base_url=street.base_url, timeout_s=PATIENCE_S)
+
+    checks = asyncio.run(run())
+    street.shop.wait()
+
+    assert [(check.name, check.ok) for check in checks] == [("merchant key", True), ("provider key", True)]
+    assert street.shop.verdicts == [Verified(notice=None, event="SECURITY_ECHO.SUCCESS")]
+
+
 def test_a_person_sees_open_orders_and_is_told_why_one_cannot_be_paid(street: Street) -> None:
     order(street, "R20261122000001")
 
@@ -259,8 +371,8 @@ def test_a_key_set_is_kept_in_a_directory_and_read_again(tmp_path: Path) -> None
         keys_in(directory, now=now)
 
 
-def order(street: Street, number: str) -> None:
-    now = datetime.now(UTC)
+def order(street: Street, number: str, *, now: datetime | None = None) -> None:
+    now = now or datetime.now(UTC)
 
     async def run() -> None:
         async with httpx.AsyncClient(trust_env=False) as client:

@@ -1,6 +1,5 @@
 """Builders for both sides of a WeChat Pay: a merchant's provider, and the simulated world it talks to."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
@@ -55,7 +54,10 @@ def a_provider() -> WechatPay:
     return WechatPay(some_settings())
 
 
-def a_cheap_pair(*, seed: int = 1) -> tuple[WechatWorld, WechatPay]:
+TILL_AND_QR = frozenset({Flow.QR, Flow.CODE})
+
+
+def a_cheap_pair(*, seed: int = 1, flows: frozenset[Flow] = TILL_AND_QR) -> tuple[WechatWorld, WechatPay]:
     """A world and a provider that sign by HMAC, for many runs in virtual time."""
     keys, ring = cheap_keys()
     world = WechatWorld(keys=keys, terms=Terms(mchid=MCHID, appid=APPID), random=Random(seed))
@@ -68,7 +70,7 @@ def a_cheap_pair(*, seed: int = 1) -> tuple[WechatWorld, WechatPay]:
         platform_pems={},
         base_url="https://pay.example.org",
         notify_url=NOTIFY_URL,
-        flows=frozenset({Flow.QR, Flow.CODE}),
+        flows=flows,
     )
     return world, WechatPay(settings, keys=ring)
 
