@@ -8,7 +8,9 @@ not add up is not used at all.
 import csv
 import io
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +28,18 @@ _BRACKETS = re.compile(r"[（(][^）)]*[）)]")
 _MONEY = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
 _TOTAL = re.compile(r"#(\S+?)合计：([0-9]+)笔，\D*?共(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)元")
 _NAME = "商品名称"
+# What the library raises for archives that are damaged, cut, locked, packed in a way of their own, or no GBK.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    UnicodeDecodeError,
+    ValueError,
+)
 
 
 class BillFaulty(Refused):
@@ -136,7 +150,7 @@ def _detail(bill: bytes) -> Iterator[str]:
                     if len(line) == LINE_CHARS_MAX:
                         raise BillFaulty(0, f"a line of more than {LINE_CHARS_MAX} characters")
                     yield line.rstrip("\r\n")
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise BillFaulty(0, "no zip of CSV files in GBK") from error
 
 
