@@ -14,7 +14,7 @@ REFERENCE = an_attempt().reference
 
 
 def a_street(flow: Flow = Flow.QR, payer: str = "") -> tuple[WechatWorld, WechatPay, Presentation]:
-    world, provider = a_cheap_pair()
+    world, provider = a_cheap_pair(flows=frozenset({flow}))
     steps = provider.create(an_attempt(flow=flow, payer=payer), now=NOON, chance=a_chance())
     return world, provider, converse_with(steps, lambda request: world.answer(request, NOON))
 
@@ -48,15 +48,12 @@ def test_buttons_follow_the_order() -> None:
 
     assert (waiting.state, Button.PAY in waiting.buttons) == (State.WAITING, True)
     assert (expired.state, expired.buttons) == (State.EXPIRED, (Button.PAY_LATE,))
-    assert (paid.state, Button.PAY in paid.buttons, Button.REFUND in paid.buttons) == (
-        State.PAID,
-        False,
-        True,
-    )
+    assert (paid.state, Button.PAY in paid.buttons) == (State.PAID, False)
+    assert Button.REFUND in paid.buttons
 
 
 def test_money_that_comes_late_is_a_payment_like_every_other() -> None:
-    world, provider, _ = a_street()
+    world, _, _ = a_street()
     (shown,) = world.shown(NOON, limit=5)
 
     world.press(Button.PAY_LATE, REFERENCE, shown.expires_at)
