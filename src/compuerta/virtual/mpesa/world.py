@@ -132,7 +132,7 @@ class MpesaWorld:
         self._age(now)
         return [each.shown() for each in list(reversed(self._prompts.values()))[:limit]]
 
-    def facts(self, now: datetime) -> list[Fact]:
+    def facts(self) -> list[Fact]:
         """Return all money that it has or had, oldest first."""
         return [payments.fact(receipt) for receipt in self._receipts.values()]
 

@@ -113,7 +113,7 @@ class StripeWorld:
         self._age(now)
         return [each.shown() for each in list(reversed(self._sessions.values()))[:limit]]
 
-    def facts(self, now: datetime) -> list[Fact]:
+    def facts(self) -> list[Fact]:
         """Return all money that it has or had, oldest first."""
         return [each.fact() for each in self._sessions.values() if each.paid_at is not None]
 
