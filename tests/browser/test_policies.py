@@ -77,3 +77,46 @@ def test_an_account_may_have_none_of_its_sites_emergency_credit(page: Page, cons
     expect(page.get_by_text("Settled. It reaches 1 account.")).to_be_visible()
     page.goto(f"{console.address}/meters/{console.flats[4].meter_id}/")
     expect(page.locator(".s-card")).not_to_contain_text("Emergency credit")
+
+
+def test_what_a_recharge_meets_is_settled_in_percent_and_money(page: Page, console: Console) -> None:
+    page.get_by_label("Fee of each recharge").fill("1,5")
+    page.get_by_label("Of each recharge to debts").fill("100")
+    page.get_by_label("Monthly fee since").fill("2026-12")
+    page.get_by_label("A second payment of one order").select_option("suspend")
+    settle(page)
+
+    expect(page.get_by_text("Settled. It reaches")).to_be_visible()
+    (after,) = console.rows("select policy from site where name = 'Torre 3'")
+    settled = {
+        "recharge_fee_ppm": 15_000,
+        "debt_share_ppm": 1_000_000,
+        "monthly_fee_since": "2026-12",
+        "paid_twice": "suspend",
+    }
+    assert isinstance(after[0], dict)
+    assert settled.items() <= after[0].items()
+    expect(page.get_by_label("Fee of each recharge")).to_have_value("1.5")
+    page.goto(f"{console.address}/policies/?scope=account&id={console.flats[4].account_id}")
+    expect(page.locator(".w-row", has_text="A second payment")).to_contain_text(
+        "is kept for a refund (Torre 3)"
+    )
+    expect(page.locator(".w-row", has_text="Fee of each recharge")).to_contain_text("1.5 % (Torre 3)")
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "told"),
+    [
+        ("Fee of each recharge", "51", "from 0 to 50"),
+        ("Of each recharge to debts", "a half", "from 0 to 100"),
+        ("Tax on these fees", "1.00001", "from 0 to 100"),
+        ("Monthly fee since", "2026-13", "such as 2026-11"),
+    ],
+)
+def test_a_percentage_or_a_month_that_is_none_is_refused_at_its_field(
+    page: Page, label: str, text: str, told: str
+) -> None:
+    page.get_by_label(label).fill(text)
+    settle(page)
+
+    expect(page.locator(".w-row", has_text=label).get_by_role("alert")).to_contain_text(told)

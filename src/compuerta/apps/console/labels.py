@@ -218,6 +218,16 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "cancel maintenance": _("maintenance taken back"),
         "install feeder": _("feeder installed"),
         "feed meters": _("meters behind a feeder changed"),
+        # debts
+        "arrears": _("arrears"),
+        "charge_back": _("charge-back"),
+        "reconnection": _("reconnection"),
+        "other": _("other"),
+        "open debt": _("debt opened"),
+        "change debt": _("debt's terms changed"),
+        "lower debt": _("debt lowered"),
+        "over_limit": _("more than the account may have"),
+        "paid_twice": _("one order paid twice"),
         # alarms
         "notice_forged": _("forged payment notice"),
         "registration_unknown": _("unknown module dialled in"),

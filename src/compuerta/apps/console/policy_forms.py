@@ -20,6 +20,7 @@ from compuerta.domain.policy import SLOTS_MAX, Json, Policy, PolicyFaulty, Slot,
 
 TEXT_CHARS_MAX: Final = 8_000  # four hundred holidays, and some to spare
 DIGITS_MAX: Final = 12
+_PPM_PERCENT: Final = 10_000
 
 
 class Kind(Enum):
@@ -28,6 +29,9 @@ class Kind(Enum):
     NUMBER = "number"
     MONEY = "money"
     TRUTH = "truth"
+    PERCENT = "percent"
+    CHOICE = "choice"
+    MONTH = "month"
     SLOTS = "slots"
     DAYS = "days"
 
@@ -41,6 +45,7 @@ class Field:
     label: Promise
     unit: Promise | str = ""
     note: Promise | str = ""
+    choices: Sequence[tuple[str, Promise]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,32 @@ def _field(
 
 
 _MINUTES: Final = gettext_lazy("minutes")
+_PAID_TWICE: Final = (
+    ("credit", gettext_lazy("is credited too")),
+    ("suspend", gettext_lazy("is kept for a refund")),
+)
+_RECHARGES: Final = (
+    _field("recharge_least_minor", Kind.MONEY, gettext_lazy("At least"), "",
+           gettext_lazy("where nothing is settled, one of the currency")),
+    _field("recharge_most_minor", Kind.MONEY, gettext_lazy("At most"), "",
+           gettext_lazy("where nothing is settled, ten thousand of it")),
+    _field("hoarding_minor", Kind.MONEY, gettext_lazy("Credit that an account may have"), "",
+           gettext_lazy("balance and recharge together; 0 = as much as they like")),
+    _field("debt_share_ppm", Kind.PERCENT, gettext_lazy("Of each recharge to debts"), "%",
+           gettext_lazy("unless the debt or the tariff says another share")),
+    _field("debt_leaves_minor", Kind.MONEY, gettext_lazy("Energy before any debt is paid"), "",
+           gettext_lazy("of a smaller recharge no debt takes anything")),
+    _field("recharge_fee_minor", Kind.MONEY, gettext_lazy("Fee on each recharge")),
+    _field("recharge_fee_ppm", Kind.PERCENT, gettext_lazy("Fee of each recharge"), "%",
+           gettext_lazy("both fees are added up")),
+    _field("recharge_fee_tax_ppm", Kind.PERCENT, gettext_lazy("Tax on these fees"), "%"),
+    _field("monthly_fee_minor", Kind.MONEY, gettext_lazy("Monthly fee"), "",
+           gettext_lazy("from the first recharge of a month; missed months too, 24 at most")),
+    _field("monthly_fee_since", Kind.MONTH, gettext_lazy("Monthly fee since"), "",
+           gettext_lazy("a month such as 2026-11; empty = since each account began")),
+    Field(name="paid_twice", kind=Kind.CHOICE, label=gettext_lazy("A second payment of one order"),
+          choices=_PAID_TWICE),
+)  # fmt: skip
 GROUPS: Final[Sequence[tuple[Promise, Sequence[Field]]]] = (
     (
         gettext_lazy("From zero to the cut"),
@@ -117,6 +148,7 @@ GROUPS: Final[Sequence[tuple[Promise, Sequence[Field]]]] = (
             _field("silent_after_min", Kind.NUMBER, gettext_lazy("A meter not heard for"), _MINUTES),
         ),
     ),
+    (gettext_lazy("Recharges"), _RECHARGES),
 )  # fmt: skip
 FIELDS: Final[Mapping[str, Field]] = {field.name: field for _title, group in GROUPS for field in group}
 _LISTS: Final = (Kind.SLOTS, Kind.DAYS)
@@ -188,14 +220,25 @@ def _told(field: Field, policy: Policy, currency: str) -> str:
     text = _written(field.kind, getattr(policy, field.name), currency)
     if field.kind is Kind.TRUTH:
         return _("yes") if text == "yes" else _("no")
-    return f"{text or '–'} {currency if field.kind is Kind.MONEY else field.unit}".strip()
+    if field.kind is Kind.CHOICE:
+        return str(dict(field.choices)[text])
+    if not text:
+        return "–"
+    return f"{text} {currency if field.kind is Kind.MONEY else field.unit}".strip()
 
 
 def _written(kind: Kind, value: object, currency: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return format_minor(value, currency=currency) if kind is Kind.MONEY else str(value)
+        match kind:
+            case Kind.MONEY:
+                return format_minor(value, currency=currency)
+            case Kind.PERCENT:
+                return f"{value // _PPM_PERCENT}.{value % _PPM_PERCENT:04d}".rstrip("0").rstrip(".")
+        return str(value)
+    if value is None or isinstance(value, str):
+        return value or ""
     assert isinstance(value, tuple)
     return ", ".join(_item(each) for each in value)
 
@@ -212,11 +255,23 @@ def _read(kind: Kind, text: str, currency: str) -> Json:
             return amounts.typed(text, currency=currency)
         case Kind.NUMBER:  # what is no number stays as it is: the policy refuses it
             return int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else text
+        case Kind.PERCENT:
+            return _ppm(text)
+        case Kind.CHOICE | Kind.MONTH:
+            return text
         case Kind.TRUTH:
             return text == "yes"
         case Kind.SLOTS | Kind.DAYS:
             tight = re.sub(r"\s*[-–—]\s*", "-", text.replace("：", ":"))  # as Chinese keyboards write it
             return [each for each in re.split(r"[\s,;，、]+", tight) if each]
+
+
+def _ppm(text: str) -> Json:
+    """Return millionths of what is written in percent; what is no percentage stays, and is refused."""
+    whole, _point, rest = text.replace(",", ".").partition(".")
+    if not re.fullmatch(r"[0-9]{1,3}", whole) or not re.fullmatch(r"[0-9]{0,4}", rest):
+        return text
+    return int(whole) * _PPM_PERCENT + int(rest.ljust(4, "0"))
 
 
 def _fault(kind: Kind, error: Refused) -> str:
@@ -231,6 +286,13 @@ def _fault(kind: Kind, error: Refused) -> str:
             return part + _("Write days such as 2026-12-25.")
         case Kind.MONEY:
             return _("This is no amount of money. Write for example 50 or 50.00.")
+        case Kind.MONTH:
+            return _("Write a month such as 2026-11.")
+        case Kind.PERCENT:
+            most = int(re.findall(r"\d+", reason)[-1]) // _PPM_PERCENT
+            return _("Write a percentage from 0 to %(most)s, such as 1.5.") % {"most": most}
+        case Kind.CHOICE:
+            return _("Choose one of the list.")
         case Kind.NUMBER | Kind.TRUTH:
             least, most = re.findall(r"\d+", reason)  # as the policy bounds it
             return _("Write a whole number from %(least)s to %(most)s.") % {"least": least, "most": most}

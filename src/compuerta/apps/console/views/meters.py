@@ -7,7 +7,15 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from compuerta.apps import wiring
-from compuerta.apps.console import figures, histories, move_reads, reads, supply_reads, tariff_moves
+from compuerta.apps.console import (
+    debt_reads,
+    figures,
+    histories,
+    move_reads,
+    reads,
+    supply_reads,
+    tariff_moves,
+)
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
 from compuerta.apps.console.screens import show
@@ -71,6 +79,7 @@ def _facts(person: Person, meter: MeterRow) -> dict[str, object]:
     return {
         "meter": meter,
         "supply": supply_reads.card(person, account_id, now=now),
+        "debts": debt_reads.card(person, account_id, now=now),
         "watches": [(watch, figures.bar(watch, now=now)) for watch in histories.stopwatches(account_id)],
         "sparkline": figures.sparkline(rows),
         "readings_from": rows[0].at if rows else None,
