@@ -78,6 +78,8 @@ ASKED: Mapping[str, Ask] = {
     "till_quote": SELL,
     "till_receipt": SELL,
     "till_receipt_live": SELL,
+    "receipt": LOOK,
+    "receipt_pdf": LOOK,
     "tariffs": LOOK,
     "tariff_new": Ask(post=Right.DRAFT_TARIFF),
     "tariff_move": Ask(get=Right.ASSIGN_TARIFF, post=Right.ASSIGN_TARIFF),
@@ -118,6 +120,12 @@ ASKED: Mapping[str, Ask] = {
     "pay_emergency": Ask(post=PUBLIC),
     "pay_cost": PAY,
     "pay_day": PAY,
+    "pay_quote": PAY,
+    "pay_wallet": PAY,
+    "pay_receipt": PAY,
+    "pay_receipt_pdf": PAY,
+    "genuine": PAY,
+    "pay_returned": PAY,
     "pay_order": PAY,
     "pay_status": PAY,
     "pay_unknown": PAY,
@@ -190,6 +198,7 @@ with alarm as (
 select a.alarm_id, p.photo_id, w.window_id, o.operation_id, v.move_id, k.key_id, c.contact_id, t.tariff_id,
     (select charge_id from charge where account_id = %(account_id)s limit 1) as charge_id,
     (select attempt_id from attempt where account_id = %(account_id)s limit 1) as attempt_id,
+    (select recharge_id from recharge where account_id = %(account_id)s limit 1) as recharge_id,
     (select grant_id from role_grant where user_name = 'auditor') as grant_id
 from alarm a, photo p, "window" w, operation o, moved v, made k, contact c,
     (select tariff_id from account where account_id = %(account_id)s) t
@@ -203,11 +212,12 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         flat = next(flat for flat in console.flats if flat.platform)
         ids = {"meter_id": flat.meter_id, "account_id": flat.account_id}
         names = ("alarm_id", "photo_id", "window_id", "operation_id", "move_id", "key_id", "contact_id",
-                 "tariff_id", "charge_id", "attempt_id", "grant_id")  # fmt: skip
+                 "tariff_id", "charge_id", "attempt_id", "recharge_id", "grant_id")  # fmt: skip
         (found,) = console.furnish(_FURNISH, ids)
         values = {**ids, **dict(zip(names, found, strict=True))}
         values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20", "number": 0}
-        values |= {"name": "warning", "language": "en"}
+        values |= {"name": "warning", "language": "en", "paper": "80", "reference": "none"}
+        values |= {"token": flat.pay_token}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)
         for window in windows.values():

@@ -160,6 +160,17 @@ def test_a_phone_goes_to_the_app_by_a_link_that_says_where_it_comes_from(town: C
     assert page.headers["referrer-policy"] == "strict-origin-when-cross-origin"
 
 
+def test_who_comes_back_from_a_provider_s_page_finds_the_order(town: Console) -> None:
+    flat = town.flats[2]
+    with a_phone(town, "phone") as window:
+        attempt_id = attempt_of(ordered(window, flat, provider="alipay", amount="21"))
+        back = window.get(f"/paid/{attempt_id.replace('-', '')}")
+        unknown = [window.get(f"/paid/{each}").status_code for each in (uuid4().hex, "nothing")]
+
+    assert back.headers["location"] == f"/p/{flat.pay_token}/orders/{attempt_id}"
+    assert unknown == [404, 404]
+
+
 def test_a_phone_is_asked_where_it_pays_by_a_prompt(town: Console) -> None:
     flat = town.flats[3]
     with a_phone(town, "phone") as window:

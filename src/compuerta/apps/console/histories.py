@@ -277,6 +277,23 @@ def attempt(account_id: int, attempt_id: UUID) -> AttemptRow | None:
     return found[0] if found else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sticker:
+    pay_token: UUID
+
+
+def pay_token_of(attempt_id: UUID) -> UUID | None:
+    """Return the sticker of the place that an order is for; the order's id is as hard to guess as that."""
+    found = rows(
+        _Sticker,
+        """select p.pay_token from payment_reference r join account a using (account_id)
+        join supply_point p using (supply_point_id)
+        where r.row_id = %(attempt_id)s and r.kind = 'order'""",
+        {"attempt_id": attempt_id},
+    )
+    return found[0].pay_token if found else None
+
+
 def attempts_unpaid(account_id: int, *, since: timedelta, now: datetime) -> list[AttemptRow]:
     """Return the orders of the last while that nobody paid."""
     return rows(

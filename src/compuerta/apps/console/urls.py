@@ -118,6 +118,7 @@ urlpatterns = [
     path("p/<uuid:pay_token>/days/<str:day>", charges.paid, name="pay_day"),
     path("p/<uuid:pay_token>/receipts/<uuid:recharge_id>", receipts.paid, name="pay_receipt"),
     path("p/<uuid:pay_token>/receipts/<uuid:recharge_id>.pdf", receipts.paid_pdf, name="pay_receipt_pdf"),
+    path("paid/<str:reference>", pay.returned, name="pay_returned"),
     path("r/<str:token>", receipts.genuine, name="genuine"),
     path("p/<uuid:pay_token>/orders/<uuid:attempt_id>", pay.order, name="pay_order"),
     path("p/<uuid:pay_token>/attempts/<uuid:attempt_id>", pay.status, name="pay_status"),

@@ -38,8 +38,8 @@ def money(amount_minor: int | None, currency: str | None) -> str:
 @register.filter
 def round_money(amount_minor: int, currency: str) -> str:
     """Show money without its decimals where they are zero: ¥50."""
-    shown = money(amount_minor, currency)
-    return shown.replace(".00", "").replace(",00", "")
+    # At the end of the figure only: ¥10,000 has a ",00", too.
+    return re.sub(r"[.,]00(?!\d)", "", money(amount_minor, currency))
 
 
 @register.filter

@@ -154,6 +154,20 @@ def order(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> HttpRespon
 
 
 @never_cache
+def returned(request: HttpRequest, reference: str) -> HttpResponse:
+    """Come back from a provider's own page, which knows an order by our reference: to that order's page.
+
+    Whether it was paid is asked of the provider, whatever the browser says.
+    """
+    try:
+        attempt_id = UUID(reference)
+    except ValueError:
+        return unknown(request, reference)
+    pay_token = histories.pay_token_of(attempt_id)
+    return unknown(request, reference) if pay_token is None else redirect("pay_order", pay_token, attempt_id)
+
+
+@never_cache
 def status(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> JsonResponse:
     """Tell where an order stands; asked every two seconds, which keeps the provider asked too."""
     place = _place(pay_token)
