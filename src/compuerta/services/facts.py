@@ -12,6 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from compuerta.domain.alarms import AlarmKind
+from compuerta.domain.correction import Correction
 from compuerta.domain.division import Debt
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Posting
@@ -74,6 +75,7 @@ class Books:
     recharges: tuple[Recharge, ...] = ()
     recharge_lines: tuple[RechargeLine, ...] = ()
     debts: tuple[Debt, ...] = ()
+    corrections: tuple[Correction, ...] = ()
     instants: tuple[RechargeInstant, ...] = ()
     charges: tuple[Charge, ...] = ()
     bills: tuple[BillOpening, ...] = ()
@@ -128,6 +130,8 @@ class ProviderFact:
     reference: str
     amount_minor: int
     acknowledged: bool = True  # we said that we know; False = it still tells us, or gave up
+    refunded_minor: int = 0  # that went back, or is on its way
+    by_hand: bool = False  # somebody refunds it in the provider's console, past this house
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +149,7 @@ class World:
     meters: tuple[MeterFact, ...] | None = None
     provider: tuple[ProviderFact, ...] | None = None
     letters: tuple[LetterFact, ...] | None = None
+    holds: Mapping[str, int] = field(default_factory=dict)  # what honest providers hold for us, in minor units
 
 
 class View:

@@ -25,6 +25,7 @@ from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
 from compuerta.services import promises_money as money
+from compuerta.services import promises_refunds as refunds
 from compuerta.services import promises_supply as supply
 from compuerta.services import promises_warnings as warnings
 from compuerta.services import promises_words as words
@@ -137,6 +138,7 @@ def _m2(view: View) -> Iterator[str | None]:
             adjusted is not None and adjusted.amount_minor == recharge.paid_minor
         )
         yield unless(known, f"recharge {recharge.recharge_id} has no payment, and no adjustment")
+    yield from refunds.m2(view)
     if view.world.provider is not None:
         yield from _m2_of_the_provider(view, view.world.provider)
 
@@ -154,6 +156,7 @@ def _m2_of_the_provider(view: View, facts: Sequence[ProviderFact]) -> Iterator[s
 
 def _m2_settled(view: View) -> Iterator[str | None]:
     """M2 Every provider's payment is credited, or in suspense with a case; and the provider knows it."""
+    yield from refunds.m2_settled(view)
     for fact in view.world.provider or ():
         payment = view.payment.get((fact.provider, fact.transaction_no))
         if payment is None:

@@ -3,15 +3,15 @@
 A notice is answered only after the transaction that took it; what is due is asked until its end is known.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from compuerta.adapters.payments.http import Steps, converse_with
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.domain.payment import Attempt, PaymentNotice
-from compuerta.services import holding, ordering, vend, watching
+from compuerta.domain.payment import Attempt, PaymentNotice, Refund, RefundNotice
+from compuerta.services import correcting, holding, ordering, refunding, vend, watching
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import (
     HttpRequest,
@@ -19,6 +19,7 @@ from compuerta.services.payment_ports import (
     OrderAnswer,
     OrderState,
     PaymentProvider,
+    RefundAnswer,
     Refusal,
     Rejected,
 )
@@ -30,6 +31,7 @@ BATCH_MS_MAX = 40  # notices that come together are taken together
 ASKED_AT_ONCE_MAX = 10
 WATCH_MS = 60_000  # silence and differences are told by the quarter of an hour
 SWEEP_MS = 1_000
+CORRECT_MS = 10_000
 
 Asking = Callable[[HttpRequest], HttpResponse]
 Reply = Callable[[HttpResponse], None]
@@ -70,12 +72,23 @@ class Door:
             if verdict.refusal is not Refusal.PROBE:
                 self._alarm(provider.name, verdict)
             reply(verdict.answer)
+        elif verdict.refund is not None:
+            reply(provider.answer(accepted=self._hear_refund(verdict.refund)))
         elif verdict.notice is None:
             reply(provider.answer(accepted=True))
         else:
             self._waiting.append((verdict.notice, reply))
             if len(self._waiting) == 1:
                 self.body.later(self._stage.between(1, BATCH_MS_MAX), self._accept)
+
+    def _hear_refund(self, notice: RefundNotice) -> bool:
+        try:
+            heard = refunding.hear(self.body, [notice], now=self.now())
+        except Unreachable as away:
+            self._stage.note(self.body.name, "refund not heard", away)
+            return False
+        self._stage.note(self.body.name, "hears of a refund", notice.transaction_no, *heard)
+        return True
 
     def _alarm(self, name: str, verdict: Rejected) -> None:
         alarm = Alarm(
@@ -128,6 +141,7 @@ class Worker:
         self._forget()
         self.hint()
         self._watch()
+        self._correct()
 
     def _watch(self) -> None:
         self.body.later(WATCH_MS, self._watch)
@@ -135,6 +149,39 @@ class Worker:
             watching.sweep(self.body, after=0, now=self._now())
         except Unreachable:
             return
+
+    def _correct(self) -> None:
+        """Take corrections one step on, and tell or ask providers about refunds."""
+        self.body.later(CORRECT_MS, self._correct)
+        able = {name: each.capabilities for name, each in self._providers.items()}
+        try:
+            correcting.sweep(self.body, after=0, now=self._now())
+            due = refunding.due(self.body, now=self._now(), limit=ASKED_AT_ONCE_MAX, capabilities=able)
+        except Unreachable as away:
+            self._stage.note(self.body.name, "no corrections", away)
+            return
+        if due:
+            self.body.later(self._stage.between(20, 400), lambda: self._refund(due))
+
+    def _refund(self, due: Sequence[refunding.RefundQuestion]) -> None:
+        answers: list[tuple[Refund, RefundAnswer]] = []
+        for question in due:
+            provider = self._providers[question.refund.provider]
+            ask = provider.query_refund if question.is_sent else provider.refund
+            steps = ask(question.wish, now=self._now(), chance=self._stage.chance.randbytes)
+            try:
+                answer = converse_with(steps, self._asking[provider.name])
+            except (Unreachable, Refused) as reason:
+                answer = RefundAnswer(state=None, reason=str(reason))
+            answers.append((question.refund, answer))
+            self._stage.note(self.body.name, "refunds", question.refund.reference, answer)
+        self.body.later(self._stage.between(1, 20), lambda: self._keep_refunds(answers))
+
+    def _keep_refunds(self, answers: Sequence[tuple[Refund, RefundAnswer]]) -> None:
+        try:
+            refunding.answered(self.body, answers, now=self._now())
+        except Unreachable as away:
+            self._stage.note(self.body.name, "refunds not kept", away)
 
     def _forget(self) -> None:
         self._sweep_ms = None

@@ -80,6 +80,7 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         recharges=tuple(tables.recharges.values()),
         recharge_lines=tuple(line for lines in tables.recharge_lines.values() for line in lines),
         debts=tuple(tables.debts.values()),
+        corrections=tuple(tables.corrections.values()),
         instants=tuple(tables.instants.values()),
         charges=tuple(tables.charges.values()),
         instructions=tuple(tables.instructions.values()),
@@ -107,6 +108,7 @@ def facts_of(town: Town) -> World:
             replace(_meter_fact(house), felt=town.incidents.felt(house)) for house in town.houses.values()
         ),
         provider=(*(fact for each in town.providers for fact in each.facts()), *town.cashier.facts),
+        holds={} if town.lies else {each.name: each.holds_minor for each in town.providers},
         letters=town.carriers.facts(),
     )
 

@@ -20,6 +20,8 @@ class Provider:
     def __init__(self, world: World, *, stage: Stage, doors: Sequence[Door]) -> None:
         self.world = world
         self.down = False
+        self.has_lied = False
+        self.by_hand: set[str] = set()  # orders that somebody refunded in the provider's console
         self._stage = stage
         self._doors = doors
         self._wake_ms: int | None = None
@@ -43,10 +45,16 @@ class Provider:
             return False
         stage = self._stage
         if stage.draws(stage.faults.wrong_amount_ppm):
+            self.has_lied = True
             self.press(Button.FORGE, reference, amount_minor=amount_minor + 100)
         if stage.draws(stage.faults.wrong_amount_ppm):
             self.press(Button.REPEAT, reference)
         return True
+
+    def give_back(self, reference: str, *, amount_minor: int) -> None:
+        """Let somebody refund an order in the provider's console, past the house that it belongs to."""
+        self.by_hand.add(reference)
+        self.press(Button.REFUND, reference, amount_minor=amount_minor)
 
     def press(self, button: Button, reference: str, *, amount_minor: int = 0) -> bool:
         """Let somebody do something with an order; tells whether it could be done."""
@@ -96,6 +104,11 @@ class Provider:
         self.world.answered(notice, answer.status, self._stage.now(), body=answer.body)
         self.look()
 
+    @property
+    def holds_minor(self) -> int:
+        """What it holds for us: payments less what went back."""
+        return sum(fact.amount_minor - fact.refunded_minor for fact in self.world.facts())
+
     def facts(self) -> list[ProviderFact]:
         """Return the money that the provider really has, and whether we said that we know."""
         quiet = self.world.wake_at() is None
@@ -106,6 +119,8 @@ class Provider:
                 reference=fact.reference,
                 amount_minor=fact.amount_minor,
                 acknowledged=quiet,
+                refunded_minor=fact.refunded_minor,
+                by_hand=fact.reference in self.by_hand,
             )
             for fact in self.world.facts()
         ]

@@ -26,6 +26,7 @@ from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.services.tariffing import Founders
 from compuerta.sim import accounts, tariffs
+from compuerta.sim.accountant import Accountant
 from compuerta.sim.door import Door, Worker
 from compuerta.sim.gateway import Gateway
 from compuerta.sim.incidents import Incidents
@@ -92,12 +93,18 @@ class Town:
     administrator: Administrator
     manager: Manager
     landlord: Landlord
+    accountant: Accountant
     carriers: Carriers
     postman: Postman
     incidents: Incidents
     boxed: Exchange | None  # a meter that may be exchanged in this run
     account_ids: list[int]
     tariffs: dict[int, Tariff]  # those that get a new version
+
+    @property
+    def lies(self) -> bool:
+        """Whether its providers tell of other amounts than they have."""
+        return any(each.has_lied for each in self.providers)
 
     def bodies(self) -> list[Mortal]:
         """Return every process of the platform."""
@@ -144,6 +151,9 @@ def a_town(stage: Stage) -> Town:
         carriers=carriers,
         postman=Postman("postman", stage=stage, database=database, carriers=carriers),
         incidents=Incidents(stage=stage, store=database.store),
+        accountant=Accountant(
+            stage=stage, door=doors[1], tables=database.store.tables, account_ids=account_ids
+        ),
         landlord=Landlord(stage=stage, door=doors[0], models=models()),
         boxed=_boxed(stage, kinds, esam, houses=houses, roads=roads, gateways=gateways),
         account_ids=account_ids,

@@ -27,6 +27,7 @@ HEARD_AGAIN_MS = 180_000  # from the calm: a restart, a dial, and a poll of ever
 # The provider's slowest repeats, the longest rhythm of asking, two polls: everything has had its turn.
 CALM_MS = 42 * 60_000
 PRESS_EVERY_MS = 45_000
+LOOKED_AFTER_MS = 400_000
 OPEN_LINE_MS = 60_000  # a line is open before and after its meter is exchanged
 RENEWED_AHEAD_MIN = (6, 20)
 LOADS_W = (0, 200, 2_500, 9_000, 30_000, 60_000)  # accelerated: what a flat uses in a week
@@ -70,6 +71,7 @@ def _plan_people(town: Town) -> None:
         if stage.chance.randrange(2) == 0:
             _plan_hold(town, resident)
     _plan_butler(town)
+    _plan_corrections(town)
     for tariff_id, tariff in town.tariffs.items():
         if stage.chance.randrange(3):
             continue
@@ -86,6 +88,26 @@ def _plan_people(town: Town) -> None:
                 resident.account_id, amount_minor=amount_minor
             ),
         )
+
+
+def _plan_corrections(town: Town) -> None:
+    """Lay out what an accountant puts right, and what somebody refunds past this house."""
+    stage = town.stage
+    for _ in range(stage.between(0, 8)):
+        stage.later(_some_time(town), town.accountant.put_right)
+    for at_ms in range(0, STORM_MS + CALM_MS // 2, LOOKED_AFTER_MS):
+        stage.later(at_ms, town.accountant.look_after)
+    if stage.chance.randrange(4) == 0:
+        stage.later(_some_time(town), lambda: _give_back(town))
+
+
+def _give_back(town: Town) -> None:
+    provider = _one_of(town, town.providers)
+    facts = provider.facts()
+    if facts:
+        fact = _one_of(town, facts)
+        part_minor = town.stage.between(1, fact.amount_minor - fact.refunded_minor or 1)
+        provider.give_back(fact.reference, amount_minor=part_minor)
 
 
 def _plan_butler(town: Town) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from compuerta.adapters.postgres import rows, tariffs
 from compuerta.adapters.postgres.alarms import to_alarm
+from compuerta.adapters.postgres.corrections import to_correction
 from compuerta.adapters.postgres.dues import to_debt, to_line
 from compuerta.adapters.postgres.messages import to_message
 from compuerta.adapters.postgres.rows import Row
@@ -100,6 +101,7 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
             "select * from recharge_line order by account_id, recharge_id, line_no", to_line
         ),
         debts=all_of("select * from debt order by account_id, debt_id", to_debt),
+        corrections=all_of("select * from correction order by account_id, correction_id", to_correction),
         instants=all_of("select * from recharge_instant order by account_id, recharge_id, at", _instant),
         charges=all_of(_CHARGES, tariffs.to_charge),
         bills=all_of(

@@ -34,7 +34,7 @@ class PostgresCorrections:
             "select * from correction where account_id = %(account)s and correction_id = %(id)s",
             {"account": account_id, "id": correction_id},
         )
-        return _correction(found[0]) if found else None
+        return to_correction(found[0]) if found else None
 
     def correction(self, account_id: int, correction_id: UUID) -> Correction | None:
         found = self._tx.query(
@@ -42,7 +42,7 @@ class PostgresCorrections:
             where account_id = %(account)s and correction_id = %(id)s for update""",
             {"account": account_id, "id": correction_id},
         )
-        return _correction(found[0]) if found else None
+        return to_correction(found[0]) if found else None
 
     def of_payment(self, account_id: int, payment_id: UUID) -> list[Correction]:
         found = self._tx.query(
@@ -50,7 +50,7 @@ class PostgresCorrections:
             order by proposed_at, correction_id""",
             {"account": account_id, "payment": payment_id},
         )
-        return [_correction(row) for row in found]
+        return [to_correction(row) for row in found]
 
     def under_way(self, *, after: int, limit: int) -> list[Correction]:
         found = self._tx.query(
@@ -59,7 +59,7 @@ class PostgresCorrections:
             order by account_id, correction_id limit %(limit)s""",
             {"after": after, "limit": limit},
         )
-        return [_correction(row) for row in found]
+        return [to_correction(row) for row in found]
 
     def payment(self, account_id: int, payment_id: UUID) -> Payment | None:
         found = self._tx.query(
@@ -192,7 +192,7 @@ def _columns(correction: Correction) -> Row:
     return {**rows.columns(correction), "way": "" if correction.way is None else correction.way}
 
 
-def _correction(row: Row) -> Correction:
+def to_correction(row: Row) -> Correction:
     return Correction(
         **{
             **row,
