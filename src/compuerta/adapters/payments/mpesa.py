@@ -252,7 +252,8 @@ class MpesaPay:
         if since < now - LISTS_FOR:
             raise NotOffered(self.name, "bill of a day that is older than two days")
         pulled = yield from self._pull(since, until, now=now)
-        return mpesa_bill.written(pulled)
+        # Whether a list holds its own last second is nowhere said: a day's end is the next day's.
+        return mpesa_bill.written([each for each in pulled if since <= each.paid_at < until])
 
     def lines(self, bill: bytes, kind: StatementKind) -> Iterator[StatementLine]:
         """Read a bill; refuses one that was cut off."""

@@ -23,7 +23,7 @@ def bounds(day: date, *, now: datetime) -> tuple[datetime, datetime]:
     until = since + timedelta(days=1)
     if now < until + SETTLES:
         raise NotReady(f"{day} ends at {until:%H:%M} in Nairobi, and is listed an hour later")
-    return since, until - timedelta(seconds=1)
+    return since, until
 
 
 def written(pulled: Sequence[Pulled]) -> bytes:
