@@ -25,8 +25,8 @@ test: setup browser ## every test: PostgreSQL, browser, scenarios and simulator 
 	$(BIN)/pytest -n 2 --dist loadfile
 
 check: setup ## what has to hold before a commit, in about a minute
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench clients
+	$(BIN)/ruff check src tests bench clients
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -n 2 -m '$(QUICK)'
@@ -38,8 +38,8 @@ bench: setup ## benchmarks; each runs both sides and prints the ratio
 	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 format: setup ## put the code into its one form
-	$(BIN)/ruff check --fix src tests bench
-	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench clients
+	$(BIN)/ruff format src tests bench clients
 
 requirements: setup ## pin requirements*.in anew, with hashes and without addresses
 	$(BIN)/python -m venv .venv/pinning
