@@ -7,9 +7,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from tests.unit.payments.alipay_side import (
     PAY_CODE,
+    Street,
+    a_real_world,
     a_street,
+    a_wish,
     an_attempt,
     paid_order,
+    real_keys,
+    some_settings,
     some_terms,
 )
 from tests.unit.payments.wechat_side import NOON, a_chance
@@ -24,7 +29,7 @@ from compuerta.adapters.payments.alipay_errors import (
 )
 from compuerta.adapters.payments.http import RoadDown, converse_with
 from compuerta.domain.errors import Unreachable
-from compuerta.domain.payment import Flow
+from compuerta.domain.payment import Flow, RefundState
 from compuerta.services.payment_ports import (
     HttpRequest,
     HttpResponse,
@@ -274,6 +279,28 @@ def test_a_limit_and_an_outage_are_asked_again_later(wish: str) -> None:
         street.query(an_attempt())
 
     assert street.query(an_attempt()).state is OrderState.NOT_PAID
+
+
+@pytest.mark.parametrize("by_certificate", [False, True])
+def test_real_keys_and_certificates_carry_an_order_through(by_certificate: bool) -> None:
+    street = Street(a_real_world(), Alipay(some_settings(by_certificate=by_certificate)))
+
+    attempt, transaction_no = paid_order(street)
+    refunded = street.refund(a_wish(attempt, transaction_no, amount_minor=1_000))
+
+    (heard,) = street.heard()
+    assert refunded.state is RefundState.DONE
+    assert isinstance(heard, Verified) and heard.refund is not None
+
+
+def test_an_answer_of_the_other_mode_is_not_believed() -> None:
+    street = Street(a_real_world(), Alipay(some_settings(by_certificate=True)))
+    alien = Alipay(replace(some_settings(by_certificate=True), alipay_keys=(real_keys().app_certificate,)))
+    attempt, _ = paid_order(street)
+    street.provider = alien
+
+    with pytest.raises(AnswerForged, match="certificate"):
+        street.query(attempt)
 
 
 def test_an_answer_that_is_not_signed_is_not_believed() -> None:
