@@ -7,7 +7,7 @@ ask for the payment by its reference, or say it again; the reference makes it on
 
 from datetime import date, datetime
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, status
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,7 +18,8 @@ from compuerta.apps import wiring
 from compuerta.apps.api import buying, reading
 from compuerta.apps.api.buying import Amount, MeterNo, Owed
 from compuerta.apps.api.callers import Caller, acting, needs
-from compuerta.apps.api.machines import NOT_FOUND, SELLING_REFUSALS, Machines
+from compuerta.apps.api.machines import NOT_FOUND, Machines, Problem
+from compuerta.apps.api.supply import REFUSALS
 from compuerta.domain.access import Right
 from compuerta.domain.errors import Refused
 from compuerta.services import collecting
@@ -97,6 +98,10 @@ class Day(BaseModel):
     net_minor: int
 
 
+_MEANINGS: Final[dict[int | str, dict[str, Any]]] = {
+    422: {"model": Problem, "description": "nothing was done: the detail says why"},
+    503: {"model": Problem, "description": "unknown: ask for the payment, or say it again"},
+}
 _PAYMENT = """
 select b.reference, case when b.reversed_at is null then 'paid' else 'reversed' end as state, m.meter_no,
     b.amount_minor, b.currency, b.said_at, b.reversed_at, l.credited_at
@@ -132,7 +137,7 @@ select %(day)s::date as day, h.*, counted.* from hours h cross join lateral (
 
 def router_for(machines: Machines) -> APIRouter:
     """Return the routes for billers."""
-    router = APIRouter(prefix="/api/v1/billers", tags=["billers"], responses=SELLING_REFUSALS)
+    router = APIRouter(prefix="/api/v1/billers", tags=["billers"], responses=REFUSALS | _MEANINGS)
     _add_validating(router, machines)
     _add_paying(router, machines)
     _add_reversing(router, machines)

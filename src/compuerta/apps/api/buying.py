@@ -18,8 +18,9 @@ from compuerta.apps.api import orders, reading
 from compuerta.apps.api.answering import Key, name_of, once
 from compuerta.apps.api.callers import Caller, acting, needs
 from compuerta.apps.api.following import Following
-from compuerta.apps.api.machines import BIGINT_MAX, NOT_FOUND, SELLING_REFUSALS, Machines
+from compuerta.apps.api.machines import BIGINT_MAX, NOT_FOUND, SELLING_REFUSALS, Machines, Problem
 from compuerta.apps.api.orders import OrderMade
+from compuerta.apps.api.supply import REFUSALS
 from compuerta.apps.selling import ProviderUnknown
 from compuerta.domain.access import Right
 from compuerta.domain.errors import Refused, Unreachable
@@ -151,13 +152,16 @@ class CurrencyWrong(Refused):
 
 _KEYED = SELLING_REFUSALS | {
     202: {"model": OrderMade, "description": "unknown: the provider does not answer; ask for the order"},
-    409: {"description": "the same request is under way: ask again; or the key's ids are another order's"},
+    409: {
+        "model": Problem,
+        "description": "the same request is under way: ask again; or the key made another order",
+    },
 }
 
 
 def router_for(machines: Machines) -> APIRouter:
     """Return the routes of the door for apps."""
-    router = APIRouter(prefix="/api/v1", tags=["buying"])
+    router = APIRouter(prefix="/api/v1", tags=["buying"], responses=REFUSALS)
     _add_looking(router, machines)
     _add_ordering(router, machines)
     _add_paying(router, machines)
@@ -297,7 +301,7 @@ def _add_following(router: APIRouter, machines: Machines, following: Following) 
         | {
             200: {"content": {"text/event-stream": {}}, "description": "each event is the whole order"},
             204: {"description": "the order has come to its end, and you know it: follow no longer"},
-            503: {"description": "too many follow: ask for the order every few seconds instead"},
+            503: {"model": Problem, "description": "too many follow: ask every few seconds instead"},
         },
     )
     async def follow(asker: Asker, order_id: UUID, request: Request) -> Response:
