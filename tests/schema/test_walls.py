@@ -75,8 +75,8 @@ insert into dispute (account_id, dispute_id, provider, dispute_no, payment_id, a
         opened_at)
     select account_id, gen_random_uuid(), 'wechat', 'd1', payment_id, 100, 'CNY', 'opened',
         now() from payment limit 1;
-insert into payment_claim (provider, transaction_no, amount_minor, currency, paid_at, heard_at, state)
-    select provider, 't', 100, 'CNY', now(), now(), 'waiting' from provider_account limit 1;
+insert into payment_claim (provider, transaction_no, amount_minor, currency, paid_at, heard_at, state, ask_at)
+    select provider, 't', 100, 'CNY', now(), now(), 'waiting', now() from provider_account limit 1;
 insert into idempotency_key (organisation_id, caller, key, request_mark, created_at) values (1,
         'k', 'k', 'm', now());
 insert into webhook (webhook_id, organisation_id, url, events, made_by, made_at)
