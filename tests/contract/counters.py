@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from tests.unit.payments import alipay_side
+from tests.unit.payments.mpesa_side import Paybill, a_phone_attempt
+from tests.unit.payments.stripe_side import Shop, a_card_attempt
 from tests.unit.payments.wechat_side import NOON, a_chance, a_cheap_pair, a_wish, an_attempt
 
 from compuerta.adapters.payments.http import converse_with
@@ -126,8 +128,20 @@ def a_till_counter() -> Counter:
     )
 
 
+def a_stripe_counter() -> Counter:
+    shop = Shop()
+    return of_world(shop.provider, shop.world, a_card_attempt())
+
+
+def an_mpesa_counter() -> Counter:
+    paybill = Paybill()
+    return of_world(paybill.provider, paybill.world, a_phone_attempt())
+
+
 COUNTERS: Mapping[str, Callable[[], Counter]] = {
     "wechat": a_wechat_counter,
     "alipay": an_alipay_counter,
     "till": a_till_counter,
+    "stripe": a_stripe_counter,
+    "mpesa": an_mpesa_counter,
 }

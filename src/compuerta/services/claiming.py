@@ -101,7 +101,7 @@ def is_payee(store: Store, *, provider: str, payee: str) -> bool:
             return False
         if tx.claims.order_named(provider, payee):
             return True
-        return tx.dues.payee(organisation_id=account.organisation_id, named=payee) is not None
+        return tx.dues.payee(organisation_id=account.organisation_id, named=payee.strip()) is not None
 
 
 def due_claims(store: Store, *, now: datetime, limit: int) -> list[KeptClaim]:

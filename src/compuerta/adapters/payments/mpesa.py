@@ -377,6 +377,8 @@ class MpesaPay:
         return any(address in network for network in self._networks)
 
     def _push(self, attempt: Attempt) -> Push:
+        if attempt.flow is not Flow.PROMPT:
+            raise NotOffered(self.name, f"payment by {attempt.flow.value}")
         if attempt.currency != CURRENCY:
             raise CurrencyNotTaken(self.name, attempt.currency)
         if attempt.amount_minor % 100:

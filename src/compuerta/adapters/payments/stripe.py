@@ -129,6 +129,8 @@ class StripePay:
         The form is made of the attempt alone and carries its number as Idempotency-Key: Stripe answers a
         repetition with what it answered first.
         """
+        if attempt.flow not in FLOWS:
+            raise NotOffered(self.name, f"payment by {attempt.flow.value}")
         if attempt.currency not in self._settings.currencies:
             raise CurrencyNotTaken(self.name, attempt.currency)
         if attempt.presented:

@@ -75,7 +75,7 @@ class Prompt:
             return (Button.REPEAT, Button.FORGE, Button.STRANGER)
         if self.code:
             return (Button.PAY_LATE, Button.FORGE)
-        return (Button.PAY, Button.CANCEL, Button.REFUSE, Button.FORGE, Button.STRANGER)
+        return (Button.SCAN, Button.PAY, Button.CANCEL, Button.REFUSE, Button.FORGE, Button.STRANGER)
 
 
 def fact(receipt: Receipt) -> Fact:

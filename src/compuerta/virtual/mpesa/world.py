@@ -152,6 +152,8 @@ class MpesaWorld:
         if button not in prompt.shown().buttons:
             raise NotPressed(reference, f"{button.value} is not possible now")
         match button:
+            case Button.SCAN:
+                pass  # they look at their phone
             case Button.PAY | Button.PAY_LATE:
                 self._pay(prompt, now=now)
             case Button.CANCEL:

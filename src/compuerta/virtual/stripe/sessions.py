@@ -108,7 +108,7 @@ class PlacedSession:
 
     def _buttons(self) -> tuple[Button, ...]:
         if self.paid_at is None:
-            return (Button.PAY, Button.REFUSE, Button.CANCEL) if self.status == "open" else ()
+            return (Button.SCAN, Button.PAY, Button.REFUSE, Button.CANCEL) if self.status == "open" else ()
         disputes: tuple[Button, ...] = (Button.DISPUTE,)
         if self.dispute:
             is_open = self.dispute == "needs_response"
