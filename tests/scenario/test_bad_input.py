@@ -38,7 +38,7 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def keys(stage: Stage) -> ProviderKeys:
-    return keys_in(stage.directory / "wechat", now=datetime.now(UTC)).provider()
+    return keys_in(stage.provider_keys / "wechat", now=datetime.now(UTC)).provider()
 
 
 # Two processes for one role.

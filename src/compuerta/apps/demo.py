@@ -223,7 +223,7 @@ def _serve(play: Play) -> None:
         f"\n[bold]Console[/]      {stage.console_url}/"
         f"\n[bold]Sign in as[/]   {', '.join(PERSONS)} / {stage.password}   [dim]a tariff needs two[/]"
         f"\n[bold]Pay page[/]     {stage.console_url}/p/{token}"
-        f"\n[bold]Its wallet[/]   {stage.provider_url}/sim/   no QR to scan: press Pay there"
+        f"\n[bold]Its wallet[/]   {stage.provider_url}/pay/   no QR to scan: press Pay there"
         f"\n[bold]Letters[/]      {stage.carriers_url}/sim/received"
         f"\n[bold]Machines[/]     {stage.console_url}/api/docs   key {stage.api_key}"
         f"\n[bold]Status[/]       COMPUERTA_DATA={stage.directory} .venv/bin/compuerta status"

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from compuerta.adapters.postgres import books
-from compuerta.apps import wiring
+from compuerta.apps import town, wiring
 from compuerta.apps.stage import Stage
 from compuerta.domain.alarms import COUNTERS
 from compuerta.drivers.abilities import Relay
@@ -59,13 +59,16 @@ def _letter_facts(stage: Stage) -> tuple[LetterFact, ...]:
 def _provider_facts(stage: Stage) -> list[ProviderFact]:
     return [
         ProviderFact(
-            provider="wechat",
-            transaction_no=order["transaction_id"],
-            reference=order["out_trade_no"],
-            amount_minor=order["total_fen"],
+            provider=provider,
+            transaction_no=fact["transaction_no"],
+            reference=fact["reference"],
+            amount_minor=fact["amount_minor"],
+            refunded_minor=fact["refunded_minor"],
+            by_hand=fact["reference"] in stage.refunded_by_hand,
         )
-        for order in stage.provider_orders()
-        if order["transaction_id"] is not None
+        for provider in town.PROVIDERS
+        if provider != "till"
+        for fact in stage.provider_facts(provider)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The stage: everything of the house on one machine, with virtual meters and a simulated provider.
+"""The stage: everything of the house on one machine, with virtual meters and simulated providers.
 
 The demonstration plays on it, and so do the tests that kill processes: the same programs as in earnest, each
 in a process of its own, over real sockets, real pseudo-terminals and a real PostgreSQL.
@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -36,8 +36,11 @@ from compuerta.domain.contact import Language
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import reference_of
 from compuerta.domain.wording import Told
-from compuerta.virtual.wechat.keys import keys_in
-from compuerta.virtual.wechat.orders import ORDERS_MAX
+from compuerta.virtual.alipay import opening as alipay
+from compuerta.virtual.mpesa import opening as mpesa
+from compuerta.virtual.providers.worlds import Button
+from compuerta.virtual.stripe import opening as stripe
+from compuerta.virtual.wechat import opening as wechat
 
 # More demonstrations at once than anybody's machine bears.
 STAGES_MAX = 9
@@ -58,6 +61,13 @@ PERSONS = {
 }
 CARRIERS_KEY = "virtual-carriers-key"  # of accounts at carriers that exist on this machine only
 MARKER = "compuerta-stage"
+# How we come to have an account at each simulated provider.
+MERCHANTS: Mapping[str, Callable[..., dict[str, object]]] = {
+    "wechat": wechat.merchant_entry,
+    "alipay": alipay.merchant_entry,
+    "stripe": stripe.merchant_entry,
+    "mpesa": mpesa.merchant_entry,
+}
 # Below those that systems give to callers: who dials a port of that kind while nobody listens may be given
 # the very same port, is then connected to itself, and keeps the listener out when it comes back.
 PORTS = range(20_000, 30_000)
@@ -105,6 +115,7 @@ class Stage:
         self.crew = Crew(logs=self.directory / "logs", environment={})
         self.client = httpx.Client(timeout=ORDER_S_MAX)
         self.town = town.Town(organisation_id=0, homes=())
+        self.refunded_by_hand: set[str] = set()  # orders that somebody refunded at a provider, past us
         self.cash_taken: dict[str, int] = {}  # what lies in the till, by the order's reference
 
     def __enter__(self) -> Self:
@@ -128,8 +139,13 @@ class Stage:
 
     @property
     def provider_url(self) -> str:
-        """Where the simulated provider is, and at /sim/ its page for the payer."""
+        """Where the simulated providers are, and at /pay/ their page for the payer."""
         return f"http://127.0.0.1:{self.ports.provider}"
+
+    @property
+    def provider_keys(self) -> Path:
+        """Where the simulated providers' keys are."""
+        return self.directory / "providers"
 
     @property
     def carriers_url(self) -> str:
@@ -215,16 +231,34 @@ class Stage:
         row: dict[str, Any] = answer.json()
         return row
 
-    def pay(self, reference: str) -> None:
-        """Be the payer: confirm an order on the simulated provider."""
-        self.client.post(f"{self.provider_url}/sim/pay", json={"out_trade_no": reference}).raise_for_status()
+    def pay(self, reference: str, *, provider: str = "wechat") -> None:
+        """Be the payer: scan an order at a simulated provider, and pay it."""
+        with contextlib.suppress(httpx.HTTPStatusError):  # who has no scanning pays at once
+            self.press(Button.SCAN, reference, provider=provider)
+        self.press(Button.PAY, reference, provider=provider)
 
-    def provider_orders(self) -> list[dict[str, Any]]:
-        """Return all orders that the simulated provider has."""
-        answer = self.client.get(f"{self.provider_url}/sim/orders", params={"limit": ORDERS_MAX})
+    def press(self, button: Button, reference: str, *, provider: str, amount_minor: int = 0) -> None:
+        """Do at a simulated provider what a payer, a shopkeeper, a bank or a tester can do with an order."""
+        world, _ = town.PROVIDERS[provider]
+        if button is Button.REFUND:
+            self.refunded_by_hand.add(reference)
+        self.client.post(
+            f"{self.provider_url}/sim/{world}/{button.value}",
+            json={"reference": reference, "amount_minor": amount_minor},
+        ).raise_for_status()
+
+    def behave(self, provider: str, **wishes: object) -> None:
+        """Let a simulated provider have a bad day, or a good one again."""
+        world, _ = town.PROVIDERS[provider]
+        self.client.post(f"{self.provider_url}/sim/{world}/behaviour", json=wishes).raise_for_status()
+
+    def provider_facts(self, provider: str) -> list[dict[str, Any]]:
+        """Return all money that a simulated provider has or had."""
+        world, _ = town.PROVIDERS[provider]
+        answer = self.client.get(f"{self.provider_url}/sim/{world}/facts")
         answer.raise_for_status()
-        orders: list[dict[str, Any]] = answer.json()["orders"]
-        return orders
+        facts: list[dict[str, Any]] = answer.json()["facts"]
+        return facts
 
     def letters(self) -> list[dict[str, Any]]:
         """Return all letters that the simulated carriers have taken."""
@@ -294,9 +328,8 @@ class Stage:
 
     def _start_provider(self) -> None:
         self.crew.start(
-            "provider", sys.executable, "-m", "compuerta.virtual.wechat",
-            "--keys", str(self.directory / "wechat"), "--port", str(self.ports.provider),
-            "--mchid", "1900000001", "--appid", "wx0000000000000001", "--speedup", "5",
+            "provider", sys.executable, "-m", "compuerta.virtual.providers",
+            "--keys", str(self.provider_keys), "--port", str(self.ports.provider), "--speedup", "5",
         )  # fmt: skip
 
     def _start_carriers(self) -> None:
@@ -330,29 +363,20 @@ class Stage:
         (self.directory / CHANNELS_FILE).write_text(json.dumps([mail, texts, app]), encoding="utf-8")
 
     def _write_providers(self) -> None:
-        keys = keys_in(self.directory / "wechat", now=wiring.now())
-        files = {"merchant.pem": keys.merchant_key_pem, "api_v3.key": keys.api_key}
-        names = {}
-        for number, (serial, pem) in enumerate(keys.platform_pems.items()):
-            names[serial] = f"platform-{number}.pem"
-            files[names[serial]] = pem
-        for name, content in files.items():
-            (self.directory / name).write_bytes(content)
-        wechat = {
-            "name": "wechat",
-            "kind": "wechat",
-            "live": False,
-            "mchid": "1900000001",
-            "appid": "wx0000000000000001",
-            "merchant_key": "merchant.pem",
-            "merchant_serial": keys.merchant_serial,
-            "api_key": "api_v3.key",
-            "platform_keys": names,
-            "base_url": self.provider_url,
-            "notify_url": f"{self.console_url}/notices/wechat",
-        }
-        till = {"name": "till", "kind": "till", "live": False, "currencies": list(town.SITES)}
-        (self.directory / wiring.PROVIDERS_FILE).write_text(json.dumps([wechat, till]), encoding="utf-8")
+        entries: list[dict[str, object]] = [
+            {"name": "till", "kind": "till", "live": False, "currencies": list(town.SITES)}
+        ]
+        for name, (world, _) in town.PROVIDERS.items():
+            if world in MERCHANTS:
+                entry = MERCHANTS[world](
+                    self.provider_keys / world,
+                    name=name,
+                    base_url=f"{self.provider_url}/{world}",
+                    notify_url=f"{self.console_url}/notices/{name}",
+                    now=wiring.now(),
+                )
+                entries.append(entry)
+        (self.directory / wiring.PROVIDERS_FILE).write_text(json.dumps(entries), encoding="utf-8")
 
     def _joining(self, name: str, role: Role) -> subprocess.Popen[bytes]:
         """Begin to add a person; each in a process of its own, since Django reads its settings only once."""

@@ -27,3 +27,21 @@ def world_in(directory: Path, *, public_url: str, speedup: int, random: Random, 
         page_url=page_url,
     )
     return AlipayWorld(keys=keys_in(directory, now=now).gateway(), terms=terms, random=random)
+
+
+def merchant_entry(
+    directory: Path, *, name: str, base_url: str, notify_url: str, now: datetime
+) -> dict[str, object]:
+    """Return the entry of providers.json for the app of `world_in`; its key files are made if need be."""
+    keys_in(directory, now=now)
+    return {
+        "name": name,
+        "kind": "alipay",
+        "live": False,
+        "app_id": APP_ID,
+        "seller_id": SELLER_ID,
+        "app_key": str(directory / "app_key.pem"),
+        "alipay_keys": [str(directory / "alipay_public.pem")],
+        "base_url": base_url,
+        "notify_url": notify_url,
+    }

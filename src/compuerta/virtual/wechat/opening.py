@@ -27,3 +27,28 @@ def world_in(directory: Path, *, public_url: str, speedup: int, random: Random, 
         public_url=public_url,
     )
     return WechatWorld(keys=keys_in(directory, now=now).provider(), terms=terms, random=random)
+
+
+def merchant_entry(
+    directory: Path, *, name: str, base_url: str, notify_url: str, now: datetime
+) -> dict[str, object]:
+    """Return the entry of providers.json for the merchant of `world_in`; its key files too."""
+    keys = keys_in(directory, now=now)
+    api_key = directory / "api_v3.key"
+    api_key.write_bytes(keys.api_key)
+    public, certificate = directory / "platform_public_key.pem", directory / "platform_certificate.pem"
+    return {
+        "name": name,
+        "kind": "wechat",
+        "live": False,
+        "flows": ["qr", "wallet", "app", "web", "code"],
+        "mchid": MCHID,
+        "appid": APPID,
+        "merchant_key": str(directory / "merchant_key.pem"),
+        "merchant_serial": keys.merchant_serial,
+        "api_key": str(api_key),
+        "platform_keys": {keys.public_key_id: str(public), keys.certificate_serial: str(certificate)},
+        "h5_domain": "pay.example.org",
+        "base_url": base_url,
+        "notify_url": notify_url,
+    }
