@@ -16,7 +16,10 @@ from tests.unit.services.town import (
     ordered,
 )
 
+from compuerta.domain.correction import Correction, CorrectionKind, CorrectionState, Way
+from compuerta.domain.payment import DisputeState, Refund, RefundState
 from compuerta.services import vend
+from compuerta.services.correction_port import Dispute
 from compuerta.services.receipt_port import HandedOut
 from compuerta.services.records import Instant
 from compuerta.services.store_port import Conflict, Store
@@ -124,3 +127,91 @@ def test_prints_are_counted_and_nothing_else_changes(store: Store) -> None:
 
     with store.transaction() as tx:
         assert tx.receipts.handed_out(kept.account_id, kept.recharge_id) == replace(kept, prints=2)
+
+
+def test_money_that_went_back_is_told(store: Store) -> None:
+    town = a_paid_town(store)
+    kept = handed_out(store, town)
+    with store.transaction() as tx:
+        known = tx.payments_known([(WECHAT, "t1")])
+        payment_id = known[WECHAT, "t1"].payment_id
+        refund = Refund(
+            account_id=kept.account_id,
+            refund_id=an_id("refund"),
+            correction_id=None,
+            payment_id=payment_id,
+            provider=WECHAT,
+            reference="refund1",
+            amount_minor=2_000,
+            currency="CNY",
+            created_at=NOON,
+            state=RefundState.DONE,
+            ended_at=NOON,
+        )
+        other = replace(
+            refund, refund_id=an_id("other"), reference="refund2", state=RefundState.SENT, ended_at=None
+        )
+        dispute = Dispute(
+            account_id=kept.account_id,
+            dispute_id=an_id("dispute"),
+            provider=WECHAT,
+            dispute_no="d1",
+            payment_id=payment_id,
+            amount_minor=500,
+            currency="CNY",
+            state=DisputeState.LOST,
+            opened_at=NOON,
+            ended_at=NOON,
+        )
+        for each in (refund, other):
+            tx.corrections.put_refund(each)
+        tx.corrections.put_dispute(dispute)
+
+    with store.transaction() as tx:
+        sold = tx.receipts.sold(kept.account_id, kept.recharge_id)
+
+    assert sold is not None
+    assert (sold.refunded_minor, sold.undone) == (2_500, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "undone"),
+    [
+        (CorrectionKind.MOVE, CorrectionState.DONE, True),
+        (CorrectionKind.VOID, CorrectionState.DONE, True),
+        (CorrectionKind.VOID, CorrectionState.STUCK, False),
+        (CorrectionKind.REFUND, CorrectionState.DONE, False),
+    ],
+)
+def test_credit_that_two_people_took_back_is_undone(
+    store: Store, kind: CorrectionKind, state: CorrectionState, undone: bool
+) -> None:
+    town = a_paid_town(store)
+    kept = handed_out(store, town)
+    with store.transaction() as tx:
+        payment_id = tx.payments_known([(WECHAT, "t1")])[WECHAT, "t1"].payment_id
+        tx.corrections.put(
+            Correction(
+                account_id=kept.account_id,
+                correction_id=an_id("correction"),
+                organisation_id=town.organisation_id,
+                kind=kind,
+                amount_minor=5_000,
+                currency="CNY",
+                payment_id=payment_id,
+                why="another room",
+                proposed_by="ana",
+                proposed_at=NOON,
+                state=state,
+                to_account_id=town.homes[0].account_id if kind is CorrectionKind.MOVE else None,
+                way=Way.PROVIDER if kind is CorrectionKind.REFUND else None,
+                decided_by="bruno",
+                decided_at=NOON,
+                ended_at=NOON if state is CorrectionState.DONE else None,
+            )
+        )
+
+    with store.transaction() as tx:
+        sold = tx.receipts.sold(kept.account_id, kept.recharge_id)
+
+    assert sold is not None and sold.undone is undone

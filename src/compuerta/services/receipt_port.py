@@ -36,6 +36,7 @@ class Sold:
     attempt_id: UUID | None = None  # None = nobody ordered it here
     instants: Mapping[Instant, datetime] = field(default_factory=dict)
     balance_after_minor: int | None = None  # as the credit authority said, or counted, then
+    undone: bool = False  # its credit was taken back by two people
     refunded_minor: int = 0  # gone back to the payer since, or taken back by their bank
 
 

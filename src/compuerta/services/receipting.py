@@ -39,7 +39,7 @@ class Standing(Enum):
 
     ON_ITS_WAY = "on_its_way"
     CREDITED = "credited"
-    VOIDED = "voided"  # at the till, before the meter had it
+    VOIDED = "voided"  # the credit was taken back: at the till, or because it was another meter's
     REFUNDED = "refunded"  # some of it, or all
 
 
@@ -57,7 +57,7 @@ class Receipt:
     @property
     def standing(self) -> Standing:
         """What has become of the money."""
-        if self.sale is not None and self.sale.voided_at is not None:
+        if self.sold.undone or (self.sale is not None and self.sale.voided_at is not None):
             return Standing.VOIDED
         if self.sold.refunded_minor:
             return Standing.REFUNDED
@@ -90,12 +90,6 @@ class Receipt:
     def copy_no(self) -> int:
         """Which copy the last print was; 0 = the first print, or none."""
         return 0 if self.handed_out is None else max(self.handed_out.prints - 1, 0)
-
-
-def receipt_of(store: Store, *, account_id: int, recharge_id: UUID, now: datetime) -> Receipt | None:
-    """Return the receipt of a recharge; nothing is written, so it may have no token yet."""
-    with store.transaction() as tx:
-        return _receipt(tx, account_id, recharge_id, now=now)
 
 
 def hand_out(store: Store, *, account_id: int, recharge_id: UUID, token: UUID, now: datetime) -> Receipt:

@@ -86,26 +86,14 @@ def test_a_receipt_is_handed_out_once_and_keeps_its_token() -> None:
     assert first.handed_out is not None and first.handed_out.token == TOKEN
 
 
-def test_looking_at_a_receipt_writes_nothing() -> None:
-    store = MemoryStore()
-    home = a_home(store)
-    recharge_id = next(iter(store.tables.recharges))
+def test_the_number_is_of_the_site_s_day_whenever_it_is_handed_out() -> None:
+    soon, late = MemoryStore(), MemoryStore()
 
-    seen = receipting.receipt_of(store, account_id=home.account_id, recharge_id=recharge_id, now=NOON)
+    first = a_receipt(soon, a_home(soon))
+    later = a_receipt(late, a_home(late), minutes=60 * 24 * 30)
 
-    assert seen is not None and seen.handed_out is None
-    assert not store.tables.receipts
-
-
-def test_the_number_stays_whoever_looks_and_whenever() -> None:
-    store = MemoryStore()
-    home = a_home(store)
-    recharge_id = next(iter(store.tables.recharges))
-    seen = receipting.receipt_of(store, account_id=home.account_id, recharge_id=recharge_id, now=NOON)
-    handed_out = a_receipt(store, home)
-
-    assert seen is not None and seen.number == handed_out.number
-    assert re.fullmatch(r"261122-[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}", seen.number)
+    assert first.number == later.number
+    assert re.fullmatch(r"261122-[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}", first.number)
 
 
 def test_a_till_gives_its_own_number() -> None:
@@ -221,6 +209,16 @@ def test_a_void_sale_says_so_and_promises_nothing() -> None:
     assert sheet.stamps == ("VOID",)
     assert told(sheet)["Counter-receipt"] == "till-000124"
     assert "Credited" not in told(sheet)
+
+
+def test_credit_that_was_taken_back_is_void() -> None:
+    store = MemoryStore()
+    receipt = a_receipt(store, a_home(store))
+
+    undone = replace(receipt, sold=replace(receipt.sold, undone=True))
+
+    assert undone.standing is Standing.VOIDED
+    assert sheet_of(undone, language=Language.SPANISH, masked=False).stamps == ("ANULADO",)
 
 
 def test_a_refund_is_told_with_its_amount() -> None:

@@ -4,8 +4,10 @@ from datetime import datetime
 from uuid import UUID
 
 from compuerta.adapters.memory.tables import Tables
+from compuerta.domain.correction import CorrectionKind, CorrectionState
 from compuerta.domain.ledger import DELIVERED
 from compuerta.domain.party import CreditAuthority
+from compuerta.domain.payment import DisputeState, RefundState
 from compuerta.services.receipt_port import HandedOut, Sold
 from compuerta.services.records import Instant, Payment, Recharge
 
@@ -38,7 +40,30 @@ class MemoryReceipts:
             attempt_id=None if payment is None else tables.orders.get((payment.provider, payment.reference)),
             instants=instants,
             balance_after_minor=self._balance_after(recharge, at=instants.get(Instant.CREDITED)),
+            undone=payment is not None and self._is_undone(payment),
+            refunded_minor=0 if payment is None else self._refunded_minor(payment),
         )
+
+    def _is_undone(self, payment: Payment) -> bool:
+        return any(
+            each.kind in (CorrectionKind.MOVE, CorrectionKind.VOID) and each.state is CorrectionState.DONE
+            for each in self._tables.corrections.values()
+            if (each.account_id, each.payment_id) == (payment.account_id, payment.payment_id)
+        )
+
+    def _refunded_minor(self, payment: Payment) -> int:
+        key = payment.account_id, payment.payment_id
+        refunded = [
+            each.amount_minor
+            for each in self._tables.refunds.values()
+            if (each.account_id, each.payment_id) == key and each.state is RefundState.DONE
+        ]
+        lost = [
+            each.amount_minor
+            for each in self._tables.disputes.values()
+            if (each.account_id, each.payment_id) == key and each.state is DisputeState.LOST
+        ]
+        return sum(refunded) + sum(lost)
 
     def _balance_after(self, recharge: Recharge, *, at: datetime | None) -> int | None:
         if at is None:

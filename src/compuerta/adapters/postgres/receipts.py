@@ -18,6 +18,9 @@ select to_jsonb(r) as recharge, m.credit_authority, m.meter_no, o.name as organi
         where t.account_id = p.account_id and t.provider = p.provider and t.reference = p.reference),
     (select jsonb_object_agg(i.instant, i.at) from recharge_instant i
         where i.account_id = r.account_id and i.recharge_id = r.recharge_id) as instants,
+    exists (select from correction c
+        where c.account_id = p.account_id and c.payment_id = p.payment_id and c.kind in ('move', 'void')
+            and c.state = 'done') as undone,
     (select coalesce(sum(f.amount_minor), 0)::bigint from refund f
         where f.account_id = p.account_id and f.payment_id = p.payment_id and f.state = 'done')
     + (select coalesce(sum(d.amount_minor), 0)::bigint from dispute d
@@ -49,7 +52,7 @@ class PostgresReceipts:
         instants = {Instant(what): datetime.fromisoformat(at) for what, at in row["instants"].items()}
         names = (
             "organisation", "site", "meter_no", "currency", "provider", "transaction_no", "attempt_id",
-            "refunded_minor",
+            "undone", "refunded_minor",
         )  # fmt: skip
         in_meter = row["credit_authority"] == "meter"
         return Sold(
