@@ -11,9 +11,11 @@ from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.payment import PaymentNotice
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
-from compuerta.services import deliver, observe, ordering, tariffing, vend
+from compuerta.services import deliver, observe, ordering, shifts, tariffing, vend
+from compuerta.services.acting import Actor
 from compuerta.services.payment_ports import Capabilities
 from compuerta.services.records import AccountOpening, Alarm, Case, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.shifts import Opening, TillWish
 from compuerta.services.tariffing import Founders
 
 NAMES = UUID(int=52)
@@ -58,6 +60,7 @@ def a_building(url: str, *, now: datetime) -> Building:
     opened = now - timedelta(days=30)
     organisation_id, flats = _organisation(store, "Residencia Río 南苑", floor=3, flats=10, opened=opened)
     other_id, (other,) = _organisation(store, "Mercado Norte", floor=9, flats=1, opened=opened)
+    _tills(store, organisation_id, now=now)
     for number, flat in enumerate(flats):
         _live(store, flat, number=number, now=now)
     _trouble(store, flats, now=now)
@@ -142,6 +145,26 @@ def _organisation(
                 )
             )
     return organisation_id, made
+
+
+def _tills(store: PostgresStore, organisation_id: int, *, now: datetime) -> None:
+    """Let the first till sell in shifts, with the shift of ana open at it, and add one that nobody is at."""
+    actor = Actor(who="ana", why="the first till", origin="the tests")
+    for name in ("till", "counter 2"):
+        wish = TillWish(
+            name=name,
+            organisation_id=organisation_id,
+            site_id=1,
+            for_all=True,
+            drawer_max_minor=None,
+            live=True,
+            suspense_token=uuid5(NAMES, name),
+        )
+        shifts.found_till(store, wish, actor=actor, act_id=uuid5(NAMES, f"found {name}"), now=now)
+    opening = Opening(
+        shift_id=uuid5(NAMES, "shift"), organisation_id=organisation_id, till="till", float_minor=100_000
+    )
+    shifts.open_shift(store, opening, actor=actor, now=now)
 
 
 def _flat(tx, place: tuple[int, int, int], room: int, number: int, opened: datetime) -> Flat:  # type: ignore[no-untyped-def]

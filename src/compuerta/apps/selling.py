@@ -13,7 +13,7 @@ from compuerta.apps import wiring
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused
 from compuerta.domain.payment import Attempt, Flow
-from compuerta.services import ordering, vend
+from compuerta.services import ordering, tilling, vend
 from compuerta.services.payment_ports import PaymentProvider, Presentation
 
 EXPIRES_IN = timedelta(minutes=15)
@@ -55,6 +55,8 @@ async def sell(desk: Desk, order: ordering.Order, *, provider: PaymentProvider, 
     call may be made again.
     """
     expires_in = CODE_EXPIRES_IN if order.flow is Flow.CODE else EXPIRES_IN
+    if provider.capabilities.immediate:
+        await desk.run(lambda store: tilling.require_unattended(store, provider.name))
     attempt = await desk.run(
         lambda store: ordering.open_attempt(
             store, order, capabilities=provider.capabilities, expires_in=expires_in, now=wiring.now()

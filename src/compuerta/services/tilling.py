@@ -13,23 +13,35 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from compuerta.domain.division import Debt
 from compuerta.domain.errors import Refused
-from compuerta.domain.ledger import Line, Posting, PostingKind, cash
+from compuerta.domain.ledger import REFUNDING, Line, Posting, PostingKind, cash
 from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived
 from compuerta.domain.payment import Attempt, Flow, PaymentNotice, payment_id, reference_of
-from compuerta.services import booking, ordering, receipt_numbers, shifts, vend
+from compuerta.domain.supply import HoldKind
+from compuerta.domain.tariff.civil import to_us
+from compuerta.services import (
+    booking,
+    correcting,
+    crediting,
+    ordering,
+    quoting,
+    receipt_numbers,
+    shifts,
+    vend,
+)
 from compuerta.services.acting import Actor
 from compuerta.services.joining import Joined
 from compuerta.services.payment_ports import Capabilities
-from compuerta.services.shift_port import CASH, Shift, Till, TillSale
+from compuerta.services.shift_port import CASH, MovementKind, Shift, Till, TillSale
 from compuerta.services.shift_report import drawer_minor
 from compuerta.services.store_port import Store, Transaction
 
 # A form that was left open is no sale any more; the cashier looks the customer up again.
 SALE_WITHIN = timedelta(hours=1)
-# So long a queue waits for a phone; providers allow no less than a minute.
-CODE_WITHIN = timedelta(seconds=90)
+# So long a queue waits for a customer's password; a code on a phone lives for a minute.
+CODE_WITHIN = timedelta(seconds=45)
 NOTE_MAX = 80
 # What a till takes besides cash; each has its own account beside the drawer's.
 TENDERS = ("card", "transfer", "cheque")
@@ -79,6 +91,34 @@ class SiteNotServed(Refused):
         super().__init__(f"{till} does not sell for this site")
 
 
+class CodeUnknown(Refused):
+    """What was scanned is no payment code of a provider that takes them here."""
+
+    def __init__(self) -> None:
+        super().__init__("this is no payment code of a phone that is taken here")
+
+
+class SaleVoided(Refused):
+    """The sale was undone already, or has no number yet."""
+
+    def __init__(self) -> None:
+        super().__init__("this sale was undone already, or is not paid")
+
+
+class VoidOwn(Refused):
+    """A cashier's own sale is undone by somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__("a second person undoes a sale: never who sold it")
+
+
+class PaidElsewhere(Refused):
+    """The money of this sale is not at the till: it goes back by the provider that has it."""
+
+    def __init__(self) -> None:
+        super().__init__("this was paid by phone: propose a refund, and the money goes back the way it came")
+
+
 class ShiftNeeded(Refused):
     """A machine cannot sell by a till that has shifts."""
 
@@ -104,6 +144,37 @@ class Sale:
         return sum(self.tenders.values()) - self.amount_minor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """What a cashier is told of somebody before any amount is typed."""
+
+    tariff: str  # "" where nothing is bought by one
+    debts: tuple[Debt, ...]
+    limits: quoting.Limits
+    holds: tuple[HoldKind, ...]
+
+    @property
+    def owed_minor(self) -> int:
+        """All debts together."""
+        return sum(debt.remaining_minor for debt in self.debts)
+
+
+def customer(store: Store, account_id: int, *, now: datetime) -> Customer | None:
+    """Return what a cashier is told of an account; None where it cannot be recharged."""
+    with store.transaction() as tx:
+        view = tx.look_at([account_id], now=now).get(account_id)
+        if view is None or not quoting.is_rechargeable(view):
+            return None
+        owing = crediting.owing_of(tx, {account_id: view}, now=now)[account_id]
+        at = to_us(now)
+        return Customer(
+            tariff="" if view.schedule is None else view.schedule.version_at(at).tariff.name,
+            debts=owing.debts,
+            limits=quoting.limits_of(view, owing),
+            holds=tuple(sorted(view.holds, key=lambda each: each.value)),
+        )
+
+
 def capabilities_of(currencies: frozenset[str]) -> Capabilities:
     """Return what every counter can do: money is there when the order is made."""
     return Capabilities(
@@ -124,12 +195,24 @@ def notice_of(attempt: Attempt) -> PaymentNotice:
     """Return the word of a till that it has the money of an attempt; every repetition is the same notice."""
     return PaymentNotice(
         provider=attempt.provider,
-        transaction_no=f"till:{attempt.reference}",
+        transaction_no=transaction_no_of(attempt.reference),
         reference=attempt.reference,
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
         paid_at=attempt.created_at,
     )
+
+
+def require_unattended(store: Store, provider: str) -> None:
+    """Refuse a till that sells in shifts: whoever asks is no cashier."""
+    with store.transaction() as tx:
+        if tx.shifts.till(provider) is not None:
+            raise ShiftNeeded(provider)
+
+
+def transaction_no_of(reference: str) -> str:
+    """Return what a till calls the payment of an order: the order alone decides it."""
+    return f"till:{reference}"
 
 
 def sell(store: Store, sale: Sale, *, actor: Actor, now: datetime) -> TillSale:
@@ -191,6 +274,92 @@ def open_by_phone(
         return attempt
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undoing:
+    """A sale to undo; the id is the caller's, and names what puts it right."""
+
+    correction_id: UUID
+    organisation_id: int
+    account_id: int
+    attempt_id: UUID
+
+
+def void(store: Store, wish: Undoing, *, actor: Actor, now: datetime) -> TillSale:
+    """Undo another's sale in its own open shift, while the meter has not taken it; under a number of its own.
+
+    The cash goes out of the drawer; what was paid otherwise is given back there. Doing it again is harmless.
+    Refusals are `VoidOwn`, `SaleVoided`, `PaidElsewhere`, those of `correcting.void`, and `ShiftCounted`.
+    """
+    with store.transaction() as tx:
+        tx.lock_accounts([wish.account_id], now=now)
+        sale = tx.shifts.sale(wish.account_id, wish.attempt_id)
+        if sale is None or sale.organisation_id != wish.organisation_id or sale.receipt_no is None:
+            raise SaleVoided
+        if sale.voided_at is not None:
+            return sale
+        if sale.sold_by == actor.who:
+            raise VoidOwn
+        if not sale.tenders.keys() <= {CASH, *TENDERS}:
+            raise PaidElsewhere
+        shift = tx.shifts.shift(wish.organisation_id, sale.shift_id)
+        assert shift is not None, "a sale is in a shift"
+        correcting.void(Joined(tx), _correction(sale, wish), actor=actor, now=now)
+        till, shift = shifts.locked(tx, shift)
+        _give_back(tx, shift, sale, wish, actor=actor, now=now)
+        voided = replace(
+            sale,
+            voided_at=now,
+            voided_by=actor.who,
+            void_why=actor.why,
+            void_receipt_no=receipt_numbers.next_number(tx, till),
+        )
+        tx.shifts.save_sales([voided])
+        return voided
+
+
+def _correction(sale: TillSale, wish: Undoing) -> correcting.Void:
+    transaction_no = transaction_no_of(reference_of(sale.attempt_id))
+    return correcting.Void(
+        correction_id=wish.correction_id,
+        account_id=sale.account_id,
+        payment_id=payment_id(provider=sale.provider, transaction_no=transaction_no),
+        asked_by=sale.sold_by,
+    )
+
+
+def _give_back(
+    tx: Transaction, shift: Shift, sale: TillSale, wish: Undoing, *, actor: Actor, now: datetime
+) -> None:
+    if sale.cash_minor > drawer_minor(tx.shifts.movements(shift), tx.shifts.sales(shift)):
+        raise shifts.CashAmountUnfit(sale.cash_minor)
+    parts = {besides_cash(sale.provider, kind): sale.tenders.get(kind, 0) for kind in TENDERS}
+    parts[cash(sale.provider)] = sale.cash_minor
+    given = [
+        Line(code=code, amount_minor=-amount_minor) for code, amount_minor in parts.items() if amount_minor
+    ]
+    posting = Posting(
+        account_id=sale.account_id,
+        posting_id=derived(wish.correction_id, "given back at the till"),
+        kind=PostingKind.REFUND,
+        currency=_currency_of(tx, sale, now=now),
+        lines=(Line(code=REFUNDING, amount_minor=sale.amount_minor), *given),
+        booked_at=now,
+        cause_id=wish.correction_id,
+    )
+    booking.book(tx, [posting])
+    if sale.cash_minor:
+        movement_id = derived(wish.correction_id, "cash")
+        shifts.note(
+            tx, shift, MovementKind.REFUND, amount_minor=-sale.cash_minor, why=actor.why,
+            movement_id=movement_id, who=actor.who, now=now,
+        )  # fmt: skip
+
+
+def _currency_of(tx: Transaction, sale: TillSale, *, now: datetime) -> str:
+    (view,) = tx.look_at([sale.account_id], now=now).values()
+    return view.account.currency
+
+
 def number_paid(store: Store, shift_id: UUID, *, organisation_id: int) -> None:
     """Give their numbers to the sales of a shift that were paid by phone."""
     with store.transaction() as tx:
@@ -209,6 +378,10 @@ def _order(
         reference=reference_of(sale.attempt_id),
         amount_minor=sale.amount_minor,
         actor=actor,
+        door="till",
+        caller=actor.who,
+        flow=flow,
+        payer=payer,
     )
 
 

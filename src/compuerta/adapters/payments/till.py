@@ -1,10 +1,14 @@
-"""Cash at a counter as a payment provider: the cashier has the money before the order exists."""
+"""Cash at a counter as a payment provider: whoever takes it has the money before the order exists.
+
+Cashiers sell by `services/tilling`, in shifts; by this, machines of a till that has none.
+"""
 
 from collections.abc import Generator, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from compuerta.domain.errors import Refused
-from compuerta.domain.payment import Attempt, AttemptState, Claim, Flow, PaymentNotice, RefundState
+from compuerta.domain.payment import Attempt, AttemptState, Claim, RefundState
+from compuerta.services import tilling
 from compuerta.services.payment_ports import (
     Capabilities,
     Chance,
@@ -47,18 +51,7 @@ class CashTill:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(
-            currencies=self._currencies,
-            notices=False,
-            query=True,
-            close=True,
-            immediate=True,
-            expiry_min=timedelta(0),
-            expiry_max=timedelta(days=1),
-            flows=frozenset({Flow.CASH}),
-            refunds=True,
-            refund_partial=True,
-        )
+        return tilling.capabilities_of(self._currencies)
 
     def create(
         self, attempt: Attempt, *, now: datetime, chance: Chance
@@ -67,7 +60,7 @@ class CashTill:
         yield from ()
         if attempt.currency not in self._currencies:
             raise CurrencyNotTaken(attempt.currency, self._currencies)
-        return Presentation(kind=PresentationKind.PAID, paid=self._notice(attempt))
+        return Presentation(kind=PresentationKind.PAID, paid=tilling.notice_of(attempt))
 
     def query(
         self, attempt: Attempt, *, now: datetime, chance: Chance
@@ -75,7 +68,7 @@ class CashTill:
         """Tell what the attempt itself knows: cash leaves no other trace than the row of its taking."""
         yield from ()
         if attempt.state in (AttemptState.PRESENTED, AttemptState.PAID):
-            return OrderAnswer(state=OrderState.PAID, paid=self._notice(attempt))
+            return OrderAnswer(state=OrderState.PAID, paid=tilling.notice_of(attempt))
         if attempt.state is AttemptState.CREATED:
             return OrderAnswer(state=OrderState.NOT_PAID)
         return OrderAnswer(state=OrderState.CLOSED)
@@ -135,14 +128,3 @@ class CashTill:
     def answer(self, *, accepted: bool) -> HttpResponse:
         """Answer what a till never sends."""
         return HttpResponse(status=204 if accepted else 503)
-
-    def _notice(self, attempt: Attempt) -> PaymentNotice:
-        # Everything is taken from the attempt, so that every repetition is the same notice.
-        return PaymentNotice(
-            provider=self._name,
-            transaction_no=f"till:{attempt.reference}",
-            reference=attempt.reference,
-            amount_minor=attempt.amount_minor,
-            currency=attempt.currency,
-            paid_at=attempt.created_at,
-        )

@@ -15,7 +15,15 @@ from django.views import defaults
 from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
-from compuerta.apps.console import fields, mass_reads, move_words, paying, selling, tariff_acts, tariff_words
+from compuerta.apps.console import (
+    fields,
+    mass_reads,
+    move_words,
+    paying,
+    tariff_acts,
+    tariff_words,
+    till_words,
+)
 from compuerta.apps.console.models import ConsoleUser
 from compuerta.apps.console.people import Person
 from compuerta.domain.errors import CompuertaError, Unreachable
@@ -52,14 +60,9 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         quoting.AccountNotRechargeable: gettext_lazy("This account cannot be recharged now."),
         ordering.CurrencyNotTaken: gettext_lazy("This currency is not taken here."),
         till.CurrencyNotTaken: gettext_lazy("This currency is not taken here."),
-        selling.CashTooLittle: gettext_lazy("The cash is less than the amount."),
-        selling.SaleDiffers: gettext_lazy(
-            "This sale was made already, with another amount. Begin a new one."
-        ),
         ordering.ReferenceTaken: gettext_lazy(
             "This sale was made already, with another amount. Begin a new one."
         ),
-        selling.SaleSuspended: gettext_lazy("The money is booked but could not be credited: a case is open."),
         paying.TooManyOrders: gettext_lazy(
             "Many orders were opened here and none was paid. Please wait some minutes."
         ),
@@ -121,6 +124,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         ),
         proving.CodeUnreachable: gettext_lazy("No code can be sent there. Choose another."),
         **move_words.TOLD,
+        **till_words.TOLD,
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )

@@ -15,6 +15,14 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// Notes and coins add up to what was counted, in cents: halves are exact in them.
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("[data-worth]")) return;
+  const form = event.target.form;
+  const cents = [...form.querySelectorAll("[data-worth]")].reduce((sum, field) => sum + Math.round(100 * field.dataset.worth) * (parseInt(field.value, 10) || 0), 0);
+  form.querySelector("[data-sum]").value = cents ? `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, "0")}` : "";
+});
+
 // One box for all boxes of a name.
 document.addEventListener("change", (event) => {
   const name = event.target.dataset.all;
