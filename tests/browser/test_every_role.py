@@ -33,6 +33,7 @@ LOOK = Ask(get=Right.SEE)
 GRANT = Ask(post=Right.GRANT)
 ALARMS = Ask(post=Right.ALARMS)
 SELL = Ask(get=Right.SELL)
+MONEY = Ask(get=(Right.SEE_MONEY, Right.CORRECT, Right.APPROVE_CORRECTION))
 OPERATIONS = (Right.PROPOSE_MASS, Right.APPROVE_MASS, Right.AUDIT)
 PAY = Ask(get=PUBLIC)
 ASKED: Mapping[str, Ask] = {
@@ -61,6 +62,7 @@ ASKED: Mapping[str, Ask] = {
     "move_new swap": Ask(get=Right.EXCHANGE, post=Right.EXCHANGE),
     "move": Ask(get=(Right.MOVE, Right.EXCHANGE, Right.SEE_MONEY)),
     "meter_tariff": Ask(get=Right.SEE, post=Right.ASSIGN_TARIFF),
+    "meter_debt": Ask(post=Right.CORRECT),
     "charge": LOOK,
     "alarms": LOOK,
     "maintenance": Ask(get=Right.SEE, post=Right.ALARMS),
@@ -73,6 +75,14 @@ ASKED: Mapping[str, Ask] = {
     "losses": LOOK,
     "loss_map": LOOK,
     "loss_feed": ALARMS,
+    "suspense": MONEY,
+    "corrections": MONEY,
+    "correction_new": Ask(get=Right.CORRECT, post=Right.CORRECT),
+    "correction_act approve": Ask(post=Right.APPROVE_CORRECTION),
+    "correction_act give_up": Ask(post=Right.CORRECT),
+    "correction_act pay_out": Ask(post=Right.SELL),
+    "cases": MONEY,
+    "case_act take": Ask(post=Right.CORRECT),
     "till": SELL,
     "till_sale": Ask(get=Right.SELL, post=Right.SELL),
     "till_quote": SELL,
@@ -109,6 +119,12 @@ ASKED: Mapping[str, Ask] = {
     "role_define": GRANT,
     "key_new": GRANT,
     "key_revoke": GRANT,
+    "webhooks": Ask(get=Right.GRANT),
+    "webhook_new": GRANT,
+    "webhook_act show": GRANT,
+    "webhook_act rotate": GRANT,
+    "webhook_act end": GRANT,
+    "webhook_again": GRANT,
     "audit": Ask(get=Right.AUDIT),
     "audit_file": Ask(get=Right.AUDIT),
     "pay": PAY,
@@ -194,11 +210,21 @@ with alarm as (
 ), made as (
     insert into api_key (key_hash, organisation_id, name, created_at)
     select 'x', organisation_id, 'kiosk', now() from alarm returning *
+), correction as (
+    insert into correction (account_id, correction_id, organisation_id, kind, state, amount_minor, currency,
+        why, proposed_by, proposed_at)
+    select %(account_id)s, gen_random_uuid(), organisation_id, 'adjust', 'proposed', 1, 'CNY', 'why', 'ana',
+        now() from alarm returning *
+), doubt as (
+    insert into case_file (account_id, case_id, kind, detail, opened_at)
+    select %(account_id)s, gen_random_uuid(), 'register_jump', 'why', now() from alarm returning *
 )
 select a.alarm_id, p.photo_id, w.window_id, o.operation_id, v.move_id, k.key_id, c.contact_id, t.tariff_id,
     (select charge_id from charge where account_id = %(account_id)s limit 1) as charge_id,
     (select attempt_id from attempt where account_id = %(account_id)s limit 1) as attempt_id,
     (select recharge_id from recharge where account_id = %(account_id)s limit 1) as recharge_id,
+    (select payment_id from payment where account_id = %(account_id)s limit 1) as payment_id,
+    (select correction_id from correction) as correction_id, (select case_id from doubt) as case_id,
     (select grant_id from role_grant where user_name = 'auditor') as grant_id
 from alarm a, photo p, "window" w, operation o, moved v, made k, contact c,
     (select tariff_id from account where account_id = %(account_id)s) t
@@ -212,12 +238,14 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         flat = next(flat for flat in console.flats if flat.platform)
         ids = {"meter_id": flat.meter_id, "account_id": flat.account_id}
         names = ("alarm_id", "photo_id", "window_id", "operation_id", "move_id", "key_id", "contact_id",
-                 "tariff_id", "charge_id", "attempt_id", "recharge_id", "grant_id")  # fmt: skip
+                 "tariff_id", "charge_id", "attempt_id", "recharge_id", "payment_id", "correction_id",
+                 "case_id", "grant_id")  # fmt: skip
         (found,) = console.furnish(_FURNISH, ids)
         values = {**ids, **dict(zip(names, found, strict=True))}
         values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20", "number": 0}
         values |= {"name": "warning", "language": "en", "paper": "80", "reference": "none"}
         values |= {"token": flat.pay_token}
+        values |= {"webhook_id": flat.pay_token, "delivery_id": flat.pay_token}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)
         for window in windows.values():

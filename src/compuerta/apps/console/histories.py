@@ -24,12 +24,14 @@ class Stopwatch:
     posted_at: datetime
     credited_at: datetime | None
     closed_at: datetime | None
+    payment_id: UUID | None = None  # None where nobody paid for it
 
 
 _STOPWATCHES = """
 select l.recharge_id, l.provider, l.reference, l.currency, l.paid_minor,
-    l.paid_at, l.posted_at, l.credited_at, l.closed_at
+    l.paid_at, l.posted_at, l.credited_at, l.closed_at, r.payment_id
 from recharge_timeline l
+join recharge r using (account_id, recharge_id)
 where l.account_id = %(account_id)s
 """
 

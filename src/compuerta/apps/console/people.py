@@ -140,6 +140,7 @@ may_sell = menu_shows(Right.SELL)
 may_grant = menu_shows(Right.GRANT)
 may_audit = menu_shows(Right.AUDIT)
 sees_operations = menu_shows(Right.PROPOSE_MASS)
+sees_money = menu_shows(Right.SEE_MONEY)
 
 
 def may_administer(request: HttpRequest) -> bool:

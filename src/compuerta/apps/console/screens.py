@@ -16,6 +16,7 @@ from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
 from compuerta.apps.console import (
+    correction_words,
     fields,
     mass_reads,
     move_words,
@@ -124,6 +125,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         ),
         proving.CodeUnreachable: gettext_lazy("No code can be sent there. Choose another."),
         **move_words.TOLD,
+        **correction_words.TOLD,
         **till_words.TOLD,
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }

@@ -143,6 +143,24 @@ UNFOLD: dict[str, Any] = {
                         "link": reverse_lazy("till"),
                         "permission": "compuerta.apps.console.people.may_sell",
                     },
+                    {
+                        "title": _("Suspense"),
+                        "icon": "pending",
+                        "link": reverse_lazy("suspense"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Corrections"),
+                        "icon": "balance",
+                        "link": reverse_lazy("corrections"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Cases"),
+                        "icon": "help_center",
+                        "link": reverse_lazy("cases"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
                     {"title": _("Tariffs"), "icon": "price_change", "link": reverse_lazy("tariffs")},
                     {
                         "title": _("Operations"),
@@ -157,6 +175,12 @@ UNFOLD: dict[str, Any] = {
                         "title": _("People"),
                         "icon": "group",
                         "link": reverse_lazy("people"),
+                        "permission": "compuerta.apps.console.people.may_grant",
+                    },
+                    {
+                        "title": _("Webhooks"),
+                        "icon": "webhook",
+                        "link": reverse_lazy("webhooks"),
                         "permission": "compuerta.apps.console.people.may_grant",
                     },
                     {

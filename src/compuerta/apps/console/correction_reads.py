@@ -1,0 +1,255 @@
+"""What the screens of suspense, corrections and cases show: one query each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.functional import Promise
+
+from compuerta.apps.console import correction_words
+from compuerta.apps.console.reads import rows
+from compuerta.domain.access import Place
+
+SHOWN_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspenseRow:
+    """Money that came and is nobody's yet; `told` is what came with it, as the payer typed it."""
+
+    account_id: int
+    payment_id: UUID
+    provider: str
+    transaction_no: str
+    amount_minor: int
+    left_minor: int
+    currency: str
+    paid_at: datetime
+    why: str | None
+    told: str | None
+    correction_state: str | None
+
+
+_LEFT = """p.amount_minor - coalesce((
+    select sum(c.amount_minor) from correction c
+    where c.account_id = p.account_id and c.payment_id = p.payment_id
+        and c.ended_at is not null and c.state <> 'rejected'
+), 0) - coalesce((
+    select sum(r.amount_minor) from refund r
+    where r.account_id = p.account_id and r.payment_id = p.payment_id and r.correction_id is null
+), 0)"""
+
+
+def suspense(organisation_id: int) -> list[SuspenseRow]:
+    """Return money in suspense, the oldest first."""
+    return rows(
+        SuspenseRow,
+        f"""select * from (
+            select p.account_id, p.payment_id, p.provider, p.transaction_no, p.amount_minor,
+                ({_LEFT})::bigint as left_minor, p.currency, p.paid_at, f.kind as why, f.detail as told,
+                o.state as correction_state
+            from payment p
+            join account a using (account_id)
+            left join lateral (
+                select kind, detail from case_file f
+                where f.account_id = p.account_id and position(p.transaction_no in f.detail) > 0
+                order by opened_at limit 1
+            ) f on true
+            left join correction o
+                on o.account_id = p.account_id and o.payment_id = p.payment_id and o.ended_at is null
+            where a.organisation_id = %(organisation_id)s and p.verdict = 'suspended'
+        ) waiting where left_minor > 0 order by paid_at, payment_id limit %(limit)s""",
+        {"organisation_id": organisation_id, "limit": SHOWN_MAX},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRow:
+    """A payment of which something can be put right."""
+
+    account_id: int
+    payment_id: UUID
+    provider: str
+    transaction_no: str
+    amount_minor: int
+    credit_minor: int
+    currency: str
+    paid_at: datetime
+    verdict: str
+    place: str
+    site_id: int
+    building: str
+    meter_id: int | None
+
+    def within(self, organisation_id: int) -> Place:
+        """Return where rights on it are asked for; suspense belongs to the whole organisation."""
+        if self.verdict == "suspended":
+            return Place(organisation_id=organisation_id)
+        return Place(organisation_id=organisation_id, site_id=self.site_id, building=self.building)
+
+
+def payment(organisation_id: int, account_id: int, payment_id: UUID) -> PaymentRow | None:
+    """Return one payment; any other organisation's is not there."""
+    found = rows(
+        PaymentRow,
+        """select p.account_id, p.payment_id, p.provider, p.transaction_no, p.amount_minor,
+            coalesce(r.credit_minor, p.amount_minor) as credit_minor, p.currency, p.paid_at, p.verdict,
+            s.name as place, s.site_id, s.building, i.meter_id
+        from payment p
+        join account a using (account_id)
+        join supply_point s using (supply_point_id)
+        left join recharge r using (account_id, payment_id)
+        left join installation i on i.account_id = a.account_id and i.ended_at is null
+        where a.organisation_id = %(organisation_id)s and p.account_id = %(account_id)s
+            and p.payment_id = %(payment_id)s""",
+        {"organisation_id": organisation_id, "account_id": account_id, "payment_id": payment_id},
+    )
+    return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionRow:
+    """A wish to put money right, with how far it has come."""
+
+    account_id: int
+    correction_id: UUID
+    kind: str
+    state: str
+    amount_minor: int
+    currency: str
+    why: str
+    note: str
+    way: str
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str | None
+    ended_at: datetime | None
+    place: str
+    site_id: int
+    building: str
+    meter_id: int | None
+    to_place: str | None
+    provider: str | None
+    withdrawal: str | None
+    refund: str | None
+    refund_answer: str | None
+    is_suspense: bool
+
+    @property
+    def title(self) -> Promise:
+        """What is put right."""
+        return correction_words.KINDS[self.kind]
+
+    @property
+    def stands(self) -> Promise:
+        """Where it stands."""
+        return correction_words.STATES[self.state]
+
+    @property
+    def effect(self) -> Promise:
+        """What approving it will do."""
+        return correction_words.EFFECTS[self.kind]
+
+    def within(self, organisation_id: int) -> Place:
+        """Return where rights on it are asked for; suspense belongs to the whole organisation."""
+        if self.is_suspense:
+            return Place(organisation_id=organisation_id)
+        return Place(organisation_id=organisation_id, site_id=self.site_id, building=self.building)
+
+
+_CORRECTIONS = """
+select c.account_id, c.correction_id, c.kind, c.state, c.amount_minor, c.currency, c.why, c.note, c.way,
+    c.proposed_by, c.proposed_at, c.decided_by, c.ended_at, s.name as place, s.site_id, s.building,
+    i.meter_id, t.name as to_place, p.provider, w.state as withdrawal, r.state as refund,
+    r.last_answer as refund_answer, a.kind = 'suspense' as is_suspense
+from correction c
+join account a using (account_id)
+join supply_point s using (supply_point_id)
+left join installation i on i.account_id = a.account_id and i.ended_at is null
+left join account ta on ta.account_id = c.to_account_id
+left join supply_point t on t.supply_point_id = ta.supply_point_id
+left join payment p on p.account_id = c.account_id and p.payment_id = c.payment_id
+left join lateral (
+    select state from instruction n where n.correction_id = c.correction_id order by created_at desc limit 1
+) w on true
+left join lateral (
+    select state, last_answer from refund f
+    where f.account_id = c.account_id and f.correction_id = c.correction_id order by created_at desc limit 1
+) r on true
+where c.organisation_id = %(organisation_id)s
+"""
+
+
+def corrections(organisation_id: int) -> list[CorrectionRow]:
+    """Return corrections, the open first and the newest of each."""
+    return rows(
+        CorrectionRow,
+        f"""{_CORRECTIONS} order by c.ended_at is not null, c.proposed_at desc, c.correction_id
+        limit %(limit)s""",
+        {"organisation_id": organisation_id, "limit": SHOWN_MAX},
+    )
+
+
+def correction(organisation_id: int, account_id: int, correction_id: UUID) -> CorrectionRow | None:
+    """Return one correction; any other organisation's is not there."""
+    found = rows(
+        CorrectionRow,
+        f"{_CORRECTIONS} and c.account_id = %(account_id)s and c.correction_id = %(correction_id)s",
+        {
+            "organisation_id": organisation_id,
+            "account_id": account_id,
+            "correction_id": correction_id,
+        },
+    )
+    return found[0] if found else None
+
+
+def tills(organisation_id: int) -> list[str]:
+    """Return the names of an organisation's tills."""
+    found = rows(
+        _Till,
+        """select provider from provider_account
+        where organisation_id = %(organisation_id)s and kind = 'till' order by provider""",
+        {"organisation_id": organisation_id},
+    )
+    return [each.provider for each in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Till:
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """A doubt, with who looks at it and what came of it."""
+
+    account_id: int
+    case_id: UUID
+    kind: str
+    detail: str
+    opened_at: datetime
+    owner: str | None
+    outcome: str | None
+    closed_at: datetime | None
+    place: str
+    site_id: int
+    building: str
+    meter_id: int | None
+
+
+def cases(organisation_id: int, *, closed: bool) -> list[CaseRow]:
+    """Return the cases that are open, the oldest first; or those that were closed last."""
+    order = "c.closed_at desc" if closed else "c.opened_at"
+    return rows(
+        CaseRow,
+        f"""select c.account_id, c.case_id, c.kind, c.detail, c.opened_at, c.owner, c.outcome, c.closed_at,
+            s.name as place, s.site_id, s.building, i.meter_id
+        from case_file c
+        join account a using (account_id)
+        join supply_point s using (supply_point_id)
+        left join installation i on i.account_id = a.account_id and i.ended_at is null
+        where a.organisation_id = %(organisation_id)s and (c.closed_at is not null) = %(closed)s
+        order by {order}, c.case_id limit %(limit)s""",
+        {"organisation_id": organisation_id, "closed": closed, "limit": SHOWN_MAX},
+    )
