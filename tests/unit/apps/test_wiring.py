@@ -84,7 +84,7 @@ def test_without_a_file_there_are_no_providers(tmp_path: Path) -> None:
         ([{**TILL, "name": "till\n"}], r"entry 1: name: write"),
         ([{"name": "till"}], r"entry 1 \(till\): kind: is missing"),
         ([{"name": "till", "kind": ["till"]}], r"entry 1 \(till\): kind: has to be a text"),
-        ([{"name": "a", "kind": "alipay"}], r"entry 1 \(a\): kind: 'alipay' is not one of"),
+        ([{"name": "a", "kind": "barter"}], r"entry 1 \(a\): kind: 'barter' is not one of"),
         ([{"name": "till", "kind": "till"}], r"entry 1 \(till\): currencies: has to be a list"),
         ([{**TILL, "currencies": "CNY"}], r"currencies: has to be a list"),
         ([{**TILL, "currencies": []}], r"currencies: has to be a list"),
