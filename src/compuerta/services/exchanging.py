@@ -14,7 +14,7 @@ from compuerta.domain.ledger import DELIVERED, DEPOSIT, MOVED, OWED, cash
 from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived
 from compuerta.domain.party import AccountKind
-from compuerta.services import booking, converging, moving, receiving
+from compuerta.services import booking, converging, indebting, moving, receiving
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Rest, Shown
 from compuerta.services.moving_out import TENANTS_HOLDS, expire_orders, repay_emergency, require_leaving
@@ -86,6 +86,8 @@ def exchanged(
         raise SameRoom
     require_leaving(here)
     require_leaving(there)
+    for each in (here, there):
+        indebting.called_in(tx, each, move_id=move_id, actor=actor, now=now)
     mine = _leave(tx, here, exchange.shown, move_id=move_id, now=now)
     others = _leave(tx, there, exchange.other_shown, move_id=move_id, now=now)
     tx.occupancy.close_account(ids[0], at=now)

@@ -15,6 +15,7 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.ledger import (
     DEBT,
     HOUSE,
+    OWED,
     REVENUE_FIXED,
     WRITTEN_OFF,
     Posting,
@@ -153,6 +154,33 @@ def lower(tx: Transaction, lowering: Lowering, *, actor: Actor, now: datetime) -
     )
     _tell(tx, view, actor, act, now=now)
     return after
+
+
+def called_in(tx: Transaction, view: AccountView, *, move_id: UUID, actor: Actor, now: datetime) -> int:
+    """Turn all debts of an account that ends into what is owed at its settlement; returns how much it is.
+
+    No recharge comes any more to recover them.
+    """
+    account_id, currency = view.account.account_id, view.account.currency
+    debts = tx.dues.open_debts([account_id])
+    total_minor = sum(debt.remaining_minor for debt in debts)
+    if not total_minor:
+        return 0
+    tx.dues.save_debts([replace(debt, remaining_minor=0) for debt in debts])
+    cause_id = derived(move_id, f"debts of {account_id}")
+    posting = Posting(
+        account_id=account_id,
+        posting_id=derived(cause_id, PostingKind.DEBT.value),
+        kind=PostingKind.DEBT,
+        currency=currency,
+        lines=transfer(debit=OWED, credit=DEBT, amount_minor=total_minor),
+        booked_at=now,
+        cause_id=cause_id,
+    )
+    booking.book(tx, [posting])
+    told = "; ".join(_told(debt, view) for debt in debts)
+    _tell(tx, view, actor, Act(act_id=cause_id, what="call in debts", before=told), now=now)
+    return total_minor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

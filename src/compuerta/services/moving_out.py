@@ -16,7 +16,7 @@ from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import AttemptState, advanced
 from compuerta.domain.supply import FORBIDDING, HoldKind
 from compuerta.domain.tariff.components import Terms
-from compuerta.services import booking, converging, moving, receiving, withdrawing
+from compuerta.services import booking, converging, indebting, moving, receiving, withdrawing
 from compuerta.services.acting import Act, Actor, entry, require_reason
 from compuerta.services.moving import Closed, Rest, Shown
 from compuerta.services.occupancy_port import Move, MoveKind
@@ -104,6 +104,7 @@ def moved_out(tx: Transaction, leaving: MoveOut, *, actor: Actor, move_id: UUID,
     if leaving.keeps_power and view.holds & FORBIDDING:
         raise PowerCannotStay(view.holds & FORBIDDING)
     closed = moving.last_charge(tx, view, leaving.shown, now=now)
+    indebting.called_in(tx, closed.view, move_id=move_id, actor=actor, now=now)
     settled = _settle(tx, closed, leaving, move_id=move_id, now=now)
     house = hand_to_house(tx, closed, move_id=move_id, now=now)
     _switch(tx, house, leaving, actor=actor, move_id=move_id, now=now)

@@ -238,6 +238,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "other": _("other"),
         "open debt": _("debt opened"),
         "change debt": _("debt's terms changed"),
+        "call in debts": _("debts called in: the account ended"),
         "lower debt": _("debt lowered"),
         "over_limit": _("more than the account may have"),
         "paid_twice": _("one order paid twice"),
