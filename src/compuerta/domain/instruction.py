@@ -69,6 +69,9 @@ LIFE: Mapping[tuple[State, Event], State] = MappingProxyType(
     }
 )
 
+# The last answer of a recharge that was taken back before anything of it was sent.
+TAKEN_BACK = "taken_back"
+
 # Somebody stands at the till or holds a phone: a short flat rhythm while they wait ...
 RETRY_FLAT = timedelta(seconds=2)
 RETRY_FLAT_WHILE = timedelta(seconds=10)

@@ -14,7 +14,7 @@ from uuid import UUID
 from compuerta.domain.alarms import AlarmKind
 from compuerta.domain.correction import Correction
 from compuerta.domain.division import Debt
-from compuerta.domain.instruction import Instruction, Kind
+from compuerta.domain.instruction import TAKEN_BACK, Instruction, Kind, State
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter
 from compuerta.domain.payment import Attempt
@@ -112,7 +112,7 @@ class MeterFact:
     relay: Relay
     energy_wh: int
     balance_minor: int | None = None  # None = the platform is the credit authority
-    credited: tuple[Purchase, ...] = ()  # since it was installed
+    credited: tuple[Purchase, ...] = ()  # since it was installed; what was taken out is below nothing
     opening_minor: int = 0  # what was in it when it was installed ...
     opening_wh: int = 0  # ... and what its register showed
     switched_on: tuple[datetime, ...] = ()  # when a message of the platform made supply come back
@@ -149,7 +149,7 @@ class World:
     meters: tuple[MeterFact, ...] | None = None
     provider: tuple[ProviderFact, ...] | None = None
     letters: tuple[LetterFact, ...] | None = None
-    holds: Mapping[str, int] = field(default_factory=dict)  # what honest providers hold for us, in minor units
+    holds: Mapping[str, int] = field(default_factory=dict)  # what honest providers hold for us
 
 
 class View:
@@ -195,8 +195,17 @@ class View:
                 yield account, meter, self.fact[meter.meter_no]
 
     def deliveries(self, meter_id: int) -> list[Instruction]:
-        """Return the recharges that a meter was, or is, to be given."""
-        return [each for each in self.instructions_of[meter_id] if each.kind is Kind.RECHARGE]
+        """Return what a meter was, or is, to be given or asked back, by the number that it counts it by.
+
+        What was taken back before it was sent, and what it has refused to give back, has no number any more.
+        """
+        return [
+            each
+            for each in self.instructions_of[meter_id]
+            if (each.kind is Kind.RECHARGE and each.last_answer != TAKEN_BACK)
+            or (each.kind is Kind.WITHDRAWAL and each.state is not State.REFUSED)
+        ]
+
 
     def holds_at(self, meter_id: int, at: datetime) -> frozenset[HoldKind]:
         """Return the kinds of holds that are in force at an instant."""

@@ -308,7 +308,7 @@ def _d1_in_the_meter(
     times = Counter(each.purchase_no for each in fact.credited)
     for purchase in fact.credited:
         order = wanted.get(purchase.purchase_no)
-        amount_minor = None if order is None else order.amount_minor
+        amount_minor = None if order is None else _counted_minor(order)
         fine = times[purchase.purchase_no] == 1 and amount_minor == purchase.amount_minor
         yield unless(
             fine,
@@ -325,6 +325,12 @@ def _d1_in_the_meter(
         yield unless(
             not twice, f"meter {meter.meter_no}: purchase {order.purchase_no} is cancelled, and in the meter"
         )
+
+
+def _counted_minor(order: Instruction) -> int:
+    """Return what an order adds to a meter's money."""
+    assert order.amount_minor is not None
+    return -order.amount_minor if order.kind is Kind.WITHDRAWAL else order.amount_minor
 
 
 def _d1_settled(view: View) -> Iterator[str | None]:

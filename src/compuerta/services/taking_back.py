@@ -15,7 +15,7 @@ from compuerta.domain import instruction as life
 from compuerta.domain.correction import Correction, CorrectionState, Event
 from compuerta.domain.division import Debt, DebtKind, PartKind
 from compuerta.domain.errors import Refused
-from compuerta.domain.instruction import Instruction, State
+from compuerta.domain.instruction import TAKEN_BACK, Instruction, State
 from compuerta.domain.ledger import (
     DEBT,
     DELIVERED,
@@ -36,7 +36,6 @@ from compuerta.services.records import AccountView, Payment, PaymentVerdict, Rec
 from compuerta.services.store_port import Transaction
 
 CREDIT_USED = "credit_used"
-_NEVER_SENT = "taken_back"
 
 
 class CreditUsed(Refused):
@@ -119,7 +118,7 @@ def cancel(tx: Transaction, delivery: Instruction, *, now: datetime) -> None:
     """
     assert is_cancellable(delivery) and delivery.purchase_no is not None
     state = life.after(delivery.state, life.Event.ABANDONED)
-    tx.save_instructions([replace(delivery, state=state, ended_at=now, last_answer=_NEVER_SENT)])
+    tx.save_instructions([replace(delivery, state=state, ended_at=now, last_answer=TAKEN_BACK)])
     tx.corrections.give_back_number(delivery.meter_id, purchase_no=delivery.purchase_no)
 
 

@@ -453,6 +453,14 @@ class MeterCore:
     def refund(self, *, amount_minor: int, purchase_no: int) -> None:
         """Take an amount back out; the caller has seen that it is there."""
         self.records.refunds.appendleft(self._pay_in(-amount_minor, purchase_no))
+        self.records.credited.append(
+            Credited(
+                purchase_no=purchase_no,
+                amount_minor=-amount_minor,
+                credited_at_ms=self.now_ms,
+                closed_at_ms=self.now_ms,
+            )
+        )
         self._settle()
 
     def _pay_in(self, amount_minor: int, purchase_no: int) -> Purchase:

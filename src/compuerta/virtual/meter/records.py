@@ -79,7 +79,10 @@ class HourlyFreeze:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credited:
-    """The truth about one recharge, in world time, for whoever checks the platform's story."""
+    """The truth about one recharge, in world time, for whoever checks the platform's story.
+
+    What was taken out is one too, with an amount below nothing.
+    """
 
     purchase_no: int
     amount_minor: int
