@@ -25,8 +25,9 @@ alter table instruction
 create unique index instruction_purchase_no_once on instruction (meter_id, purchase_no)
     where state not in ('refused', 'cancelled');
 -- One at a time; who takes a refused one up again orders another.
-create unique index instruction_withdraws_once on instruction (correction_id, meter_id)
+create unique index instruction_withdraws_once on instruction (meter_id, correction_id)
     where state not in ('refused', 'cancelled');
+create index instruction_of_correction on instruction (correction_id) where correction_id is not null;
 
 -- One wish to put money right. Who proposes does not decide (promise A2).
 create table correction (
