@@ -19,6 +19,7 @@ from compuerta.services.shifts import Opening, TillWish
 from compuerta.services.tariffing import Founders
 
 NAMES = UUID(int=52)
+SHIFT_ID = uuid5(NAMES, "shift")  # ana's, at the first till
 PEOPLE = (
     "李娜", "Mercedes Gutiérrez Fernández", "王小明", "Ana", "赵磊",
     "John Okafor", "Cafetería La Luz", "陈静", "Lucía", "周洋",
@@ -161,9 +162,7 @@ def _tills(store: PostgresStore, organisation_id: int, *, now: datetime) -> None
             suspense_token=uuid5(NAMES, name),
         )
         shifts.found_till(store, wish, actor=actor, act_id=uuid5(NAMES, f"found {name}"), now=now)
-    opening = Opening(
-        shift_id=uuid5(NAMES, "shift"), organisation_id=organisation_id, till="till", float_minor=100_000
-    )
+    opening = Opening(shift_id=SHIFT_ID, organisation_id=organisation_id, till="till", float_minor=100_000)
     shifts.open_shift(store, opening, actor=actor, now=now)
 
 

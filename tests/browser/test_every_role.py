@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from tests.browser.building import SHIFT_ID
 from tests.browser.conftest import NOBODY, Console, a_console, a_window
 
 from compuerta.domain.access import USUAL, Right, Role
@@ -88,6 +89,14 @@ ASKED: Mapping[str, Ask] = {
     "till_quote": SELL,
     "till_receipt": SELL,
     "till_receipt_live": SELL,
+    "till_receipts": SELL,
+    "till_void": Ask(post=Right.SUPERVISE),
+    "shift": SELL,
+    "shift_act drop": Ask(post=Right.SELL),
+    "shifts": Ask(get=(Right.SELL, Right.SUPERVISE)),
+    "shift_report": Ask(get=Right.SUPERVISE),
+    "shift_decide accept": Ask(post=Right.SUPERVISE),
+    "tills": Ask(get=Right.SUPERVISE, post=Right.SUPERVISE),
     "receipt": LOOK,
     "receipt_pdf": LOOK,
     "tariffs": LOOK,
@@ -244,7 +253,7 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         values = {**ids, **dict(zip(names, found, strict=True))}
         values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20", "number": 0}
         values |= {"name": "warning", "language": "en", "paper": "80", "reference": "none"}
-        values |= {"token": flat.pay_token}
+        values |= {"token": flat.pay_token, "shift_id": SHIFT_ID}
         values |= {"webhook_id": flat.pay_token, "delivery_id": flat.pay_token}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)

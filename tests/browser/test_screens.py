@@ -22,6 +22,8 @@ SCREENS = (
     "/meters/{meter}/",
     "/till/",
     "/till/{meter}/",
+    "/till/shift/",
+    "/till/shifts/",
     "/stickers/",
     "/p/{token}",
     "/p/x",
@@ -208,7 +210,7 @@ def test_what_is_owed_is_settled_before_money_buys_energy(signed_in: Opens, cons
 
     page.goto(f"/till/{flat.meter_id}/quote?amount=5")
 
-    expect(page.locator("body")).to_contain_text("first it settles what is owed: −¥1.50")
+    expect(page.locator(".t-parts")).to_contain_text("¥1.50")
     expect(page.locator("body")).to_contain_text("buys 6.60 kWh")  # 3.50 at 0.5300
     below_zero = page.goto(f"/till/{flat.meter_id}/quote?amount=-5")
     assert below_zero is not None and below_zero.status == 200

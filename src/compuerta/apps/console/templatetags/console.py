@@ -10,7 +10,9 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from compuerta.apps.console import labels, till_words, warning_forms
+from compuerta.apps.console import labels, till_words, use_reads, warning_forms
+from compuerta.domain import receipt_words
+from compuerta.domain.division import Part
 from compuerta.domain.energy import format_kwh
 from compuerta.domain.money import format_minor, minor_digits
 from compuerta.domain.policy import Level, LevelKind
@@ -123,6 +125,12 @@ def level(key: str, currency: str) -> str:
             return f"{text} kWh"
         case LevelKind.DAYS:
             return ngettext("%(count)s day", "%(count)s days", known.value // 24) % {"count": text}
+
+
+@register.filter
+def partname(part: Part) -> str:
+    """Show what a part of a payment is for, as its receipt will say it."""
+    return part.name or receipt_words.word(part.kind.value, language=use_reads.reader())
 
 
 @register.filter

@@ -210,12 +210,12 @@ def _worth_minor(pieces: dict[str, int], currency: str) -> int:
 
 
 def _shift(person: Person, shift_id: UUID) -> ShiftRow:
-    """Return a shift that is one's own, or that one may supervise; another's is not there."""
+    """Return a shift that is one's own, or that one may supervise."""
     row = till_reads.shift(person.organisation_id, shift_id)
     if row is None:
         raise Http404
     if row.cashier != person.name and not person.may(Right.SUPERVISE, _place(person, row)):
-        raise Http404
+        raise PermissionDenied
     return row
 
 
