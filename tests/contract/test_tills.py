@@ -13,15 +13,15 @@ from tests.unit.services.town import CAPABILITIES, METER, NOON, PLATFORM, SECOND
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps.desk import tried
 from compuerta.domain.errors import CompuertaError, Refused
-from compuerta.domain.ledger import OVER_SHORT, SAFE, cash
+from compuerta.domain.ledger import OVER_SHORT, REFUNDING, SAFE, UNDELIVERED, cash
 from compuerta.domain.payment import PaymentNotice
-from compuerta.services import shifts, tilling, vend
+from compuerta.services import deliver, shifts, taking_back, tilling, vend
 from compuerta.services.acting import Actor, ReasonMissing
 from compuerta.services.shift_port import MovementKind, Shift, TillSale
 from compuerta.services.shift_report import Report, report
 from compuerta.services.shifts import Count, Opening, Taking, TillWish
 from compuerta.services.store_port import Store
-from compuerta.services.tilling import Sale
+from compuerta.services.tilling import Sale, Undoing
 
 ANA = Actor(who="ana", why="", origin="console")
 BEA = Actor(who="bea", why="counted twice", origin="console")
@@ -402,3 +402,107 @@ def test_many_clicks_at_once_are_one_sale_and_numbers_have_no_gap(postgres_url: 
     store.shut()
 
     assert set(numbers) == {1, 2}
+
+
+def a_void(town: Town, name: str = "sale", *, home: int = 1) -> Undoing:
+    return Undoing(
+        correction_id=an_id(f"void {name}"),
+        organisation_id=town.organisation_id,
+        account_id=town.homes[home].account_id,
+        attempt_id=an_id(name),
+    )
+
+
+def voided(store: Store, town: Town, *, actor: Actor = BEA) -> TillSale:
+    return tilling.void(store, a_void(town), actor=actor, now=NOON + SECOND)
+
+
+def test_a_sale_that_is_undone_gives_its_money_back_under_a_number_of_its_own(shelf: Shelf) -> None:
+    town = a_shop(shelf.store, float_minor=10_000)
+    sold(shelf.store, a_sale(town, home=1, amount_minor=8_000, cash=6_000, card=3_000))
+
+    first = voided(shelf.store, town)
+    again = voided(shelf.store, town)
+
+    assert (first.receipt_no, first.void_receipt_no) == (1, 2)
+    assert again == first
+    assert shelf.booked_minor(cash(TILL)) == the_report(shelf.store, town).drawer_minor == 10_000
+    assert shelf.booked_minor(tilling.besides_cash(TILL, "card")) == 0
+    assert shelf.booked_minor(REFUNDING) == shelf.booked_minor(UNDELIVERED) == 0
+    assert the_report(shelf.store, town).voids == 1
+
+
+def test_who_sold_undoes_nothing(shelf: Shelf) -> None:
+    town = a_shop(shelf.store)
+    sold(shelf.store, a_sale(town, home=1))
+
+    refused(tilling.VoidOwn, lambda: voided(shelf.store, town, actor=replace(ANA, why="mine")))
+
+    assert shelf.booked_minor(cash(TILL)) == 15_000
+
+
+def test_what_the_meter_may_have_is_not_undone(shelf: Shelf) -> None:
+    town = a_shop(shelf.store)
+    sold(shelf.store, a_sale(town, home=1))
+    deliver.claim(shelf.store, [town.homes[1].meter_id], now=NOON, owner="g1")
+
+    refused(taking_back.TakenByMeter, lambda: voided(shelf.store, town))
+
+    assert shelf.booked_minor(cash(TILL)) == 15_000
+    assert sold(shelf.store, a_sale(town, "next")).receipt_no == 2
+
+
+def test_nothing_is_undone_in_a_shift_that_is_counted(shelf: Shelf) -> None:
+    town = a_shop(shelf.store, float_minor=10_000)
+    sold(shelf.store, a_sale(town, home=1))
+    counted(shelf.store, town, 15_000)
+
+    refused(shifts.ShiftCounted, lambda: voided(shelf.store, town))
+
+    assert shelf.booked_minor(SAFE) == 5_000
+
+
+def test_what_a_phone_paid_is_not_given_back_in_cash(shelf: Shelf) -> None:
+    town = a_shop(shelf.store)
+    by_phone(shelf.store, town)
+    paid_by_phone(shelf.store, town)
+    tilling.number_paid(shelf.store, SHIFT, organisation_id=town.organisation_id)
+
+    refused(
+        tilling.PaidElsewhere,
+        lambda: tilling.void(shelf.store, a_void(town, "phone", home=0), actor=BEA, now=NOON),
+    )
+
+
+def test_a_machine_does_not_sell_by_a_till_with_shifts(shelf: Shelf) -> None:
+    a_shop(shelf.store)
+
+    refused(tilling.ShiftNeeded, lambda: tilling.require_unattended(shelf.store, TILL))
+    tilling.require_unattended(shelf.store, "wechat")
+
+
+def test_cash_that_others_book_at_a_till_needs_a_shift_and_is_in_its_drawer(shelf: Shelf) -> None:
+    town = a_shop(shelf.store, float_minor=10_000)
+
+    def moved(cause: str) -> None:
+        with shelf.store.transaction() as tx:
+            shifts.moved_at(
+                tx, TILL, MovementKind.MOVE, amount_minor=700, cause_id=an_id(cause), now=NOON + SECOND
+            )
+
+    moved("deposit")
+    counted(shelf.store, town, 10_700)
+
+    refused(shifts.ShiftMissing, lambda: moved("later"))
+    assert the_report(shelf.store, town).moved[MovementKind.MOVE] == 700
+
+
+def test_a_cashier_is_told_whom_and_within_which_limits(shelf: Shelf) -> None:
+    town = a_shop(shelf.store)
+
+    customer = tilling.customer(shelf.store, town.homes[0].account_id, now=NOON)
+
+    assert customer is not None
+    assert (customer.owed_minor, customer.holds) == (0, ())
+    assert customer.limits.least_minor < customer.limits.most_minor
+    assert tilling.customer(shelf.store, town.suspense_id, now=NOON) is None
