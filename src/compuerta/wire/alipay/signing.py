@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 from compuerta.domain.errors import Refused
 from compuerta.wire.alipay.fields import BodyMalformed
@@ -87,27 +87,18 @@ def notice_body(params: Mapping[str, str], *, signer: Signer, charset: str = "ut
 
 def believed_notice(body: bytes, *, verifiers: Iterable[Verifier]) -> dict[str, str]:
     """Return a notice's fields if one of the keys signed it; raise `Unbelieved` or `BodyMalformed`."""
-    # One byte, one character: what was signed is bytes, and their charset is one of the fields.
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, encoding="latin-1", max_num_fields=FIELDS_MAX
-        )
-    except ValueError as error:
-        raise BodyMalformed("body", "no form") from error
-    fields = {name: value.encode("latin-1") for name, value in pairs}
-    if len(fields) != len(pairs):
-        raise BodyMalformed("body", "a field comes twice")
-    if fields.pop("sign_type", b"") != SIGN_TYPE.encode():
+    # Signed are bytes, whose charset is one of the fields: nothing is decoded before it is believed.
+    fields = _form(body)
+    if fields.pop(b"sign_type", b"") != SIGN_TYPE.encode():
         raise SignTypeWrong
-    signature = fields.pop("sign", b"").decode("latin-1")
-    raw = [(name.encode("latin-1"), value) for name, value in fields.items()]
-    messages = [_joined(raw)]
+    signature = fields.pop(b"sign", b"").decode("latin-1")
+    messages = [_joined(fields.items())]
     if not all(fields.values()):
-        messages.append(_joined((name, value) for name, value in raw if value))
+        messages.append(_joined((name, value) for name, value in fields.items() if value))
     _verify(signature, messages, verifiers=verifiers)
-    encoding = _encoding(fields.get("charset", b"utf-8").decode("latin-1"))
+    encoding = _encoding(fields.get(b"charset", b"utf-8").decode("latin-1"))
     try:
-        return {name: value.decode(encoding) for name, value in fields.items()}
+        return {name.decode("ascii"): value.decode(encoding) for name, value in fields.items()}
     except UnicodeDecodeError as error:
         raise BodyMalformed("charset", f"the fields are not in {encoding}") from error
 
@@ -143,6 +134,18 @@ def verify_envelope(envelope: Envelope, *, verifiers: Mapping[str, Verifier]) ->
     if verifier is None:
         raise KeyUnknown(envelope.certificate_sn)
     _verify(envelope.signature, [envelope.inner.encode()], verifiers=[verifier])
+
+
+def _form(body: bytes) -> dict[bytes, bytes]:
+    """Return the fields of a form as the bytes that they stand for."""
+    parts = [part for part in body.split(b"&", FIELDS_MAX) if part]
+    fields = {}
+    for part in parts:
+        name, _, value = part.replace(b"+", b" ").partition(b"=")
+        fields[unquote_to_bytes(name)] = unquote_to_bytes(value)
+    if len(fields) != len(parts) or len(parts) > FIELDS_MAX:
+        raise BodyMalformed("body", "a field comes twice, or there are too many")
+    return fields
 
 
 def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
