@@ -255,6 +255,9 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "registration_unknown": _("unknown module dialled in"),
         "meter_number_twice": _("meter number seen twice"),
         "provider_unknown": _("payment from an unknown provider"),
+        "claim_denied": _("payment claimed that the provider does not have"),
+        "claims_too_many": _("more payment claims than are kept"),
+        "claim_unproven": _("payment claimed that nobody could prove"),
     }
 )
 
