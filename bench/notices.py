@@ -2,7 +2,8 @@
 
 Ours: the provider's genuine notices go over loopback into a real door process, which verifies the signature,
 opens the sealed resource, keeps the raw message, and commits payment, posting, recharge, instants and
-instruction, before it answers. One notice in ten is a repetition.
+instruction, before it answers. One notice in ten is a repetition, and one in fifty is forged: it has the
+signature of another, which costs the door as much to find out.
 The floor: pgbench on the same server with as many clients; each transaction is one prepared statement that
 leaves the rows that a recharge of ours leaves, in copies of our tables: it is told what to write and looks
 nothing up, verifies nothing, and talks to nobody.
@@ -21,7 +22,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import _stand
@@ -30,13 +31,18 @@ from _stand import Stand, told
 
 from compuerta.adapters.postgres.binaries import ServerAccount, find_binaries
 from compuerta.apps import wiring
+from compuerta.services.payment_ports import HttpRequest
+from compuerta.wire.wechat import signature
 
 HOMES = 1_000
 CREDITS = 4_000  # per round
 REPEATED_EVERY = 10  # one credit in so many is told a second time
+FORGED_EVERY = 50  # one credit in so many is told by a stranger, too
 FLOOR_S = 3
 TARGET_RATIO = 0.4
 TARGET_P99_MS = 50.0
+TARGET_RATE = 1_000  # notices of all kinds a second
+_LENGTH = re.compile(rb"\r\ncontent-length: ([0-9]+)", re.IGNORECASE)
 
 # Copies of our own tables, with their checks, indexes and the foreign keys that a recharge passes.
 FLOOR_TABLES = (
@@ -99,8 +105,8 @@ select
     (select count(*) from instruction where kind = 'recharge') as instructions,
     (select coalesce(sum(undelivered_minor), 0)::bigint from account_state) as owed_minor,
     (select coalesce(sum(amount_minor), 0)::bigint from posting_line where code = 'cash:wechat') as cash,
-    (select count(*) from inbound_message) as messages,
-    (select count(*) from case_file) + (select count(*) from alarm) as doubts
+    (select count(*) from inbound_message where verdict = 'TRANSACTION.SUCCESS') as messages,
+    (select count(*) from case_file) + (select count(*) from alarm where kind <> 'notice_refused') as doubts
 """
 
 
@@ -131,7 +137,8 @@ def main() -> None:
             floor_rate = floor.rate()
             requests = _round_of(stand, number)
             knocked = apart.submit(knock, stand.ports["door"], requests, given.clients).result()
-            assert not knocked.refused, f"{knocked.refused} genuine notices were refused"
+            forged = CREDITS // FORGED_EVERY
+            assert knocked.refused == forged, f"{knocked.refused} notices were refused, and {forged} forged"
             if number:  # the first round warms both up
                 floors.append(floor_rate)
                 ours.append(knocked)
@@ -176,6 +183,7 @@ class _Client(asyncio.Protocol):
         self._latencies_ms = latencies_ms
         self._refused = 0
         self._sent_s = 0.0
+        self._heard = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -183,9 +191,14 @@ class _Client(asyncio.Protocol):
         self._next()
 
     def data_received(self, data: bytes) -> None:
-        # An accepted notice is answered by a head alone, which is one packet on loopback.
+        self._heard += data
+        head, whole, body = self._heard.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not whole or len(body) < (int(length[1]) if length else 0):
+            return
         self._latencies_ms.append((time.perf_counter() - self._sent_s) * 1_000)
-        self._refused += not data.startswith(b"HTTP/1.1 204")
+        self._refused += not head.startswith(b"HTTP/1.1 204")
+        self._heard = b""
         self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -219,17 +232,29 @@ def knock(port: int, requests: list[bytes], clients: int) -> Knocked:
 
 
 def _round_of(stand: Stand, number: int) -> list[bytes]:
-    """One round's requests: fresh orders over all accounts, and the repetitions among them."""
+    """One round's requests: fresh orders over all accounts, with repetitions and forgeries among them."""
     account_ids = [stand.homes[place % HOMES].account_id for place in range(CREDITS)]
     references = _stand.place_orders(stand.url, prefix=f"R{number}N", account_ids=account_ids)
     keys = stand.keys.provider()
-    requests = []
+    genuine: list[bytes] = []
+    forged: list[bytes] = []
+    signed = ""
     for place, reference in enumerate(references):
         notice = _stand.signed_notice(keys, reference, now=wiring.now(), chance=os.urandom(16))
-        requests.append(_stand.on_the_wire(notice))
+        genuine.append(_stand.on_the_wire(notice))
         if place % REPEATED_EVERY == REPEATED_EVERY - 1:
-            requests.append(requests[len(requests) // 2])
-    return requests
+            genuine.append(genuine[len(genuine) // 2])
+        if place % FORGED_EVERY == FORGED_EVERY - 1:
+            forged.append(_stand.on_the_wire(_forged(notice, after=signed)))
+        signed = notice.headers[signature.SIGNATURE]
+    apart = len(genuine) // len(forged)
+    for place, request in enumerate(forged):
+        genuine.insert(place * (apart + 1), request)
+    return genuine
+
+
+def _forged(notice: HttpRequest, *, after: str) -> HttpRequest:
+    return replace(notice, headers={**notice.headers, signature.SIGNATURE: after})
 
 
 def _verify(url: str, *, rounds: int) -> None:
@@ -247,12 +272,14 @@ def _report(floors: Sequence[float], ours: Sequence[Knocked], *, clients: int) -
     rates = [CREDITS / each.seconds for each in ours]
     ratio = statistics.median(rate / floor for rate, floor in zip(rates, floors, strict=True))
     latencies_ms = [latency for each in ours for latency in each.latencies_ms]
+    notices = statistics.median(len(each.latencies_ms) / each.seconds for each in ours)
     p50, p95, p99 = (_stand.percentile(latencies_ms, rank) for rank in (50, 95, 99))
     p99_median = statistics.median(_stand.percentile(each.latencies_ms, 99) for each in ours)
     told(
         f"floor (one statement)   {statistics.median(floors):8.0f} /s  median, {clients} clients\n"
         f"credits by notice       {statistics.median(rates):8.0f} /s  median, {clients} clients\n"
         f"ratio                   {ratio:8.2f}     target {TARGET_RATIO}\n"
+        f"notices of all kinds    {notices:8.0f} /s  target {TARGET_RATE}\n"
         f"answer p50 / p95 / p99  {p50:.1f} / {p95:.1f} / {p99:.1f} ms; "
         f"median p99 of a round {p99_median:.1f} ms, target {TARGET_P99_MS:.0f} ms"
     )
