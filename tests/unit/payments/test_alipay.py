@@ -389,6 +389,24 @@ def test_a_wrong_app_and_a_dead_road_are_named() -> None:
     assert [(check.name, check.ok) for check in alone] == [("gateway", False)]
 
 
+def test_an_app_that_may_not_do_it_is_named_though_its_keys_are_good() -> None:
+    street, (keys, _) = a_street(), cheap_keys()
+    told = '{"code":"40006","msg":"Insufficient Permissions","sub_code":"isv.insufficient-isv-permissions"}'
+    body = signing.answer_body("alipay_trade_query_response", told, signer=keys.signer)
+
+    checks = converse_with(
+        street.provider.self_test(now=NOON, chance=a_chance()),
+        lambda request: HttpResponse(status=200, body=body),
+    )
+
+    assert [(check.name, check.ok) for check in checks] == [
+        ("gateway", True),
+        ("app", False),
+        ("alipay_key", True),
+    ]
+    assert "isv-permissions" in checks[1].detail
+
+
 def test_the_payers_page_knows_what_can_be_pressed_now() -> None:
     street, attempt = a_street(), an_attempt()
     content = street.create(attempt).content

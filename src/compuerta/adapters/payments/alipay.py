@@ -315,11 +315,15 @@ class Alipay:
         try:
             yield from self._ask(self._params(Method.QUERY, content, now=now))
         except OrderRefused as refused:
-            good = refused.is_signed
+            known = _is_unscanned(refused)
             return [
                 Check(name="gateway", ok=True),
-                Check(name="app", ok=good or not refused.sub_code.startswith("isv."), detail=str(refused)),
-                Check(name="alipay_key", ok=good, detail="" if good else "the answer is not signed"),
+                Check(name="app", ok=known, detail="" if known else str(refused)),
+                Check(
+                    name="alipay_key",
+                    ok=refused.is_signed,
+                    detail="" if refused.is_signed else "the answer is not signed",
+                ),
             ]
         except AnswerForged as forged:
             return [Check(name="gateway", ok=True), Check(name="alipay_key", ok=False, detail=forged.reason)]
