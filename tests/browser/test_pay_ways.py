@@ -306,6 +306,38 @@ def a_page(browser: Browser, town: Console, *, agent: str, language: str) -> Pag
     return context.new_page()
 
 
+def test_inside_wechat_the_page_hands_the_order_to_the_wallet(browser: Browser, town: Console) -> None:
+    flat = town.flats[1]
+    with a_phone(town, "wechat") as window:
+        where = httpx.URL(ordered(window, flat, provider="wechat").headers["location"])
+        told = {"code": "right", "state": where.params["state"]}
+        order = window.get(where.params["redirect_uri"], params=told).headers["location"]
+    page = a_page(browser, town, agent="wechat", language="zh-CN")
+    page.add_init_script("window.WeixinJSBridge = { invoke: (...told) => { window.handed = told; } };")
+
+    page.goto(order)
+
+    assert page.evaluate("window.handed.slice(0, 2)") == [
+        "getBrandWCPayRequest",
+        {"appId": "wx1", "package": "prepay_id=wx2"},
+    ]
+    page.context.close()
+
+
+def test_a_phone_shows_a_qr_only_when_it_is_asked_to(browser: Browser, town: Console) -> None:
+    flat = town.flats[6]
+    with a_phone(town, "desktop") as window:
+        order = ordered(window, flat, provider="wechat", amount="22").headers["location"]
+    page = a_page(browser, town, agent="phone", language="en-GB")
+
+    page.goto(order)
+    expect(page.locator(".code svg")).to_be_hidden()
+    page.get_by_text("Show the QR code").click()
+
+    expect(page.locator(".code svg")).to_be_visible()
+    page.context.close()
+
+
 @pytest.mark.parametrize("language", ["en-GB", "es-ES", "zh-CN"])
 def test_the_pages_of_a_payment_fit_a_phone(
     browser: Browser, town: Console, books: PostgresStore, language: str

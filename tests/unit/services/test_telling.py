@@ -265,3 +265,17 @@ def test_a_payment_and_a_welcome_are_told_once() -> None:
             telling.welcome(tx, [account_id], now=NOON)
 
     assert sorted(each.template for each in store.tables.messages.values()) == ["payment", "welcome"]
+
+
+def test_the_message_of_a_payment_leads_to_its_receipt() -> None:
+    store = MemoryStore()
+    town = a_listening_town(store, "ana")
+    arrived = telling.PaymentArrived(
+        account_id=town.homes[0].account_id, recharge_id=an_id("r"), amount_minor=5_000
+    )
+
+    with store.transaction() as tx:
+        telling.payment_arrived(tx, [arrived], now=NOON)
+
+    (message,) = store.tables.messages.values()
+    assert message.body.endswith(f"{{address}}/p/{an_id('token of flat 1')}/receipts/{an_id('r')}")
