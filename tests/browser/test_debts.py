@@ -6,12 +6,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import Console, a_console
 from tests.unit.services.town import an_id
+from tests.unit.services.vending import in_debt
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.domain.division import DebtKind
-from compuerta.services import indebting
-from compuerta.services.acting import Actor
 from compuerta.services.indebting import DebtOpening
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
@@ -30,8 +29,7 @@ def console(postgres_server: str, worker_id: str) -> Iterator[Console]:
             amount_minor=12_000,
             share_ppm=250_000,
         )
-        actor = Actor(who="ana", why="as agreed", origin="console")
-        indebting.open_debt(store, opening, actor=actor, now=wiring.now())
+        in_debt(store, opening, now=wiring.now())
         store.shut()
         yield console
 

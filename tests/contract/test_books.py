@@ -21,13 +21,15 @@ from tests.unit.services.town import (
     taken,
     told,
 )
+from tests.unit.services.vending import in_debt
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.domain.correction import Correction, CorrectionKind
 from compuerta.domain.division import DebtKind
 from compuerta.drivers.abilities import Ending, MeterState, Relay
-from compuerta.services import indebting, promises, swapping, vend
+from compuerta.services import promises, swapping, vend
 from compuerta.services.acting import Actor
 from compuerta.services.indebting import DebtOpening
 from compuerta.services.moving import Shown
@@ -60,7 +62,7 @@ def a_history(store: Store) -> None:
         name="from before",
         amount_minor=900,
     )
-    indebting.open_debt(store, owes, actor=actor, now=NOON)
+    in_debt(store, owes)
     paid(store, on_platform, name="3", amount_minor=5_901, now=NOON + 3 * SECOND)
     told(store, on_platform, at=NOON + 4 * SECOND, energy_wh=20, relay=Relay.CLOSED)
     with store.transaction() as tx:
@@ -72,6 +74,20 @@ def a_history(store: Store) -> None:
         tx.messages.put_contact(a_contact(town))
         tx.messages.put_messages([a_message(a_contact(town))])
         tx.put_load_days([LoadDay(meter_id=in_meter.meter_id, starts_at=NOON, minutes=60, wh=(10, 0) * 12)])
+    wish = Correction(
+        account_id=on_platform.account_id,
+        correction_id=an_id("correction"),
+        organisation_id=town.organisation_id,
+        kind=CorrectionKind.WRITE_OFF,
+        amount_minor=100,
+        currency="CNY",
+        why="nobody will pay it",
+        proposed_by="ana",
+        proposed_at=NOON,
+        debt_id=an_id("debt"),
+    )
+    with store.transaction() as tx:
+        tx.corrections.put(wish)
     vend.accept_payments(store, [a_notice(transaction_no="t9", reference="nobody's")], now=NOON + 5 * SECOND)
     swap = MeterSwap(
         account_id=in_meter.account_id,

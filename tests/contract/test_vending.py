@@ -19,13 +19,13 @@ from tests.unit.services.town import (
     an_id,
     the_view,
 )
+from tests.unit.services.vending import in_debt
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.division import DebtKind
-from compuerta.services import indebting, ordering, promises, vend
-from compuerta.services.acting import Actor
+from compuerta.services import ordering, promises, vend
 from compuerta.services.indebting import DebtOpening
 from compuerta.services.store_port import Store
 from compuerta.services.vend import Outcome
@@ -50,7 +50,7 @@ def a_debtor(store: Store) -> Home:
         name="from before",
         amount_minor=3_000,
     )
-    indebting.open_debt(store, opening, actor=Actor(who="ana", why="as agreed", origin="console"), now=NOON)
+    in_debt(store, opening)
     with store.transaction() as tx:
         tx.put_policy(scope="account", scope_id=home.account_id, document=json.dumps(POLICY))
     return home

@@ -92,14 +92,8 @@ class Lowering:
     kind: PostingKind = PostingKind.WRITE_OFF
 
 
-def open_debt(store: Store, opening: DebtOpening, *, actor: Actor, now: datetime) -> Debt:
-    """Open a debt; the same opening again finds what it has made."""
-    with store.transaction() as tx:
-        return opened(tx, opening, actor=actor, now=now)
-
-
 def opened(tx: Transaction, opening: DebtOpening, *, actor: Actor, now: datetime) -> Debt:
-    """Open a debt inside a transaction, as `open_debt` does."""
+    """Open a debt inside a transaction; the same opening again finds what it has made."""
     require_reason(actor)
     view = _customer(tx, opening.account_id, now=now)
     _require_whole(opening)

@@ -74,21 +74,6 @@ class Order:
     payer: str = ""  # see `Flow`
 
 
-def open_order(store: Store, order: PaymentOrder, *, now: datetime) -> PaymentOrder:
-    """Write what somebody wants to buy, before it is known how they pay; doing it again is harmless.
-
-    Refuses what `quoting.quote` refuses, and `ReferenceTaken` where the id is another order's.
-    """
-    with store.transaction() as tx:
-        view = tx.lock_accounts([order.account_id], now=now).get(order.account_id)
-        known = _known_order(tx, order)
-        if known is None:
-            view = quoting.require_rechargeable(view, order.account_id)
-            quoting.quoted(tx, view, order.amount_minor, now=now)
-            tx.dues.put_order(order)
-        return known or order
-
-
 def open_attempt(
     store: Store, order: Order, *, capabilities: Capabilities, expires_in: timedelta, now: datetime
 ) -> Attempt:

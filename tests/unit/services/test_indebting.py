@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 from tests.unit.services.town import METER, NOON, Home, a_town, an_id, paid
+from tests.unit.services.vending import ANA, in_debt
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.division import Debt, DebtKind
 from compuerta.domain.ledger import DEBT, HOUSE, OWED, REVENUE_FIXED, WRITTEN_OFF, cash
 from compuerta.services import indebting, moving_out, promises
-from compuerta.services.acting import Actor, ReasonMissing
+from compuerta.services.acting import ReasonMissing
 from compuerta.services.indebting import (
     DebtFaulty,
     DebtOpening,
@@ -23,7 +24,6 @@ from compuerta.services.moving import Rest, Shown
 from compuerta.services.moving_out import MoveOut
 from compuerta.sim.looking import books_of
 
-ANA = Actor(who="ana", why="as agreed", origin="console")
 DEBT_ID = an_id("debt")
 
 
@@ -39,7 +39,7 @@ def an_opening(home: Home, **more: object) -> DebtOpening:
 
 
 def opened(store: MemoryStore, home: Home, **more: object) -> Debt:
-    return indebting.open_debt(store, an_opening(home, **more), actor=ANA, now=NOON)
+    return in_debt(store, an_opening(home, **more))
 
 
 def codes(store: MemoryStore, home: Home) -> dict[str, int]:
@@ -138,7 +138,7 @@ def test_only_customers_owe_and_nothing_is_owed_without_a_reason() -> None:
     with pytest.raises(NoDebtor):
         opened(store, home, account_id=town.suspense_id)
     with pytest.raises(ReasonMissing):
-        indebting.open_debt(store, an_opening(home), actor=replace(ANA, why=" "), now=NOON)
+        in_debt(store, an_opening(home), actor=replace(ANA, why=" "))
 
     assert store.tables.debts == {}
 

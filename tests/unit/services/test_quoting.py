@@ -1,11 +1,11 @@
 """What an amount comes to is said before money is taken, and refused while the payer still has it."""
 
-import json
 from datetime import timedelta
 
 import pytest
 from tests.unit.domain.debts import a_debt
 from tests.unit.services.town import HOUR, METER, NOON, PLATFORM, Home, a_town, ordered, paid, told
+from tests.unit.services.vending import settled
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.division import PartKind
@@ -16,12 +16,6 @@ from compuerta.services.quoting import AccountNotRechargeable, AmountOutOfBounds
 
 def quote(store: MemoryStore, home: Home, amount_minor: int = 5_000) -> Quote:
     return quoting.quote(store, home.account_id, amount_minor, now=NOON)
-
-
-def settled(store: MemoryStore, home: Home, **policy: object) -> None:
-    """Settle a policy for one account."""
-    with store.transaction() as tx:
-        tx.put_policy(scope="account", scope_id=home.account_id, document=json.dumps(policy))
 
 
 def owing(store: MemoryStore, home: Home, *, remaining_minor: int = 2_000) -> None:

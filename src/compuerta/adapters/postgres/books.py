@@ -1,7 +1,9 @@
 """The books as PostgreSQL holds them at one instant, for the promises' checks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from compuerta.adapters.postgres import rows, tariffs
@@ -85,33 +87,17 @@ def load(url: str, *, now: datetime) -> Books:
 
 
 def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
-    def all_of(statement: str, build: Callable[[Row], Record]) -> tuple[Record, ...]:
-        return tuple(build(row) for row in tx.query(statement, {}))
-
-    return Books(
+    all_of = partial(_all_of, tx)
+    return replace(
+        _money(tx),
         accounts=all_of(_ACCOUNTS, _account),
         meters=tuple(tx.meters()),
-        attempts=all_of("select * from attempt order by account_id, attempt_id", rows.to_attempt),
-        payments=all_of("select * from payment order by account_id, payment_id", rows.to_payment),
-        postings=all_of("select * from posting order by account_id, posting_id", rows.to_posting),
-        recharges=all_of(
-            "select * from recharge order by account_id, recharge_id", lambda row: Recharge(**row)
-        ),
-        recharge_lines=all_of(
-            "select * from recharge_line order by account_id, recharge_id, line_no", to_line
-        ),
-        debts=all_of("select * from debt order by account_id, debt_id", to_debt),
-        corrections=all_of("select * from correction order by account_id, correction_id", to_correction),
-        instants=all_of("select * from recharge_instant order by account_id, recharge_id, at", _instant),
         charges=all_of(_CHARGES, tariffs.to_charge),
         bills=all_of(
             "select account_id, bill_start, opening as tally from bill order by account_id, bill_start",
             lambda row: BillOpening(**{**row, "tally": tuple(row["tally"])}),
         ),
         load_days=all_of("select * from load_day order by meter_id, starts_at", rows.to_load_day),
-        adjustments=all_of(
-            "select * from adjustment order by account_id, adjustment_id", lambda row: Adjustment(**row)
-        ),
         billed_by=tx.billed_by(now=now),
         instructions=all_of(
             "select * from instruction order by meter_id, instruction_id", rows.to_instruction
@@ -129,6 +115,32 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
         supply_changes=all_of(_SUPPLY_CHANGES, lambda row: SupplyChange(**row)),
         cases=all_of(_CASES, lambda row: Case(**row)),
     )
+
+
+def _money(tx: PostgresTransaction) -> Books:
+    """Read what has come, how it was divided, and what was put right."""
+    all_of = partial(_all_of, tx)
+    return Books(
+        attempts=all_of("select * from attempt order by account_id, attempt_id", rows.to_attempt),
+        payments=all_of("select * from payment order by account_id, payment_id", rows.to_payment),
+        postings=all_of("select * from posting order by account_id, posting_id", rows.to_posting),
+        recharges=all_of(
+            "select * from recharge order by account_id, recharge_id", lambda row: Recharge(**row)
+        ),
+        recharge_lines=all_of(
+            "select * from recharge_line order by account_id, recharge_id, line_no", to_line
+        ),
+        instants=all_of("select * from recharge_instant order by account_id, recharge_id, at", _instant),
+        debts=all_of("select * from debt order by account_id, debt_id", to_debt),
+        corrections=all_of("select * from correction order by account_id, correction_id", to_correction),
+        adjustments=all_of(
+            "select * from adjustment order by account_id, adjustment_id", lambda row: Adjustment(**row)
+        ),
+    )
+
+
+def _all_of(tx: PostgresTransaction, statement: str, build: Callable[[Row], Record]) -> tuple[Record, ...]:
+    return tuple(build(row) for row in tx.query(statement, {}))
 
 
 def _account(row: Row) -> Account:
