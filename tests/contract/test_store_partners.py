@@ -19,7 +19,7 @@ from tests.unit.services.town import (
 
 from compuerta.domain.naming import derived
 from compuerta.domain.payment import AttemptState, PaymentNotice, payment_id
-from compuerta.services import ordering, partnering, vend
+from compuerta.services import ordering, partnering, receipting, vend
 from compuerta.services.acting import Actor
 from compuerta.services.partner_port import (
     Answer,
@@ -228,6 +228,22 @@ def test_an_attempt_that_ends_without_money_is_told(store: Store) -> None:
     (told,) = due(store)
     assert told.delivery.event is Event.FAILED
     assert told.facts.attempt_id == attempt.attempt_id
+
+
+def test_a_receipt_is_told_when_it_is_first_handed_out(store: Store) -> None:
+    home = a_town(store).homes[0]
+    add(store, a_webhook(Event.RECEIPT))
+    pay(store, home)
+    recharge_id = derived(payment_id(provider=WECHAT, transaction_no="4200001"), "recharge")
+
+    for name in ("first", "second"):
+        receipting.hand_out(
+            store, account_id=home.account_id, recharge_id=recharge_id, token=an_id(name), now=NOON + SECOND
+        )
+
+    (told,) = due(store)
+    assert told.delivery.recharge_id == recharge_id
+    assert told.facts.amount_minor == 5_000
 
 
 def test_a_body_says_the_same_at_every_try(store: Store) -> None:

@@ -219,6 +219,18 @@ def keep_instants(tx: Transaction, instants: Sequence[RechargeInstant]) -> None:
         tell(tx, happenings, now=max(each.at for each in instants))
 
 
+def tell_receipt(tx: Transaction, account_id: int, recharge_id: UUID, *, now: datetime) -> None:
+    """Queue that the receipt of a recharge was handed out for the first time."""
+    happening = Happening(
+        happening_id=derived(recharge_id, Event.RECEIPT.value),
+        event=Event.RECEIPT,
+        account_id=account_id,
+        at=now,
+        recharge_id=recharge_id,
+    )
+    tell(tx, [happening], now=now)
+
+
 def tell_closed(tx: Transaction, attempts: Sequence[Attempt], *, now: datetime) -> None:
     """Queue that attempts ended without money."""
     happenings = [

@@ -14,7 +14,7 @@ from compuerta.domain.division import PartKind
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import Account, zone_of
 from compuerta.domain.tariff.civil import to_us
-from compuerta.services import quoting
+from compuerta.services import partnering, quoting
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.receipt_port import HandedOut, Sold
 from compuerta.services.records import AccountView, Instant, Recharge
@@ -180,6 +180,7 @@ def _handed_out(
         bought_wh=_bought_wh(tx, receipt, now=now),
     )
     tx.receipts.put(handed_out)
+    partnering.tell_receipt(tx, account_id, recharge_id, now=now)
     return replace(receipt, handed_out=handed_out)
 
 

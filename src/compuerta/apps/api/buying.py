@@ -164,6 +164,7 @@ def router_for(machines: Machines) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["buying"], responses=REFUSALS)
     _add_looking(router, machines)
     _add_ordering(router, machines)
+    _add_trying_again(router, machines)
     _add_paying(router, machines)
     _add_following(router, machines, Following(machines.desk))
     return router
@@ -218,6 +219,8 @@ def _add_ordering(router: APIRouter, machines: Machines) -> None:
 
         return await once(machines, name, request, ordered)
 
+
+def _add_trying_again(router: APIRouter, machines: Machines) -> None:
     @router.post("/orders/{order_id}/attempts", response_model=OrderMade, responses=_KEYED)
     async def try_again(
         asker: Seller, order_id: UUID, wish: AttemptWish, key: Key, request: Request

@@ -7,6 +7,8 @@ from django import template
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from compuerta.services.partner_port import DeliveryState, Event
+
 register = template.Library()
 
 RIGHTS: Mapping[str, Promise] = MappingProxyType(
@@ -44,6 +46,24 @@ ROLES: Mapping[str, Promise] = MappingProxyType(
 )
 
 
+EVENTS: Mapping[str, Promise] = MappingProxyType(
+    {
+        Event.PAID.value: _("paid"),
+        Event.CREDITED.value: _("in the meter"),
+        Event.POWER.value: _("supply is on"),
+        Event.FAILED.value: _("ended without money"),
+        Event.RECEIPT.value: _("receipt handed out"),
+    }
+)
+TELLINGS: Mapping[str, Promise] = MappingProxyType(
+    {
+        DeliveryState.WAITING.value: _("waiting"),
+        DeliveryState.DONE.value: _("heard"),
+        DeliveryState.GIVEN_UP.value: _("given up"),
+    }
+)
+
+
 @register.filter
 def right_word(right: str) -> str:
     """Return a right in the reader's language."""
@@ -54,3 +74,15 @@ def right_word(right: str) -> str:
 def role_word(role: str) -> str:
     """Return a role in the reader's language; an organisation's own is called as it calls it."""
     return str(ROLES.get(role, role))
+
+
+@register.filter
+def event_word(event: str) -> str:
+    """Return what a partner can be told of, in the reader's language."""
+    return str(EVENTS.get(event, event))
+
+
+@register.filter
+def telling_word(state: str) -> str:
+    """Return where a telling stands, in the reader's language."""
+    return str(TELLINGS.get(state, state))
