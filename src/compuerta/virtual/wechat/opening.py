@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
+from compuerta.virtual.wechat.identity import AUTHORISE_PATH
 from compuerta.virtual.wechat.keys import keys_in
 from compuerta.virtual.wechat.orders import Terms
 from compuerta.virtual.wechat.world import WechatWorld
@@ -36,6 +37,8 @@ def merchant_entry(
     keys = keys_in(directory, now=now)
     api_key = directory / "api_v3.key"
     api_key.write_bytes(keys.api_key)
+    app_secret = directory / "app_secret.key"
+    app_secret.write_text(Terms(mchid=MCHID, appid=APPID).app_secret, encoding="utf-8")
     public, certificate = directory / "platform_public_key.pem", directory / "platform_certificate.pem"
     return {
         "name": name,
@@ -49,6 +52,9 @@ def merchant_entry(
         "api_key": str(api_key),
         "platform_keys": {keys.public_key_id: str(public), keys.certificate_serial: str(certificate)},
         "h5_domain": "pay.example.org",
+        "app_secret": str(app_secret),
+        "authorise_url": f"{base_url}{AUTHORISE_PATH}",
+        "identity_url": base_url,
         "base_url": base_url,
         "notify_url": notify_url,
     }

@@ -41,6 +41,7 @@ class Terms:
     code_url_prefix: str = "weixin://wxpay/bizpayurl?pr="
     h5_url_prefix: str = "https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id="
     public_url: str = "https://api.mch.weixin.qq.com"  # where bills are fetched
+    app_secret: str = "simulated-app-secret"  # with which the service account asks who opens its page
 
 
 class Orders:

@@ -15,6 +15,7 @@ from compuerta.services.payment_ports import HttpRequest, HttpResponse
 from compuerta.virtual.providers.notices import DueNotice, NoticeKind, Notices, Tally, Written, changed
 from compuerta.virtual.providers.worlds import Button, Fact, NotPressed, Shown, State
 from compuerta.virtual.wechat.billing import Billing
+from compuerta.virtual.wechat.identity import Identity
 from compuerta.virtual.wechat.keys import ProviderKeys
 from compuerta.virtual.wechat.notices import Behaviour, manner, signed, signed_by_a_stranger
 from compuerta.virtual.wechat.orders import Orders, Terms
@@ -79,12 +80,15 @@ class WechatWorld:
         self._billing = Billing(
             terms, orders=self._orders, refunds=self._refunds, random=random, behaviour=self._behaviour
         )
+        self._identity = Identity(appid=terms.appid, secret=terms.app_secret, random=random)
         self._notices = Notices(manner=manner(speedup=terms.repeat_speedup), random=random)
 
     # The merchant's side
 
     def answer(self, request: HttpRequest, now: datetime) -> HttpResponse:
-        """Answer a merchant's request."""
+        """Answer a merchant's request, or a payer's browser that is asked who it is."""
+        if (identified := self._identity.answer(request, now)) is not None:
+            return identified
         try:
             self._misbehave()
             self._authenticate(request, now=now)
