@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from compuerta.apps.console import correction_words
 from compuerta.apps.console.reads import rows
 from compuerta.domain.access import Place
+from compuerta.domain.correction import CorrectionKind
 
 SHOWN_MAX = 200
 
@@ -148,7 +149,7 @@ class CorrectionRow:
     @property
     def effect(self) -> Promise:
         """What approving it will do."""
-        return correction_words.EFFECTS[self.kind]
+        return effect(self.kind, is_suspense=self.is_suspense)
 
     def within(self, organisation_id: int) -> Place:
         """Return where rights on it are asked for; suspense belongs to the whole organisation."""
@@ -157,11 +158,18 @@ class CorrectionRow:
         return Place(organisation_id=organisation_id, site_id=self.site_id, building=self.building)
 
 
+def effect(kind: str, *, is_suspense: bool) -> Promise:
+    """Say what approving a correction will do."""
+    if is_suspense and kind == CorrectionKind.REFUND.value:
+        return correction_words.EFFECTS[correction_words.REFUND_OF_SUSPENSE]
+    return correction_words.EFFECTS[kind]
+
+
 _CORRECTIONS = """
 select c.account_id, c.correction_id, c.kind, c.state, c.amount_minor, c.currency, c.why, c.note, c.way,
     c.proposed_by, c.proposed_at, c.decided_by, c.ended_at, s.name as place, s.site_id, s.building,
     i.meter_id, t.name as to_place, p.provider, w.state as withdrawal, r.state as refund,
-    r.last_answer as refund_answer, a.kind = 'suspense' as is_suspense
+    r.last_answer as refund_answer, coalesce(p.verdict = 'suspended', false) as is_suspense
 from correction c
 join account a using (account_id)
 join supply_point s using (supply_point_id)

@@ -31,6 +31,7 @@ STATES: Mapping[str, Promise] = MappingProxyType(
         CorrectionState.STUCK.value: _("stuck"),
     }
 )
+REFUND_OF_SUSPENSE = "refund_of_suspense"
 # What approving it will do, spelled out for whoever decides.
 EFFECTS: Mapping[str, Promise] = MappingProxyType(
     {
@@ -39,6 +40,7 @@ EFFECTS: Mapping[str, Promise] = MappingProxyType(
             "The credit is taken back first; only then the other account is recharged."
         ),
         CorrectionKind.REFUND.value: _("The credit is taken back first; only then the payer gets the money."),
+        REFUND_OF_SUSPENSE: _("The money leaves suspense and goes back to its payer."),
         CorrectionKind.VOID.value: _("The sale is undone."),
         CorrectionKind.ADJUST.value: _("The account is given credit that nobody paid."),
         CorrectionKind.OPEN_DEBT.value: _("Recharges will recover this debt."),

@@ -48,6 +48,14 @@ _SUSPENDED = (CorrectionKind.PLACE, CorrectionKind.REFUND)
 _CREDITED = (CorrectionKind.REFUND, CorrectionKind.MOVE)
 
 
+class AccountUnclear(Refused):
+    """Words that fit no account, or several."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(f"{words!r} fits no account, or several")
+        self.words = words
+
+
 def require_money(person: Person) -> None:
     """Refuse who sees no money."""
     if not any(person.may(right) for right in (Right.SEE_MONEY, Right.CORRECT, Right.APPROVE_CORRECTION)):
@@ -94,6 +102,8 @@ def propose(request: HttpRequest, person: Person, account_id: int, payment_id: U
             correcting.propose(store, wish, actor=actor, capabilities=able, now=wiring.now())
 
         work.run(proposed)
+    except AccountUnclear:
+        return _form(request, person, payment, error=_("Several accounts fit, or none: choose one."))
     except (Refused, Unreachable) as error:
         return _form(request, person, payment, error=screens.told(error))
     messages.success(request, _("Proposed. A second person decides."))
@@ -190,7 +200,7 @@ def _target(request: HttpRequest, person: Person) -> int:
         return int(chosen)
     if len(named) == 1 and named[0].account_id is not None:
         return named[0].account_id
-    raise NotProposable("choose one account: several fit, or none")
+    raise AccountUnclear(words)
 
 
 def _kinds(payment: PaymentRow) -> tuple[CorrectionKind, ...]:
@@ -201,10 +211,14 @@ def _form(request: HttpRequest, person: Person, payment: PaymentRow, *, error: s
     words = request.POST.get("words", request.GET.get("words", "")).strip()[:WORDS_MAX]
     found = till_reads.customers(person.organisation_id, words, now=wiring.now()) if words else []
     kinds = [each.value for each in _kinds(payment)]
+    is_suspense = payment.verdict == "suspended"
     asked = request.POST.get("kind", request.GET.get("kind", ""))
     context = {
         "payment": payment,
-        "kinds": [(each, correction_words.KINDS[each], correction_words.EFFECTS[each]) for each in kinds],
+        "kinds": [
+            (each, correction_words.KINDS[each], correction_reads.effect(each, is_suspense=is_suspense))
+            for each in kinds
+        ],
         "kind": asked if asked in kinds else kinds[0],
         "words": words,
         "found": [each for each in found if each.account_id is not None][:FOUND_MAX],
