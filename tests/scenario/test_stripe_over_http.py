@@ -5,82 +5,45 @@ clock by itself, so this one module lives in the present.
 """
 
 import asyncio
-import queue
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import httpx
 import pytest
 import stripe
-import uvicorn
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from tests.scenario.served_providers import PATIENCE_S, Street, served
 from tests.unit.payments.stripe_side import KEY, SECRET, a_card_attempt, some_settings
 from tests.unit.payments.wechat_side import a_chance
 
 from compuerta.adapters.payments.http import converse
 from compuerta.adapters.payments.stripe import StripePay
 from compuerta.services.payment_ports import HttpRequest, OrderState, Verified
-from compuerta.virtual.providers.server import app_for
 from compuerta.virtual.stripe.world import StripeWorld, Terms
 from compuerta.wire.stripe import requests, signature
 
-PATIENCE_S = 10.0
 REFERENCE = "R20261122000001"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Street:
-    """A provider and a shop's door for its notices, behind one port."""
-
-    url: str
-    provider: StripePay
-    notices: "queue.Queue[HttpRequest]" = field(default_factory=queue.Queue)
-
-    @property
-    def base_url(self) -> str:
-        return f"{self.url}/stripe"
-
-    def press(self, button: str, reference: str, **wish: object) -> None:
-        said = httpx.post(
-            f"{self.url}/sim/stripe/{button}", json={"reference": reference, **wish}, trust_env=False
-        )
-        assert said.status_code < 300, said.text
-
-    def independent(self) -> stripe.StripeClient:
-        return stripe.StripeClient(KEY, base_addresses={"api": self.base_url}, max_network_retries=0)
-
-    async def notice(self, request: Request) -> Response:
-        headers = dict(request.headers)
-        self.notices.put(HttpRequest(method="POST", path="/", headers=headers, body=await request.body()))
-        return Response(status_code=200)
+@pytest.fixture
+def provider() -> StripePay:
+    return StripePay(some_settings())
 
 
 @pytest.fixture
-def street() -> Iterator[Street]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        street = Street(url=url, provider=StripePay(some_settings()))
-        terms = Terms(
-            key=KEY,
-            secret=SECRET,
-            endpoint=lambda: f"{url}/notices/cards",
-            public_url=street.base_url,
-        )
-        app = app_for([StripeWorld(terms=terms, random=Random(1))], clock=lambda: datetime.now(UTC))
-        app.router.routes.insert(0, Route("/notices/cards", street.notice, methods=["POST"]))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-        thread.start()
+def street(provider: StripePay) -> Iterator[Street]:
+    def world_at(url: str) -> StripeWorld:
+        endpoint = f"{url}/notices/cards"
+        terms = Terms(key=KEY, secret=SECRET, endpoint=lambda: endpoint, public_url=f"{url}/stripe")
+        return StripeWorld(terms=terms, random=Random(1))
+
+    with served(world_at, provider) as street:
         yield street
-        server.should_exit = True
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
+
+
+def independent(street: Street, *, key: str = KEY) -> stripe.StripeClient:
+    return stripe.StripeClient(key, base_addresses={"api": street.base_url}, max_network_retries=0)
 
 
 def a_form(*, amount: int = 5000) -> dict[str, object]:
@@ -102,8 +65,8 @@ def test_our_reading_of_objects_is_of_the_version_that_the_library_speaks() -> N
 
 
 @pytest.mark.slow
-def test_our_client_orders_asks_and_hears_over_http(street: Street) -> None:
-    provider, now = street.provider, datetime.now(UTC)
+def test_our_client_orders_asks_and_hears_over_http(street: Street, provider: StripePay) -> None:
+    now = datetime.now(UTC)
     attempt = a_card_attempt(now=now)
 
     async def run() -> None:
@@ -120,14 +83,14 @@ def test_our_client_orders_asks_and_hears_over_http(street: Street) -> None:
             assert (asked.state, closed.state) == (OrderState.PAID, OrderState.PAID)
 
     asyncio.run(run())
-    heard = [provider.hear(street.notices.get(timeout=PATIENCE_S), now=datetime.now(UTC)) for _ in range(3)]
+    heard = [provider.hear(street.heard(), now=datetime.now(UTC)) for _ in range(3)]
     told = {each.notice.reference for each in heard if isinstance(each, Verified) and each.notice}
     assert told == {REFERENCE}
 
 
 @pytest.mark.slow
 def test_stripes_own_library_is_served_as_by_stripe(street: Street) -> None:
-    client = street.independent()
+    client = independent(street)
     once = {"idempotency_key": "key-1"}
 
     form = a_form()
@@ -153,24 +116,24 @@ def test_stripes_own_library_is_served_as_by_stripe(street: Street) -> None:
     assert [each.type for each in moves.auto_paging_iter()] == ["refund", "refund", "charge"]
 
     with pytest.raises(stripe.AuthenticationError):
-        stripe.StripeClient("sk_test_wrong", base_addresses={"api": street.base_url}).v1.balance.retrieve()
+        independent(street, key="sk_test_wrong").v1.balance.retrieve()
 
 
 @pytest.mark.slow
-def test_stripes_own_verifier_believes_the_notices_that_we_believe(street: Street) -> None:
-    client = street.independent()
+def test_stripes_own_verifier_believes_what_we_believe(street: Street, provider: StripePay) -> None:
+    client = independent(street)
     client.v1.checkout.sessions.create(a_form())  # type: ignore[arg-type]
     street.press("pay", REFERENCE)
-    genuine = [street.notices.get(timeout=PATIENCE_S) for _ in range(3)]
+    genuine = [street.heard() for _ in range(3)]
     street.press("stranger", REFERENCE)
-    forged = street.notices.get(timeout=PATIENCE_S)
+    forged = street.heard()
 
     kinds = {_event(each).type for each in genuine}
 
     assert kinds == {"payment_intent.succeeded", "charge.succeeded", "checkout.session.completed"}
     for each in genuine:
-        assert isinstance(street.provider.hear(each, now=datetime.now(UTC)), Verified)
-    assert not isinstance(street.provider.hear(forged, now=datetime.now(UTC)), Verified)
+        assert isinstance(provider.hear(each, now=datetime.now(UTC)), Verified)
+    assert not isinstance(provider.hear(forged, now=datetime.now(UTC)), Verified)
     with pytest.raises(stripe.SignatureVerificationError):
         _event(forged)
 
