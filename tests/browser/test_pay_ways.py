@@ -306,6 +306,17 @@ def a_page(browser: Browser, town: Console, *, agent: str, language: str) -> Pag
     return context.new_page()
 
 
+def test_a_browser_follows_the_form_to_the_wallet(browser: Browser, town: Console) -> None:
+    page = a_page(browser, town, agent="wechat", language="zh-CN")
+    page.route(f"{pay_fakes.AUTHORISE_URL}*", lambda route: route.fulfill(body="who are you?"))
+    page.goto(f"/p/{town.flats[1].pay_token}")
+
+    page.locator("button.go").last.click()
+
+    expect(page.get_by_text("who are you?")).to_be_visible()
+    page.context.close()
+
+
 def test_inside_wechat_the_page_hands_the_order_to_the_wallet(browser: Browser, town: Console) -> None:
     flat = town.flats[1]
     with a_phone(town, "wechat") as window:

@@ -1,7 +1,9 @@
 """Who pays inside WeChat: where the browser goes, and what is believed of the answer."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,7 +13,10 @@ from compuerta.adapters.payments.wechat_identity import NotIdentified, WechatIde
 from compuerta.apps.entries import EntryMalformed
 from compuerta.apps.identities import identities_in
 from compuerta.services.payment_ports import HttpRequest, HttpResponse
+from compuerta.virtual.wechat.identity import AUTHORISE_PATH, Identity
+from compuerta.virtual.wechat.identity import OPEN_ID as WHO_LOOKS
 
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 OPEN_ID = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
 IDENTITY = WechatIdentity(appid="wx1", secret="kept & secret")
 
@@ -86,3 +91,21 @@ def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(EntryMalformed, match="app_secret"):
         identities_in(tmp_path / "providers.json")
+
+
+def test_the_simulated_wechat_tells_who_it_is_once() -> None:
+    world = Identity(appid="wx1", secret="kept & secret", random=Random(52))
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        found = world.answer(request, NOON)
+        assert found is not None
+        return found
+
+    address = urlsplit(IDENTITY.authorise_at(back_to="https://volta.example/back", state="s1"))
+    sent = answer(HttpRequest(method="GET", path=f"{AUTHORISE_PATH}?{address.query}"))
+    back = parse_qs(urlsplit(sent.headers["location"]).query)
+
+    assert (sent.status, back["state"]) == (302, ["s1"])
+    assert converse_with(IDENTITY.identify(back["code"][0]), answer) == WHO_LOOKS
+    with pytest.raises(NotIdentified, match="40029"):
+        converse_with(IDENTITY.identify(back["code"][0]), answer)

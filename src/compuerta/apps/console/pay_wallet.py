@@ -3,9 +3,11 @@
 The browser that comes back is the one that went: a cookie names the order, so that nobody finishes another's.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -15,8 +17,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from compuerta.apps.console import work
+from compuerta.apps.console.pay_ways import Way
 from compuerta.apps.console.paying import Wish
 from compuerta.domain.errors import Refused
+from compuerta.domain.payment import Flow
 
 DETOUR_MAX: Final = timedelta(minutes=10)
 _SALT: Final = "who pays in a wallet"
@@ -39,6 +43,13 @@ class Back:
     provider: str
     amount_minor: int
     open_id: str
+
+
+def origins(ways: Iterable[Way]) -> str:
+    """Return where forms lead that go through a wallet: browsers hold redirects to the page's policy, too."""
+    known = (work.identity(way.name) for way in ways if way.flow is Flow.WALLET)
+    addresses = sorted({each.authorise_url for each in known if each is not None})
+    return " ".join(f"{urlsplit(each).scheme}://{urlsplit(each).netloc}" for each in addresses)
 
 
 def go(request: HttpRequest, pay_token: UUID, wish: Wish) -> HttpResponse:

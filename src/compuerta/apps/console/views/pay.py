@@ -59,12 +59,12 @@ def page(request: HttpRequest, pay_token: UUID) -> HttpResponse:
             return _ordered(request, place, pay_token)
         except (Refused, Unreachable) as refusal:
             error = told(refusal)
-    now = wiring.now()
+    now, ways = wiring.now(), pay_ways.ways(place, _browser(request))
     limits = paying.limits(place, now=now)
     context = {
         "place": place,
         "pay_token": pay_token,
-        "ways": pay_ways.ways(place, _browser(request)),
+        "ways": ways,
         "limits": limits,
         "quick": paying.suggested(place, limits),
         "lasting": use_reads.lasting(place.account_id, now=now),
@@ -72,7 +72,7 @@ def page(request: HttpRequest, pay_token: UUID) -> HttpResponse:
         "act_id": uuid4(),
         "error": error,
     }
-    return shown(request, "pay", context, status=422 if error else 200)
+    return shown(request, "pay", context, status=422 if error else 200, sends_to=pay_wallet.origins(ways))
 
 
 @never_cache
@@ -147,7 +147,7 @@ def order(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> HttpRespon
         "act_id": uuid4(),
         "expires_in_s": max(0, int((attempt.expires_at - wiring.now()).total_seconds())),
     }
-    response = shown(request, "pay_order", context)
+    response = shown(request, "pay_order", context, sends_to=pay_wallet.origins(others))
     # A wallet's page on the web is opened only for the address that the merchant has registered.
     response["Referrer-Policy"] = "strict-origin-when-cross-origin"
     return response
@@ -270,10 +270,13 @@ def _recharge_id(place: PayPlace, attempt: AttemptRow, followed: Followed) -> UU
 
 
 def shown(
-    request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
+    request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200, sends_to: str = ""
 ) -> HttpResponse:
-    """Render a resident's page, on which nothing runs but what is ours."""
+    """Render a resident's page, on which nothing runs but what is ours.
+
+    A browser follows a form to our own addresses alone, and where `sends_to` says.
+    """
     context["languages"] = settings.LANGUAGES
     response = render(request, f"console/{template}.html", context, status=status)
-    response["Content-Security-Policy"] = POLICY
+    response["Content-Security-Policy"] = f"{POLICY} {sends_to}".rstrip()
     return response
