@@ -39,9 +39,9 @@ from compuerta.services.payment_ports import (
     StatementLine,
     Verified,
 )
+from compuerta.virtual.providers.server import app_for
 from compuerta.virtual.wechat.keys import KeysIncomplete, keys_in
 from compuerta.virtual.wechat.orders import Terms
-from compuerta.virtual.wechat.server import app_for
 from compuerta.virtual.wechat.world import WechatWorld
 
 pytestmark = pytest.mark.slow
@@ -96,7 +96,11 @@ class Street:
     shop: Shop
 
     def press(self, verb: str, **wish: object) -> httpx.Response:
-        return httpx.post(f"{self.base_url}/sim/{verb}", content=json.dumps(wish), trust_env=False)
+        return httpx.post(f"{self.buttons_url}/{verb}", content=json.dumps(wish), trust_env=False)
+
+    @property
+    def buttons_url(self) -> str:
+        return f"{self.base_url.removesuffix('/wechat')}/sim/wechat"
 
     def independent(self) -> IndependentClient:
         keys = real_keys()
@@ -119,7 +123,8 @@ class Street:
 def street() -> Iterator[Street]:
     clock = Clock()
     with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as till:
-        shop_url, base_url = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in (door, till))
+        shop_url, root = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in (door, till))
+        base_url = f"{root}/wechat"
         notify_url = f"{shop_url}/notices"
         settings = replace(some_settings(notify_url=notify_url), base_url=base_url)
         shop = Shop(WechatPay(settings))
@@ -129,7 +134,7 @@ def street() -> Iterator[Street]:
             random=Random(1),
         )
         shop_app = Starlette(routes=[Route("/notices", shop.notice, methods=["POST"])])
-        servers = [_serving(shop_app, door), _serving(app_for(world, clock=clock.now), till)]
+        servers = [_serving(shop_app, door), _serving(app_for([world], clock=clock.now), till)]
         yield Street(clock=clock, base_url=base_url, notify_url=notify_url, shop=shop)
         for server, thread in servers:
             server.should_exit = True
@@ -158,7 +163,7 @@ def test_our_client_orders_asks_hears_and_closes_over_http(street: Street) -> No
             await converse(provider.create(second, **args), **road)
             assert shown.kind is PresentationKind.QR
             pressed = await client.post(
-                f"{street.base_url}/sim/pay", content=json.dumps({"code_url": shown.content})
+                f"{street.buttons_url}/pay", content=json.dumps({"reference": shown.content})
             )
             assert pressed.status_code == 200
             asked = await converse(provider.query(first, **args), **road)
@@ -178,7 +183,7 @@ def test_a_failed_notice_is_carried_again_until_it_is_stored(street: Street) -> 
     street.shop.fail_next = 2
     order(street, "R20261122000001")
 
-    assert street.press("pay", out_trade_no="R20261122000001").status_code == 200
+    assert street.press("pay", reference="R20261122000001").status_code == 200
     for _ in range(3):
         street.shop.wait()
 
@@ -196,7 +201,7 @@ def test_the_independent_client_orders_asks_and_closes_here(street: Street) -> N
     first, again = placed("R20261122000001", 5000), placed("R20261122000001", 5000)
     different = placed("R20261122000001", 6000)
     asked_before = json.loads(client.query(out_trade_no="R20261122000001")[1])
-    street.press("pay", code_url=again[1]["code_url"])
+    street.press("pay", reference=again[1]["code_url"])
     asked_after = json.loads(client.query(out_trade_no="R20261122000001")[1])
     by_transaction = json.loads(client.query(transaction_id=asked_after["transaction_id"])[1])
     close_paid = client.close("R20261122000001")
@@ -231,7 +236,7 @@ def test_the_independent_client_opens_what_we_sign_and_seal(street: Street, tmp_
     ):
         street.press("behaviour", certificate_ppm=share_ppm)
         order(street, number)
-        street.press("pay", out_trade_no=number)
+        street.press("pay", reference=number)
         street.shop.wait()
         inbound = street.shop.heard[-1]
 
@@ -271,7 +276,7 @@ def test_the_independent_client_refunds_here_and_hears_the_end(street: Street) -
     client = street.independent()
     street.press("behaviour", refund_ms=0)
     order(street, "R20261122000001")
-    street.press("pay", out_trade_no="R20261122000001")
+    street.press("pay", reference="R20261122000001")
     street.shop.wait()
     paid = json.loads(client.query(out_trade_no="R20261122000001")[1])["transaction_id"]
     wish = {"transaction_id": paid, "amount": {"refund": 1000, "total": 5000, "currency": "CNY"}}
@@ -297,7 +302,7 @@ def test_a_bill_goes_over_http_to_both_clients(street: Street) -> None:
     yesterday = (street.clock.now() - timedelta(days=1)).astimezone(ZoneInfo("Asia/Shanghai")).date()
     street.clock.back = timedelta(days=2)
     order(street, "R20261122000001", now=street.clock.now())
-    street.press("pay", out_trade_no="R20261122000001")
+    street.press("pay", reference="R20261122000001")
     day = street.clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
     street.clock.back = timedelta(0)
     assert day < yesterday
@@ -333,23 +338,20 @@ def test_a_connection_test_is_good_here_and_its_echo_is_heard(street: Street) ->
     assert street.shop.verdicts == [Verified(notice=None, event="SECURITY_ECHO.SUCCESS")]
 
 
-def test_a_person_sees_open_orders_and_is_told_why_one_cannot_be_paid(street: Street) -> None:
+def test_whoever_cannot_pay_is_told_why(street: Street) -> None:
     order(street, "R20261122000001")
 
-    page = httpx.get(f"{street.base_url}/sim", follow_redirects=True, trust_env=False)
-    shown = httpx.get(f"{street.base_url}/sim/orders", trust_env=False).json()
-    unknown = street.press("pay", out_trade_no="R20261122000009")
-    cancelled = street.press("cancel", out_trade_no="R20261122000001")
-    nothing = street.press("explode", out_trade_no="R20261122000001")
+    shown = httpx.get(f"{street.buttons_url}/orders", trust_env=False).json()
+    unknown = street.press("pay", reference="R20261122000009")
+    cancelled = street.press("cancel", reference="R20261122000001")
+    nothing = street.press("explode", reference="R20261122000001")
     wrong = street.press("behaviour", lost_ppm="all")
 
-    assert "viewport" in page.text
-    assert all(word in page.text for word in ("Pagar", "Pay", "支付"))
-    assert [(each["out_trade_no"], each["state"]) for each in shown["orders"]] == [
-        ("R20261122000001", "NOTPAY")
+    assert [(each["reference"], each["state"]) for each in shown["orders"]] == [
+        ("R20261122000001", "waiting")
     ]
-    assert (unknown.status_code, unknown.json()["refused"]) == (400, "R20261122000009: order_unknown")
-    assert (cancelled.status_code, nothing.status_code, wrong.status_code) == (200, 404, 400)
+    assert (unknown.status_code, "order_unknown" in unknown.text) == (400, True)
+    assert (cancelled.status_code, nothing.status_code, wrong.status_code) == (200, 400, 400)
 
 
 def test_a_request_of_more_bytes_than_any_order_is_refused(street: Street) -> None:
