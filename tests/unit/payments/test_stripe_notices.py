@@ -207,6 +207,12 @@ def test_another_shops_payment_on_the_account_is_none_of_ours(shop: Shop) -> Non
     assert verified(shop, a_notice(a_succeeded(metadata={}))).notice is None
 
 
+def test_another_shops_subscription_may_look_as_it_likes(shop: Shop) -> None:
+    event = an_event("checkout.session.completed", id="cs_1", amount_total=None, currency=None, mode="setup")
+
+    assert verified(shop, a_notice(event)).notice is None
+
+
 def test_the_amount_is_what_came_and_not_what_was_asked(shop: Shop) -> None:
     notice = verified(shop, a_notice(a_succeeded(amount=5000, amount_received=4000))).notice
 

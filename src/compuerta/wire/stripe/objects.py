@@ -120,12 +120,17 @@ def parse_event(body: bytes) -> Event:
     )
 
 
+def order_of(found: JsonObject) -> str:
+    """Return the order of ours that an object says it is of; "" = another shop's on the same account."""
+    return _metadata(found, ORDER_KEY)
+
+
 def parse_session(found: JsonObject) -> Session:
     """Read a Checkout Session."""
     intent = fields.expanded(found, "payment_intent")
     return Session(
         session_id=fields.text(found, "id"),
-        order=_metadata(found, ORDER_KEY),
+        order=order_of(found),
         url=fields.text_or_empty(found, "url"),
         status=fields.text(found, "status"),
         payment_status=fields.text(found, "payment_status"),
@@ -141,7 +146,7 @@ def parse_intent(found: JsonObject) -> Intent:
     charge = fields.expanded(found, "latest_charge")
     return Intent(
         intent_id=fields.text(found, "id"),
-        order=_metadata(found, ORDER_KEY),
+        order=order_of(found),
         status=fields.text(found, "status"),
         received=_money(found, "amount_received"),
         charge=None if charge is None else parse_charge(charge),
@@ -153,7 +158,7 @@ def parse_charge(found: JsonObject) -> Charge:
     return Charge(
         charge_id=fields.text(found, "id"),
         intent_id=fields.id_of(found, "payment_intent"),
-        order=_metadata(found, ORDER_KEY),
+        order=order_of(found),
         taken=_money(found, "amount"),
         refunded_units=fields.whole(found, "amount_refunded"),
         is_disputed=fields.flag(found, "disputed"),
@@ -166,7 +171,7 @@ def parse_refund(found: JsonObject) -> RefundObject:
     return RefundObject(
         refund_id=fields.text(found, "id"),
         intent_id=fields.id_of(found, "payment_intent"),
-        order=_metadata(found, ORDER_KEY),
+        order=order_of(found),
         refund=_metadata(found, REFUND_KEY),
         given=_money(found, "amount"),
         status=fields.text(found, "status"),
