@@ -88,7 +88,7 @@ def open_attempt(
             view = quoting.require_rechargeable(view, order.account_id)
             if view.account.currency not in capabilities.currencies:
                 raise CurrencyNotTaken(order.provider, view.account.currency)
-            quoting.quoted(tx, view, order.amount_minor, now=now)
+            quoting.takeable(tx, view, order.amount_minor, now=now)
             lives = min(max(expires_in, capabilities.expiry_min), capabilities.expiry_max)
             ask_at = now + ASK_WATCHED if capabilities.query else None
             attempt = _attempt(view, order, now=now, expires_at=now + lives, ask_at=ask_at)

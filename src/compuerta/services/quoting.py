@@ -96,12 +96,31 @@ def quote(store: Store, account_id: int, amount_minor: int, *, now: datetime) ->
     owed may be another amount when the money comes, and the receipt then says so.
     """
     with store.transaction() as tx:
-        view = tx.look_at([account_id], now=now).get(account_id)
-        return quoted(tx, require_rechargeable(view, account_id), amount_minor, now=now)
+        found = tx.look_at([account_id], now=now).get(account_id)
+        view = require_rechargeable(found, account_id)
+        owing, division = takeable(tx, view, amount_minor, now=now)
+    tariff, period = _price_of(view, now=now)
+    return Quote(
+        account_id=account_id,
+        currency=view.account.currency,
+        amount_minor=amount_minor,
+        division=division,
+        balance_minor=owing.held_minor,
+        debts=owing.after(division).debts,
+        limits=limits_of(view, owing),
+        tariff=tariff,
+        period=period,
+        energy_wh=energy_bought(view, division.of(PartKind.ENERGY), now=now),
+    )
 
 
-def quoted(tx: Transaction, view: AccountView, amount_minor: int, *, now: datetime) -> Quote:
-    """Return a quote inside a transaction, as `quote` does."""
+def takeable(
+    tx: Transaction, view: AccountView, amount_minor: int, *, now: datetime
+) -> tuple[Owing, Division]:
+    """Return how an amount would be divided, and what it meets; refuses what would not be taken.
+
+    All of a quote but the energy, which takes as long again as the rest of an order.
+    """
     account_id, currency = view.account.account_id, view.account.currency
     owing = crediting.owing_of(tx, {account_id: view}, now=now)[account_id]
     limits = limits_of(view, owing)
@@ -112,19 +131,7 @@ def quoted(tx: Transaction, view: AccountView, amount_minor: int, *, now: dateti
     division = crediting.divided(view, owing, amount_minor, now=now)
     if limits.room_minor is not None and division.credit_minor > limits.room_minor:
         raise TooMuchHeld(amount_minor, room_minor=limits.room_minor, currency=currency)
-    tariff, period = _price_of(view, now=now)
-    return Quote(
-        account_id=account_id,
-        currency=currency,
-        amount_minor=amount_minor,
-        division=division,
-        balance_minor=owing.held_minor,
-        debts=owing.after(division).debts,
-        limits=limits,
-        tariff=tariff,
-        period=period,
-        energy_wh=energy_bought(view, division.of(PartKind.ENERGY), now=now),
-    )
+    return owing, division
 
 
 def limits_of(view: AccountView, owing: Owing) -> Limits:
