@@ -243,15 +243,17 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
     if instruction.kind is Kind.WITHDRAWAL and not open_still:
         _withdraw(batch, conclusion, now=now)
     if denied and step.answer != rollout.LATE:  # a late tariff has a case of its own
-        batch.cases.append(
-            Case(
-                account_id=instruction.account_id,
-                case_id=derived(instruction.instruction_id, "case:refused"),
-                kind=f"{instruction.kind.value}_refused",
-                detail=result.reason,
-                opened_at=now,
-            )
-        )
+        batch.cases.append(_refusal(instruction, result, now=now))
+
+
+def _refusal(instruction: Instruction, result: Result, *, now: datetime) -> Case:
+    return Case(
+        account_id=instruction.account_id,
+        case_id=derived(instruction.instruction_id, "case:refused"),
+        kind=f"{instruction.kind.value}_refused",
+        detail=result.reason,
+        opened_at=now,
+    )
 
 
 def _asked_at(claimed: Instruction) -> datetime | None:
