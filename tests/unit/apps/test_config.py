@@ -135,3 +135,14 @@ def test_a_data_directory_that_cannot_be_one_is_refused_by_name(tmp_path: Path) 
 
     with pytest.raises(SettingMalformed, match=r"^COMPUERTA_DATA: "):
         some_settings(tmp_path / "file").secret("esam")
+
+
+@pytest.mark.parametrize(("said", "inside"), [("", False), ("outside", False), ("inside", True)])
+def test_webhooks_stay_outside_unless_told_otherwise(said: str, inside: bool) -> None:
+    assert config.settings({"COMPUERTA_WEBHOOKS": said}).webhooks_inside is inside
+
+
+@pytest.mark.parametrize("said", ["yes", "Inside", "inside "])
+def test_what_says_neither_inside_nor_outside_is_refused_by_name(said: str) -> None:
+    with pytest.raises(SettingMalformed, match=r"^COMPUERTA_WEBHOOKS: write inside or outside"):
+        config.settings({"COMPUERTA_WEBHOOKS": said})

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.unit.payments.wechat_side import real_keys
 
+from compuerta.adapters.payments.biller import Biller
 from compuerta.adapters.payments.till import CashTill
 from compuerta.adapters.payments.wechat import WechatPay
 from compuerta.apps import config, wiring
@@ -148,3 +150,32 @@ def test_without_a_database_of_its_own_an_installation_has_the_embedded_one(tmp_
     assert str(tmp_path / "postgres") in wiring.database_url(given)
     assert wiring.database_url(named) == "host=db"
     assert list(tmp_path.iterdir()) == [], "to ask for an address starts nothing"
+
+
+BILLER = {"name": "shop", "kind": "biller", "currencies": ["CNY"], "reverse_within_min": 60}
+
+
+def test_a_biller_is_wired_with_its_time_to_reverse(tmp_path: Path) -> None:
+    found = wiring.providers_in(written(tmp_path, [{**BILLER, "live": False}]))["shop"]
+
+    assert isinstance(found, Biller)
+    assert found.reverse_within == timedelta(hours=1)
+    assert not found.capabilities.live
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"reverse_within_min": None}, "reverse_within_min: write a whole number"),
+        ({"reverse_within_min": -1}, "reverse_within_min: write a whole number"),
+        ({"reverse_within_min": 1_441}, "reverse_within_min: write a whole number"),
+        ({"reverse_within_min": True}, "reverse_within_min: write a whole number"),
+        ({"currencies": []}, "currencies"),
+        ({"live": "no"}, "live: has to be true or false"),
+    ],
+)
+def test_a_biller_that_cannot_be_used_is_refused_by_field(
+    tmp_path: Path, changes: Mapping[str, object], complaint: str
+) -> None:
+    with pytest.raises(EntryMalformed, match=complaint):
+        wiring.providers_in(written(tmp_path, [{**BILLER, **changes}]))
