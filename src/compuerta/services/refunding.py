@@ -133,18 +133,19 @@ def due(
 
     Refunds of one payment that a provider wants apart wait for each other.
     """
-    questions = []
     with store.transaction() as tx:
-        for refund in tx.corrections.claim_refunds(now=now, until=now + LEASE, limit=limit):
-            payment = tx.corrections.payment(refund.account_id, refund.payment_id)
-            assert payment is not None, "a refund is of a payment"
+        claimed = tx.corrections.claim_refunds(now=now, until=now + LEASE, limit=limit)
+        ready = []
+        for refund in claimed:
             able = capabilities.get(refund.provider)
             too_early = None if able is None else _apart(tx, refund, able.refunds_apart, now=now)
-            if too_early is not None:
+            if too_early is None:
+                ready.append(refund)
+            else:
                 tx.corrections.save_refunds([replace(refund, ask_at=too_early)])
-                continue
-            questions.append(_question(tx, refund, payment))
-    return questions
+    # Orders are locked before accounts, and refunds after them: never both in one transaction, in this order.
+    with store.transaction() as tx:
+        return [_question(tx, refund) for refund in ready]
 
 
 def answered(store: Store, answers: Sequence[tuple[Refund, RefundAnswer]], *, now: datetime) -> None:
@@ -353,7 +354,11 @@ def _apart(tx: Transaction, refund: Refund, apart: timedelta, *, now: datetime) 
     return earliest if earliest > now else None
 
 
-def _question(tx: Transaction, refund: Refund, payment: Payment) -> RefundQuestion:
+def _question(tx: Transaction, refund: Refund) -> RefundQuestion:
+    assert refund.correction_id is not None, "only what was asked for is under way"
+    payment = tx.corrections.payment(refund.account_id, refund.payment_id)
+    correction = tx.corrections.glance(refund.account_id, refund.correction_id)
+    assert payment is not None and correction is not None, "a refund is of a payment, by a correction"
     key = (payment.provider, payment.reference)
     attempt = tx.attempts_by_reference([key]).get(key)
     wish = RefundWish(
@@ -362,7 +367,7 @@ def _question(tx: Transaction, refund: Refund, payment: Payment) -> RefundQuesti
         order_reference=payment.reference,
         total_minor=payment.amount_minor,
         paid_at=payment.paid_at,
-        reason=_correction(tx, refund).why,
+        reason=correction.why,
         payer="" if attempt is None else attempt.payer,
     )
     return RefundQuestion(wish=wish, is_sent=refund.state is RefundState.SENT)
