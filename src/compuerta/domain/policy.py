@@ -208,7 +208,7 @@ def _month_or_none(field: str, value: Json) -> str | None:
         month = date.fromisoformat(f"{value if isinstance(value, str) else ''}-01")
     except ValueError:
         raise PolicyFaulty(field, f"{value!r}: write a month such as 2026-11") from None
-    return f"{month:%Y-%m}"
+    return month.isoformat()[:7]
 
 
 def _levels(field: str, value: Json) -> tuple[Level, ...] | None:

@@ -53,6 +53,10 @@ def test_every_field_can_be_said() -> None:
             "quiet": "22:00-07:00",
             "channels": ["wechat", "sms"],
             "tells_staff": False,
+            "recharge_least_minor": 500,
+            "recharge_most_minor": None,
+            "monthly_fee_since": "2026-11",
+            "paid_twice": "suspend",
         }
     )
 
@@ -63,6 +67,8 @@ def test_every_field_can_be_said() -> None:
     assert settled.holidays == (date(2026, 1, 1), date(2026, 12, 25))
     assert settled.levels == (Level(kind=LevelKind.MONEY, value=5_000), Level(kind=LevelKind.DAYS, value=72))
     assert settled.channels == ("wechat", "sms")
+    assert (settled.recharge_least_minor, settled.recharge_most_minor) == (500, None)
+    assert (settled.monthly_fee_since, settled.paid_twice) == ("2026-11", "suspend")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +103,13 @@ def test_every_field_can_be_said() -> None:
         ("channels", ["sms", "sms"]),
         ("channels", ["sms", 4]),
         ("tells_staff", None),
+        ("recharge_least_minor", 0),
+        ("debt_share_ppm", 1_000_001),
+        ("recharge_fee_ppm", 500_001),
+        ("monthly_fee_since", "2026-13"),
+        ("monthly_fee_since", "2026-11-01"),
+        ("monthly_fee_since", 202611),
+        ("paid_twice", "refund"),
         ("friendly_hours", []),
     ],
 )
