@@ -82,7 +82,7 @@ def main(port: int, *, ways: bool = False) -> None:
     def answer(request: HttpRequest) -> HttpResponse:
         if AWAY_FOR in request.body.replace(b" ", b""):
             raise Away
-        return world.request(request, wiring.now())
+        return world.answer(request, wiring.now())
 
     def talk(name: str, steps: Steps[Presentation]) -> Presentation:
         return converse_with(steps, answer)

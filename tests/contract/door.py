@@ -70,7 +70,7 @@ class Street:
         self.asked.append(request)
         if self.away:
             raise RoadDown("ConnectError")
-        return self.world.request(request, self.clock.now)
+        return self.world.answer(request, self.clock.now)
 
 
 @dataclass(frozen=True)

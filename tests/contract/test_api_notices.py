@@ -49,7 +49,7 @@ def a_strange_order(place: Place, reference: str) -> str:
     """Order at the provider in our name, without our books knowing."""
     attempt = an_attempt(reference=reference, now=place.clock.now)
     steps = place.providers["wechat"].create(attempt, now=place.clock.now, chance=a_chance())
-    converse_with(steps, lambda request: place.street.world.request(request, place.clock.now))
+    converse_with(steps, lambda request: place.street.world.answer(request, place.clock.now))
     return reference
 
 

@@ -82,7 +82,7 @@ class Counter:
         raise AssertionError("the notices never come to an end")
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
-        return self.world.request(request, self.now)
+        return self.world.answer(request, self.now)
 
 
 def a_counter(*, seed: int = 1) -> Counter:
@@ -442,14 +442,14 @@ def test_a_request_that_is_changed_on_the_way_is_refused() -> None:
     world = a_world()
 
     for change in ({"body": b"{}"}, {"path": "/v3/pay/transactions/native?x=1"}, {"method": "PUT"}):
-        response = world.request(a_signed_request(**change), NOON)
+        response = world.answer(a_signed_request(**change), NOON)
         assert (response.status, code_of(response)) == (401, "SIGN_ERROR")
     assert world.orders() == []
 
 
 @pytest.mark.parametrize("skew_s", [-301, 301])
 def test_a_request_from_a_wrong_clock_is_refused(skew_s: int) -> None:
-    response = a_world().request(a_signed_request(), NOON + timedelta(seconds=skew_s))
+    response = a_world().answer(a_signed_request(), NOON + timedelta(seconds=skew_s))
 
     assert (response.status, code_of(response)) == (401, "SIGN_ERROR")
 
@@ -458,14 +458,14 @@ def test_a_request_in_the_name_of_another_merchant_or_certificate_is_refused() -
     body = a_signed_request().body
 
     for change in ({"mchid": "1900000002"}, {"serial": "3E5D"}):
-        response = a_world().request(resigned(body, **change), NOON)
+        response = a_world().answer(resigned(body, **change), NOON)
         assert (response.status, code_of(response)) == (401, "SIGN_ERROR")
 
 
 def test_a_request_without_a_signature_is_refused_without_one() -> None:
     headers = {"accept": "application/json", "user-agent": "test"}
 
-    response = a_world().request(a_signed_request(headers=headers), NOON)
+    response = a_world().answer(a_signed_request(headers=headers), NOON)
 
     assert (response.status, code_of(response)) == (401, "SIGN_ERROR")
     assert signature.SIGNATURE not in response.headers
@@ -486,7 +486,7 @@ def test_an_order_that_breaks_a_rule_is_refused(old: bytes, new: bytes) -> None:
     world, body = a_world(), a_signed_request().body
     assert old in body
 
-    response = world.request(resigned(body.replace(old, new)), NOON)
+    response = world.answer(resigned(body.replace(old, new)), NOON)
 
     assert (response.status, code_of(response)) == (400, "PARAM_ERROR")
     assert world.orders() == []
@@ -504,7 +504,7 @@ def test_the_same_number_with_other_parameters_is_refused() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/native", "//[", "/v3/pay/transactions/native/x", "/v3/certificates"])
 def test_a_path_that_does_not_exist_is_not_found(path: str) -> None:
-    assert a_world().request(resigned(b"", path=path), NOON).status == 404
+    assert a_world().answer(resigned(b"", path=path), NOON).status == 404
 
 
 def test_a_paid_order_is_also_found_by_its_transaction() -> None:
@@ -513,7 +513,7 @@ def test_a_paid_order_is_also_found_by_its_transaction() -> None:
     paid = counter.world.pay(REFERENCE, counter.now)
 
     path = f"/v3/pay/transactions/id/{paid.transaction_id}?mchid=1900000001"
-    response = counter.world.request(resigned(b"", path=path, method="GET"), NOON)
+    response = counter.world.answer(resigned(b"", path=path, method="GET"), NOON)
 
     assert bodies.parse_transaction(response.body).out_trade_no == REFERENCE
 
@@ -521,7 +521,7 @@ def test_a_paid_order_is_also_found_by_its_transaction() -> None:
 def test_another_merchants_number_in_a_query_is_refused() -> None:
     path = f"/v3/pay/transactions/out-trade-no/{REFERENCE}?mchid=1900000002"
 
-    assert code_of(a_world().request(resigned(b"", path=path, method="GET"), NOON)) == "PARAM_ERROR"
+    assert code_of(a_world().answer(resigned(b"", path=path, method="GET"), NOON)) == "PARAM_ERROR"
 
 
 def test_answers_follow_the_key_that_the_request_names() -> None:
@@ -529,7 +529,7 @@ def test_answers_follow_the_key_that_the_request_names() -> None:
 
     for serial in (keys.public_key_id, keys.certificate_serial):
         request = a_signed_request()
-        response = world.request(
+        response = world.answer(
             HttpRequest(
                 method="POST",
                 path=request.path,

@@ -57,7 +57,7 @@ PAID = Transaction(
 
 
 def answers_of(world: WechatWorld, *, now: datetime = NOON) -> Callable[[HttpRequest], HttpResponse]:
-    return lambda request: world.request(request, now)
+    return lambda request: world.answer(request, now)
 
 
 def a_signed_answer(body: bytes, *, status: int = 200, now: datetime = NOON) -> HttpResponse:

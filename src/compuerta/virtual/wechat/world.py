@@ -106,10 +106,6 @@ class WechatWorld:
             status, body = 400, bodies.build_refusal(ProviderRefusal(code="PARAM_ERROR", message=str(error)))
         return self._signed(request, status=status, body=body, now=now)
 
-    def request(self, request: HttpRequest, now: datetime) -> HttpResponse:
-        """Answer a merchant's request, as `answer`."""
-        return self.answer(request, now)
-
     def due(self, now: datetime) -> list[DueNotice]:
         """Return the notices to send now; tell `answered` what became of each."""
         self._settle(now)
