@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from compuerta.domain.division import PartKind
-from compuerta.domain.instruction import Kind, State
+from compuerta.domain.instruction import TAKEN_BACK, Kind, State
 from compuerta.domain.ledger import DEBT, FEE, REVENUE_FIXED, TAX, UNDELIVERED, PostingKind, liability_minor
 from compuerta.services.facts import View, unless
 from compuerta.services.records import Recharge
@@ -100,7 +100,9 @@ def _carried(view: View) -> Iterator[str | None]:
         if posting.kind is PostingKind.CARRIED:
             rests[posting.account_id] -= liability_minor(posting, code=UNDELIVERED)
     for each in view.books.instructions:
-        if each.kind is Kind.RECHARGE and each.state is State.CANCELLED:
+        # What was taken back before it was sent went to its payer, or elsewhere: a withdrawal says so.
+        never_came = each.state is State.CANCELLED and each.last_answer != TAKEN_BACK
+        if each.kind is Kind.RECHARGE and never_came:
             rests[each.account_id] -= each.amount_minor or 0
     for account_id, rest in rests.items():
         yield unless(rest == 0, f"account {account_id}: {rest} was carried more than once, or not at all")
