@@ -104,11 +104,14 @@ _MEANINGS: Final[dict[int | str, dict[str, Any]]] = {
 }
 _PAYMENT = """
 select b.reference, case when b.reversed_at is null then 'paid' else 'reversed' end as state, m.meter_no,
-    b.amount_minor, b.currency, b.said_at, b.reversed_at, l.credited_at
+    b.amount_minor, b.currency, b.said_at, b.reversed_at, (
+        select i.at from recharge_instant i
+        where i.account_id = r.account_id and i.recharge_id = r.recharge_id and i.instant = 'credited'
+    ) as credited_at
 from biller_payment b
-left join recharge_timeline l on l.account_id = b.account_id
-    and (l.provider, l.transaction_no) = (b.provider, b.reference)
-left join recharge r on r.account_id = l.account_id and r.recharge_id = l.recharge_id
+left join payment p on p.account_id = b.account_id
+    and p.provider = b.provider and p.transaction_no = b.reference
+left join recharge r on r.account_id = p.account_id and r.payment_id = p.payment_id
 left join meter m on m.meter_id = r.meter_id
 where b.provider = %(provider)s and b.reference = %(reference)s and b.organisation_id = %(organisation_id)s
 """
@@ -128,9 +131,9 @@ select %(day)s::date as day, h.*, counted.* from hours h cross join lateral (
         coalesce(sum(b.amount_minor) filter (
             where b.reversed_at >= h.from_at and b.reversed_at < h.until_at), 0)::bigint as reversed_minor
     from biller_payment b
-    where b.provider = %(provider)s and b.account_id is not null and (
-        (b.said_at >= h.from_at and b.said_at < h.until_at)
-        or (b.reversed_at >= h.from_at and b.reversed_at < h.until_at))
+    -- A payment is taken back within a day, or not at all.
+    where b.provider = %(provider)s and b.account_id is not null
+        and b.said_at >= h.from_at - interval '1 day' and b.said_at < h.until_at
 ) counted
 """
 

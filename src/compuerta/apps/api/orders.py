@@ -58,9 +58,8 @@ class OrderMade(BaseModel):
 
 _ORDER = """
 select o.order_id, o.account_id, m.meter_no, o.caller_reference as reference, o.amount_minor, o.currency,
-    o.created_at as ordered_at, coalesce(paid.paid_at, paid.said_at) as paid_at,
-    coalesce(paid.posted_at, paid.booked_at) as posted_at, paid.credited_at, paid.closed_at as power_at,
-    paid.verdict, paid.recharge_id, coalesce(tried.attempts, '[]') as attempts
+    o.created_at as ordered_at, paid.paid_at, paid.posted_at, paid.credited_at,
+    paid.closed_at as power_at, paid.verdict, paid.recharge_id, coalesce(tried.attempts, '[]') as attempts
 from payment_order o
 join account a using (account_id)
 left join installation i on i.account_id = o.account_id and i.ended_at is null
@@ -73,11 +72,16 @@ left join lateral (
     from attempt t where t.account_id = o.account_id and t.order_id = o.order_id
 ) tried on true
 left join lateral (
-    select p.verdict, p.paid_at as said_at, p.posted_at as booked_at, l.paid_at, l.posted_at, l.credited_at,
-        l.closed_at, l.recharge_id
+    select p.verdict, p.paid_at, p.posted_at, r.recharge_id, l.credited_at, l.closed_at
     from attempt t
     join payment p on p.account_id = t.account_id and p.provider = t.provider and p.reference = t.reference
-    left join recharge_timeline l on l.account_id = p.account_id and l.payment_id = p.payment_id
+    left join recharge r on r.account_id = p.account_id and r.payment_id = p.payment_id
+    -- Of these rows alone: the view of all recharges would be made whole for each look.
+    left join lateral (
+        select max(i.at) filter (where i.instant = 'credited') as credited_at,
+            max(i.at) filter (where i.instant = 'closed') as closed_at
+        from recharge_instant i where i.account_id = r.account_id and i.recharge_id = r.recharge_id
+    ) l on true
     where t.account_id = o.account_id and t.order_id = o.order_id
     order by p.posted_at, p.payment_id limit 1
 ) paid on true
@@ -85,8 +89,12 @@ left join lateral (
 ONE_ORDER = _ORDER + " where o.order_id = %(order_id)s and a.organisation_id = %(organisation_id)s"
 _ORDERS = _ORDER + " where o.order_id = any(%(order_ids)s)"
 ONE_ATTEMPT = """
-select t.attempt_id, t.order_id from attempt t join account a using (account_id)
-where t.attempt_id = %(attempt_id)s and a.organisation_id = %(organisation_id)s and t.order_id is not null
+select t.attempt_id, t.order_id
+from payment_reference r
+join attempt t on t.account_id = r.account_id and t.attempt_id = r.row_id
+join account a on a.account_id = t.account_id
+where r.kind = 'order' and r.row_id = %(attempt_id)s and a.organisation_id = %(organisation_id)s
+    and t.order_id is not null
 """
 PAYABLE = """
 select a.account_id, a.name, p.name as supply_point, p.building, z.name as site, z.currency, m.meter_no
