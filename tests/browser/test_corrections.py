@@ -94,6 +94,24 @@ def test_a_refund_is_proposed_from_the_page_of_its_meter(
     assert state == "paying", "it waits for whoever hands the cash over"
 
 
+def test_goodwill_and_a_debt_are_proposed_from_the_page_of_a_meter(
+    signed_in: Callable[..., Page], console: Console
+) -> None:
+    flat = next(each for each in console.flats if each.platform)
+    page = signed_in(name="manager", phone=True)
+    page.goto(f"/meters/{flat.meter_id}/")
+    page.get_by_role("link", name="Credit or debt").click()
+    page.locator("[name=kind][value=open_debt]").check()
+    page.fill("[name=amount]", "12.50")
+    page.fill("[name=why]", "the lost key")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Propose").click()
+
+    expect(page.locator(".k-correction", has_text="the lost key")).to_contain_text("12.50")
+    found = console.rows("select kind, amount_minor from correction where why = 'the lost key'")
+    assert found == [("open_debt", 1_250)]
+
+
 def test_a_case_is_taken_and_closed_with_what_came_of_it(
     signed_in: Callable[..., Page], console: Console
 ) -> None:

@@ -79,6 +79,7 @@ ASKED: Mapping[str, Ask] = {
     "suspense": MONEY,
     "corrections": MONEY,
     "correction_new": Ask(get=Right.CORRECT, post=Right.CORRECT),
+    "correction_give": Ask(get=Right.CORRECT, post=Right.CORRECT),
     "correction_act approve": Ask(post=Right.APPROVE_CORRECTION),
     "correction_act give_up": Ask(post=Right.CORRECT),
     "correction_act pay_out": Ask(post=Right.SELL),

@@ -109,6 +109,37 @@ def payment(organisation_id: int, account_id: int, payment_id: UUID) -> PaymentR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """An account that can be given credit, or a debt."""
+
+    account_id: int
+    name: str
+    currency: str
+    place: str
+    site_id: int
+    building: str
+
+    def within(self, organisation_id: int) -> Place:
+        """Return where rights on it are asked for."""
+        return Place(organisation_id=organisation_id, site_id=self.site_id, building=self.building)
+
+
+def account(organisation_id: int, account_id: int) -> AccountRow | None:
+    """Return one customer's account; any other organisation's is not there."""
+    found = rows(
+        AccountRow,
+        """select a.account_id, a.name, z.currency, s.name as place, s.site_id, s.building
+        from account a
+        join supply_point s using (supply_point_id)
+        join site z on z.site_id = s.site_id
+        where a.organisation_id = %(organisation_id)s and a.account_id = %(account_id)s
+            and a.kind = 'customer'""",
+        {"organisation_id": organisation_id, "account_id": account_id},
+    )
+    return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionRow:
     """A wish to put money right, with how far it has come."""
 

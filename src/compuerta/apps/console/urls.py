@@ -78,6 +78,7 @@ urlpatterns = [
     path("losses/<int:meter_id>/feed", losses.feed, name="loss_feed"),
     path("suspense/", corrections.suspense, name="suspense"),
     path("corrections/", corrections.listing, name="corrections"),
+    path("corrections/<int:account_id>/new", corrections.give, name="correction_give"),
     path(
         "corrections/<int:account_id>/payments/<uuid:payment_id>",
         corrections.propose,

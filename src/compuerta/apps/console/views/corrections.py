@@ -21,7 +21,7 @@ from compuerta.apps.console import (
     till_reads,
     work,
 )
-from compuerta.apps.console.correction_reads import CorrectionRow, PaymentRow
+from compuerta.apps.console.correction_reads import AccountRow, CorrectionRow, PaymentRow
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.views import shifts as shift_views
@@ -29,7 +29,7 @@ from compuerta.apps.console.views.meters import act_id_of
 from compuerta.domain.access import Right
 from compuerta.domain.correction import CorrectionKind, Way
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.services import correcting
+from compuerta.services import correcting, indebting
 from compuerta.services.acting import Actor
 from compuerta.services.proposing import NotProposable, Proposal
 
@@ -45,6 +45,7 @@ RIGHTS = {
     "pay_out": Right.SELL,
 }
 _SUSPENDED = (CorrectionKind.PLACE, CorrectionKind.REFUND)
+_GIVEN = (CorrectionKind.ADJUST, CorrectionKind.OPEN_DEBT, CorrectionKind.WRITE_OFF)
 _CREDITED = (CorrectionKind.REFUND, CorrectionKind.MOVE)
 
 
@@ -108,6 +109,58 @@ def propose(request: HttpRequest, person: Person, account_id: int, payment_id: U
         return _form(request, person, payment, error=screens.told(error))
     messages.success(request, _("Proposed. A second person decides."))
     return redirect("corrections")
+
+
+@for_people
+def give(request: HttpRequest, person: Person, account_id: int) -> HttpResponse:
+    """Show the form for credit that nobody paid, a new debt, or the end of one; keep the proposal."""
+    account = correction_reads.account(person.organisation_id, account_id)
+    if account is None:
+        raise Http404
+    if not person.may(Right.CORRECT, account.within(person.organisation_id)):
+        raise PermissionDenied
+    error = ""
+    if request.method == "POST":
+        try:
+            wish, actor = _given(request, account), _actor(request, person)
+            work.run(lambda store: correcting.propose(store, wish, actor=actor, now=wiring.now()))
+        except (Refused, Unreachable) as refused:
+            error = screens.told(refused)
+        else:
+            messages.success(request, _("Proposed. A second person decides."))
+            return redirect("corrections")
+    debts = work.run(lambda store: indebting.owed(store, account_id))
+    kinds = [each.value for each in _GIVEN if debts or each is not CorrectionKind.WRITE_OFF]
+    context = {
+        "account": account,
+        "kinds": [(each, correction_words.KINDS[each], correction_words.EFFECTS[each]) for each in kinds],
+        "kind": request.POST.get("kind", kinds[0]),
+        "debts": debts,
+        "act_id": request.POST.get("act_id") or uuid4(),
+        "why": request.POST.get("why", ""),
+        "amount": request.POST.get("amount", ""),
+        "error": error,
+    }
+    return show(request, person, "correction_give", context, title=_("Credit or debt"))
+
+
+def _given(request: HttpRequest, account: AccountRow) -> Proposal:
+    kind = request.POST.get("kind", "")
+    if kind not in {each.value for each in _GIVEN}:
+        raise NotProposable("choose what to put right")
+    debt_id = None
+    if kind == CorrectionKind.WRITE_OFF.value:
+        try:
+            debt_id = UUID(request.POST.get("debt_id", ""))
+        except ValueError:
+            raise NotProposable("choose the debt") from None
+    return Proposal(
+        correction_id=act_id_of(request),
+        kind=CorrectionKind(kind),
+        account_id=account.account_id,
+        amount_minor=amounts.typed(request.POST.get("amount", ""), currency=account.currency),
+        debt_id=debt_id,
+    )
 
 
 @require_POST
