@@ -1,5 +1,6 @@
 """Money is put right by two people, one thing at a time, and goes to nobody before it has come back."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,6 +24,7 @@ from tests.scenario.correction_bench import (
 from tests.scenario.moving_bench import Bench
 from tests.unit.services.town import NOON, SECOND, WECHAT, an_id, paid, taken, the_view, told
 
+from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.correction import CorrectionKind, CorrectionState, OwnProposal, Way
 from compuerta.domain.instruction import State
 from compuerta.domain.ledger import DEBT, DELIVERED, GOODWILL, REFUNDING, SUSPENSE, UNDELIVERED, cash
@@ -33,10 +35,18 @@ from compuerta.services.acting import ReasonMissing
 from compuerta.services.moving import Rest, Shown
 from compuerta.services.proposing import AmountNotFree, NotProposable
 from compuerta.services.refunding import RefundImpossible
-from compuerta.services.store_port import Conflict
+from compuerta.services.store_port import Conflict, ConstraintBroken
 
 IN_CREDIT = MeterState(energy_wh=0, balance_minor=0, purchase_no=2, relay=Relay.CLOSED)
 MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def bench(bench: Bench) -> Iterator[Bench]:
+    """The flats of the room, whose books keep every promise, whatever a test has done."""
+    yield bench
+    if isinstance(bench.store, MemoryStore):
+        assert bench.broken(now=LATER + 30 * MINUTE) == []
 
 
 def suspense_of(bench: Bench) -> int:
@@ -518,8 +528,6 @@ def test_who_sold_does_not_undo_alone(bench: Bench) -> None:
 
 
 def test_a_withdrawal_is_never_superseded(bench: Bench) -> None:
-    from compuerta.services.store_port import ConstraintBroken
-
     home = bench.home
     bench.money_in(home, amount_minor=5_000, name="1")
     wish = a_proposal(home)

@@ -1,5 +1,6 @@
 """A refund is paid once, followed until it is done, and told from what nobody here asked for."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -37,6 +38,14 @@ from compuerta.services.refunding import HeardRefund
 from compuerta.sim.looking import books_of
 
 MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def bench(bench: Bench) -> Iterator[Bench]:
+    """The flats of the room, whose books keep every promise, whatever a test has done."""
+    yield bench
+    if isinstance(bench.store, MemoryStore):
+        assert bench.broken(now=LATER + 30 * MINUTE) == []
 
 
 def refunding_now(bench: Bench, **changes: object) -> Proposal:
