@@ -3,10 +3,16 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import Console, a_console, a_window
+
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.domain.payment import PaymentNotice
+from compuerta.services import vend
 
 Opens = Callable[..., Page]
 TILL = "counter 2"
@@ -186,3 +192,31 @@ def test_somebody_elses_till_of_that_name_is_told_as_taken(signed_in: Opens, con
     fill_and_send(boss, "form.c-sale", name="till-9")
 
     expect(boss.locator("[role=alert]")).to_contain_text("taken")
+
+
+def test_a_phone_that_asks_for_a_password_is_waited_for(
+    signed_in: Opens, console: Console, store: PostgresStore
+) -> None:
+    page, flat = signed_in(), console.flats[8]
+    page.goto(f"/till/{flat.meter_id}/")
+    page.fill("#amount", "1200")
+    page.fill("#code", "134567890123456791")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/receipts/**")
+    expect(page.locator(".c-progress")).to_contain_text("Waiting for the customer's phone")
+    assert not page.locator(".t-number").count()
+    find = "select attempt_id, receipt_no from till_sale where account_id = %s"
+    ((attempt_id, before),) = console.rows(find, flat.account_id)
+
+    notice = PaymentNotice(
+        provider="wechat",
+        transaction_no="4200001234",
+        reference=UUID(str(attempt_id)).hex,
+        amount_minor=120_000,
+        currency="CNY",
+        paid_at=datetime.now(UTC),
+    )
+    vend.accept_payments(store, [notice], now=datetime.now(UTC))
+
+    assert before is None
+    expect(page.locator(".t-number")).to_contain_text("till-0000", timeout=8000)

@@ -112,9 +112,11 @@ def receipt(request: HttpRequest, person: Person, meter_id: int, attempt_id: UUI
 def receipt_live(request: HttpRequest, person: Person, meter_id: int, attempt_id: UUID) -> HttpResponse:
     """Show the way to the meter alone; while a phone is waited for, its provider is asked often."""
     facts = _receipt(request, person, meter_id, attempt_id)
-    # The number was not there when the page was shown: it is shown anew, with its receipt.
-    facts["is_fresh"] = bool(facts["number"]) and request.GET.get("number", "") != facts["number"]
-    return render(request, "console/_till_progress.html", facts)
+    answer = render(request, "console/_till_progress.html", facts)
+    if facts["number"] and request.GET.get("number", "") != facts["number"]:
+        # It was not there when the page was shown: the page is shown anew, with its receipt.
+        answer["HX-Refresh"] = "true"
+    return answer
 
 
 @require_POST
