@@ -19,7 +19,7 @@ from rich.console import Console
 
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import supply_story, town, wiring
+from compuerta.apps import payment_story, supply_story, town, wiring
 from compuerta.apps.playing import (
     Play,
     checked_promises,
@@ -120,6 +120,7 @@ class Story:
 STORIES = {
     "loop": Story(plan=town.plan, play=_loop),
     "supply": Story(plan=supply_story.plan, play=supply_story.play),
+    "payments": Story(plan=payment_story.plan, play=payment_story.play),
 }
 
 

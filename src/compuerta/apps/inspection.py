@@ -8,7 +8,7 @@ from uuid import UUID
 
 from compuerta.adapters.postgres import books
 from compuerta.apps import town, wiring
-from compuerta.apps.stage import Stage
+from compuerta.apps.stage import MERCHANTS, Stage
 from compuerta.domain.alarms import COUNTERS
 from compuerta.drivers.abilities import Relay
 from compuerta.services import promises
@@ -26,7 +26,7 @@ def check(stage: Stage, *, settled: bool, before: Books | None = None) -> Mappin
     meters = tuple(_meter_fact(state) for state in stage.meters()) if settled else None
     world = World(
         meters=meters,
-        provider=(*_provider_facts(stage), *_till_facts(stage)),
+        provider=(*_provider_facts(stage), *_till_facts(stage), *stage.handed),
         letters=_letter_facts(stage),
     )
     return promises.check(held, world, now=wiring.now(), settled=settled, before=before)
@@ -67,7 +67,7 @@ def _provider_facts(stage: Stage) -> list[ProviderFact]:
             by_hand=fact["reference"] in stage.refunded_by_hand,
         )
         for provider in town.PROVIDERS
-        if provider != "till"
+        if town.PROVIDERS[provider][0] in MERCHANTS
         for fact in stage.provider_facts(provider)
     ]
 

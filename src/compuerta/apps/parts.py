@@ -16,7 +16,7 @@ STEP_WITHIN = timedelta(seconds=60)
 Seen = TypeVar("Seen")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)  # neither frozen nor slotted: a generic alias that is called could not mark it
 class Wait(Generic[Seen]):
     """What a player waits for, and no longer than that."""
 

@@ -36,6 +36,7 @@ from compuerta.domain.contact import Language
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import reference_of
 from compuerta.domain.wording import Told
+from compuerta.services.promises import ProviderFact
 from compuerta.virtual.alipay import opening as alipay
 from compuerta.virtual.mpesa import opening as mpesa
 from compuerta.virtual.providers.worlds import Button
@@ -116,6 +117,7 @@ class Stage:
         self.client = httpx.Client(timeout=ORDER_S_MAX)
         self.town = town.Town(organisation_id=0, homes=())
         self.refunded_by_hand: set[str] = set()  # orders that somebody refunded at a provider, past us
+        self.handed: list[ProviderFact] = []  # money that somebody has in hand for the house
         self.cash_taken: dict[str, int] = {}  # what lies in the till, by the order's reference
 
     def __enter__(self) -> Self:
@@ -364,7 +366,14 @@ class Stage:
 
     def _write_providers(self) -> None:
         entries: list[dict[str, object]] = [
-            {"name": "till", "kind": "till", "live": False, "currencies": list(town.SITES)}
+            {"name": "till", "kind": "till", "live": False, "currencies": list(town.SITES)},
+            {
+                "name": "kiosk",
+                "kind": "biller",
+                "live": False,
+                "currencies": [town.CURRENCY],
+                "reverse_within_min": 60,
+            },
         ]
         for name, (world, _) in town.PROVIDERS.items():
             if world in MERCHANTS:

@@ -36,6 +36,7 @@ PROVIDERS = {
     "card": ("stripe", CURRENCY),
     "paybill": ("mpesa", MOBILE_CURRENCY),
     "till": ("till", CURRENCY),
+    "kiosk": ("biller", CURRENCY),  # a shop that takes money for the house
 }
 BAUD = 9600
 BUSES = ("bus-1", "bus-2")

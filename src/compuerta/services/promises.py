@@ -123,7 +123,9 @@ def _m2(view: View) -> Iterator[str | None]:
     for payment in view.books.payments:
         credited = payment.verdict is PaymentVerdict.CREDITED
         kind = PostingKind.RECHARGE if credited else PostingKind.SUSPENSE
-        booked = [each.kind for each in view.postings_of[payment.payment_id]]
+        # What was not cash moves out of the drawer's books: the same money, once.
+        of_it = view.postings_of[payment.payment_id]
+        booked = [each.kind for each in of_it if each.kind is not PostingKind.SHIFT]
         fine = (
             times[payment.provider, payment.transaction_no] == 1
             and booked == [kind]
@@ -289,10 +291,10 @@ def _d1(view: View) -> Iterator[str | None]:
         at_platform = view.meter[recharge.meter_id].credit_authority is CreditAuthority.PLATFORM
         granted = money.granted_by(view, recharge)
         if at_platform and granted is not None:
-            booked = [liability_minor(each, code=DELIVERED) for each in view.postings_of[granted]]
-            yield unless(
-                booked == [recharge.credit_minor], f"recharge {recharge.recharge_id} is in force as {booked}"
-            )
+            moved = (liability_minor(each, code=DELIVERED) for each in view.postings_of[granted])
+            booked = [minor for minor in moved if minor]
+            whole = [recharge.credit_minor] if recharge.credit_minor else []
+            yield unless(booked == whole, f"recharge {recharge.recharge_id} is in force as {booked}")
 
 
 def _one_in_flight(view: View) -> Iterator[str | None]:
