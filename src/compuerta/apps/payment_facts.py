@@ -123,13 +123,6 @@ def cases_in_suspense(store: PostgresStore, provider: str) -> list[str]:
     return [row["kind"] for row in store.query(_OF_SUSPENSE, {"provider": provider})]
 
 
-def site_of(store: PostgresStore, account_id: int) -> int:
-    """Return the site that an account is at."""
-    (found,) = store.query("select site_id from account where account_id = %(id)s", {"id": account_id})
-    site_id: int = found["site_id"]
-    return site_id
-
-
 def refusal(act: Callable[[], object]) -> str:
     """Do something, and return why it was refused; "" where it was not."""
     try:

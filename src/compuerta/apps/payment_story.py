@@ -32,7 +32,7 @@ from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.promises import ProviderFact
 from compuerta.services.proposing import Proposal
 from compuerta.services.settling import Settlement
-from compuerta.services.shifts import Count, Opening, TillWish
+from compuerta.services.shifts import Count, Opening
 from compuerta.services.tilling import Sale, Undoing, transaction_no_of
 from compuerta.virtual.providers.worlds import Button
 
@@ -42,7 +42,6 @@ REPEATS = 16  # at the same instant
 FLOOD = 300  # messages of strangers
 STORY_WITHIN = timedelta(seconds=150)
 SILENT_S = 6.0
-COUNTER = "counter"
 KIOSK = "kiosk"
 PHONE = "254700000000"
 LOST_PPM = 1_000_000
@@ -374,23 +373,9 @@ def _over_the_counter(tale: Tale, home: town.Home) -> Steps:
     """A shift with its float, a sale by two tenders, a sale that is undone, a blind count."""
     organisation_id = tale.play.stage.town.organisation_id
     cashier, owner = by("cashier", "at the counter"), by("owner", "the customer changed their mind")
-    place = payment_facts.site_of(tale.store, home.account_id)
-    shifts.found_till(
-        tale.store,
-        TillWish(
-            name=COUNTER,
-            organisation_id=organisation_id,
-            site_id=place,
-            for_all=True,
-            drawer_max_minor=None,
-            live=False,
-            suspense_token=uuid4(),
-        ),
-        actor=owner,
-        act_id=uuid4(),
-        now=wiring.now(),
+    opening = Opening(
+        shift_id=uuid4(), organisation_id=organisation_id, till=town.COUNTER, float_minor=10_000
     )
-    opening = Opening(shift_id=uuid4(), organisation_id=organisation_id, till=COUNTER, float_minor=10_000)
     shifts.open_shift(tale.store, opening, actor=cashier, now=wiring.now())
     mixed = _sale(tale, home, amount_minor=AMOUNT_MINOR, cash=2_500, card=1_000)
     tilling.sell(tale.store, mixed, actor=cashier, now=wiring.now())
@@ -545,7 +530,7 @@ PLAYERS: Mapping[str, Callable[[Tale, town.Home], Steps]] = MappingProxyType(
 def _sale(tale: Tale, home: town.Home, *, amount_minor: int, **tenders: int) -> Sale:
     """Have money handed over at the counter."""
     attempt_id = uuid4()
-    tale.hand(COUNTER, transaction_no_of(attempt_id.hex), attempt_id.hex, amount_minor)
+    tale.hand(town.COUNTER, transaction_no_of(attempt_id.hex), attempt_id.hex, amount_minor)
     return Sale(
         attempt_id=attempt_id,
         organisation_id=tale.play.stage.town.organisation_id,

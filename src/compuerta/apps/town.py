@@ -14,11 +14,13 @@ from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language, Topic
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
-from compuerta.services import contacting, tariffing
+from compuerta.services import contacting, shifts, tariffing
 from compuerta.services.acting import Actor
 from compuerta.services.contacting import ContactWish
+from compuerta.services.joining import Joined
 from compuerta.services.message_port import Contact
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.shifts import TillWish
 from compuerta.services.store_port import Store, Transaction
 from compuerta.services.tariffing import Founders
 
@@ -46,6 +48,7 @@ PRICE = "1.0000"
 PRICE_STORY = "30.0000"
 STORY_LOAD_W = 600
 MOBILE_PRICE = "25.0000"
+COUNTER, DRAWER_MAX_MINOR = "counter", 300_000
 BUILDING = "Torre Jacaranda"
 MOBILE_BUILDING = "Nyumba Kijani"
 SITES = {CURRENCY: (BUILDING, ZONE), MOBILE_CURRENCY: (MOBILE_BUILDING, MOBILE_ZONE)}
@@ -178,6 +181,7 @@ def build(store: Store, homes: tuple[Home, ...], *, bus_paths: dict[str, str], n
         place = _Place(organisation_id=organisation_id, sites=sites, tariffs=tariffs)
         entered = tuple(_moved_in(tx, home, place, now=now) for home in homes)
         _add_contacts(tx, entered, organisation_id=organisation_id, now=now)
+        _add_counter(tx, organisation_id=organisation_id, site_id=sites[CURRENCY], now=now)
     return Town(organisation_id=organisation_id, homes=entered)
 
 
@@ -212,6 +216,20 @@ def _suspense(site_id: int, *, now: datetime) -> AccountOpening:
         pay_token=uuid4(),
         opened_at=now,
     )
+
+
+def _add_counter(tx: Transaction, *, organisation_id: int, site_id: int, now: datetime) -> None:
+    """Put up a till at which a cashier opens a shift."""
+    wish = TillWish(
+        name=COUNTER,
+        organisation_id=organisation_id,
+        site_id=site_id,
+        for_all=True,
+        drawer_max_minor=DRAWER_MAX_MINOR,
+        live=False,
+        suspense_token=uuid4(),
+    )
+    shifts.found_till(Joined(tx), wish, actor=HOUSEKEEPER, act_id=uuid4(), now=now)
 
 
 def _add_contacts(tx: Transaction, homes: tuple[Home, ...], *, organisation_id: int, now: datetime) -> None:

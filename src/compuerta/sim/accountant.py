@@ -7,7 +7,7 @@ from uuid import UUID
 
 from compuerta.adapters.memory import Tables
 from compuerta.domain.correction import Correction, CorrectionKind, CorrectionState, OwnProposal, Way
-from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.errors import Broken, Refused, Unreachable
 from compuerta.services import correcting
 from compuerta.services.acting import Actor
 from compuerta.services.proposing import Proposal
@@ -22,8 +22,8 @@ AGAIN_MS, TRIES_MAX = 20_000, 60
 GIVEN_MINOR = 500
 
 
-class DecidedAlone(Exception):
-    """Somebody could decide on their own proposal."""
+class DecidedAlone(Broken):
+    """Somebody could decide on their own proposal (promise A2)."""
 
 
 class Accountant:

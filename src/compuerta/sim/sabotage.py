@@ -28,6 +28,7 @@ from compuerta.services import charging, converging, crediting, deliver, observe
 from compuerta.services.records import AccountView, Claim, Holdings, Key, Payment
 from compuerta.services.store_port import Store
 from compuerta.sim import sabotage_butler as butler
+from compuerta.sim import sabotage_payments as payments
 from compuerta.wire.dlt645 import frame as framing
 from compuerta.wire.dlt645 import session
 from compuerta.wire.dlt645.frame import Deframer, Frame
@@ -249,11 +250,11 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "dedupe": _entry("payments that are known are not credited again", "M2", _no_dedupe),
         "unique_payment": _entry(
             "a transaction number is unique in the database; together with `dedupe`, as when two doors race",
-            "M2 M5 D1 D2 Broken",
+            "M2 M3 M5 D1 D2 Broken",
             _no_unique_payment,
         ),
         "amount": _entry(
-            "a payment of another amount than ordered waits for a person", "M3", _no_amount_check
+            "a payment of another amount than ordered waits for a person", "M2 M3", _no_amount_check
         ),
         "sum_zero": _entry("a posting that does not sum to zero is refused", "M1", _no_sum_zero),
         "bill_difference": _entry(
@@ -291,6 +292,12 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "carried": _entry(
             "what an exchanged meter never got is carried", "D1 D3", butler.no_end_of_instructions
         ),
+        "credit_back_first": _entry(
+            "money goes back after the credit has come back", "M2 Broken", payments.no_credit_back_first
+        ),
+        "second_person": _entry("nobody decides on their own proposal", "Broken", payments.no_second_person),
+        "lines": _entry("every part of a payment is a line", "M3", payments.no_last_line),
+        "lowering": _entry("a debt is less by what was paid of it", "M3", payments.no_lowering),
         "billing_hold": _entry("a register that runs backwards is not billed", "T2 Broken", _no_billing_hold),
     }
 )

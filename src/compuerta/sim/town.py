@@ -13,14 +13,16 @@ from compuerta.adapters.memory import MemoryTransaction
 from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.domain.contact import Channel, Language, Topic
+from compuerta.domain.division import DebtKind
 from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.policy import Json
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import Model, RechargeLayout
-from compuerta.services import tariffing
+from compuerta.services import indebting, tariffing
 from compuerta.services.dispatching import Equipment
+from compuerta.services.indebting import DebtOpening
 from compuerta.services.message_port import Contact
 from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
@@ -32,13 +34,14 @@ from compuerta.sim.gateway import Gateway
 from compuerta.sim.incidents import Incidents
 from compuerta.sim.landlord import Exchange, Landlord
 from compuerta.sim.mortal import Database, Mortal
-from compuerta.sim.people import Administrator, Cashier, Manager, Resident
+from compuerta.sim.people import OWNER, Administrator, Cashier, Manager, Resident
 from compuerta.sim.post import Carriers, Postman
 from compuerta.sim.providers import Provider
 from compuerta.sim.roads import House, Road
 from compuerta.sim.stage import START, Stage
 from compuerta.sim.tariffs import CURRENCY
 from compuerta.virtual.meter import DIRECT_CLOSE, Limits, MeterSetup
+from compuerta.virtual.providers.worlds import World
 
 MODELS = Path(__file__).parents[3] / "models"
 ZONE, ZONE_OFFSET_MS = "Asia/Shanghai", 8 * 3_600_000
@@ -122,11 +125,9 @@ def a_town(stage: Stage) -> Town:
         account_ids = _register(tx, kinds, houses, chance=stage.chance)
         _settle(tx, stage)
         _introduce(tx, account_ids, chance=stage.chance)
-    opened = accounts.opened(stage)
-    ours: dict[str, PaymentProvider] = {world.name: provider for provider, world in opened}
-    ours["till"] = CashTill("till", frozenset({CURRENCY}))
+    ours, worlds = _accounts(stage)
     doors = [Door(f"door{number}", stage=stage, database=database, providers=ours) for number in (1, 2)]
-    providers = [Provider(world, stage=stage, doors=doors) for _, world in opened]
+    providers = [Provider(world, stage=stage, doors=doors) for world in worlds]
     gateways = _gateways(stage, database, roads, esam)
     carriers = Carriers(stage)
     return Town(
@@ -136,13 +137,7 @@ def a_town(stage: Stage) -> Town:
         roads=roads,
         providers=providers,
         doors=doors,
-        worker=Worker(
-            "worker",
-            stage=stage,
-            database=database,
-            providers=ours,
-            asking={each.name: each.ask for each in providers},
-        ),
+        worker=_worker(stage, database, ours, providers),
         gateways=gateways,
         residents=_residents(account_ids, houses, stage=stage, door=doors[0], providers=providers),
         cashier=Cashier(stage=stage, door=doors[1]),
@@ -159,6 +154,20 @@ def a_town(stage: Stage) -> Town:
         account_ids=account_ids,
         tariffs=_renewable(database),
     )
+
+
+def _accounts(stage: Stage) -> tuple[dict[str, PaymentProvider], list[World]]:
+    opened = accounts.opened(stage)
+    ours: dict[str, PaymentProvider] = {world.name: provider for provider, world in opened}
+    ours["till"] = CashTill("till", frozenset({CURRENCY}))
+    return ours, [world for _, world in opened]
+
+
+def _worker(
+    stage: Stage, database: Database, ours: dict[str, PaymentProvider], providers: list[Provider]
+) -> Worker:
+    asking = {each.name: each.ask for each in providers}
+    return Worker("worker", stage=stage, database=database, providers=ours, asking=asking)
 
 
 def _residents(
@@ -360,6 +369,9 @@ def _register(
         home = _opening(site_id, str(number), meter_id=meter_id, chance=chance)
         tariff_id = _tariff(tx, organisation_id, kind, _price_e4(number), known=known)
         account_ids.append(tx.add_account(replace(home, tariff_id=tariff_id)))
+        if chance.randrange(3) == 0:
+            owed = _debt(account_ids[-1], chance=chance)
+            indebting.opened(tx, owed, actor=OWNER, now=START)
     suspense_id = tx.add_account(_opening(site_id, "suspense", meter_id=None, chance=chance))
     for name in ("wechat", "alipay", "till"):
         tx.add_provider_account(
@@ -368,6 +380,18 @@ def _register(
             )
         )
     return account_ids
+
+
+def _debt(account_id: int, *, chance: Random) -> DebtOpening:
+    return DebtOpening(
+        account_id=account_id,
+        debt_id=UUID(int=chance.getrandbits(128)),
+        kind=DebtKind.ARREARS,
+        name="from before",
+        amount_minor=chance.randint(50, 1_500),
+        share_ppm=(None, 100_000)[chance.randrange(2)],
+        least_minor=(0, 40)[chance.randrange(2)],
+    )
 
 
 def _tariff(
