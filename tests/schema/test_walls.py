@@ -91,10 +91,11 @@ insert into till_sale (account_id, attempt_id, organisation_id, provider, shift_
         sold_at)
     select a.account_id, a.attempt_id, 1, s.provider, s.shift_id, 1, '{}', 'ana',
         now() from attempt a, shift s limit 1;
-insert into statement (provider, day, kind, organisation_id, fetched_at, digest, lines, currency)
-    select provider, '2026-11-21', 'trade', 1, now(), 'x', 1, 'CNY' from till;
-insert into statement_difference (provider, day, kind, difference_no, organisation_id, what, transaction_no)
-    select provider, day, kind, 1, 1, 'amount', 't' from statement;
+insert into statement (provider, day, kind, organisation_id, currency)
+    select provider, '2026-11-21', 'trade', 1, 'CNY' from till;
+insert into statement_difference
+    (provider, day, kind, difference_no, organisation_id, what, transaction_no, currency, at)
+    select provider, day, kind, 1, 1, 'amount', 't', 'CNY', now() from statement;
 insert into case_file (account_id, case_id, kind, detail, opened_at)
     values (2, gen_random_uuid(), 'k', 'd', now());
 """

@@ -70,6 +70,7 @@ class Capabilities:
     expiry_min: timedelta
     expiry_max: timedelta
     notices_signed: bool = True  # False: what it tells is a claim, and asked for before it is believed
+    payees: bool = False  # payers may name whom the money is for, where there is no order
     refunds: bool = False
     refund_partial: bool = False
     refund_age_max: timedelta = timedelta(days=365)

@@ -52,6 +52,7 @@ from compuerta.services.records import (
     Warned,
 )
 from compuerta.services.shift_port import CashMovement, Shift, Till, TillSale
+from compuerta.services.statement_port import Difference, Statement, StatementKey
 from compuerta.services.store_port import Conflict, ConstraintBroken
 
 # Supply points of this name are not one: each account without a place has its own.
@@ -90,6 +91,8 @@ class Tables:
     debts: dict[UUID, Debt] = field(default_factory=dict)
     recharge_lines: dict[UUID, tuple[RechargeLine, ...]] = field(default_factory=dict)  # by recharge
     payment_claims: dict[Key, KeptClaim] = field(default_factory=dict)
+    statements: dict[StatementKey, Statement] = field(default_factory=dict)
+    statement_differences: dict[tuple[StatementKey, int], Difference] = field(default_factory=dict)
     payments: dict[Key, Payment] = field(default_factory=dict)
     postings: dict[UUID, Posting] = field(default_factory=dict)
     recharges: dict[UUID, Recharge] = field(default_factory=dict)

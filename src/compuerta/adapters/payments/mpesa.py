@@ -155,6 +155,7 @@ class MpesaPay:
             expiry_min=timedelta(minutes=2),
             expiry_max=timedelta(minutes=10),
             notices_signed=False,
+            payees=True,
             # What became of a reversal is told by an unsigned message alone, so it is done by hand.
             refunds=False,
             statements=frozenset({StatementKind.TRADE}),
