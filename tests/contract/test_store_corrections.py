@@ -256,7 +256,9 @@ def test_a_dispute_is_kept_and_ends(store: Store, home: Home) -> None:
 
     with store.transaction() as tx:
         assert tx.corrections.dispute(home.account_id, opened.dispute_id) == lost
+        assert tx.corrections.disputes_of(home.account_id, opened.payment_id) == [lost]
         assert tx.corrections.dispute(home.account_id, an_id("none")) is None
+        assert tx.corrections.disputes_of(home.account_id, an_id("none")) == []
 
 
 def test_a_case_has_an_owner_and_ends_with_an_outcome(store: Store, home: Home) -> None:

@@ -124,6 +124,13 @@ def meter_says(
     )
 
 
+def suspense_of(bench: Bench) -> int:
+    with bench.store.transaction() as tx:
+        account = tx.provider_account(WECHAT)
+    assert account is not None
+    return account.suspense_account_id
+
+
 def unknown_money(bench: Bench, *, name: str = "lost", amount_minor: int = 5_000) -> None:
     """Let money come that nobody ordered."""
     notice = a_notice(transaction_no=f"t{name}", reference=f"nobody{name}", amount_minor=amount_minor)

@@ -17,6 +17,7 @@ from tests.scenario.correction_bench import (
     meter_says,
     proposed,
     refunds,
+    suspense_of,
     swept,
     the_payment,
     unknown_money,
@@ -49,13 +50,6 @@ def bench(bench: Bench) -> Iterator[Bench]:
     yield bench
     if isinstance(bench.store, MemoryStore):
         assert bench.broken(now=LATER + 30 * MINUTE) == []
-
-
-def suspense_of(bench: Bench) -> int:
-    with bench.store.transaction() as tx:
-        account = tx.provider_account(WECHAT)
-    assert account is not None
-    return account.suspense_account_id
 
 
 # Two people.

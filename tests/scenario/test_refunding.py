@@ -8,6 +8,7 @@ import pytest
 from tests.scenario.correction_bench import (
     ABLE,
     ANA,
+    BEA,
     LATER,
     Killed,
     Mortal,
@@ -18,7 +19,9 @@ from tests.scenario.correction_bench import (
     approved,
     asked,
     looked_at,
+    proposed,
     refunds,
+    suspense_of,
     swept,
     the_payment,
     unknown_money,
@@ -33,7 +36,7 @@ from compuerta.domain.payment import DisputeState, RefundState
 from compuerta.services import correcting, disputing, refunding
 from compuerta.services.disputing import HeardDispute
 from compuerta.services.payment_ports import RefundAnswer
-from compuerta.services.proposing import Proposal
+from compuerta.services.proposing import AmountNotFree, Proposal
 from compuerta.services.refunding import HeardRefund
 from compuerta.sim.looking import books_of
 
@@ -55,6 +58,15 @@ def refunding_now(bench: Bench, **changes: object) -> Proposal:
     wish = a_proposal(home, **changes)
     assert approved(bench, wish).state is CorrectionState.PAYING
     return wish
+
+
+def placing(bench: Bench) -> Proposal:
+    return a_proposal(
+        suspense_of(bench),
+        kind=CorrectionKind.PLACE,
+        payment_id=the_payment("lost"),
+        to_account_id=bench.home.account_id,
+    )
 
 
 def cases_of(bench: Bench) -> set[str]:
@@ -340,6 +352,42 @@ def test_the_debt_of_a_charge_back_follows_the_credit_that_was_moved(bench: Benc
     assert bench.codes(right.account_id, DEBT) == [0]
     assert bench.moved_minor() == 0
     assert bench.codes(wrong.account_id, cash(WECHAT)) == [5_000]
+
+
+def test_money_that_a_bank_took_back_is_placed_nowhere(bench: Bench) -> None:
+    unknown_money(bench)
+    disputing.hear(bench.store, [a_dispute(DisputeState.OPENED, transaction_no="tlost")], now=LATER)
+
+    with pytest.raises(AmountNotFree):
+        proposed(bench, placing(bench))
+
+    assert bench.codes(suspense_of(bench), SUSPENSE, REFUNDING, cash(WECHAT)) == [0, 0, 0]
+
+
+def test_a_proposal_that_a_dispute_overtook_waits_for_a_person_and_moves_nothing(bench: Bench) -> None:
+    unknown_money(bench)
+    wish = placing(bench)
+    proposed(bench, wish)
+    disputing.hear(bench.store, [a_dispute(DisputeState.OPENED, transaction_no="tlost")], now=LATER)
+
+    decided = correcting.approve(
+        bench.store, wish.account_id, wish.correction_id, actor=BEA, act_id=an_id("approve"), now=LATER
+    )
+
+    assert (decided.state, decided.note) == (CorrectionState.STUCK, "money_gone")
+    assert bench.codes(suspense_of(bench), SUSPENSE, REFUNDING, cash(WECHAT)) == [0, 0, 0]
+
+
+def test_a_payment_in_dispute_is_not_refunded_besides(bench: Bench) -> None:
+    home = bench.homes[1]
+    paid(bench.store, home, name="1", amount_minor=5_000)
+    disputing.hear(bench.store, [a_dispute(DisputeState.OPENED)], now=LATER)
+
+    with pytest.raises(AmountNotFree):
+        proposed(bench, a_proposal(home))
+
+    disputing.hear(bench.store, [a_dispute(DisputeState.WON)], now=LATER)
+    assert proposed(bench, a_proposal(home)).state is CorrectionState.PROPOSED
 
 
 def test_a_dispute_of_a_payment_that_nobody_knows_is_an_alarm(bench: Bench) -> None:

@@ -234,7 +234,7 @@ def void(store: Store, wish: Void, *, actor: Actor, now: datetime) -> Correction
         if known is not None:
             return known
         payment = tx.corrections.payment(wish.account_id, wish.payment_id)
-        if payment is None or proposing.spoken_for(tx, payment):
+        if payment is None or taking_back.spoken_for(tx, payment):
             raise NotProposable("there is no such sale, or a part of it was put right before")
         proposal = Proposal(
             correction_id=wish.correction_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from compuerta.domain.correction import ENDED, CorrectionKind, CorrectionState, Way
+from compuerta.domain.correction import ENDED, CorrectionKind, Way
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
 from compuerta.domain.party import AccountKind
@@ -101,7 +101,7 @@ def _require_of_payment(
 
 
 def _require_amount(tx: Transaction, wish: Proposal, view: AccountView, payment: Payment) -> None:
-    spoken_minor = spoken_for(tx, payment)
+    spoken_minor = taking_back.spoken_for(tx, payment)
     free_minor = payment.amount_minor - spoken_minor
     credit_minor = free_minor
     if payment.verdict is PaymentVerdict.CREDITED:
@@ -117,15 +117,6 @@ def _require_amount(tx: Transaction, wish: Proposal, view: AccountView, payment:
         wanted_minor = min(wish.amount_minor, credit_minor)
         if wanted_minor > left_minor:
             raise taking_back.CreditUsed(wanted_minor, left_minor=left_minor, currency=payment.currency)
-
-
-def spoken_for(tx: Transaction, payment: Payment) -> int:
-    """Return what of a payment went elsewhere, or is about to; refunds that nobody asked for too."""
-    corrections = tx.corrections.of_payment(payment.account_id, payment.payment_id)
-    refunds = tx.corrections.refunds_of(payment.account_id, payment.payment_id)
-    return sum(each.amount_minor for each in corrections if each.state is not CorrectionState.REJECTED) + sum(
-        each.amount_minor for each in refunds if each.correction_id is None
-    )
 
 
 def can_be_credited(view: AccountView) -> bool:

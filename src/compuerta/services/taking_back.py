@@ -30,12 +30,14 @@ from compuerta.domain.ledger import (
 )
 from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived
+from compuerta.domain.payment import DisputeState
 from compuerta.services import booking, converging, withdrawing
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.records import AccountView, Payment, PaymentVerdict, Recharge
 from compuerta.services.store_port import Transaction
 
 CREDIT_USED = "credit_used"
+MONEY_GONE = "money_gone"  # since it was proposed, the provider has taken it back
 
 
 class CreditUsed(Refused):
@@ -65,6 +67,8 @@ def payment_of(tx: Transaction, correction: Correction) -> Payment:
 def take_back(tx: Transaction, view: AccountView, correction: Correction, *, now: datetime) -> Correction:
     """Do what can be done now to bring a correction's money back; it may have to be called again."""
     payment = payment_of(tx, correction)
+    if spoken_for(tx, payment) > payment.amount_minor:
+        return withdrawing.hinder(tx, correction, reason=MONEY_GONE, now=now)
     if payment.verdict is PaymentVerdict.SUSPENDED:
         lines = [(SUSPENSE, correction.amount_minor)]
         return _returned(tx, correction, lines, kind=PostingKind.PLACEMENT, now=now)
@@ -88,6 +92,15 @@ def take_back(tx: Transaction, view: AccountView, correction: Correction, *, now
     returned = _returned(tx, correction, lines, now=now)
     converging.converge(tx, [correction.account_id], now=now)
     return returned
+
+
+def spoken_for(tx: Transaction, payment: Payment) -> int:
+    """Return what of a payment is gone, or about to go: by us, by its provider, or by its payer's bank."""
+    of = (payment.account_id, payment.payment_id)
+    ours = [each for each in tx.corrections.of_payment(*of) if each.state is not CorrectionState.REJECTED]
+    unasked = [each for each in tx.corrections.refunds_of(*of) if each.correction_id is None]
+    lost = [each for each in tx.corrections.disputes_of(*of) if each.state is not DisputeState.WON]
+    return sum(each.amount_minor for each in (*ours, *unasked, *lost))
 
 
 def undo(tx: Transaction, view: AccountView, correction: Correction, *, now: datetime) -> Correction:

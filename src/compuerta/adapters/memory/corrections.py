@@ -173,6 +173,14 @@ class MemoryCorrections:
     def dispute(self, account_id: int, dispute_id: UUID) -> Dispute | None:
         return self._tables.disputes.get((account_id, dispute_id))
 
+    def disputes_of(self, account_id: int, payment_id: UUID) -> list[Dispute]:
+        found = [
+            each
+            for each in self._tables.disputes.values()
+            if (each.account_id, each.payment_id) == (account_id, payment_id)
+        ]
+        return sorted(found, key=lambda each: (each.opened_at, each.dispute_id))
+
     # cases
 
     def case(self, account_id: int, case_id: UUID) -> CaseFile | None:

@@ -172,7 +172,15 @@ class PostgresCorrections:
             "select * from dispute where account_id = %(account)s and dispute_id = %(id)s for update",
             {"account": account_id, "id": dispute_id},
         )
-        return Dispute(**{**found[0], "state": DisputeState(found[0]["state"])}) if found else None
+        return _dispute(found[0]) if found else None
+
+    def disputes_of(self, account_id: int, payment_id: UUID) -> list[Dispute]:
+        found = self._tx.query(
+            """select * from dispute where account_id = %(account)s and payment_id = %(payment)s
+            order by opened_at, dispute_id""",
+            {"account": account_id, "payment": payment_id},
+        )
+        return [_dispute(row) for row in found]
 
     # cases
 
@@ -205,3 +213,7 @@ def to_correction(row: Row) -> Correction:
 
 def _refund(row: Row) -> Refund:
     return Refund(**{**row, "state": RefundState(row["state"])})
+
+
+def _dispute(row: Row) -> Dispute:
+    return Dispute(**{**row, "state": DisputeState(row["state"])})

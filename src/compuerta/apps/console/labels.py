@@ -71,6 +71,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "not_read_back": _("not read back"),
         "refused_by_meter": _("refused by the meter"),
         "credit_used": _("the credit is used"),
+        "money_gone": _("the provider has taken the money back"),
         "refund_record_missing": _("list of refunds missing"),
         "refund_record_differs": _("list of refunds differs"),
         "debt_paid": _("the debt is paid already"),
