@@ -97,10 +97,12 @@ def take_back(tx: Transaction, view: AccountView, correction: Correction, *, now
 def spoken_for(tx: Transaction, payment: Payment) -> int:
     """Return what of a payment is gone, or about to go: by us, by its provider, or by its payer's bank."""
     of = (payment.account_id, payment.payment_id)
-    ours = [each for each in tx.corrections.of_payment(*of) if each.state is not CorrectionState.REJECTED]
-    unasked = [each for each in tx.corrections.refunds_of(*of) if each.correction_id is None]
-    lost = [each for each in tx.corrections.disputes_of(*of) if each.state is not DisputeState.WON]
-    return sum(each.amount_minor for each in (*ours, *unasked, *lost))
+    corrections, refunds = tx.corrections.of_payment(*of), tx.corrections.refunds_of(*of)
+    ours = (each.amount_minor for each in corrections if each.state is not CorrectionState.REJECTED)
+    unasked = (each.amount_minor for each in refunds if each.correction_id is None)
+    disputes = tx.corrections.disputes_of(*of)
+    lost = (each.amount_minor for each in disputes if each.state is not DisputeState.WON)
+    return sum(ours) + sum(unasked) + sum(lost)
 
 
 def undo(tx: Transaction, view: AccountView, correction: Correction, *, now: datetime) -> Correction:
