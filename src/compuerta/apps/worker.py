@@ -16,6 +16,7 @@ import structlog
 from compuerta.adapters.payments.http import converse
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
+from compuerta.apps.auditor import Auditor
 from compuerta.apps.beats import beat_on
 from compuerta.apps.channels import CHANNELS_FILE, channels_in
 from compuerta.apps.claimant import Claimant
@@ -82,6 +83,7 @@ class Worker:
             group.create_task(Herald(self._desk, self._given).run())
             group.create_task(Claimant(self._desk, self._providers).run(client))
             group.create_task(Refunder(self._desk, self._providers).run(client))
+            group.create_task(Auditor(wiring.database_url(self._given), self._providers).run(client))
             group.create_task(self._sweep_on())
             for sweep, every_s in SWEEPS:
                 group.create_task(self._page_on(sweep, every_s=every_s))

@@ -14,7 +14,8 @@ from compuerta.services.statement_sheet import DIFFERENCES_MAX, Sheet, in_order
 # The store's plans are for a few rows by their keys; here tables are read whole. Each statement has a minute.
 _PLANNED_WHOLE: Final = """
 select set_config('enable_hashjoin', 'on', true), set_config('plan_cache_mode', 'auto', true),
-    set_config('work_mem', '192MB', true), set_config('statement_timeout', '60s', true)
+    set_config('work_mem', '192MB', true), set_config('jit', 'off', true),
+    set_config('statement_timeout', '60s', true)
 """
 _LONGER: Final = "set local transaction_timeout = '300s'"
 _LONGER_SINCE: Final = 170_000
@@ -35,6 +36,7 @@ select count(*) as lines,
     coalesce(sum(fee_micro) filter (where currency = %(currency)s), 0)::bigint as fee_micro
 from theirs
 """
+# Bytes are compared where whole tables meet; an index is asked in its own collation, or it is not used.
 # First with the payments of the day alone. Lines that find none are asked for one by one, by the key that
 # makes each payment count once.
 _PAYMENTS: Final = """
@@ -57,7 +59,8 @@ with joined as (
     from joined j
     left join lateral (
         select account_id, row_id from payment_reference
-        where provider = %(provider)s and kind = 'transaction' and reference = j.transaction_no
+        where provider = %(provider)s and kind = 'transaction'
+            and reference = j.transaction_no collate "default"
             and j.ours_no is null limit 1
     ) r on true
     left join lateral (
@@ -70,7 +73,8 @@ with joined as (
         when k.ours_minor <> k.amount_minor or k.ours_currency <> k.currency then 'amount'
         when k.ours_reference <> k.reference and exists (
             select from payment_reference r
-            where r.provider = %(provider)s and r.kind = 'order' and r.reference = k.reference
+            where r.provider = %(provider)s and r.kind = 'order'
+                and r.reference = k.reference collate "default"
         ) then 'reference'
         when not k.of_day then 'other_day'
     end as what, k.*
@@ -91,7 +95,8 @@ with gone as (select * from theirs where amount_minor < 0), judged as (
     end as what, t.transaction_no, t.reference, t.refund_reference, t.amount_minor as theirs_minor,
         -r.amount_minor as ours_minor, t.currency, t.at
     from gone t left join lateral (
-        select * from refund where provider = %(provider)s and reference = t.refund_reference
+        select * from refund
+        where provider = %(provider)s and reference = t.refund_reference collate "default"
         order by refund_id limit 1
     ) r on true
     union all
