@@ -325,6 +325,9 @@ def test_what_was_given_up_is_told_again_by_hand(store: Store) -> None:
 
     (told,) = due(store, now=later)
     assert told.delivery.delivery_id == given_up.delivery.delivery_id
+    assert told.delivery.tries == 1
+    concluded(store, [told], heard=False, now=later)
+    assert _state(store) is DeliveryState.WAITING  # it has a day again
 
 
 def test_a_webhook_of_another_organisation_is_unknown(store: Store) -> None:

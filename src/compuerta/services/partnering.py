@@ -184,13 +184,14 @@ def end_webhook(
 def tell_again(
     store: Store, webhook_id: UUID, delivery_id: UUID, *, organisation_id: int, now: datetime
 ) -> None:
-    """Tell once more what was given up, or heard; refuses webhooks that have ended."""
+    """Tell for another day what was given up, or heard; refuses webhooks that have ended."""
     with store.transaction() as tx:
         _known(tx, webhook_id, organisation_id)
         found = tx.partners.delivery(webhook_id, delivery_id)
         if found is None:
             raise WebhookUnknown
-        again = replace(found, state=DeliveryState.WAITING, created_at=now, due_at=now, ended_at=None)
+        waiting = replace(found, state=DeliveryState.WAITING, ended_at=None)
+        again = replace(waiting, tries=0, created_at=now, due_at=now)
         tx.partners.save_deliveries([again])
 
 

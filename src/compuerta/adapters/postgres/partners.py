@@ -207,7 +207,7 @@ class PostgresPartners:
         return _delivery(found[0]) if found else None
 
     def save_deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        changed = ("state", "tries", "due_at", "last_answer", "ended_at")
+        changed = ("state", "tries", "created_at", "due_at", "last_answer", "ended_at")
         names = ("webhook_id", "delivery_id", *changed)
         self._tx.update(
             "webhook_delivery",
