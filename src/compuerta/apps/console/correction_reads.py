@@ -38,6 +38,9 @@ _LEFT = """p.amount_minor - coalesce((
 ), 0) - coalesce((
     select sum(r.amount_minor) from refund r
     where r.account_id = p.account_id and r.payment_id = p.payment_id and r.correction_id is null
+), 0) - coalesce((
+    select sum(d.amount_minor) from dispute d
+    where d.account_id = p.account_id and d.payment_id = p.payment_id and d.state <> 'won'
 ), 0)"""
 
 
