@@ -37,6 +37,7 @@ create table shift (
 comment on table shift is 'reference: a cashier at a till, from float to count';
 -- Counted, it is over at the till: the next may begin while a difference waits for a second person.
 create unique index shift_open on shift (provider) where counted_at is null;
+create index shift_by_id on shift (shift_id);
 create unique index shift_of_cashier on shift (organisation_id, cashier) where counted_at is null;
 
 create table cash_movement (
@@ -53,6 +54,7 @@ create table cash_movement (
     foreign key (provider, shift_id) references shift
 );
 comment on table cash_movement is 'reference: cash that goes in or out without a sale; append-only';
+create index cash_movement_of_shift on cash_movement (provider, shift_id);
 
 create table till_sale (
     account_id bigint not null,
