@@ -99,8 +99,8 @@ def test_a_correction_comes_back_as_it_was_kept(store: Store, home: Home) -> Non
         tx.corrections.save(decided(proposed))
     with store.transaction() as tx:
         assert tx.corrections.correction(*key) == decided(proposed)
-        assert tx.corrections.under_way(after=0, limit=9) == [decided(proposed)]
-        assert tx.corrections.under_way(after=home.account_id, limit=9) == []
+        assert tx.corrections.taking_back(after=0, limit=9) == [decided(proposed)]
+        assert tx.corrections.taking_back(after=home.account_id, limit=9) == []
         assert tx.corrections.correction(home.account_id, an_id("none")) is None
 
 
@@ -120,6 +120,35 @@ def test_what_ended_has_an_end(store: Store, home: Home) -> None:
 
     with pytest.raises(ConstraintBroken), store.transaction() as tx:
         tx.corrections.save(endless)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"payment_id": None},
+        {"debt_id": an_id("debt")},
+        {"kind": CorrectionKind.ADJUST, "way": None},
+        {"kind": CorrectionKind.WRITE_OFF, "way": None, "payment_id": None},
+    ],
+)
+def test_a_correction_says_of_what_it_is(store: Store, home: Home, wrong: dict[str, object]) -> None:
+    with pytest.raises(ConstraintBroken), store.transaction() as tx:
+        tx.corrections.put(a_correction(home, **wrong))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"correction_id": None}, {"state": RefundState.DONE, "ended_at": NOON}],
+    ids=["unasked and open", "done and to be asked about"],
+)
+def test_a_refund_that_is_nobodys_or_over_is_not_asked_about(
+    store: Store, home: Home, wrong: dict[str, object]
+) -> None:
+    with store.transaction() as tx:
+        tx.corrections.put(a_correction(home))
+
+    with pytest.raises(ConstraintBroken), store.transaction() as tx:
+        tx.corrections.put_refund(a_refund(home, **wrong))
 
 
 def test_of_a_payment_one_thing_is_open_at_a_time(store: Store, home: Home) -> None:

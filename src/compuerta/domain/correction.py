@@ -27,6 +27,12 @@ class CorrectionKind(Enum):
     WRITE_OFF = "write_off"  # a debt that nobody will pay
 
 
+# What is put right of a payment; the others are of an account.
+OF_PAYMENT = frozenset(
+    {CorrectionKind.PLACE, CorrectionKind.MOVE, CorrectionKind.REFUND, CorrectionKind.VOID}
+)
+
+
 class Way(Enum):
     """How a refund goes back."""
 
@@ -74,7 +80,6 @@ LIFE: Mapping[tuple[CorrectionState, Event], CorrectionState] = MappingProxyType
     }
 )
 ENDED = frozenset({CorrectionState.REJECTED, CorrectionState.DONE})
-UNDER_WAY = frozenset({CorrectionState.TAKING_BACK, CorrectionState.PAYING})
 
 
 class CorrectionLifeViolated(Broken):

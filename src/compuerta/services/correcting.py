@@ -2,7 +2,7 @@
 
 A person proposes, another decides; the rest goes by itself. Each step is one transaction that leaves the
 correction in a state from which the next one goes on, whoever crashed in between: a sweep takes up what takes
-back or pays. Money goes to nobody before it has come back.
+back. Money goes to nobody before it has come back.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from compuerta.domain.correction import (
+    OF_PAYMENT,
     Correction,
     CorrectionKind,
     CorrectionState,
@@ -55,7 +56,7 @@ from compuerta.services.records import AccountView
 from compuerta.services.shift_port import MovementKind
 from compuerta.services.store_port import Store, Transaction
 
-SWEPT_MAX: Final = 100
+SWEPT_MAX: Final = 100  # far more than one account ever has, so that a page never ends inside of one
 
 
 class CorrectionUnknown(Refused):
@@ -143,13 +144,17 @@ def reject(
 
 
 def sweep(store: Store, *, after: int, now: datetime) -> int | None:
-    """Take a page of corrections one step on, each in a transaction of its own; returns where to go on."""
+    """Take a page of corrections one step on, each in a transaction of its own; returns where to go on.
+
+    Those that pay are not looked at: they wait for a provider or a till, which takes them on, and hundreds of
+    them may lie in one suspense account.
+    """
     with store.transaction() as tx:
-        page = tx.corrections.under_way(after=after, limit=SWEPT_MAX)
+        page = tx.corrections.taking_back(after=after, limit=SWEPT_MAX)
     for each in page:
         with store.transaction() as tx:
             views, correction = _locked(tx, each.account_id, each.correction_id, now=now)
-            if correction.state in (CorrectionState.TAKING_BACK, CorrectionState.PAYING):
+            if correction.state is CorrectionState.TAKING_BACK:
                 _advance(tx, views, correction, now=now)
     return page[-1].account_id if len(page) == SWEPT_MAX else None
 
@@ -261,7 +266,7 @@ def _advance(
 ) -> Correction:
     """Go as far as it goes now: it waits for a meter, a provider, a till or a person, or it is done."""
     if correction.state is CorrectionState.TAKING_BACK:
-        if correction.kind in proposing.OF_PAYMENT:
+        if correction.kind in OF_PAYMENT:
             correction = taking_back.take_back(tx, views[correction.account_id], correction, now=now)
         else:
             correction = correction.after(Event.RETURNED, now=now)  # nothing was given that could come back

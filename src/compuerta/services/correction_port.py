@@ -69,8 +69,8 @@ class Corrections(Protocol):
         """Return all corrections of a payment, the oldest first."""
         ...
 
-    def under_way(self, *, after: int, limit: int) -> list[Correction]:
-        """Return corrections that take back or pay, of accounts after one, by account; locks nothing."""
+    def taking_back(self, *, after: int, limit: int) -> list[Correction]:
+        """Return corrections that take back, of accounts after one, by account; locks nothing."""
         ...
 
     def payment(self, account_id: int, payment_id: UUID) -> Payment | None: ...

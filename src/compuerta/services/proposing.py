@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from compuerta.domain.correction import ENDED, CorrectionKind, Way
+from compuerta.domain.correction import ENDED, OF_PAYMENT, CorrectionKind, Way
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
 from compuerta.domain.party import AccountKind
@@ -18,7 +18,6 @@ from compuerta.services.records import AccountView, Payment, PaymentVerdict
 from compuerta.services.store_port import Transaction
 
 _TO_ACCOUNT = frozenset({CorrectionKind.PLACE, CorrectionKind.MOVE})
-OF_PAYMENT = _TO_ACCOUNT | {CorrectionKind.REFUND, CorrectionKind.VOID}
 
 
 class NotProposable(Refused):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain import instruction as life
-from compuerta.domain.correction import ENDED, UNDER_WAY, Correction, CorrectionState
+from compuerta.domain.correction import ENDED, OF_PAYMENT, Correction, CorrectionKind, CorrectionState
 from compuerta.domain.instruction import Instruction, State
 from compuerta.domain.ledger import Posting, PostingKind
 from compuerta.domain.payment import Refund, RefundState
@@ -39,6 +39,10 @@ class MemoryCorrections:
         require(correction.decided_by != correction.proposed_by, "correction_by_two")
         is_open = correction.state is CorrectionState.PROPOSED
         require(is_open == (correction.decided_by is None), "correction_is_decided")
+        require(is_open == (correction.decided_at is None), "correction_is_decided")
+        of_payment = (correction.payment_id is not None) == (correction.kind in OF_PAYMENT)
+        of_debt = (correction.debt_id is not None) == (correction.kind is CorrectionKind.WRITE_OFF)
+        require(of_payment and of_debt, "correction_says_of_what")
         require((correction.ended_at is not None) == (correction.state in ENDED), "correction_ends")
         self._tables.corrections[correction.account_id, correction.correction_id] = correction
 
@@ -56,11 +60,11 @@ class MemoryCorrections:
         ]
         return sorted(found, key=lambda each: (each.proposed_at, each.correction_id))
 
-    def under_way(self, *, after: int, limit: int) -> list[Correction]:
+    def taking_back(self, *, after: int, limit: int) -> list[Correction]:
         found = [
             each
             for each in self._tables.corrections.values()
-            if each.account_id > after and each.state in UNDER_WAY
+            if each.account_id > after and each.state is CorrectionState.TAKING_BACK
         ]
         return sorted(found, key=lambda each: (each.account_id, each.correction_id))[:limit]
 
@@ -133,6 +137,9 @@ class MemoryCorrections:
     def save_refunds(self, refunds: Sequence[Refund]) -> None:
         for refund in refunds:
             require((refund.ended_at is None) == (refund.state in _OPEN_REFUNDS), "refund_ends")
+            require(refund.ask_at is None or refund.ended_at is None, "refund_is_asked_about_while_open")
+            asked_for = refund.correction_id is not None
+            require(asked_for or refund.state is RefundState.DONE, "refund_unasked_is_done")
             self._tables.refunds[refund.account_id, refund.refund_id] = refund
 
     def claim_refunds(self, *, now: datetime, until: datetime, limit: int) -> list[Refund]:

@@ -52,10 +52,10 @@ class PostgresCorrections:
         )
         return [to_correction(row) for row in found]
 
-    def under_way(self, *, after: int, limit: int) -> list[Correction]:
+    def taking_back(self, *, after: int, limit: int) -> list[Correction]:
         found = self._tx.query(
             """select * from correction
-            where state in ('taking_back', 'paying') and account_id > %(after)s
+            where state = 'taking_back' and account_id > %(after)s
             order by account_id, correction_id limit %(limit)s""",
             {"after": after, "limit": limit},
         )

@@ -53,15 +53,22 @@ create table correction (
     ended_at timestamptz,
     primary key (account_id, correction_id),
     constraint correction_by_two check (decided_by <> proposed_by),
-    constraint correction_is_decided check ((state = 'proposed') = (decided_by is null)),
+    constraint correction_is_decided check (
+        (state = 'proposed') = (decided_by is null) and (decided_by is null) = (decided_at is null)
+    ),
     constraint correction_ends
         check ((ended_at is null) = (state in ('proposed', 'taking_back', 'paying', 'stuck'))),
     constraint correction_says_how check ((way <> '') = (kind = 'refund')),
-    constraint correction_says_whom check ((to_account_id is not null) = (kind in ('place', 'move')))
+    constraint correction_says_whom check ((to_account_id is not null) = (kind in ('place', 'move'))),
+    constraint correction_says_of_what check (
+        (payment_id is not null) = (kind in ('place', 'move', 'refund', 'void'))
+        and (debt_id is not null) = (kind = 'write_off')
+    )
 );
 comment on table correction is 'distributed: a payment or a debt that two people put right';
 create index correction_open on correction (organisation_id, proposed_at) where ended_at is null;
-create index correction_under_way on correction (account_id) where state in ('taking_back', 'paying');
+create index correction_taking_back on correction (account_id) where state = 'taking_back';
+create index correction_by_payment on correction (account_id, payment_id) where payment_id is not null;
 -- Of one payment, one thing is put right at a time.
 create unique index correction_of_payment on correction (account_id, payment_id)
     where payment_id is not null and ended_at is null;
@@ -87,11 +94,14 @@ create table refund (
     foreign key (account_id, correction_id) references correction,
     foreign key (account_id, payment_id) references payment,
     constraint refund_reference_once unique (account_id, provider, reference),
-    constraint refund_ends check ((ended_at is null) = (state in ('waiting', 'sent')))
+    constraint refund_ends check ((ended_at is null) = (state in ('waiting', 'sent'))),
+    constraint refund_is_asked_about_while_open check (ask_at is null or ended_at is null),
+    constraint refund_unasked_is_done check (correction_id is not null or state = 'done')
 );
 comment on table refund is 'distributed: money on its way back to its payer';
 create index refund_to_ask on refund (ask_at) where ask_at is not null;
 create index refund_of_reference on refund (provider, reference);
+create index refund_by_payment on refund (account_id, payment_id);
 -- One refund of a correction is under way at a time.
 create unique index refund_of_correction on refund (account_id, correction_id) where ended_at is null;
 
@@ -113,11 +123,13 @@ create table dispute (
     constraint dispute_ends check ((ended_at is null) = (state = 'opened'))
 );
 comment on table dispute is 'distributed: a payment that the payer''s bank takes back';
+create index dispute_by_payment on dispute (account_id, payment_id);
 
 -- Credit is granted by a payment or by an adjustment: carried from a meter, or placed by two people.
 alter table adjustment
     drop constraint adjustment_kind_check,
     add constraint adjustment_kind_check check (kind in ('carried', 'placed', 'goodwill')),
-    add correction_id uuid;
+    add correction_id uuid,
+    add constraint adjustment_is_of_a_correction check ((correction_id is null) = (kind = 'carried'));
 
 grant select, insert, update on correction, refund, dispute to compuerta_work;
