@@ -25,8 +25,10 @@ ASK_WATCHED = timedelta(seconds=2)
 WATCH_FOR = timedelta(seconds=8)
 # payments.md 5: 15 s, 30 s, 1 min, 3 min, 10 min, then every 30 min until the end.
 ASK_UNWATCHED = tuple(timedelta(seconds=seconds) for seconds in (15, 30, 60, 180, 600, 1800))
-# After the end: a close that did not get through is tried again, and late money is looked for, this often.
-ASKS_MAX = 200
+# After the end: a close that did not get through is tried again, and late money is looked for, so long.
+LATE_FOR = timedelta(days=4)
+# ... and a page that is still open makes it urgent so long, and not for as long as a tab is forgotten.
+LOOKED_AT_FOR = timedelta(minutes=10)
 
 
 class ReferenceTaken(Refused):
@@ -197,6 +199,8 @@ def watch(store: Store, attempt_id: UUID, *, now: datetime) -> Attempt | None:
         attempt = tx.attempt(attempt_id)
         if attempt is None or attempt.ask_at is None or attempt.state is AttemptState.PAID:
             return attempt
+        if now >= attempt.expires_at + LOOKED_AT_FOR:
+            return attempt
         watched = replace(
             attempt, watched_until=now + WATCH_FOR, ask_at=min(attempt.ask_at, now + ASK_WATCHED)
         )
@@ -241,11 +245,11 @@ def _after_answer(attempt: Attempt, answer: OrderAnswer, *, now: datetime) -> At
     state = attempt.state
     if now >= attempt.expires_at:
         state = advanced(state, AttemptState.EXPIRED)
-    return replace(attempt, state=state, asks=asks, ask_at=_ask_at(attempt, asks, now=now))
+    return replace(attempt, state=state, asks=asks, ask_at=_ask_at(attempt, now=now))
 
 
-def _ask_at(attempt: Attempt, asks: int, *, now: datetime) -> datetime | None:
-    if asks >= ASKS_MAX:
+def _ask_at(attempt: Attempt, *, now: datetime) -> datetime | None:
+    if now >= attempt.expires_at + LATE_FOR:
         return None
     if attempt.watched_until is not None and now < attempt.watched_until:
         return now + ASK_WATCHED

@@ -199,21 +199,49 @@ def test_while_somebody_looks_the_provider_is_asked_every_two_seconds() -> None:
     assert asked == 10
 
 
+def test_a_page_that_stays_open_does_not_use_the_questions_up() -> None:
+    store = MemoryStore()
+    attempt = opened(store, an_order(a_town(store).homes[0]))
+
+    for seconds in range(2, 10 * 60, 2):  # five minutes of life, and five after
+        ordering.watch(store, attempt.attempt_id, now=NOON + seconds * SECOND)
+        for due in ordering.due_attempts(store, now=NOON + seconds * SECOND, limit=10):
+            ordering.answered(store, {due.attempt_id: NOT_PAID}, now=NOON + seconds * SECOND)
+
+    assert stored(store, attempt).asks > 200
+    assert stored(store, attempt).ask_at is not None
+
+
+def test_who_looks_for_long_after_the_end_does_not_make_it_urgent() -> None:
+    store = MemoryStore()
+    attempt = opened(store, an_order(a_town(store).homes[0]))
+    late = attempt.expires_at + ordering.LOOKED_AT_FOR
+
+    ordering.answered(store, {attempt.attempt_id: NOT_PAID}, now=late)
+    ordering.watch(store, attempt.attempt_id, now=late)
+
+    ask_at = stored(store, attempt).ask_at
+    assert ask_at is not None
+    assert ask_at - late > ordering.ASK_WATCHED
+
+
 def test_when_nobody_looks_the_provider_is_asked_ever_less_often_and_not_for_ever() -> None:
     store = MemoryStore()
     attempt = opened(store, an_order(a_town(store).homes[0]))
-    waits = []
+    waits: list[timedelta | None] = []
+    last_at = NOON
 
-    for _ in range(ordering.ASKS_MAX + 1):
+    for _ in range(250):
         ask_at = stored(store, attempt).ask_at
         if ask_at is None:
             break
+        last_at = ask_at
         ordering.answered(store, {attempt.attempt_id: OrderAnswer(state=OrderState.UNKNOWN)}, now=ask_at)
         next_at = stored(store, attempt).ask_at
         waits.append(None if next_at is None else next_at - ask_at)
 
-    assert len(waits) == ordering.ASKS_MAX
     assert waits[-1] is None
+    assert attempt.expires_at + ordering.LATE_FOR <= last_at < attempt.expires_at + 2 * ordering.LATE_FOR
     assert waits[-2] == ordering.ASK_UNWATCHED[-1]
     assert stored(store, attempt).state is AttemptState.EXPIRED
 
