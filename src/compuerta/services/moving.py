@@ -282,7 +282,8 @@ def last_charge(tx: Transaction, view: AccountView, shown: Shown, *, now: dateti
     _refuse_odd(view, register_wh, now=now)
     known_wh = register_wh if holdings.register_wh is None else holdings.register_wh
     start = holdings.register_at or view.account.period.start
-    end = max(now, start)
+    # A clock that is behind the meter's last reading still charges after it: a charge is named by its end.
+    end = max(now, start + timedelta(milliseconds=1))
     state = MeterState(energy_wh=register_wh, rates_wh=shown.rates_wh)
     report = observe.MeterReport(meter_id=view.meter.meter_id, at=end, state=state)
     rates_wh = observe.rates_used(tx, report, view)

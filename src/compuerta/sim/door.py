@@ -88,7 +88,7 @@ class Door:
             self._stage.note(self.body.name, "refund not heard", away)
             return False
         self._stage.note(self.body.name, "hears of a refund", notice.transaction_no, *heard)
-        return True
+        return refunding.HeardRefund.PAYMENT_UNKNOWN not in heard
 
     def _alarm(self, name: str, verdict: Rejected) -> None:
         alarm = Alarm(

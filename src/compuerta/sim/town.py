@@ -284,7 +284,7 @@ def _boxed(
 
 def _settle(tx: MemoryTransaction, stage: Stage) -> None:
     """Settle what this landlord grants: stages before a cut, friendly hours, emergency credit, levels."""
-    emergency_minor = (0, 500)[stage.between(0, 1)]
+    emergency_minor = (0, 500, 500)[stage.between(0, 2)]
     levels: list[Json] = [
         {"kind": "money", "value": 1_000},
         {"kind": "money", "value": 300},

@@ -144,9 +144,12 @@ def _due(tables: Tables, meter_id: int, *, now: datetime) -> Instruction | None:
         each
         for each in waiting
         # A later recharge never overtakes an earlier one that waits for its next try, nor a later tariff.
-        if each.purchase_no in (None, first_no)
-        and each.effective_at in (None, first_at)
-        and (each.state is State.IN_FLIGHT or each.due_at <= now)
+        if each.state is State.IN_FLIGHT
+        or (
+            each.purchase_no in (None, first_no)
+            and each.effective_at in (None, first_at)
+            and each.due_at <= now
+        )
     ]
     order = sorted(
         due,

@@ -94,12 +94,11 @@ with due as (
     select distinct on (i.meter_id) i.meter_id, i.instruction_id, i.kind, i.created_at, i.lease_until
     from instruction i
     where i.meter_id = any(%(ids)s) and i.ended_at is null
-        and (i.state = 'in_flight' or i.due_at <= %(now)s)
-        and not exists (
+        and (i.state = 'in_flight' or i.due_at <= %(now)s and not exists (
             select from instruction earlier
             where earlier.meter_id = i.meter_id and earlier.ended_at is null
                 and (earlier.purchase_no < i.purchase_no or earlier.effective_at < i.effective_at)
-        )
+        ))
     order by i.meter_id, i.state <> 'in_flight', i.kind = 'tariff', i.created_at, i.instruction_id
 )
 """
