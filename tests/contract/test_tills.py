@@ -364,6 +364,18 @@ def test_a_shift_is_not_counted_while_a_phone_may_still_pay(shelf: Shelf) -> Non
     assert the_report(shelf.store, town).receipt_no_last == 1
 
 
+def test_a_code_that_is_scanned_twice_is_one_sale_even_after_it_was_paid(shelf: Shelf) -> None:
+    town = a_shop(shelf.store, float_minor=10_000)
+    by_phone(shelf.store, town)
+    by_phone(shelf.store, town)
+    paid_by_phone(shelf.store, town)
+    by_phone(shelf.store, town)
+
+    counted(shelf.store, town, 10_000)
+
+    assert the_report(shelf.store, town).receipt_no_last == 1
+
+
 def by_phone(store: Store, town: Town) -> None:
     sale = a_sale(town, "phone", wechat=5_000)
     tilling.open_by_phone(

@@ -17,8 +17,6 @@ from compuerta.services import ordering, tilling, vend
 from compuerta.services.payment_ports import PaymentProvider, Presentation
 
 EXPIRES_IN = timedelta(minutes=15)
-# What a phone shows to be scanned lives for a minute: after it, the sale is over for both sides.
-CODE_EXPIRES_IN = timedelta(seconds=30)
 
 Result = TypeVar("Result")
 
@@ -54,7 +52,7 @@ async def sell(desk: Desk, order: ordering.Order, *, provider: PaymentProvider, 
     Raises `Refused`, or `Unreachable` while the provider does not answer: the attempt stays, and the same
     call may be made again.
     """
-    expires_in = CODE_EXPIRES_IN if order.flow is Flow.CODE else EXPIRES_IN
+    expires_in = tilling.CODE_WITHIN if order.flow is Flow.CODE else EXPIRES_IN
     if provider.capabilities.immediate:
         await desk.run(lambda store: tilling.require_unattended(store, provider.name))
     attempt = await desk.run(

@@ -22,7 +22,9 @@ def number_paid(tx: Transaction, shift: Shift) -> int:
     Locks their attempts first, and then the till.
     """
     waiting = [each for each in tx.shifts.sales(shift) if each.receipt_no is None]
-    states = {each.attempt_id: _state(tx, each) for each in waiting}
+    # In the order in which payments lock them.
+    by_id = sorted(waiting, key=lambda each: each.attempt_id)
+    states = {each.attempt_id: _state(tx, each) for each in by_id}
     if AttemptState.PAID in states.values():
         _number(tx, shift, [each for each in waiting if states[each.attempt_id] is AttemptState.PAID])
     return sum(state in _MAY_BE_PAID for state in states.values())

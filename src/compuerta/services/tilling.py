@@ -40,7 +40,7 @@ from compuerta.services.store_port import Store, Transaction
 
 # A form that was left open is no sale any more; the cashier looks the customer up again.
 SALE_WITHIN = timedelta(hours=1)
-# So long a queue waits for a customer's password; a code on a phone lives for a minute.
+# So long a queue, or an app, waits for a customer's password; a code on a phone lives for a minute.
 CODE_WITHIN = timedelta(seconds=45)
 NOTE_MAX = 80
 # What a till takes besides cash; each has its own account beside the drawer's.
@@ -252,25 +252,29 @@ def open_by_phone(
     """Write a sale that the customer pays by the code on a phone, before the provider hears of it.
 
     The sale's one tender names the provider. It has no number until it is paid; the same again is harmless.
+    Raises `Conflict` where two clicks meet, as `sell` does.
     """
     (provider,) = sale.tenders
     with store.transaction() as tx:
-        tx.lock_accounts([sale.account_id], now=now)
-        shift = shifts.require_shift(tx, organisation_id=sale.organisation_id, cashier=actor.who)
         known = tx.shifts.sale(sale.account_id, sale.attempt_id)
         if known is not None:
+            # Without the account: a payment locks the attempt first, and would wait for us as we for it.
             _same(known, sale)
+            attempt = tx.attempt(sale.attempt_id)
+            assert attempt is not None, "a sale by phone is written with its attempt"
+            return attempt
+        tx.lock_accounts([sale.account_id], now=now)
+        shift = shifts.require_shift(tx, organisation_id=sale.organisation_id, cashier=actor.who)
         signed = replace(actor, why=f"by phone: {_told(sale)}")
         attempt = ordering.open_attempt(
             Joined(tx),
             _order(sale, provider=provider, actor=signed, flow=Flow.CODE, payer=code),
             capabilities=capabilities,
-            expires_in=max(CODE_WITHIN, capabilities.expiry_min),
+            expires_in=CODE_WITHIN,
             now=now,
         )
-        if known is None:
-            _, shift = _ready(tx, shift, sale, now=now)
-            tx.shifts.put_sale(_row(sale, shift, sold_by=actor.who, now=now))
+        _, shift = _ready(tx, shift, sale, now=now)
+        tx.shifts.put_sale(_row(sale, shift, sold_by=actor.who, now=now))
         return attempt
 
 
