@@ -33,8 +33,9 @@ FILE_S_MAX = 120.0
 class Auditor:
     """This will see to the bills of all providers, for one process."""
 
-    def __init__(self, url: str, providers: Mapping[str, PaymentProvider]) -> None:
-        self._desk = Desk(url)
+    def __init__(self, desk: Desk, providers: Mapping[str, PaymentProvider]) -> None:
+        """Take a desk that nobody else works at; it is shut when `run` ends."""
+        self._desk = desk
         self._providers = providers
 
     async def run(self, client: httpx.AsyncClient) -> None:

@@ -83,10 +83,13 @@ class Worker:
             group.create_task(Herald(self._desk, self._given).run())
             group.create_task(Claimant(self._desk, self._providers).run(client))
             group.create_task(Refunder(self._desk, self._providers).run(client))
-            group.create_task(Auditor(wiring.database_url(self._given), self._providers).run(client))
+            group.create_task(Auditor(self._own_desk(), self._providers).run(client))
             group.create_task(self._sweep_on())
             for sweep, every_s in SWEEPS:
                 group.create_task(self._page_on(sweep, every_s=every_s))
+
+    def _own_desk(self) -> Desk:
+        return Desk(wiring.database_url(self._given))
 
     def _postman(self, client: httpx.AsyncClient) -> Postman:
         channels = channels_in(self._given.data_dir / CHANNELS_FILE, client=client)

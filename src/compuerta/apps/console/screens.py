@@ -21,6 +21,7 @@ from compuerta.apps.console import (
     mass_reads,
     move_words,
     paying,
+    statement_words,
     tariff_acts,
     tariff_words,
     till_words,
@@ -127,6 +128,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         **move_words.TOLD,
         **correction_words.TOLD,
         **till_words.TOLD,
+        **statement_words.TOLD,
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )

@@ -156,6 +156,12 @@ UNFOLD: dict[str, Any] = {
                         "permission": "compuerta.apps.console.people.sees_money",
                     },
                     {
+                        "title": _("Statements"),
+                        "icon": "receipt_long",
+                        "link": reverse_lazy("statements"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
                         "title": _("Cases"),
                         "icon": "help_center",
                         "link": reverse_lazy("cases"),

@@ -28,6 +28,7 @@ from compuerta.apps.console.views import (
     policies,
     receipts,
     shifts,
+    statements,
     stickers,
     supply,
     tariff_editor,
@@ -77,6 +78,9 @@ urlpatterns = [
     path("losses/<int:meter_id>/", losses.page, name="loss_map"),
     path("losses/<int:meter_id>/feed", losses.feed, name="loss_feed"),
     path("suspense/", corrections.suspense, name="suspense"),
+    path("statements/", statements.listing, name="statements"),
+    path("statements/<str:provider>/<str:day>/fetch", statements.fetch, name="statement_fetch"),
+    path("statements/<str:provider>/<str:day>/<int:difference_no>/end", statements.end, name="statement_end"),
     path("corrections/", corrections.listing, name="corrections"),
     path("corrections/<int:account_id>/new", corrections.give, name="correction_give"),
     path(
