@@ -246,6 +246,20 @@ def test_more_than_was_paid_is_not_given_back(shop: Shop) -> None:
     assert [fact.refunded_minor for fact in shop.world.facts()] == [0]
 
 
+def test_a_refund_that_waits_for_money_has_not_failed(shop: Shop) -> None:
+    shop.paid(a_card_attempt())
+    answers = iter(
+        (
+            HttpResponse(status=200, body=b'{"data":[],"has_more":false}'),
+            HttpResponse(status=400, body=b'{"error":{"code":"balance_insufficient"}}'),
+        )
+    )
+
+    steps = shop.provider.refund(a_card_wish(shop), now=NOON, chance=a_chance())
+
+    assert converse_with(steps, lambda request: next(answers)).state is None
+
+
 def test_a_refund_that_ends_at_a_closed_card_is_for_a_person(shop: Shop) -> None:
     shop.paid(a_card_attempt())
     shop.world.behave({"refunds_fail": True})

@@ -51,6 +51,8 @@ PAGE_LENGTH = 100  # the most that Stripe gives
 SESSION_PAGES_MAX = 3
 # A page is made within this of its attempt, or the attempt has no page.
 MADE_WITHIN = timedelta(minutes=15)
+# The balance is filled by tomorrow's payments.
+_REFUND_LATER = frozenset({"balance_insufficient", "insufficient_funds"})
 _SESSIONS = "/v1/checkout/sessions"
 _SESSION_ID = re.compile(r"cs_(?:test|live)_[A-Za-z0-9]{8,200}", re.ASCII)
 _WITH_CHARGE: Form = (("expand[]", "payment_intent.latest_charge"),)
@@ -199,9 +201,8 @@ class StripePay:
         except RequestRefused as refused:
             if refused.status in (401, 403):
                 raise  # it is our key that is refused, and not the refund
-            # Without money in the account, giving it back has only to wait; otherwise it is over.
-            is_short = refused.code in ("balance_insufficient", "insufficient_funds")
-            state = RefundState.ABNORMAL if is_short else RefundState.CLOSED
+            # Without money in the account it has only to wait, and is sent again; otherwise it is over.
+            state = None if refused.code in _REFUND_LATER else RefundState.CLOSED
             return RefundAnswer(state=state, reason=str(refused))
 
     def query_refund(
