@@ -47,7 +47,7 @@ def test_the_words_of_a_file_become_types() -> None:
     assert model.credit_authority is CreditAuthority.METER
     assert model.recharge is RechargeLayout.STANDARD
     assert model.relay is RelayStyle.DIRECT_CLOSE
-    assert model.roads["4g"] == RoadTiming(first_byte_ms=3000, gap_ms=500, tries_max=3)
+    assert model.roads["4g"] == RoadTiming(first_byte_ms=2000, gap_ms=500, tries_max=5)
     assert model.registers[Quantity.PURCHASE_NO] == 0x078102FF
     assert model.alarm_levels == 2
     assert model.limits[Limit.POWER] == 0x04090B01
