@@ -22,7 +22,7 @@ demo: setup ## a small town on this machine: meters, a till, payments, a console
 	$(BIN)/compuerta demo
 
 test: setup browser ## every test: PostgreSQL, browser, scenarios and simulator too
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 check: setup ## what has to hold before a commit, in about a minute
 	$(BIN)/ruff format --check src tests bench clients
