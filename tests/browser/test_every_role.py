@@ -257,7 +257,7 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         values = {**ids, **dict(zip(names, found, strict=True))}
         values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20", "number": 0}
         values |= {"name": "warning", "language": "en", "paper": "80", "reference": "none"}
-        values |= {"token": flat.pay_token, "shift_id": SHIFT_ID}
+        values |= {"token": flat.pay_token, "shift_id": SHIFT_ID, "provider": "wechat", "difference_no": 1}
         values |= {"webhook_id": flat.pay_token, "delivery_id": flat.pay_token}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from tests.contract.conftest import MemoryShelf, Shelf
+from tests.unit.payments.wechat_side import a_cheap_pair
 from tests.unit.services.town import NOON, SECOND, WECHAT, Home, Town, a_town, an_id, ordered, paid
 
-from compuerta.adapters.memory import bill_comparing
+from compuerta.adapters.memory import compare_bill
 from compuerta.adapters.postgres import bulk_statements
+from compuerta.domain.correction import Correction, CorrectionKind, Way
 from compuerta.domain.ledger import PROVIDER_FEE, SUSPENSE, cash
 from compuerta.domain.naming import named
 from compuerta.domain.payment import Refund, RefundState, payment_id
@@ -21,6 +24,7 @@ from compuerta.services.statement_port import Compared, Difference, Scope, State
 from compuerta.services.statement_sheet import Sheet
 
 DAY = date(2026, 11, 22)
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples" / "payments"
 ZONE = "Asia/Shanghai"
 HOURS_LATER = NOON + timedelta(hours=24)
 ANA = Actor(who="ana", why="the provider has said so", origin="console")
@@ -61,7 +65,7 @@ def a_line(number: str = "t1", **changes: object) -> StatementLine:
 def compare_of(shelf: Shelf) -> Callable[[Sheet, Scope], Compared]:
     if isinstance(shelf, MemoryShelf):
         memory = shelf.store
-        return lambda sheet, scope: bill_comparing.compare(memory, sheet, scope)
+        return lambda sheet, scope: compare_bill(memory, sheet, scope)
     postgres = shelf.store  # type: ignore[unreachable, unused-ignore]
     return lambda sheet, scope: bulk_statements.compare(postgres, sheet, scope)  # type: ignore[arg-type]
 
@@ -80,6 +84,41 @@ def taken(
         payees=payees,
     )
     return agreeing.take(shelf.store, compare_of(shelf), bill, now=HOURS_LATER)
+
+
+@pytest.mark.outside
+def test_the_recorded_bill_adds_up_and_agrees_but_for_what_is_not_ours(shelf: Shelf, town: Town) -> None:
+    recorded = SAMPLES / "wechat_tradebill_ALL_2026-11-21.csv"
+    if not recorded.is_file():
+        pytest.skip("the recorded samples are not beside the project")
+    _, provider = a_cheap_pair()
+    lines = list(provider.lines(recorded.read_bytes(), StatementKind.TRADE))
+
+    told = taken(shelf, lines, day=date(2026, 11, 21))
+
+    assert (told.lines, told.gross_minor, told.refunded_minor, told.fee_micro) == (3, 7_000, 1_000, 360_000)
+    outcomes = [each.outcome for each in differences(shelf, day=date(2026, 11, 21))]
+    assert outcomes == ["unasked", "reference_unknown", "reference_unknown"]
+    assert shelf.booked_minor(SUSPENSE) == -6_000
+    assert shelf.booked_minor(cash(WECHAT)) == 6_000 - 36
+
+
+def test_who_crashed_before_settling_goes_on_when_the_bill_comes_again(shelf: Shelf, town: Town) -> None:
+    ordered(shelf.store, town.homes[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agreeing, "settle", _crash)
+        with pytest.raises(KeyboardInterrupt):
+            taken(shelf, [a_line()])
+    before = shelf.count("payment")
+
+    taken(shelf, [a_line()])
+
+    assert (before, shelf.count("payment")) == (0, 1)
+    assert the_one(shelf).outcome == vend.Outcome.CREDITED.value
+
+
+def _crash(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 def differences(shelf: Shelf, *, day: date = DAY) -> list[Difference]:
@@ -251,8 +290,24 @@ def test_a_refund_that_agrees_leaves_no_rows(shelf: Shelf, town: Town) -> None:
 
 
 def test_a_refund_whose_end_is_not_known_yet_is_of_another_day(shelf: Shelf, town: Town) -> None:
-    paid(shelf.store, town.homes[0])
-    refunded(shelf, a_refund(town.homes[0], ended_at=None))
+    home = town.homes[0]
+    paid(shelf.store, home)
+    wish = Correction(
+        account_id=home.account_id,
+        correction_id=an_id("correction"),
+        organisation_id=1,
+        kind=CorrectionKind.REFUND,
+        amount_minor=2_000,
+        currency="CNY",
+        why="paid twice",
+        proposed_by="ana",
+        proposed_at=NOON,
+        payment_id=payment_id(provider=WECHAT, transaction_no="t1"),
+        way=Way.PROVIDER,
+    )
+    with shelf.store.transaction() as tx:
+        tx.corrections.put(wish)
+    refunded(shelf, a_refund(home, ended_at=None, correction_id=wish.correction_id))
 
     taken(shelf, [a_line(), A_REFUND])
 

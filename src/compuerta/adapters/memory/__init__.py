@@ -4,6 +4,7 @@ It keeps the same constraints as PostgreSQL, by hand: what a CHECK or a unique i
 here. A transaction that is left by an exception is undone whole, as after a crash.
 """
 
+from compuerta.adapters.memory.bill_comparing import compare_bill as compare_bill
 from compuerta.adapters.memory.store import MemoryStore as MemoryStore
 from compuerta.adapters.memory.tables import Tables as Tables
 from compuerta.adapters.memory.transaction import MemoryTransaction as MemoryTransaction

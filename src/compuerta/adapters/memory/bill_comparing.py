@@ -10,7 +10,7 @@ from compuerta.services.statement_port import Compared, Found, Named, Scope, Wha
 from compuerta.services.statement_sheet import Sheet, SheetLine, in_order
 
 
-def compare(store: MemoryStore, sheet: Sheet, scope: Scope) -> Compared:
+def compare_bill(store: MemoryStore, sheet: Sheet, scope: Scope) -> Compared:
     """Say how a bill and our books differ; see `agreeing.Compare`. Writes nothing."""
     lines = list(sheet.read())
     ours = [each for each in lines if each.currency == scope.currency]
