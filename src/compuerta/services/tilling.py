@@ -186,8 +186,7 @@ def capabilities_of(currencies: frozenset[str]) -> Capabilities:
         expiry_min=timedelta(0),
         expiry_max=timedelta(days=1),
         flows=frozenset({Flow.CASH}),
-        refunds=True,
-        refund_partial=True,
+        refunds=False,  # cash is handed back by a person, out of a drawer that is counted
     )
 
 

@@ -3,12 +3,19 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.payments.wechat_side import NOON, a_chance, an_attempt
+from tests.unit.payments.wechat_side import NOON, a_chance, a_wish, an_attempt
 
 from compuerta.adapters.payments.http import converse_with
 from compuerta.adapters.payments.till import CashTill, CurrencyNotTaken
 from compuerta.domain.payment import AttemptState
-from compuerta.services.payment_ports import HttpRequest, HttpResponse, OrderState, PresentationKind, Rejected
+from compuerta.services.payment_ports import (
+    HttpRequest,
+    HttpResponse,
+    NotOffered,
+    OrderState,
+    PresentationKind,
+    Rejected,
+)
 
 TILL = CashTill("till", frozenset({"CNY", "MXN"}))
 
@@ -61,3 +68,12 @@ def test_a_till_hears_nobody() -> None:
     heard = TILL.hear(HttpRequest(method="POST", path="/", body=b"paid!"), now=NOON)
 
     assert isinstance(heard, Rejected)
+
+
+def test_a_till_gives_nothing_back_by_itself_since_its_drawer_is_counted() -> None:
+    till = CashTill("till", frozenset({"CNY"}))
+
+    with pytest.raises(NotOffered):
+        converse_with(till.refund(a_wish(provider="till"), now=NOON, chance=a_chance()), nobody)
+
+    assert not till.capabilities.refunds

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from datetime import date, datetime
 
 from compuerta.domain.errors import Refused
-from compuerta.domain.payment import Attempt, AttemptState, Claim, RefundState
+from compuerta.domain.payment import Attempt, AttemptState, Claim
 from compuerta.services import tilling
 from compuerta.services.payment_ports import (
     Capabilities,
@@ -83,16 +83,16 @@ class CashTill:
     def refund(
         self, wish: RefundWish, *, now: datetime, chance: Chance
     ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
-        """Say that the cash was handed back: whoever pays it out has it in their hand."""
+        """Refuse: a person pays cash out at a till, and books it there."""
         yield from ()
-        return RefundAnswer(state=RefundState.DONE)
+        raise NotOffered(self._name, "refunds: pay it out in cash")
 
     def query_refund(
         self, wish: RefundWish, *, now: datetime, chance: Chance
     ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
-        """Say what a refund in cash always is: done."""
+        """Refuse: see `refund`."""
         yield from ()
-        return RefundAnswer(state=RefundState.DONE)
+        raise NotOffered(self._name, "refunds")
 
     def confirm(
         self, claim: Claim, *, now: datetime, chance: Chance
