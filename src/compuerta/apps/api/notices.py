@@ -77,6 +77,7 @@ _NOWHERE = (
     claiming.Heard.PROVIDER_UNKNOWN,
     claiming.Heard.TOO_MANY,
     refunding.HeardRefund.PAYMENT_UNKNOWN,
+    disputing.HeardDispute.PAYMENT_UNKNOWN,
 )
 
 
