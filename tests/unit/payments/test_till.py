@@ -71,9 +71,9 @@ def test_a_till_hears_nobody() -> None:
 
 
 def test_a_till_gives_nothing_back_by_itself_since_its_drawer_is_counted() -> None:
-    till = CashTill("till", frozenset({"CNY"}))
+    wish = a_wish(transaction_no="till:order1", provider="till")
 
     with pytest.raises(NotOffered):
-        converse_with(till.refund(a_wish(provider="till"), now=NOON, chance=a_chance()), nobody)
+        converse_with(TILL.refund(wish, now=NOON, chance=a_chance()), nobody)
 
-    assert not till.capabilities.refunds
+    assert not TILL.capabilities.refunds
