@@ -62,6 +62,7 @@ class Event(Enum):
     TAKEN_UP = "taken_up"  # tried again, the credit being where it was
     PAID_ANEW = "paid_anew"  # tried again, the credit being back
     GIVEN_UP = "given_up"
+    CAME_BACK = "came_back"  # the money did not reach its payer after all
 
 
 # The whole life; a pair that is not here cannot happen.
@@ -77,6 +78,7 @@ LIFE: Mapping[tuple[CorrectionState, Event], CorrectionState] = MappingProxyType
         (CorrectionState.STUCK, Event.TAKEN_UP): CorrectionState.TAKING_BACK,
         (CorrectionState.STUCK, Event.PAID_ANEW): CorrectionState.PAYING,
         (CorrectionState.STUCK, Event.GIVEN_UP): CorrectionState.REJECTED,
+        (CorrectionState.DONE, Event.CAME_BACK): CorrectionState.STUCK,
     }
 )
 ENDED = frozenset({CorrectionState.REJECTED, CorrectionState.DONE})

@@ -265,6 +265,8 @@ def _advance(
     tx: Transaction, views: Mapping[int, AccountView], correction: Correction, *, now: datetime
 ) -> Correction:
     """Go as far as it goes now: it waits for a meter, a provider, a till or a person, or it is done."""
+    if correction.kind in OF_PAYMENT and taking_back.is_gone(tx, correction):
+        return withdrawing.hinder(tx, correction, reason=taking_back.MONEY_GONE, now=now)
     if correction.state is CorrectionState.TAKING_BACK:
         if correction.kind in OF_PAYMENT:
             correction = taking_back.take_back(tx, views[correction.account_id], correction, now=now)

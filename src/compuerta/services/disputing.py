@@ -7,20 +7,19 @@ payer's, and waits in suspense for a person.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from compuerta.domain.correction import Correction, CorrectionKind, CorrectionState
-from compuerta.domain.division import Debt, DebtKind
-from compuerta.domain.ledger import DEBT, MOVED, SUSPENSE, Line, Posting, PostingKind, cash
+from compuerta.domain.ledger import DEBT, MOVED, SUSPENSE, PostingKind, cash
 from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived, named
 from compuerta.domain.payment import DisputeNotice, DisputeState
-from compuerta.services import booking
+from compuerta.services import losing
 from compuerta.services.correction_port import Dispute
-from compuerta.services.records import Alarm, Case, Payment, PaymentVerdict
+from compuerta.services.losing import Loss
+from compuerta.services.records import Alarm, Payment
 from compuerta.services.store_port import Store, Transaction
 
 
@@ -30,63 +29,13 @@ class HeardDispute(Enum):
     TAKEN = "taken"  # the money is gone, and owed
     WON = "won"
     ALREADY = "already"
+    NOTED = "noted"  # nothing was taken, or nothing that could be of this payment: then, a case
     PAYMENT_UNKNOWN = "payment_unknown"  # an alarm
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
-    """Money of a payment that its provider has taken back."""
-
-    payment: Payment
-    amount_minor: int
-    cause_id: UUID
-    kind: PostingKind
 
 
 def hear(store: Store, notices: Sequence[DisputeNotice], *, now: datetime) -> list[HeardDispute]:
     """Take providers' verified words about disputes; said again, nothing moves."""
     return [_hear(store, notice, now=now) for notice in notices]
-
-
-def accounts_of(tx: Transaction, payment: Payment) -> set[int]:
-    """Return the accounts that a loss of a payment may touch, to be locked together."""
-    return {payment.account_id, _debtor(tx, payment)}
-
-
-def lose(tx: Transaction, loss: Loss, *, why: str, now: datetime) -> UUID | None:
-    """Book money that is gone; returns the debt of whoever had its credit, None where it was in suspense."""
-    payment, debtor = loss.payment, _debtor(tx, loss.payment)
-    gone = Line(code=cash(payment.provider), amount_minor=-loss.amount_minor)
-    if _is_in_suspense(tx, payment):
-        _book(
-            tx, loss, payment.account_id, (Line(code=SUSPENSE, amount_minor=loss.amount_minor), gone), now=now
-        )
-        return None
-    owed = Line(code=DEBT, amount_minor=loss.amount_minor)
-    if debtor == payment.account_id:
-        _book(tx, loss, debtor, (owed, gone), now=now)
-    else:  # the credit was moved there since
-        there = Line(code=MOVED, amount_minor=-loss.amount_minor)
-        _book(tx, loss, payment.account_id, (replace(there, amount_minor=loss.amount_minor), gone), now=now)
-        _book(tx, loss, debtor, (owed, there), now=now)
-    debt_id = derived(loss.cause_id, "debt")
-    tx.dues.put_debts(
-        [
-            Debt(
-                account_id=debtor,
-                debt_id=debt_id,
-                kind=DebtKind.CHARGE_BACK,
-                name=payment.transaction_no,
-                opened_minor=loss.amount_minor,
-                remaining_minor=loss.amount_minor,
-                opened_at=now,
-                opened_by="system",
-                why=why,
-                cause_id=loss.cause_id,
-            )
-        ]
-    )
-    return debt_id
 
 
 def _hear(store: Store, notice: DisputeNotice, *, now: datetime) -> HeardDispute:
@@ -99,7 +48,7 @@ def _hear(store: Store, notice: DisputeNotice, *, now: datetime) -> HeardDispute
                 [Alarm(kind="dispute_of_unknown_payment", subject=notice.provider, detail=detail, at=now)]
             )
             return HeardDispute.PAYMENT_UNKNOWN
-        tx.lock_accounts(accounts_of(tx, payment), now=now)
+        tx.lock_accounts(losing.accounts_of(tx, payment), now=now)
         dispute_id = named("dispute", notice.provider, notice.dispute_no)
         known = tx.corrections.dispute(payment.account_id, dispute_id)
         if known is None:
@@ -116,6 +65,11 @@ def _hear(store: Store, notice: DisputeNotice, *, now: datetime) -> HeardDispute
 def _hear_first(
     tx: Transaction, payment: Payment, notice: DisputeNotice, dispute_id: UUID, *, now: datetime
 ) -> HeardDispute:
+    if notice.amount_minor <= 0:
+        return HeardDispute.NOTED
+    if notice.currency != payment.currency:
+        losing.tell_excess(tx, payment, dispute_id, notice.amount_minor, currency=notice.currency, now=now)
+        return HeardDispute.NOTED
     opened = Dispute(
         account_id=payment.account_id,
         dispute_id=dispute_id,
@@ -128,98 +82,51 @@ def _hear_first(
         opened_at=notice.at,
         ended_at=None if notice.state is DisputeState.OPENED else now,
     )
+    tx.corrections.put_dispute(opened)
     if notice.state is DisputeState.WON:  # it was lost on the way that it was opened: nothing was taken
-        tx.corrections.put_dispute(opened)
         return HeardDispute.WON
     loss = Loss(
         payment=payment,
         amount_minor=notice.amount_minor,
         cause_id=dispute_id,
         kind=PostingKind.DISPUTE,
+        why=f"dispute {notice.dispute_no}",
     )
-    debt_id = lose(tx, loss, why=f"dispute {notice.dispute_no}", now=now)
-    tx.corrections.put_dispute(replace(opened, debt_id=debt_id))
+    losing.lose(tx, loss, now=now)
+    for debt in losing.owed(tx, payment, dispute_id).values():
+        tx.corrections.save_dispute(replace(opened, debt_id=debt.debt_id))
     amount = format_minor(notice.amount_minor, currency=payment.currency)
     detail = f"{notice.provider} {payment.transaction_no}: {amount} {payment.currency}"
-    tx.put_cases([_case(payment, dispute_id, kind="charge_back", detail=detail, now=now)])
+    losing.tell(tx, payment, dispute_id, kind="charge_back", detail=detail, now=now)
     return HeardDispute.TAKEN
 
 
 def _win(tx: Transaction, payment: Payment, dispute: Dispute, *, now: datetime) -> None:
-    """Bring the money back where it was: out of the debt, and what was paid of it into suspense."""
+    """Bring the money back where it was: out of its debts, and what was paid of them into suspense."""
+    came_minor = losing.lost_minor(tx, payment, dispute.dispute_id, PostingKind.DISPUTE)
+    debts = losing.owed(tx, payment, dispute.dispute_id)
     back = Loss(
         payment=payment,
-        amount_minor=dispute.amount_minor,
+        amount_minor=came_minor,
         cause_id=derived(dispute.dispute_id, "won"),
         kind=PostingKind.DISPUTE,
+        why="",
     )
-    came = Line(code=cash(payment.provider), amount_minor=dispute.amount_minor)
-    debtor = _debtor(tx, payment)
-    debt = None if dispute.debt_id is None else tx.dues.debt(debtor, dispute.debt_id)
-    remaining_minor = 0 if debt is None else debt.remaining_minor
-    paid_minor = dispute.amount_minor - remaining_minor
-    if debt is not None and remaining_minor:
-        tx.dues.save_debts([replace(debt, remaining_minor=0)])
-    if debtor != payment.account_id and remaining_minor:
-        out = Line(code=MOVED, amount_minor=remaining_minor)
-        _book(tx, back, debtor, (out, Line(code=DEBT, amount_minor=-remaining_minor)), now=now)
-    owed = DEBT if debtor == payment.account_id else MOVED
-    amounts = ((owed, remaining_minor), (SUSPENSE, paid_minor))
-    lines = tuple(
-        Line(code=code, amount_minor=-amount_minor) for code, amount_minor in amounts if amount_minor
-    )
-    _book(tx, back, payment.account_id, (came, *lines), now=now)
-    if paid_minor and dispute.debt_id is not None:
+    remaining = {account_id: debt.remaining_minor for account_id, debt in debts.items()}
+    home_minor = remaining.pop(payment.account_id, 0)
+    elsewhere_minor = sum(remaining.values())
+    amounts = {
+        cash(payment.provider): came_minor,
+        DEBT: -home_minor,
+        MOVED: -elsewhere_minor,
+        SUSPENSE: home_minor + elsewhere_minor - came_minor,
+    }
+    losing.book(tx, back, payment.account_id, amounts, now=now)
+    for account_id, minor in remaining.items():
+        losing.book(tx, back, account_id, {MOVED: minor, DEBT: -minor}, now=now)
+    tx.dues.save_debts([replace(debt, remaining_minor=0) for debt in debts.values()])
+    paid_minor = sum(debt.opened_minor - debt.remaining_minor for debt in debts.values())
+    if paid_minor:
         amount = format_minor(paid_minor, currency=payment.currency)
         detail = f"{dispute.dispute_no}: {amount} {payment.currency} of the debt were paid: give them back"
-        tx.put_cases([_case(payment, dispute.dispute_id, kind="dispute_won", detail=detail, now=now)])
-
-
-def _debtor(tx: Transaction, payment: Payment) -> int:
-    """Return whose credit a payment became: where two people have put it, or where it came."""
-    for each in reversed(tx.corrections.of_payment(payment.account_id, payment.payment_id)):
-        if _has_moved(each) and each.to_account_id is not None:
-            return each.to_account_id
-    return payment.account_id
-
-
-def _has_moved(correction: Correction) -> bool:
-    moves = correction.kind in (CorrectionKind.PLACE, CorrectionKind.MOVE)
-    return moves and correction.state is CorrectionState.DONE
-
-
-def _is_in_suspense(tx: Transaction, payment: Payment) -> bool:
-    corrections = tx.corrections.of_payment(payment.account_id, payment.payment_id)
-    used = any(
-        each.state
-        in (CorrectionState.TAKING_BACK, CorrectionState.PAYING, CorrectionState.DONE, CorrectionState.STUCK)
-        for each in corrections
-    )
-    return payment.verdict is PaymentVerdict.SUSPENDED and not used
-
-
-def _case(payment: Payment, about: UUID, *, kind: str, detail: str, now: datetime) -> Case:
-    return Case(
-        account_id=payment.account_id,
-        case_id=derived(about, f"case:{kind}"),
-        kind=kind,
-        detail=detail,
-        opened_at=now,
-    )
-
-
-def _book(tx: Transaction, loss: Loss, account_id: int, lines: tuple[Line, ...], *, now: datetime) -> None:
-    booking.book(
-        tx,
-        [
-            Posting(
-                account_id=account_id,
-                posting_id=derived(loss.cause_id, f"{loss.kind.value}:{account_id}"),
-                kind=loss.kind,
-                currency=loss.payment.currency,
-                lines=lines,
-                booked_at=now,
-                cause_id=loss.cause_id,
-            )
-        ],
-    )
+        losing.tell(tx, payment, dispute.dispute_id, kind="dispute_won", detail=detail, now=now)

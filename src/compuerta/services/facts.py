@@ -17,7 +17,7 @@ from compuerta.domain.division import Debt
 from compuerta.domain.instruction import TAKEN_BACK, Instruction, Kind, State
 from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter
-from compuerta.domain.payment import Attempt
+from compuerta.domain.payment import Attempt, Refund
 from compuerta.domain.policy import DEFAULT, Policy
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.bill import bill
@@ -28,6 +28,7 @@ from compuerta.domain.tariff.schedule import Agreed, Schedule, terms_at
 from compuerta.domain.tariff.tally import Span, opened
 from compuerta.drivers.abilities import Relay
 from compuerta.services.alarm_port import MeterAlarm
+from compuerta.services.correction_port import Dispute
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.message_port import Message
 from compuerta.services.occupancy_port import Adjustment
@@ -76,6 +77,8 @@ class Books:
     recharge_lines: tuple[RechargeLine, ...] = ()
     debts: tuple[Debt, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
     instants: tuple[RechargeInstant, ...] = ()
     charges: tuple[Charge, ...] = ()
     bills: tuple[BillOpening, ...] = ()
@@ -205,7 +208,6 @@ class View:
             if (each.kind is Kind.RECHARGE and each.last_answer != TAKEN_BACK)
             or (each.kind is Kind.WITHDRAWAL and each.state is not State.REFUSED)
         ]
-
 
     def holds_at(self, meter_id: int, at: datetime) -> frozenset[HoldKind]:
         """Return the kinds of holds that are in force at an instant."""

@@ -13,15 +13,16 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from compuerta.domain.correction import Correction, CorrectionState, Event
+from compuerta.domain.correction import ENDED, Correction, CorrectionState, Event
 from compuerta.domain.errors import Refused
 from compuerta.domain.ledger import REFUNDING, Posting, PostingKind, cash, transfer
 from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived, named
 from compuerta.domain.payment import Refund, RefundNotice, RefundState
-from compuerta.services import booking, disputing, withdrawing
+from compuerta.services import booking, losing, withdrawing
+from compuerta.services.losing import Loss
 from compuerta.services.payment_ports import Capabilities, RefundAnswer, RefundWish
-from compuerta.services.records import Alarm, Case, Payment
+from compuerta.services.records import Alarm, Payment
 from compuerta.services.store_port import Store, Transaction
 
 # A provider takes seconds to days; once a day passed, half an hour more matters to nobody.
@@ -29,6 +30,7 @@ ASK_AFTER: Final = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 30, 6
 ASKS_MAX: Final = 400  # eight days; then a person asks the provider
 LEASE: Final = timedelta(seconds=30)  # who claimed a refund and died asks nothing for this long
 SILENT: Final = "provider_silent"
+CAME_BACK: Final = "came_back"  # it was done, and its provider has the money again: no late word ends that
 _OPEN = frozenset({RefundState.WAITING, RefundState.SENT})
 
 
@@ -46,7 +48,8 @@ class HeardRefund(Enum):
     SETTLED = "settled"
     ALREADY = "already"
     UNASKED = "unasked"  # nobody here asked for it: booked, and a case
-    NOTED = "noted"  # not done, or not ours to end
+    CAME_BACK = "came_back"  # it was done, and did not reach its payer after all
+    NOTED = "noted"  # not done, not ours to end, or nothing that could be of this payment: then, a case
     PAYMENT_UNKNOWN = "payment_unknown"  # an alarm
 
 
@@ -152,10 +155,13 @@ def answered(store: Store, answers: Sequence[tuple[Refund, RefundAnswer]], *, no
     """Write what providers answered; only "done" is done, and what is not known is asked again."""
     for asked, answer in answers:
         with store.transaction() as tx:
-            tx.lock_accounts([asked.account_id], now=now)
+            payment = tx.corrections.payment(asked.account_id, asked.payment_id)
+            assert payment is not None, "a refund is of a payment"
+            tx.lock_accounts(losing.accounts_of(tx, payment), now=now)
             refund = tx.corrections.refund(asked.account_id, asked.refund_id)
-            if refund is not None and refund.state in _OPEN:
-                _take(tx, replace(refund, asks=refund.asks + 1), answer, now=now)
+            is_late = answer.state is RefundState.DONE and refund is not None and _may_be_done(refund)
+            if refund is not None and (refund.state in _OPEN or is_late):
+                _take(tx, payment, replace(refund, asks=refund.asks + 1), answer, now=now)
 
 
 def refused(store: Store, asked: Refund, *, reason: str, now: datetime) -> None:
@@ -182,34 +188,61 @@ def _hear(store: Store, notice: RefundNotice, *, now: datetime) -> HeardRefund:
             alarm = Alarm(kind="refund_of_unknown_payment", subject=notice.provider, detail=detail, at=now)
             tx.put_alarms([alarm])
             return HeardRefund.PAYMENT_UNKNOWN
-        tx.lock_accounts(disputing.accounts_of(tx, payment), now=now)
+        tx.lock_accounts(losing.accounts_of(tx, payment), now=now)
         ours = _ours(tx, payment, notice)
-        if notice.state is not RefundState.DONE:
-            if ours is None or ours.state not in _OPEN:
-                return HeardRefund.NOTED
-            _take(tx, ours, RefundAnswer(state=notice.state), now=now)
-            return HeardRefund.NOTED
-        return _hear_done(tx, payment, ours, notice, now=now)
+        if notice.state is RefundState.DONE:
+            return _hear_done(tx, payment, ours, notice, now=now)
+        if ours is not None and ours.state in _OPEN:
+            _take(tx, payment, ours, RefundAnswer(state=notice.state), now=now)
+        elif ours is not None and ours.state is RefundState.DONE and notice.state not in _OPEN:
+            return _come_back(tx, payment, ours, notice, now=now)
+        return HeardRefund.NOTED
 
 
 def _hear_done(
     tx: Transaction, payment: Payment, ours: Refund | None, notice: RefundNotice, *, now: datetime
 ) -> HeardRefund:
     """Settle what is ours, and book what is not: of a total, only what nobody has told before is new."""
+    if notice.currency != payment.currency:
+        about = _unasked_id(payment, notice)
+        losing.tell_excess(tx, payment, about, notice.refunded_minor, currency=notice.currency, now=now)
+        return HeardRefund.NOTED
+    if notice.refunded_minor <= 0:
+        return HeardRefund.NOTED
     heard = HeardRefund.ALREADY
-    if ours is not None and ours.state is not RefundState.DONE:
-        _take(tx, ours, RefundAnswer(state=RefundState.DONE), now=now)
+    if ours is not None and _may_be_done(ours):
+        _take(tx, payment, ours, RefundAnswer(state=RefundState.DONE), now=now)
         heard = HeardRefund.SETTLED
     elif ours is None and not notice.is_total:
         _take_unasked(tx, payment, notice, notice.refunded_minor, now=now)
         heard = HeardRefund.UNASKED
     if notice.is_total:
-        refunds = tx.corrections.refunds_of(payment.account_id, payment.payment_id)
-        told_minor = sum(each.amount_minor for each in refunds if each.state is RefundState.DONE)
-        if notice.refunded_minor > told_minor:
-            _take_unasked(tx, payment, notice, notice.refunded_minor - told_minor, now=now)
+        new_minor = notice.refunded_minor - _told_minor(tx, payment)
+        for each in _under_way(tx, payment):
+            if each.amount_minor <= new_minor and not notice.refund_reference:
+                _take(tx, payment, each, RefundAnswer(state=RefundState.DONE), now=now)
+                new_minor -= each.amount_minor
+                heard = HeardRefund.SETTLED
+        if new_minor > 0:
+            _take_unasked(tx, payment, notice, new_minor, now=now)
             heard = HeardRefund.UNASKED
     return heard
+
+
+def _may_be_done(refund: Refund) -> bool:
+    """Tell whether it would be news that a refund is done; what a provider has closed, it may pay late."""
+    return refund.state is not RefundState.DONE and refund.last_answer != CAME_BACK
+
+
+def _told_minor(tx: Transaction, payment: Payment) -> int:
+    """Return what we know to have gone back of a payment; what came back again was told as well."""
+    refunds = tx.corrections.refunds_of(payment.account_id, payment.payment_id)
+    return sum(each.amount_minor for each in refunds if not _may_be_done(each))
+
+
+def _under_way(tx: Transaction, payment: Payment) -> list[Refund]:
+    refunds = tx.corrections.refunds_of(payment.account_id, payment.payment_id)
+    return [each for each in refunds if each.state in _OPEN]
 
 
 def _ours(tx: Transaction, payment: Payment, notice: RefundNotice) -> Refund | None:
@@ -221,10 +254,9 @@ def _ours(tx: Transaction, payment: Payment, notice: RefundNotice) -> Refund | N
             return tx.corrections.refund(each.account_id, each.refund_id)
     if not notice.is_total or notice.refund_reference:
         return None
-    told_minor = sum(each.amount_minor for each in refunds if each.state is RefundState.DONE)
-    new_minor = notice.refunded_minor - told_minor
-    for each in refunds:
-        if each.state in _OPEN and each.amount_minor == new_minor:
+    new_minor = notice.refunded_minor - _told_minor(tx, payment)
+    for each in _under_way(tx, payment):
+        if each.amount_minor == new_minor:
             return tx.corrections.refund(each.account_id, each.refund_id)
     return None
 
@@ -236,7 +268,7 @@ def _reference(notice: RefundNotice) -> str:
     return f"{notice.transaction_no}:{what}"
 
 
-def _take(tx: Transaction, refund: Refund, answer: RefundAnswer, *, now: datetime) -> None:
+def _take(tx: Transaction, payment: Payment, refund: Refund, answer: RefundAnswer, *, now: datetime) -> None:
     """Write one answer, and let its correction go on, or wait for a person."""
     told = replace(
         refund,
@@ -245,8 +277,8 @@ def _take(tx: Transaction, refund: Refund, answer: RefundAnswer, *, now: datetim
     )
     match answer.state:
         case RefundState.DONE:
-            tx.corrections.save_refunds([replace(told, state=RefundState.DONE, ask_at=None, ended_at=now)])
-            _settle(tx, told, now=now)
+            done = replace(told, state=RefundState.DONE, ask_at=None, ended_at=now)
+            _settle(tx, payment, done, now=now)
         case RefundState.ABNORMAL | RefundState.CLOSED:
             tx.corrections.save_refunds([replace(told, state=answer.state, ask_at=None, ended_at=now)])
             _hinder(tx, told, reason=f"refund_{answer.state.value}", now=now)
@@ -259,8 +291,13 @@ def _take(tx: Transaction, refund: Refund, answer: RefundAnswer, *, now: datetim
                 _hinder(tx, told, reason=SILENT, now=now)
 
 
-def _settle(tx: Transaction, refund: Refund, *, now: datetime) -> None:
+def _settle(tx: Transaction, payment: Payment, refund: Refund, *, now: datetime) -> None:
+    """End the correction that a refund was for; where that has ended otherwise, the money is lost."""
     correction = _correction(tx, refund)
+    if correction.state not in (CorrectionState.PAYING, CorrectionState.STUCK):
+        _take_late(tx, payment, refund, now=now)
+        return
+    tx.corrections.save_refunds([refund])
     _book(
         tx,
         correction,
@@ -269,8 +306,29 @@ def _settle(tx: Transaction, refund: Refund, *, now: datetime) -> None:
         credit=cash(refund.provider),
         now=now,
     )
-    if correction.state in (CorrectionState.PAYING, CorrectionState.STUCK):
-        tx.corrections.save(correction.after(Event.SETTLED, now=now))
+    tx.corrections.save(correction.after(Event.SETTLED, now=now))
+    losing.close_untold(
+        tx, payment, now=now
+    )  # another one, ordered since this one was thought to have failed
+
+
+def _come_back(
+    tx: Transaction, payment: Payment, refund: Refund, notice: RefundNotice, *, now: datetime
+) -> HeardRefund:
+    """Take back what did not reach its payer after all; a person decides how they get it."""
+    correction = _correction(tx, refund)
+    corrections = tx.corrections.of_payment(payment.account_id, payment.payment_id)
+    is_stale = refund.ended_at is not None and notice.at < refund.ended_at
+    if not is_stale and all(each.state in ENDED for each in corrections):
+        closed = replace(refund, state=RefundState.CLOSED, ended_at=now, last_answer=CAME_BACK)
+        tx.corrections.save_refunds([closed])
+        cause_id = derived(refund.refund_id, CAME_BACK)
+        _book(tx, correction, cause_id, debit=cash(refund.provider), credit=REFUNDING, now=now)
+        tx.corrections.save(correction.after(Event.CAME_BACK, now=now, note=CAME_BACK))
+    amount = format_minor(refund.amount_minor, currency=refund.currency)
+    detail = f"{refund.provider} {payment.transaction_no}: {amount} {refund.currency}"
+    losing.tell(tx, payment, refund.refund_id, kind="refund_came_back", detail=detail, now=now)
+    return HeardRefund.CAME_BACK
 
 
 def _hinder(tx: Transaction, refund: Refund, *, reason: str, now: datetime) -> None:
@@ -290,38 +348,46 @@ def _take_unasked(
     tx: Transaction, payment: Payment, notice: RefundNotice, amount_minor: int, *, now: datetime
 ) -> None:
     """Book money that a provider gave back of its own, or that somebody sent back by its own screens."""
-    refund_id = named("refund", notice.provider, payment.transaction_no, _reference(notice))
-    tx.corrections.put_refund(
-        Refund(
-            account_id=payment.account_id,
-            refund_id=refund_id,
-            correction_id=None,
-            payment_id=payment.payment_id,
-            provider=notice.provider,
-            reference=refund_id.hex if _is_known(tx, notice) else _reference(notice),
-            amount_minor=amount_minor,
-            currency=payment.currency,
-            created_at=now,
-            state=RefundState.DONE,
-            ended_at=now,
-        )
+    refund = Refund(
+        account_id=payment.account_id,
+        refund_id=_unasked_id(payment, notice),
+        correction_id=None,
+        payment_id=payment.payment_id,
+        provider=notice.provider,
+        reference=_unasked_id(payment, notice).hex if _is_known(tx, notice) else _reference(notice),
+        amount_minor=amount_minor,
+        currency=payment.currency,
+        created_at=now,
+        state=RefundState.DONE,
+        ended_at=now,
     )
-    loss = disputing.Loss(
-        payment=payment, amount_minor=amount_minor, cause_id=refund_id, kind=PostingKind.REFUND
+    tx.corrections.put_refund(refund)
+    _lose(tx, payment, refund, why="the provider gave it back unasked", now=now)
+
+
+def _take_late(tx: Transaction, payment: Payment, refund: Refund, *, now: datetime) -> None:
+    """Book a refund that its provider has paid after its correction ended without it."""
+    unasked = replace(refund, correction_id=None)
+    tx.corrections.save_refunds([unasked])
+    _lose(tx, payment, unasked, why="the provider gave it back after it had refused to", now=now)
+
+
+def _lose(tx: Transaction, payment: Payment, refund: Refund, *, why: str, now: datetime) -> None:
+    loss = Loss(
+        payment=payment,
+        amount_minor=refund.amount_minor,
+        cause_id=refund.refund_id,
+        kind=PostingKind.REFUND,
+        why=why,
     )
-    disputing.lose(tx, loss, why="the provider gave it back unasked", now=now)
-    amount = format_minor(amount_minor, currency=payment.currency)
-    tx.put_cases(
-        [
-            Case(
-                account_id=payment.account_id,
-                case_id=derived(refund_id, "case:unasked"),
-                kind="refund_unasked",
-                detail=f"{notice.provider} {payment.transaction_no}: {amount} {payment.currency}",
-                opened_at=now,
-            )
-        ]
-    )
+    losing.lose(tx, loss, now=now)
+    amount = format_minor(refund.amount_minor, currency=payment.currency)
+    detail = f"{refund.provider} {payment.transaction_no}: {amount} {payment.currency}"
+    losing.tell(tx, payment, refund.refund_id, kind="refund_unasked", detail=detail, now=now)
+
+
+def _unasked_id(payment: Payment, notice: RefundNotice) -> UUID:
+    return named("refund", notice.provider, payment.transaction_no, _reference(notice))
 
 
 def _is_known(tx: Transaction, notice: RefundNotice) -> bool:
@@ -370,7 +436,9 @@ def _question(tx: Transaction, refund: Refund) -> RefundQuestion:
         reason=correction.why,
         payer="" if attempt is None else attempt.payer,
     )
-    return RefundQuestion(wish=wish, is_sent=refund.state is RefundState.SENT)
+    # What is not to be paid any more is asked after, and told to nobody: an earlier answer may be lost.
+    is_wanted = correction.state is CorrectionState.PAYING
+    return RefundQuestion(wish=wish, is_sent=refund.state is RefundState.SENT or not is_wanted)
 
 
 def _book(

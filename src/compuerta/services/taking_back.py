@@ -67,8 +67,6 @@ def payment_of(tx: Transaction, correction: Correction) -> Payment:
 def take_back(tx: Transaction, view: AccountView, correction: Correction, *, now: datetime) -> Correction:
     """Do what can be done now to bring a correction's money back; it may have to be called again."""
     payment = payment_of(tx, correction)
-    if spoken_for(tx, payment) > payment.amount_minor:
-        return withdrawing.hinder(tx, correction, reason=MONEY_GONE, now=now)
     if payment.verdict is PaymentVerdict.SUSPENDED:
         lines = [(SUSPENSE, correction.amount_minor)]
         return _returned(tx, correction, lines, kind=PostingKind.PLACEMENT, now=now)
@@ -103,6 +101,12 @@ def spoken_for(tx: Transaction, payment: Payment) -> int:
     disputes = tx.corrections.disputes_of(*of)
     lost = (each.amount_minor for each in disputes if each.state is not DisputeState.WON)
     return sum(ours) + sum(unasked) + sum(lost)
+
+
+def is_gone(tx: Transaction, correction: Correction) -> bool:
+    """Tell whether money that a correction is of has been taken by its provider, or by its payer's bank."""
+    payment = payment_of(tx, correction)
+    return spoken_for(tx, payment) > payment.amount_minor
 
 
 def undo(tx: Transaction, view: AccountView, correction: Correction, *, now: datetime) -> Correction:

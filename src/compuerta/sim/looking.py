@@ -81,6 +81,8 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         recharge_lines=tuple(line for lines in tables.recharge_lines.values() for line in lines),
         debts=tuple(tables.debts.values()),
         corrections=tuple(tables.corrections.values()),
+        refunds=tuple(tables.refunds.values()),
+        disputes=tuple(tables.disputes.values()),
         instants=tuple(tables.instants.values()),
         charges=tuple(tables.charges.values()),
         instructions=tuple(tables.instructions.values()),

@@ -140,7 +140,16 @@ class MemoryCorrections:
             require(refund.ask_at is None or refund.ended_at is None, "refund_is_asked_about_while_open")
             asked_for = refund.correction_id is not None
             require(asked_for or refund.state is RefundState.DONE, "refund_unasked_is_done")
+            if asked_for and refund.state is RefundState.DONE:
+                self._require_paid_once(refund)
             self._tables.refunds[refund.account_id, refund.refund_id] = refund
+
+    def _require_paid_once(self, refund: Refund) -> None:
+        paid = (each for each in self._tables.refunds.values() if each.state is RefundState.DONE)
+        if any(
+            each.correction_id == refund.correction_id and each.refund_id != refund.refund_id for each in paid
+        ):
+            raise Conflict(f"refund_pays_once: {refund.correction_id} exists")
 
     def claim_refunds(self, *, now: datetime, until: datetime, limit: int) -> list[Refund]:
         due = [

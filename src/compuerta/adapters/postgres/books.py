@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from compuerta.adapters.postgres import rows, tariffs
 from compuerta.adapters.postgres.alarms import to_alarm
-from compuerta.adapters.postgres.corrections import to_correction
+from compuerta.adapters.postgres.corrections import to_correction, to_dispute, to_refund
 from compuerta.adapters.postgres.dues import to_debt, to_line
 from compuerta.adapters.postgres.messages import to_message
 from compuerta.adapters.postgres.rows import Row
@@ -133,6 +133,8 @@ def _money(tx: PostgresTransaction) -> Books:
         instants=all_of("select * from recharge_instant order by account_id, recharge_id, at", _instant),
         debts=all_of("select * from debt order by account_id, debt_id", to_debt),
         corrections=all_of("select * from correction order by account_id, correction_id", to_correction),
+        refunds=all_of("select * from refund order by account_id, refund_id", to_refund),
+        disputes=all_of("select * from dispute order by account_id, dispute_id", to_dispute),
         adjustments=all_of(
             "select * from adjustment order by account_id, adjustment_id", lambda row: Adjustment(**row)
         ),

@@ -120,7 +120,7 @@ class PostgresCorrections:
             "refund",
             [rows.columns(each) for each in refunds],
             key=("account_id", "refund_id"),
-            changed=("state", "asks", "ask_at", "provider_no", "last_answer", "ended_at"),
+            changed=("correction_id", "state", "asks", "ask_at", "provider_no", "last_answer", "ended_at"),
         )
 
     def claim_refunds(self, *, now: datetime, until: datetime, limit: int) -> list[Refund]:
@@ -134,14 +134,14 @@ class PostgresCorrections:
             returning r.*""",
             {"now": now, "until": until, "limit": limit},
         )
-        return sorted((_refund(row) for row in found), key=lambda each: each.refund_id)
+        return sorted((to_refund(row) for row in found), key=lambda each: each.refund_id)
 
     def refund(self, account_id: int, refund_id: UUID) -> Refund | None:
         found = self._tx.query(
             "select * from refund where account_id = %(account)s and refund_id = %(id)s for update",
             {"account": account_id, "id": refund_id},
         )
-        return _refund(found[0]) if found else None
+        return to_refund(found[0]) if found else None
 
     def refunds_of(self, account_id: int, payment_id: UUID) -> list[Refund]:
         found = self._tx.query(
@@ -149,14 +149,14 @@ class PostgresCorrections:
             order by created_at, refund_id""",
             {"account": account_id, "payment": payment_id},
         )
-        return [_refund(row) for row in found]
+        return [to_refund(row) for row in found]
 
     def refund_by_reference(self, *, provider: str, reference: str) -> Refund | None:
         found = self._tx.query(
             "select * from refund where provider = %(provider)s and reference = %(reference)s limit 1",
             {"provider": provider, "reference": reference},
         )
-        return _refund(found[0]) if found else None
+        return to_refund(found[0]) if found else None
 
     # disputes
 
@@ -172,7 +172,7 @@ class PostgresCorrections:
             "select * from dispute where account_id = %(account)s and dispute_id = %(id)s for update",
             {"account": account_id, "id": dispute_id},
         )
-        return _dispute(found[0]) if found else None
+        return to_dispute(found[0]) if found else None
 
     def disputes_of(self, account_id: int, payment_id: UUID) -> list[Dispute]:
         found = self._tx.query(
@@ -180,7 +180,7 @@ class PostgresCorrections:
             order by opened_at, dispute_id""",
             {"account": account_id, "payment": payment_id},
         )
-        return [_dispute(row) for row in found]
+        return [to_dispute(row) for row in found]
 
     # cases
 
@@ -211,9 +211,9 @@ def to_correction(row: Row) -> Correction:
     )
 
 
-def _refund(row: Row) -> Refund:
+def to_refund(row: Row) -> Refund:
     return Refund(**{**row, "state": RefundState(row["state"])})
 
 
-def _dispute(row: Row) -> Dispute:
+def to_dispute(row: Row) -> Dispute:
     return Dispute(**{**row, "state": DisputeState(row["state"])})

@@ -104,6 +104,8 @@ create index refund_of_reference on refund (provider, reference);
 create index refund_by_payment on refund (account_id, payment_id);
 -- One refund of a correction is under way at a time.
 create unique index refund_of_correction on refund (account_id, correction_id) where ended_at is null;
+-- ... and one is paid: what a provider pays besides was not asked for.
+create unique index refund_pays_once on refund (account_id, correction_id) where state = 'done';
 
 -- A payer's bank takes money back: opened, then won or lost. What was used is a debt.
 create table dispute (
