@@ -54,6 +54,8 @@ create table webhook_delivery (
 );
 comment on table webhook_delivery is 'reference: what is told to partners, until they have heard it';
 create index webhook_delivery_due on webhook_delivery (due_at) where due_at is not null;
+-- Of one webhook by itself: what waits for one that is away is not read for those that are there.
+create index webhook_delivery_of_webhook on webhook_delivery (webhook_id, due_at) where due_at is not null;
 create index webhook_delivery_old on webhook_delivery (ended_at) where ended_at is not null;
 
 -- A biller's own number of a payment is its name for ever; what was taken back before it came is known too.
