@@ -317,7 +317,6 @@ async def _sold(machines: Machines, asker: Caller, sale: Order) -> tuple[int, Ba
     """Order at the provider; where it does not answer, nobody knows whether the payer can pay."""
     assert sale.order_id is not None
     provider = await _provider(machines, asker, sale)
-    code = status.HTTP_200_OK
     try:
         await selling.sell(machines.desk, sale, provider=provider, talk=machines.talk)
     except ReferenceTaken as taken:
@@ -330,7 +329,7 @@ async def _sold(machines: Machines, asker: Caller, sale: Order) -> tuple[int, Ba
         if not rows:
             raise error
         return status.HTTP_202_ACCEPTED, orders.made_of({**rows[0], "state": "unknown"})
-    return code, orders.made_of(await _order(machines, asker, sale.order_id))
+    return status.HTTP_200_OK, orders.made_of(await _order(machines, asker, sale.order_id))
 
 
 async def _provider(machines: Machines, asker: Caller, sale: Order) -> PaymentProvider:
