@@ -23,18 +23,16 @@ from tests.scenario.correction_bench import (
     unknown_money,
 )
 from tests.scenario.moving_bench import Bench
-from tests.unit.services.town import NOON, SECOND, WECHAT, Home, an_id, concluded, paid, taken, the_view, told
+from tests.unit.services.town import NOON, SECOND, WECHAT, an_id, paid, taken, the_view, told
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.correction import CorrectionKind, CorrectionState, OwnProposal, Way
-from compuerta.domain.division import DebtKind
 from compuerta.domain.instruction import State
 from compuerta.domain.ledger import DEBT, DELIVERED, GOODWILL, REFUNDING, SUSPENSE, UNDELIVERED, cash
 from compuerta.domain.payment import RefundState
-from compuerta.drivers.abilities import Ending, MeterState, Relay
-from compuerta.services import correcting, deliver, indebting, moving_out, taking_back, withdrawing
+from compuerta.drivers.abilities import NOT_SENDABLE, Ending, MeterState, Relay
+from compuerta.services import correcting, deliver, moving_out, taking_back, withdrawing
 from compuerta.services.acting import ReasonMissing
-from compuerta.services.indebting import DebtOpening
 from compuerta.services.moving import Rest, Shown
 from compuerta.services.proposing import AmountNotFree, NotProposable
 from compuerta.services.refunding import RefundImpossible
@@ -226,6 +224,16 @@ def test_the_number_of_a_refused_withdrawal_goes_to_the_recharge_that_waits_behi
     assert (claim.instruction.recharge_id is not None, claim.instruction.purchase_no) == (True, 2)
 
 
+def test_the_number_of_a_withdrawal_that_was_never_sent_is_given_again(bench: Bench) -> None:
+    home = bench.home
+    bench.money_in(home, amount_minor=5_000, name="1")
+    approved(bench, a_proposal(home))
+
+    meter_says(bench, home, Ending.REFUSED, now=LATER, state=MeterState(), reason=NOT_SENDABLE)
+
+    assert the_view(bench.store, home.account_id, now=LATER).snapshot.purchase_no_last == 1  # type: ignore[union-attr]
+
+
 def test_a_number_that_may_be_used_is_not_given_again(bench: Bench) -> None:
     home = bench.home
     bench.money_in(home, amount_minor=5_000, name="1")
@@ -366,69 +374,6 @@ def test_a_second_refund_takes_no_more_than_the_first_has_left(bench: Bench) -> 
         proposed(bench, again)
 
     assert proposed(bench, replace(again, amount_minor=2_000)).amount_minor == 2_000
-
-
-# What a payment was divided into.
-
-
-def an_indebted_payment(bench: Bench, home: Home) -> int:
-    """Let a home owe something, and pay; returns how much of that became credit."""
-    opening = DebtOpening(
-        account_id=home.account_id,
-        debt_id=an_id("debt"),
-        kind=DebtKind.ARREARS,
-        name="Rent of August",
-        amount_minor=900,
-        share_ppm=1_000_000,
-    )
-    with bench.store.transaction() as tx:
-        indebting.opened(tx, opening, actor=ANA, now=NOON)
-    paid(bench.store, home, name="1", amount_minor=5_000)
-    assert bench.codes(home.account_id, DEBT) == [0]
-    return 4_100
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_whole_payment_comes_back_with_the_debt_that_it_paid(bench: Bench, number: int) -> None:
-    home = bench.homes[number]
-    an_indebted_payment(bench, home)
-
-    assert approved(bench, a_proposal(home)).state is CorrectionState.PAYING
-
-    assert bench.codes(home.account_id, UNDELIVERED, DELIVERED, DEBT, REFUNDING) == [0, 0, 900, -5_000]
-    with bench.store.transaction() as tx:
-        (debt,) = tx.dues.open_debts([home.account_id])
-    assert debt.remaining_minor == 900
-
-
-def test_a_whole_payment_comes_back_out_of_a_meter_with_its_debt(bench: Bench) -> None:
-    home = bench.home
-    credit_minor = an_indebted_payment(bench, home)
-    there = MeterState(energy_wh=0, balance_minor=credit_minor, purchase_no=1, relay=Relay.CLOSED)
-    meter_says(bench, home, Ending.DONE, now=NOON, state=there)
-    wish = a_proposal(home)
-    approved(bench, wish)
-    claim = taken(bench.store, home, now=LATER)
-    assert claim.instruction.amount_minor == credit_minor
-    concluded(bench.store, claim, ending=Ending.DONE, at=LATER, state=IN_CREDIT)
-    assert bench.codes(home.account_id, DEBT, REFUNDING) == [0, -credit_minor]
-
-    assert swept(bench, wish).state is CorrectionState.PAYING
-    swept(bench, wish)
-
-    assert bench.codes(home.account_id, DELIVERED, DEBT, REFUNDING) == [0, 900, -5_000]
-
-
-def test_a_part_of_a_payment_comes_back_out_of_its_credit_alone(bench: Bench) -> None:
-    home = bench.homes[1]
-    credit_minor = an_indebted_payment(bench, home)
-
-    with pytest.raises(AmountNotFree) as refused:
-        proposed(bench, a_proposal(home, amount_minor=credit_minor + 1))
-
-    assert refused.value.most_minor == credit_minor
-    approved(bench, a_proposal(home, amount_minor=credit_minor))
-    assert bench.codes(home.account_id, DELIVERED, DEBT, REFUNDING) == [0, 0, -credit_minor]
 
 
 # Money that was not placed, or was placed wrongly.

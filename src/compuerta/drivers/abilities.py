@@ -13,6 +13,7 @@ from typing import Final
 from compuerta.domain.instruction import Limits
 from compuerta.domain.tariff.fitting import MeterTables
 
+NOT_SENDABLE: Final = "order_not_sendable"  # why an order was refused of which nothing was sent
 KEEP_POWER: Final = "keep_power"  # the flag of a meter that stays on although its money is used up
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import (
+    NOT_SENDABLE,
     ClockOrder,
     Ending,
     LimitsOrder,
@@ -79,7 +80,7 @@ def converse(
                 return (yield from _recharge(talk, order, repeated=repeated))
             case WithdrawalOrder():
                 if not _is_sendable(order):
-                    return talk.result(Ending.REFUSED, "order_not_sendable")
+                    return talk.result(Ending.REFUSED, NOT_SENDABLE)
                 return (yield from withdraw(talk, order, repeated=repeated))
             case SwitchOrder():
                 return (yield from switch(talk, order))
@@ -105,7 +106,7 @@ def converse(
 
 def _recharge(talk: Talk, order: RechargeOrder, *, repeated: bool) -> Conversation:
     if not _is_sendable(order):
-        return talk.result(Ending.REFUSED, "order_not_sendable")
+        return talk.result(Ending.REFUSED, NOT_SENDABLE)
     if talk.model.recharge is not None and not order.close:
         yield from _keep_dark(talk)
     match talk.model.recharge:
@@ -380,7 +381,7 @@ def _set_limits(talk: Talk, order: LimitsOrder) -> Conversation:
     try:
         wanted = _limit_values(talk.model, order)
     except dlt645.ProtocolError:
-        return talk.result(Ending.REFUSED, "order_not_sendable")  # more than the register has digits
+        return talk.result(Ending.REFUSED, NOT_SENDABLE)  # more than the register has digits
     if not wanted:
         return talk.result(Ending.REFUSED, "model_takes_no_limits")
     for identifier, value in wanted.items():

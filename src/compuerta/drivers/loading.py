@@ -16,7 +16,7 @@ from datetime import date, datetime, time, timedelta
 
 from compuerta.domain.tariff.fitting import REST_TABLE_NO
 from compuerta.drivers import tables as registers
-from compuerta.drivers.abilities import Ending, TariffOrder, TariffPart
+from compuerta.drivers.abilities import NOT_SENDABLE, Ending, TariffOrder, TariffPart
 from compuerta.drivers.tables import COUNTS, Counts, Part
 from compuerta.drivers.talk import CLOCK_OFF_MAX, Asking, Conversation, MeterRefused, Talk
 from compuerta.wire import dlt645
@@ -41,7 +41,7 @@ def load_tariff(talk: Talk, order: TariffOrder) -> Conversation:
     if talk.model.tariff is None:
         return talk.result(Ending.REFUSED, "model_takes_no_tables")
     if order.switch_at.second or order.switch_at.microsecond:
-        return talk.result(Ending.REFUSED, "order_not_sendable")
+        return talk.result(Ending.REFUSED, NOT_SENDABLE)
     loading = _Loading(talk, order, clock=(yield from _right_clock(talk, order.now)))
     yield from loading.raise_counts()
     if loading.is_ahead:

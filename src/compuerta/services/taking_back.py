@@ -72,6 +72,8 @@ def take_back(tx: Transaction, view: AccountView, correction: Correction, *, now
         return _returned(tx, correction, lines, kind=PostingKind.PLACEMENT, now=now)
     recharge = tx.corrections.recharge_of(correction.account_id, payment.payment_id)
     assert recharge is not None, "a payment that was credited has a recharge"
+    if not recharge.credit_minor:  # all of it went into debts and fees: nobody holds credit of it
+        return _returned(tx, correction, _rest(tx, correction, recharge, now=now), now=now)
     delivery = _delivery(tx, recharge)
     credit_minor = min(correction.amount_minor, recharge.credit_minor)
     if delivery is not None and delivery.state in life.OPEN:

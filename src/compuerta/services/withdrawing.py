@@ -13,7 +13,7 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import DELIVERED, REFUNDING, Posting, PostingKind, transfer
 from compuerta.domain.naming import derived
-from compuerta.drivers.abilities import WithdrawalOrder
+from compuerta.drivers.abilities import NOT_SENDABLE, WithdrawalOrder
 from compuerta.services.records import AccountView, Case, Claim
 from compuerta.services.store_port import Transaction
 
@@ -89,11 +89,11 @@ def posting(instruction: Instruction, *, currency: str, now: datetime) -> Postin
 def refused(tx: Transaction, ended: Sequence[tuple[Instruction, int | None]], *, now: datetime) -> None:
     """Let corrections wait for a person after their withdrawals were refused; with each, its meter's count.
 
-    Its number is given out again where that count shows that it was not used.
+    Its number is given out again where that count shows that it was not used, or where nothing was sent.
     """
     for instruction, count in ended:
         assert instruction.correction_id is not None and instruction.purchase_no is not None
-        if count == instruction.purchase_no - 1:
+        if count == instruction.purchase_no - 1 or instruction.last_answer == NOT_SENDABLE:
             tx.corrections.give_back_number(instruction.meter_id, purchase_no=instruction.purchase_no)
         correction = tx.corrections.correction(instruction.account_id, instruction.correction_id)
         if correction is not None and correction.state is CorrectionState.TAKING_BACK:
