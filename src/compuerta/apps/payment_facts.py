@@ -62,7 +62,6 @@ order by c.proposed_at
 _RECEIPTS = """
 select provider, receipt_no, void_receipt_no from till_sale where receipt_no is not null order by receipt_no
 """
-_begun_at: list[datetime] = []
 
 
 def resting(home: town.Home) -> town.Home:
@@ -74,15 +73,15 @@ def _price(home: town.Home) -> str:
     return town.PRICE if home.in_story else home.price
 
 
-def begin(store: PostgresStore) -> None:
-    """Say that the first electricity is sold: payments from here on are the story's."""
+def now_in(store: PostgresStore) -> datetime:
+    """Return what the database's clock shows: payments after the first sales are the story's."""
     (now,) = store.query("select now() as at", {})
-    _begun_at[:] = [now["at"]]
+    at: datetime = now["at"]
+    return at
 
 
-def payments(store: PostgresStore, account_id: int) -> list[Row]:
-    """Return the payments of an account since the story began, oldest first."""
-    (since,) = _begun_at
+def payments(store: PostgresStore, account_id: int, *, since: datetime) -> list[Row]:
+    """Return the payments of an account since an instant, oldest first."""
     rows: list[Row] = []
     rows += store.query(
         _PAYMENTS + " where p.account_id = %(account_id)s and p.posted_at > %(since)s order by p.posted_at",
@@ -91,9 +90,8 @@ def payments(store: PostgresStore, account_id: int) -> list[Row]:
     return rows
 
 
-def in_force(store: PostgresStore, account_id: int) -> int:
-    """Return how many recharges of an account came into force since the story began."""
-    (since,) = _begun_at
+def in_force(store: PostgresStore, account_id: int, *, since: datetime) -> int:
+    """Return how many recharges of an account came into force since an instant."""
     (found,) = store.query(
         """select count(*) as n from recharge_instant
         where account_id = %(account_id)s and instant = 'credited' and at > %(since)s""",
@@ -159,10 +157,10 @@ def gather(
     scenes: Mapping[str, Expected],
     homes: Mapping[str, town.Home],
     *,
+    since: datetime,
     noted: Mapping[str, object],
 ) -> dict[str, Any]:
     """Return what the database says of every payment of the story, by scene."""
-    (since,) = _begun_at
     found = store.query(_PAYMENTS + " where p.posted_at > %(since)s order by p.posted_at", {"since": since})
     by_account: dict[int, list[Row]] = defaultdict(list)
     for row in found:
@@ -173,7 +171,7 @@ def gather(
             "payments": [_told(row) for row in by_account[homes[scene.place].account_id]],
             "cases": sorted(cases(store, homes[scene.place].account_id)),
             "owes_minor": owes(store, homes[scene.place].account_id),
-            "in_force": in_force(store, homes[scene.place].account_id),
+            "in_force": in_force(store, homes[scene.place].account_id, since=since),
         }
         for name, scene in scenes.items()
     }

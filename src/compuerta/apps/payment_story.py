@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from compuerta.adapters.postgres import books
+from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import parts, payment_facts, town, wiring
 from compuerta.apps.api.keys import make_key
@@ -58,6 +59,7 @@ class Tale:
     store: PostgresStore
     homes: Mapping[str, town.Home]
     late: list[str] = field(default_factory=list)
+    since: datetime = field(default_factory=wiring.now)  # what came before is no part of the story
     opened: list[tuple[town.Home, str]] = field(default_factory=list)  # first sales
     noted: dict[str, Any] = field(default_factory=dict)  # what a scene has seen that no row tells
     providers: Mapping[str, PaymentProvider] = field(default_factory=dict)
@@ -130,10 +132,21 @@ class Tale:
             now=now,
         )
 
+    def in_force(self, home: town.Home) -> int:
+        """Return how many recharges of a home the story has brought into force."""
+        return payment_facts.in_force(self.store, home.account_id, since=self.since)
+
+    def payments(self, home: town.Home) -> list[Row]:
+        """Return the payments of a home in the story."""
+        return payment_facts.payments(self.store, home.account_id, since=self.since)
+
     def credited(self, home: town.Home, number: int = 1) -> Wait:
         """Wait until so many payments of a home are in force where the credit is."""
         what = f"{number} payments of {home.supply_point} in force"
-        return Wait(what=what, is_so=lambda _: payment_facts.in_force(self.store, home.account_id) >= number)
+        return Wait(
+            what=what,
+            is_so=lambda _: self.in_force(home) >= number,
+        )
 
     def case(self, home: town.Home, kind: str) -> Wait:
         """Wait until a case is open."""
@@ -179,7 +192,7 @@ def _facts(tale: Tale) -> dict[str, Any]:
     )
     _open(tale)
     before = books.load(stage.url, now=wiring.now())
-    payment_facts.begin(tale.store)
+    tale.since = payment_facts.now_in(tale.store)
     _never_told(tale)
     tale.late += parts.side_by_side(
         {name: player(tale, tale.homes[SCENES[name].place]) for name, player in PLAYERS.items()},
@@ -188,7 +201,7 @@ def _facts(tale: Tale) -> dict[str, Any]:
     )
     verdicts = checked_promises(tale.play, before=before)
     recharges = [recharge_facts(home, stage.recharge_facts(attempt_id)) for home, attempt_id in tale.opened]
-    facts = payment_facts.gather(tale.store, SCENES, tale.homes, noted=tale.noted)
+    facts = payment_facts.gather(tale.store, SCENES, tale.homes, since=tale.since, noted=tale.noted)
     return {
         **facts,
         "recharges": recharges,
@@ -245,7 +258,7 @@ def _forged(tale: Tale, home: town.Home) -> Steps:
     order = tale.order(home, "wechat")
     tale.noted["forged"] = payment_facts.forged_answers(tale.play.stage, tale.reference(order))
     yield _for_a_while(1.0)
-    assert payment_facts.in_force(tale.store, home.account_id) == 0
+    assert tale.in_force(home) == 0
     reference = tale.pay(order)
     yield tale.credited(home)
     tale.press("wechat", Button.STRANGER, reference)
@@ -423,9 +436,12 @@ def _out_of_reach(tale: Tale, home: town.Home) -> Steps:
     """The meter is silent: the money is on its way, and goes nowhere else."""
     tale.play.stage.order({"order": "set_silent", "meter_no": home.meter_no, "silent": True})
     tale.pay(tale.order(home, "wechat"))
-    yield Wait(what="the payment", is_so=lambda _: bool(payment_facts.payments(tale.store, home.account_id)))
+    yield Wait(
+        what="the payment",
+        is_so=lambda _: bool(tale.payments(home)),
+    )
     yield _for_a_while(SILENT_S)
-    tale.noted["out_of_reach"] = payment_facts.in_force(tale.store, home.account_id)
+    tale.noted["out_of_reach"] = tale.in_force(home)
     tale.play.stage.order({"order": "set_silent", "meter_no": home.meter_no, "silent": False})
     yield tale.credited(home)
 
@@ -550,7 +566,7 @@ def _of(
     to_account_id: int | None = None,
 ) -> Proposal:
     """Return a proposal about the one payment of a home."""
-    (payment,) = payment_facts.payments(tale.store, home.account_id)
+    (payment,) = tale.payments(home)
     return Proposal(
         correction_id=uuid4(),
         kind=kind,
