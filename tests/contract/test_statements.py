@@ -191,6 +191,22 @@ def test_money_of_ours_alone_waits_for_the_next_bill_and_is_then_a_case(shelf: S
     assert shelf.alarm_times(kind="statement_differs", subject=f"{WECHAT} {DAY}") == 1
 
 
+def test_money_of_ours_waits_no_longer_where_the_next_bill_is_given_up(
+    shelf: Shelf, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement_days, "ASKS_MAX", 2)
+    paid(shelf.store, town.homes[0])
+    taken(shelf, [])
+    tomorrow, waits = begin(shelf, DAY + timedelta(days=1)), []
+
+    for _ in range(2):
+        statement_days.faulty(shelf.store, tomorrow, reason="cut short", now=HOURS_LATER)
+        waits.append(the_one(shelf).waits)
+
+    assert waits == [True, False]
+    assert shelf.count("case_file") == 1
+
+
 @pytest.mark.parametrize("beside", [-1, 1])
 def test_money_in_the_bill_of_the_day_beside_is_no_difference(shelf: Shelf, town: Town, beside: int) -> None:
     paid(shelf.store, town.homes[0])

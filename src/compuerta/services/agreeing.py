@@ -53,7 +53,6 @@ ACCEPTED_PER_BATCH: Final = 100
 _MICRO_DIGITS: Final = 6
 _OURS = frozenset({What.OURS_ONLY, What.REFUND_OURS_ONLY})
 _SETTLED_BY_US = frozenset({What.THEIRS_ONLY, What.REFUND_THEIRS_ONLY})
-_FINAL = frozenset({StatementState.MATCHED, StatementState.EMPTY, StatementState.MISSING})
 
 
 class Outcome(Enum):
@@ -227,7 +226,7 @@ def _rows(
 ) -> list[Difference]:
     back = _given_back(found)
     tomorrow = tx.statements.statement(known.key._replace(day=known.day + timedelta(days=1)))
-    is_last = tomorrow is None or tomorrow.state not in _FINAL
+    is_last = tomorrow is None or not tomorrow.is_final
     rows = []
     for difference_no, each in enumerate(found, start=first_no):
         row = Difference(

@@ -87,6 +87,8 @@ def faulty(store: Store, asked: Statement, *, reason: str, now: datetime) -> Sta
         )
         tx.statements.save(told)
         _alarm(tx, told, kind="statement_faulty", detail=reason, now=now)
+        if told.is_final:
+            agreeing.stop_waiting(tx, told, now=now)
         return told
 
 

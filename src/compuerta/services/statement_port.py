@@ -67,6 +67,12 @@ class Statement:
     fee_minor: int = 0  # what is booked of it
 
     @property
+    def is_final(self) -> bool:
+        """Whether no other bill of this day is to be expected."""
+        is_faulty = self.state is StatementState.FAULTY
+        return self.ask_at is None if is_faulty else self.state is not StatementState.WAITING
+
+    @property
     def key(self) -> StatementKey:
         """Which bill it is."""
         return StatementKey(self.provider, self.day, self.kind)

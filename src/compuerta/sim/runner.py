@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from compuerta.domain.errors import Broken
-from compuerta.sim import weather
+from compuerta.sim import audit, weather
 from compuerta.sim.faults import drawn
 from compuerta.sim.looking import Inspector, PromiseBroken
 from compuerta.sim.sabotage import SABOTAGES
@@ -63,6 +63,7 @@ def run(seed: int, *, trace: Trace | None = None, sabotage: str | None = None) -
             inspector.look_who_is_heard(since_ms=calm_ms)
             stage.run_until(START_MS + weather.STORM_MS + weather.CALM_MS)
             inspector.look(settled=True)
+            audit.look(town)
         except PromiseBroken as failure:
             broken = tuple(failure.lines)
         except (Broken, AssertionError) as bug:

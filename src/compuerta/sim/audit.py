@@ -1,0 +1,57 @@
+"""The day after: each provider's bill is held against the books; nothing may differ but what it lied about.
+
+It looks past everything that the run has said and heard: at the provider's own list of its money.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+
+from compuerta.adapters.memory import compare_bill
+from compuerta.adapters.payments.http import converse_with
+from compuerta.domain.party import zone_of
+from compuerta.services import statement_days, statement_sheet
+from compuerta.services.payment_ports import NotReady, PaymentProvider, StatementKind
+from compuerta.services.statement_port import Found, Statement, What
+from compuerta.services.statement_sheet import Sheet
+from compuerta.sim.looking import PromiseBroken
+from compuerta.sim.providers import Provider
+from compuerta.sim.tariffs import CURRENCY
+from compuerta.sim.town import Town
+
+MADE_AT = time(12)  # of the day after, in the provider's own zone: every bill is made by then
+
+
+def look(town: Town) -> None:
+    """Hold the bill of the run's day against the books; raises `PromiseBroken`."""
+    lines = [
+        f"M2: the bill of {each.name} differs: {found.what.value} {found.transaction_no} {found.reference},"
+        f" theirs {found.theirs_minor}, ours {found.ours_minor}"
+        for each in town.providers
+        for found in _differences(town, each)
+        if found.what is not What.OTHER_DAY and not (found.what is What.AMOUNT and each.has_lied)
+    ]
+    if lines:
+        raise PromiseBroken(lines)
+
+
+def _differences(town: Town, asked: Provider) -> Iterator[Found]:
+    provider = town.doors[0].providers[asked.name]
+    zone = provider.capabilities.statement_zone
+    today = town.stage.now().astimezone(zone_of(zone)).date()
+    statement = Statement(
+        provider=asked.name, day=today, kind=StatementKind.TRADE, organisation_id=1, currency=CURRENCY
+    )
+    made_at = datetime.combine(today + timedelta(days=1), MADE_AT, zone_of(zone)).astimezone(UTC)
+    sheet = _sheet(town, asked, provider, statement, made_at=made_at)
+    yield from compare_bill(town.database.store, sheet, statement_days.scope_of(statement, zone=zone)).found
+
+
+def _sheet(
+    town: Town, asked: Provider, provider: PaymentProvider, statement: Statement, *, made_at: datetime
+) -> Sheet:
+    steps = provider.statement(statement.day, statement.kind, now=made_at, chance=town.stage.chance.randbytes)
+    try:
+        file = converse_with(steps, lambda request: asked.world.answer(request, made_at))
+    except NotReady:  # some make none of a day without any movement
+        return statement_sheet.written([])
+    return statement_sheet.written(provider.lines(file, statement.kind))
