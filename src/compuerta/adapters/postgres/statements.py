@@ -81,7 +81,8 @@ with new as (
     set undelivered_minor = s.undelivered_minor + m.undelivered_minor,
         delivered_minor = s.delivered_minor + m.delivered_minor
     from moved m
-    where s.account_id = m.account_id
+    -- What moves neither, such as cash of a drawer, locks no account.
+    where s.account_id = m.account_id and (m.undelivered_minor <> 0 or m.delivered_minor <> 0)
 )
 select posting_id from new
 """
