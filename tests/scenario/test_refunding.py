@@ -30,7 +30,7 @@ from tests.scenario.moving_bench import Bench, a_bench
 from tests.unit.services.town import PLATFORM, WECHAT, an_id, paid
 
 from compuerta.adapters.memory import MemoryStore
-from compuerta.domain.correction import CorrectionKind, CorrectionState
+from compuerta.domain.correction import CorrectionKind, CorrectionState, Way
 from compuerta.domain.ledger import DEBT, DELIVERED, REFUNDING, SUSPENSE, cash
 from compuerta.domain.payment import DisputeState, RefundState
 from compuerta.services import correcting, disputing, refunding
@@ -137,14 +137,18 @@ def taken_up(bench: Bench, wish: Proposal) -> None:
     correcting.take_up(bench.store, *key, actor=ANA, act_id=an_id("up"), now=LATER)
 
 
-def test_an_abnormal_refund_is_asked_for_again_under_its_reference(bench: Bench) -> None:
+@pytest.mark.parametrize("number", ["", "r1"])
+def test_an_abnormal_refund_is_taken_up_again_under_its_reference(bench: Bench, number: str) -> None:
+    """What its provider has a number for is asked after; what it never took is told again."""
     wish = refunding_now(bench)
-    (first,) = answer(bench, RefundState.ABNORMAL)
+    (first,) = asked(bench, now=LATER)
+    abnormal = RefundAnswer(state=RefundState.ABNORMAL, provider_no=number)
+    refunding.answered(bench.store, [(first.refund, abnormal)], now=LATER)
 
     taken_up(bench, wish)
 
     (again,) = answer(bench, RefundState.DONE)
-    assert (again.is_sent, again.refund.reference) == (True, first.refund.reference)
+    assert (again.is_sent, again.refund.reference) == (bool(number), first.refund.reference)
     assert looked_at(bench, wish).state is CorrectionState.DONE
 
 
@@ -161,7 +165,9 @@ def test_a_closed_refund_is_sent_anew_under_another_reference(bench: Bench) -> N
 
 def test_what_the_provider_may_still_pay_is_not_given_up(bench: Bench) -> None:
     wish = refunding_now(bench)
-    answer(bench, RefundState.ABNORMAL)
+    answer(bench, RefundState.SENT)
+    disputing.hear(bench.store, [a_dispute(DisputeState.OPENED)], now=LATER)
+    assert looked_at(bench, wish).state is CorrectionState.STUCK
 
     with pytest.raises(correcting.RefundInDoubt):
         correcting.give_up(
@@ -178,6 +184,25 @@ def test_what_the_provider_has_refused_is_given_up_and_credited_again(bench: Ben
     )
 
     assert bench.codes(wish.account_id, DELIVERED, REFUNDING) == [-5_000, 0]
+
+
+def test_what_cannot_reach_its_payer_is_given_up_and_given_back_in_cash(bench: Bench) -> None:
+    wish = refunding_now(bench)
+    (first,) = answer(bench, RefundState.ABNORMAL)
+    key = (wish.account_id, wish.correction_id)
+    correcting.give_up(bench.store, *key, actor=ANA, act_id=an_id("end"), now=LATER)
+    assert bench.codes(wish.account_id, DELIVERED, REFUNDING) == [-5_000, 0]
+
+    in_cash = replace(wish, correction_id=an_id("cash"), way=Way.CASH)
+    assert approved(bench, in_cash).state is CorrectionState.PAYING
+    late = a_refund_notice(refund_reference=first.refund.reference)
+    refunding.hear(bench.store, [late], now=LATER)
+
+    stuck = looked_at(bench, in_cash)
+    assert (stuck.state, stuck.note) == (CorrectionState.STUCK, "money_gone"), (
+        "it reached the payer after all"
+    )
+    assert bench.codes(wish.account_id, REFUNDING, DEBT, cash(WECHAT)) == [-5_000, 5_000, 0]
 
 
 def test_a_provider_that_is_silent_for_long_becomes_a_case(bench: Bench) -> None:

@@ -79,7 +79,7 @@ class RefundInDoubt(Refused):
     """A refund is at the provider: it may still be paid."""
 
     def __init__(self) -> None:
-        super().__init__("the provider may still pay this refund: take it up again, and wait for its answer")
+        super().__init__("the provider may still pay this refund: wait for its answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +186,7 @@ def give_up(
         _require_state(correction, CorrectionState.STUCK)
         if refunding.is_in_doubt(tx, correction):
             raise RefundInDoubt
+        refunding.give_up(tx, correction, now=now)
         ended = correction.after(Event.GIVEN_UP, now=now, note=actor.why)
         tx.corrections.save(ended)
         if _refunding_minor(tx, correction):

@@ -137,7 +137,8 @@ def book(tx: Transaction, loss: Loss, account_id: int, amounts: Mapping[str, int
 
 def was_never_told(refund: Refund) -> bool:
     """Tell whether nobody has claimed a refund yet to tell its provider of it."""
-    return refund.state is RefundState.WAITING and not refund.asks and refund.ask_at == refund.created_at
+    untouched = not refund.asks and not refund.last_answer and refund.ask_at == refund.created_at
+    return refund.state is RefundState.WAITING and untouched
 
 
 def close_untold(tx: Transaction, payment: Payment, *, now: datetime) -> None:

@@ -103,13 +103,16 @@ def order(tx: Transaction, correction: Correction, payment: Payment, *, now: dat
 
 
 def ask_again(tx: Transaction, correction: Correction, *, now: datetime) -> None:
-    """Ask the provider once more about a refund that it could not, or did not, tell the end of."""
+    """Tell or ask the provider once more about a refund that it could not, or did not, tell the end of.
+
+    One that it never took has no number there, and is told again, under the same reference.
+    """
     stuck = [each for each in _refunds(tx, correction) if each.state in _OPEN | {RefundState.ABNORMAL}]
     tx.corrections.save_refunds(
         [
             replace(
                 each,
-                state=RefundState.SENT if each.state is RefundState.ABNORMAL else each.state,
+                state=RefundState.SENT if each.provider_no else RefundState.WAITING,
                 asks=0,
                 ask_at=now,
                 ended_at=None,
@@ -120,8 +123,14 @@ def ask_again(tx: Transaction, correction: Correction, *, now: datetime) -> None
 
 
 def is_in_doubt(tx: Transaction, correction: Correction) -> bool:
-    """Tell whether the provider may still pay a refund of a correction."""
-    return any(each.state is not RefundState.CLOSED for each in _refunds(tx, correction))
+    """Tell whether the provider is being asked about a refund of a correction, and may still pay it."""
+    return any(each.ask_at is not None for each in _refunds(tx, correction))
+
+
+def give_up(tx: Transaction, correction: Correction, *, now: datetime) -> None:
+    """End the refunds of a correction that nobody asks about; one that is paid after all is a loss."""
+    left = [each for each in _refunds(tx, correction) if each.state in _OPEN | {RefundState.ABNORMAL}]
+    tx.corrections.save_refunds([replace(each, state=RefundState.CLOSED, ended_at=now) for each in left])
 
 
 def book(tx: Transaction, correction: Correction, *, debit: str, credit: str, now: datetime) -> None:
