@@ -191,10 +191,15 @@ def a_place(url: str) -> Iterator[Place]:
                 providers=providers,
                 organisation_id=built.organisation_id,
                 neighbour=neighbour,
-                key=make_key(url, name="shop", organisation_id=built.organisation_id, scopes=["sell"]),
+                key=make_key(
+                    url, name="shop", organisation_id=built.organisation_id, scopes=["sell", "cash"]
+                ),
                 reading_key=make_key(url, name="board", organisation_id=built.organisation_id, scopes=[]),
                 neighbours_key=make_key(
-                    url, name="next door", organisation_id=neighbour.organisation_id, scopes=["sell"]
+                    url,
+                    name="next door",
+                    organisation_id=neighbour.organisation_id,
+                    scopes=["sell", "cash"],
                 ),
             )
 

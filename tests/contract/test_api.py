@@ -213,6 +213,18 @@ def test_cash_is_credited_at_once_and_once(place: Place) -> None:
     assert place.ask(f"/accounts/{account_id}").json()["undelivered_minor"] == 5_000
 
 
+def test_a_key_that_may_only_sell_takes_no_cash(place: Place) -> None:
+    account_id = place.homes[1].account_id
+    key = make_key(place.url, name="app", organisation_id=place.organisation_id, scopes=["sell"])
+    before = place.credited_minor(account_id)
+
+    refused = place.recharge(account_id, key=key, provider="till")
+
+    assert (refused.status_code, refused.json()["detail"]) == (403, "this API key may not take cash")
+    assert place.credited_minor(account_id) == before
+    assert place.recharge(account_id, key=key).status_code == 200
+
+
 def test_the_same_wish_many_times_at_once_credits_once(place: Place) -> None:
     account_id, attempt_id = place.homes[2].account_id, uuid4()
 

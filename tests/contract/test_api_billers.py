@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from tests.contract.door import OTHERS_METER_NO, Place, at_once
-from tests.contract.partnership import BILLER, a_biller, change, send
+from tests.contract.partnership import BILLER, a_biller, change, order, send
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -45,6 +45,19 @@ def test_a_meter_is_validated_with_its_limits_and_a_masked_name(place: Place, ke
 def test_a_meter_of_somebody_else_is_not_validated(place: Place, key: str) -> None:
     assert place.ask(f"/billers/meters/{OTHERS_METER_NO}", key=key).status_code == 404
     assert paid(place, key, meter_no=OTHERS_METER_NO).status_code == 404
+
+
+@pytest.mark.parametrize("provider", ["till", "wechat", BILLER])
+def test_a_billers_key_pays_at_the_billers_door_alone(place: Place, key: str, provider: str) -> None:
+    before = place.credited_minor(place.home.account_id)
+
+    assert place.recharge(place.home.account_id, key=key, provider=provider).status_code == 403
+    assert order(place, key=key, provider=provider).status_code == 403
+    assert place.credited_minor(place.home.account_id) == before
+
+
+def test_nobody_else_sells_by_a_billers_account(place: Place, key: str) -> None:
+    assert place.recharge(place.home.account_id, provider=BILLER).status_code == 422
 
 
 def test_a_payment_is_credited_and_owed_by_the_biller(place: Place, key: str) -> None:

@@ -180,7 +180,7 @@ class Stage:
         self.town = town.build(store, self.homes, bus_paths=paths, now=wiring.now())
         store.shut()
         organisation = self.town.organisation_id
-        self.api_key = make_key(self.url, name="stage", organisation_id=organisation, scopes=["sell"])
+        self.api_key = make_key(self.url, name="stage", organisation_id=organisation, scopes=["sell", "cash"])
         told("starting meters, provider, carriers, door, gateway and worker")
         joining = {name: self._joining(name, role) for name, role in PERSONS.items() if self.public}
         self._start_meters(paths)

@@ -38,6 +38,7 @@ class Right(Enum):
     AUDIT = "audit"  # read who did what
     CORRECT = "correct"  # propose to put money right: refunds, wrong meters, suspense, debts
     APPROVE_CORRECTION = "approve_correction"  # ... and the second person
+    CASH = "cash"  # a machine's: sell for money in its own hands, by a till that has no shifts
     SUPERVISE = "supervise"  # other people's shifts: accept a difference, see all, void
 
 

@@ -18,7 +18,14 @@ from compuerta.apps.api import orders, reading
 from compuerta.apps.api.answering import Key, name_of, once
 from compuerta.apps.api.callers import Caller, acting, needs
 from compuerta.apps.api.following import Following
-from compuerta.apps.api.machines import BIGINT_MAX, NOT_FOUND, SELLING_REFUSALS, Machines, Problem
+from compuerta.apps.api.machines import (
+    BIGINT_MAX,
+    NOT_FOUND,
+    SELLING_REFUSALS,
+    Machines,
+    Problem,
+    provider_for,
+)
 from compuerta.apps.api.orders import OrderMade
 from compuerta.apps.api.supply import REFUSALS
 from compuerta.apps.selling import ProviderUnknown
@@ -333,11 +340,7 @@ async def _sold(machines: Machines, asker: Caller, sale: Order) -> tuple[int, Ba
 
 
 async def _provider(machines: Machines, asker: Caller, sale: Order) -> PaymentProvider:
-    provider = machines.providers.get(sale.provider)
-    ours = {"organisation_id": asker.organisation_id, "provider": sale.provider}
-    # Another organisation's merchant account would take the money for our customer's electricity.
-    if provider is None or not await machines.ask(reading.PROVIDER, **ours):
-        raise ProviderUnknown(sale.provider)
+    provider = await provider_for(machines, asker, sale.provider)
     offered = provider.capabilities.flows & _FLOWS
     if sale.flow not in offered or provider.capabilities.immediate:
         raise FlowNotOffered(sale.provider, sale.flow.value, offered)

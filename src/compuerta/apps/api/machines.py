@@ -14,6 +14,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from compuerta.adapters.payments.biller import Biller
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.adapters.postgres.walls import Wall
 from compuerta.apps import walls
@@ -160,7 +161,7 @@ NOT_FOUND = _documented({404: "not in your organisation"})
 SELLING_REFUSALS = NOT_FOUND | _documented(
     {
         400: "the body is no JSON",
-        403: "the API key may not sell",
+        403: "the API key may not sell, or not for cash",
         408: "the body came too slowly",
         409: "another recharge has this id",
         413: "the body is too large",
@@ -251,12 +252,26 @@ def _taken() -> HTTPException:
     return HTTPException(status.HTTP_409_CONFLICT, "another recharge has this id; make a new one")
 
 
-async def _sell(machines: Machines, asker: Caller, account_id: int, wish: RechargeWish, actor: Actor) -> None:
-    provider = machines.providers.get(wish.provider)
-    ours = {"organisation_id": asker.organisation_id, "provider": wish.provider}
+async def provider_for(machines: Machines, asker: Caller, name: str) -> PaymentProvider:
+    """Return the provider account that a key wants to sell by; refuses what is not its organisation's.
+
+    A biller's key sells by none: what a biller has taken comes in by its own door, under its own reference.
+    """
+    if isinstance(machines.providers.get(asker.name), Biller):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "a biller's API key pays at /api/v1/billers alone")
+    provider = machines.providers.get(name)
+    ours = {"organisation_id": asker.organisation_id, "provider": name}
     # Another organisation's merchant account would take the money for our customer's electricity.
-    if provider is None or not await machines.ask(reading.PROVIDER, **ours):
-        raise ProviderUnknown(wish.provider)
+    if provider is None or isinstance(provider, Biller) or not await machines.ask(reading.PROVIDER, **ours):
+        raise ProviderUnknown(name)
+    return provider
+
+
+async def _sell(machines: Machines, asker: Caller, account_id: int, wish: RechargeWish, actor: Actor) -> None:
+    provider = await provider_for(machines, asker, wish.provider)
+    # Nobody but the key says that this money is there, and credit follows at once.
+    if provider.capabilities.immediate and not asker.may(Right.CASH):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, f"this API key may not take {Right.CASH.value}")
     order = Order(
         attempt_id=wish.attempt_id,
         account_id=account_id,

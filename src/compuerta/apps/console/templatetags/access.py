@@ -15,6 +15,7 @@ RIGHTS: Mapping[str, Promise] = MappingProxyType(
     {
         "see": _("See meters and balances"),
         "sell": _("Sell at the till"),
+        "cash": _("Take cash by machine"),
         "see_money": _("See books and others' sales"),
         "switch": _("Switch supply, help out"),
         "lock": _("Lock for safety"),
