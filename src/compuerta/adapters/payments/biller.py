@@ -7,7 +7,7 @@ Nothing is asked of it: what it says at `apps/api/billers` is the payment, and w
 from collections.abc import Generator, Iterator
 from datetime import date, datetime, timedelta
 
-from compuerta.domain.payment import Attempt, AttemptState, Claim, Flow, RefundState
+from compuerta.domain.payment import Attempt, AttemptState, Claim, Flow
 from compuerta.services.payment_ports import (
     Capabilities,
     Chance,
@@ -55,7 +55,6 @@ class Biller:
             immediate=True,
             expiry_min=timedelta(minutes=1),
             expiry_max=timedelta(days=1),
-            refunds=True,
         )
 
     def create(
@@ -82,16 +81,16 @@ class Biller:
     def refund(
         self, wish: RefundWish, *, now: datetime, chance: Chance
     ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
-        """Say that it is done: the biller gives the payer their money, and owes us that much less."""
+        """Refuse: a biller takes back by its own call; after its time, the money goes back in cash, by us."""
         yield from ()
-        return RefundAnswer(state=RefundState.DONE)
+        raise NotOffered(self._name, "refunds: pay it out in cash")
 
     def query_refund(
         self, wish: RefundWish, *, now: datetime, chance: Chance
     ) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
-        """Say what `refund` says."""
+        """Refuse: see `refund`."""
         yield from ()
-        return RefundAnswer(state=RefundState.DONE)
+        raise NotOffered(self._name, "refunds")
 
     def confirm(
         self, claim: Claim, *, now: datetime, chance: Chance
