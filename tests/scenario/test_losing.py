@@ -29,10 +29,11 @@ from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.correction import CorrectionKind, CorrectionState, Way
 from compuerta.domain.ledger import DEBT, DELIVERED, REFUNDING, SUSPENSE, cash
 from compuerta.domain.payment import DisputeState, RefundState
-from compuerta.services import correcting, disputing, refunding
+from compuerta.services import correcting, disputing, moving_out, refunding
 from compuerta.services.disputing import HeardDispute
+from compuerta.services.moving import Rest, Shown
 from compuerta.services.payment_ports import RefundAnswer
-from compuerta.services.proposing import AmountNotFree, Proposal
+from compuerta.services.proposing import AmountNotFree, NotProposable, Proposal
 from compuerta.services.refunding import HeardRefund
 
 MINUTE = timedelta(minutes=1)
@@ -290,6 +291,42 @@ def test_a_refund_at_its_provider_is_asked_after_when_the_bank_takes_its_money(b
     assert bench.codes(wish.account_id, DELIVERED, DEBT, cash(WECHAT)) == [-2_500, 2_500, 0], (
         "credited, as any"
     )
+
+
+def test_what_was_paid_of_a_debt_that_is_won_goes_back_to_whoever_paid_it(bench: Bench) -> None:
+    home = bench.homes[1]
+    paid(bench.store, home, name="1", amount_minor=5_000)
+    heard_of_dispute(bench, DisputeState.OPENED)
+    paid(bench.store, home, name="2", amount_minor=2_000, now=LATER)
+    heard_of_dispute(bench, DisputeState.WON)
+    assert bench.codes(home.account_id, SUSPENSE, DELIVERED) == [-1_000, -6_000]
+
+    with pytest.raises(NotProposable):
+        proposed(bench, a_proposal(home, kind=CorrectionKind.PLACE, to_account_id=home.account_id))
+    part = {"amount_minor": 400, "to_account_id": home.account_id}
+    approved(bench, a_proposal(home, kind=CorrectionKind.PLACE, **part))
+    approved(bench, a_proposal(home, amount_minor=600, correction_id=an_id("rest")))
+    answer(bench, RefundState.DONE)
+
+    assert bench.codes(home.account_id, SUSPENSE, DELIVERED, REFUNDING) == [0, -6_400, 0]
+    assert bench.codes(home.account_id, cash(WECHAT)) == [6_400]
+
+
+def test_what_came_back_for_an_account_that_has_closed_is_put_right_from_suspense(bench: Bench) -> None:
+    wrong, right = bench.homes[1], bench.homes[3]
+    wish = refunding_now(bench)
+    bench.leave(moving_out.MoveOut(account_id=wrong.account_id, shown=Shown(register_wh=0), rest=Rest.CASH))
+    answer(bench, RefundState.CLOSED, now=LATER + 10 * MINUTE)
+    given_up(bench, wish)
+    assert bench.codes(wrong.account_id, SUSPENSE, REFUNDING) == [-5_000, 0]
+
+    moving = a_proposal(
+        wrong, kind=CorrectionKind.MOVE, to_account_id=right.account_id, correction_id=an_id("move")
+    )
+    assert approved(bench, moving).state is CorrectionState.DONE
+
+    assert bench.codes(wrong.account_id, SUSPENSE, REFUNDING) == [0, 0]
+    assert bench.codes(right.account_id, DELIVERED) == [-5_000]
 
 
 # No more than there is.

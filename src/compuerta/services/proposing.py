@@ -87,7 +87,11 @@ def _require_of_payment(
     if payment is None:
         raise NotProposable("there is no such payment")
     suspended = payment.verdict is PaymentVerdict.SUSPENDED
-    if wish.kind is CorrectionKind.PLACE and not suspended:
+    if (
+        wish.kind is CorrectionKind.PLACE
+        and not suspended
+        and wish.amount_minor > taking_back.waiting(tx, payment)
+    ):
         raise NotProposable("this payment was credited: move it instead")
     if wish.kind is CorrectionKind.MOVE and (suspended or wish.to_account_id == wish.account_id):
         raise NotProposable("say from which account to which other one the credit moves")
@@ -103,6 +107,10 @@ def _require_amount(tx: Transaction, wish: Proposal, view: AccountView, payment:
     spoken_minor = taking_back.spoken_for(tx, payment)
     free_minor = payment.amount_minor - spoken_minor
     credit_minor = free_minor
+    if payment.verdict is PaymentVerdict.CREDITED and wish.amount_minor <= taking_back.waiting(tx, payment):
+        if wish.amount_minor > free_minor:
+            raise AmountNotFree(wish.amount_minor, most_minor=max(free_minor, 0), currency=payment.currency)
+        return  # it waits in suspense: nobody's credit is touched
     if payment.verdict is PaymentVerdict.CREDITED:
         recharge = tx.corrections.recharge_of(wish.account_id, payment.payment_id)
         assert recharge is not None, "a payment that was credited has a recharge"

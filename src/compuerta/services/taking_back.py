@@ -27,6 +27,7 @@ from compuerta.domain.ledger import (
     Line,
     Posting,
     PostingKind,
+    liability_minor,
 )
 from compuerta.domain.money import format_minor
 from compuerta.domain.naming import derived
@@ -67,7 +68,7 @@ def payment_of(tx: Transaction, correction: Correction) -> Payment:
 def take_back(tx: Transaction, view: AccountView, correction: Correction, *, now: datetime) -> Correction:
     """Do what can be done now to bring a correction's money back; it may have to be called again."""
     payment = payment_of(tx, correction)
-    if payment.verdict is PaymentVerdict.SUSPENDED:
+    if payment.verdict is PaymentVerdict.SUSPENDED or correction.amount_minor <= waiting(tx, payment):
         lines = [(SUSPENSE, correction.amount_minor)]
         return _returned(tx, correction, lines, kind=PostingKind.PLACEMENT, now=now)
     recharge = tx.corrections.recharge_of(correction.account_id, payment.payment_id)
@@ -103,6 +104,18 @@ def spoken_for(tx: Transaction, payment: Payment) -> int:
     disputes = tx.corrections.disputes_of(*of)
     lost = (each.amount_minor for each in disputes if each.state is not DisputeState.WON)
     return sum(ours) + sum(unasked) + sum(lost)
+
+
+def waiting(tx: Transaction, payment: Payment) -> int:
+    """Return what of a payment that was credited waits in suspense, since nobody could have it."""
+    account_id = payment.account_id
+    corrections = tx.corrections.of_payment(account_id, payment.payment_id)
+    taken = [(each.correction_id, PostingKind.PLACEMENT) for each in corrections]
+    back = [(derived(each.correction_id, "back"), PostingKind.PLACEMENT) for each in corrections]
+    disputes = tx.corrections.disputes_of(account_id, payment.payment_id)
+    won = [(derived(each.dispute_id, "won"), PostingKind.DISPUTE) for each in disputes]
+    postings = (tx.corrections.posting(account_id, *each) for each in (*taken, *back, *won))
+    return sum(liability_minor(each, code=SUSPENSE) for each in postings if each is not None)
 
 
 def is_gone(tx: Transaction, correction: Correction) -> bool:
