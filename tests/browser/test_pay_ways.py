@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
@@ -12,10 +13,14 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import pay_fakes
 from tests.browser.building import Flat, deliver_all
 from tests.browser.conftest import PHONE, Console, a_console, a_window
+from tests.unit.services.town import CAPABILITIES
 
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.domain.payment import PaymentNotice
-from compuerta.services import vend
+from compuerta.apps import wiring
+from compuerta.domain.payment import Flow, PaymentNotice
+from compuerta.services import ordering, vend
+from compuerta.services.acting import Actor
+from compuerta.services.ordering import Order
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
 
@@ -169,6 +174,34 @@ def test_who_comes_back_from_a_provider_s_page_finds_the_order(town: Console) ->
 
     assert back.headers["location"] == f"/p/{flat.pay_token}/orders/{attempt_id}"
     assert unknown == [404, 404]
+
+
+@pytest.mark.parametrize(
+    ("door", "flow"), [("app", "web"), ("biller", "biller"), ("page", "qr"), ("till", "cash")]
+)
+def test_an_order_of_another_door_leads_to_nobody_s_sticker(
+    town: Console, books: PostgresStore, door: str, flow: str
+) -> None:
+    attempt_id = uuid4()
+    order = Order(
+        attempt_id=attempt_id,
+        account_id=town.flats[2].account_id,
+        provider="alipay",
+        reference=attempt_id.hex,
+        amount_minor=2_200,
+        actor=Actor(who="somebody", why="", origin="test"),
+        door=door,
+        flow=Flow(flow),
+    )
+    able = replace(CAPABILITIES, flows=frozenset(Flow))
+    ordering.open_attempt(books, order, capabilities=able, expires_in=timedelta(hours=1), now=wiring.now())
+    with a_phone(town, "phone") as window:
+        back = window.get(f"/paid/{attempt_id.hex}")
+        guessed = window.get(f"/paid/{uuid4().hex}")
+
+    assert back.status_code == guessed.status_code == 404
+    assert "Go back to where you ordered" in back.text and "Go back to where you ordered" in guessed.text
+    assert str(town.flats[2].pay_token) not in back.text
 
 
 def test_a_phone_is_asked_where_it_pays_by_a_prompt(town: Console) -> None:

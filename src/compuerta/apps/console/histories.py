@@ -285,12 +285,19 @@ class _Sticker:
 
 
 def pay_token_of(attempt_id: UUID) -> UUID | None:
-    """Return the sticker of the place that an order is for; the order's id is as hard to guess as that."""
+    """Return the sticker behind which an order was made that is paid on a provider's own page.
+
+    Such an order's id is as hard to guess as the sticker; that of an app's or a biller's is made of numbers
+    that they choose, and leads nowhere.
+    """
     found = rows(
         _Sticker,
         """select p.pay_token from payment_reference r join account a using (account_id)
         join supply_point p using (supply_point_id)
-        where r.row_id = %(attempt_id)s and r.kind = 'order'""",
+        join attempt t on t.account_id = r.account_id and t.attempt_id = r.row_id
+        join payment_order o on o.account_id = t.account_id and o.order_id = t.order_id
+        where r.row_id = %(attempt_id)s and r.kind = 'order' and o.door = 'page'
+            and t.flow in ('web', 'desktop')""",
         {"attempt_id": attempt_id},
     )
     return found[0].pay_token if found else None

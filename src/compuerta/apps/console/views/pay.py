@@ -157,14 +157,17 @@ def order(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> HttpRespon
 def returned(request: HttpRequest, reference: str) -> HttpResponse:
     """Come back from a provider's own page, which knows an order by our reference: to that order's page.
 
-    Whether it was paid is asked of the provider, whatever the browser says.
+    Whether it was paid is asked of the provider, whatever the browser says. Who ordered elsewhere is sent
+    back there, and so is who guesses: both are told the same.
     """
     try:
         attempt_id = UUID(reference)
     except ValueError:
-        return unknown(request, reference)
+        return shown(request, "pay_elsewhere", {}, status=404)
     pay_token = histories.pay_token_of(attempt_id)
-    return unknown(request, reference) if pay_token is None else redirect("pay_order", pay_token, attempt_id)
+    if pay_token is None:
+        return shown(request, "pay_elsewhere", {}, status=404)
+    return redirect("pay_order", pay_token, attempt_id)
 
 
 @never_cache
