@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -507,6 +508,36 @@ def test_cash_that_others_book_at_a_till_needs_a_shift_and_is_in_its_drawer(shel
 
     refused(shifts.ShiftMissing, lambda: moved("later"))
     assert the_report(shelf.store, town).moved[MovementKind.MOVE] == 700
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"cashier": "carl"}, shifts.ShiftMissing),
+        ({"amount_minor": 10_001}, shifts.CashAmountUnfit),
+        ({"currency": "MXN"}, shifts.TillCurrencyDiffers),
+        ({"organisation_id": 99}, shifts.TillUnknown),
+        ({"till": "wechat"}, shifts.TillUnknown),
+    ],
+)
+def test_cash_is_handed_out_of_ones_own_drawer_as_far_as_it_goes(
+    shelf: Shelf, change: dict[str, Any], fault: type[Refused]
+) -> None:
+    town = a_shop(shelf.store, float_minor=10_000)
+    whole = shifts.Outlay(
+        till=TILL,
+        organisation_id=town.organisation_id,
+        cashier=ANA.who,
+        amount_minor=10_000,
+        currency="CNY",
+    )
+
+    def asked(outlay: shifts.Outlay) -> None:
+        with shelf.store.transaction() as tx:
+            shifts.require_payable(tx, outlay, now=NOON)
+
+    asked(whole)
+    refused(fault, lambda: asked(replace(whole, **change)))
 
 
 def test_a_cashier_is_told_whom_and_within_which_limits(shelf: Shelf) -> None:

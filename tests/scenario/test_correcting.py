@@ -31,7 +31,7 @@ from compuerta.domain.instruction import State
 from compuerta.domain.ledger import DEBT, DELIVERED, GOODWILL, REFUNDING, SUSPENSE, UNDELIVERED, cash
 from compuerta.domain.payment import RefundState
 from compuerta.drivers.abilities import NOT_SENDABLE, Ending, MeterState, Relay
-from compuerta.services import correcting, deliver, moving_out, taking_back, withdrawing
+from compuerta.services import correcting, deliver, moving_out, shifts, taking_back, withdrawing
 from compuerta.services.acting import ReasonMissing
 from compuerta.services.moving import Rest, Shown
 from compuerta.services.proposing import AmountNotFree, NotProposable
@@ -489,6 +489,40 @@ def test_a_refund_in_cash_is_paid_out_once_and_only_when_the_credit_is_back(benc
     with pytest.raises(correcting.StateDiffers):
         correcting.pay_out(bench.store, *key, till="till", actor=ANA, act_id=an_id("twice"), now=LATER)
     assert bench.codes(home.account_id, REFUNDING, cash("till")) == [0, -5_000]
+
+
+def test_a_refund_is_not_paid_out_of_somebody_else_s_drawer(bench: Bench) -> None:
+    home = bench.home
+    bench.money_in(home, amount_minor=5_000, name="1")
+    wish = a_proposal(home, way=Way.CASH)
+    approved(bench, wish)
+    meter_says(bench, home, Ending.DONE, now=LATER, state=IN_CREDIT)
+    swept(bench, wish)
+    with bench.store.transaction() as tx:
+        organisation_id = tx.look_at([home.account_id], now=LATER)[home.account_id].account.organisation_id
+    till = shifts.TillWish(
+        name="till",
+        organisation_id=organisation_id,
+        site_id=1,
+        for_all=True,
+        drawer_max_minor=None,
+        live=True,
+        suspense_token=an_id("books"),
+    )
+    shifts.found_till(bench.store, till, actor=BEA, act_id=an_id("till"), now=LATER)
+    shift = shifts.Opening(
+        shift_id=an_id("shift"), organisation_id=organisation_id, till="till", float_minor=5_000
+    )
+    shifts.open_shift(bench.store, shift, actor=ANA, now=LATER)
+    key = (wish.account_id, wish.correction_id)
+
+    with pytest.raises(shifts.ShiftMissing):
+        correcting.pay_out(bench.store, *key, till="till", actor=BEA, act_id=an_id("out"), now=LATER)
+
+    paid_out = correcting.pay_out(bench.store, *key, till="till", actor=ANA, act_id=an_id("out"), now=LATER)
+    assert paid_out.state is CorrectionState.DONE
+    own = shifts.standing(bench.store, organisation_id=organisation_id, cashier=ANA.who)
+    assert own is not None and own.drawer_minor == 0
 
 
 # Voids.

@@ -205,12 +205,23 @@ def pay_out(
     act_id: UUID,
     now: datetime,
 ) -> Correction:
-    """Book that a refund was handed over in cash at a till: only once its credit is back, and once."""
+    """Book that a refund was handed over in cash at a till: only once its credit is back, and once.
+
+    Out of a drawer that is counted it is handed by whose shift it is, as far as it holds so much.
+    """
     with store.transaction() as tx:
         views, correction = _locked(tx, account_id, correction_id, now=now)
         _require_state(correction, CorrectionState.PAYING)
         if correction.way is not Way.CASH:
             raise NotProposable("this refund goes back by its provider, not in cash")
+        outlay = shifts.Outlay(
+            till=till,
+            organisation_id=correction.organisation_id,
+            cashier=actor.who,
+            amount_minor=correction.amount_minor,
+            currency=correction.currency,
+        )
+        shifts.require_payable(tx, outlay, now=now)
         refunding.book(tx, correction, debit=REFUNDING, credit=cash(till), now=now)
         shifts.moved_at(
             tx,

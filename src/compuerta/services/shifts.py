@@ -112,6 +112,15 @@ class CashAmountUnfit(Refused):
         self.amount_minor = amount_minor
 
 
+class TillCurrencyDiffers(Refused):
+    """A till whose drawer holds other money."""
+
+    def __init__(self, till: str, currency: str) -> None:
+        super().__init__(f"{till} holds {currency}: choose a till of the account's currency")
+        self.till = till
+        self.currency = currency
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TillWish:
     """A till to add: its books are with a site, and it sells for that site or for all."""
@@ -369,6 +378,37 @@ def moved_at(
         raise ShiftMissing
     note(tx, shift, kind, amount_minor=amount_minor, why=kind.value,
          movement_id=derived(cause_id, "cash"), who=shift.cashier, now=now)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlay:
+    """Cash that somebody wants to hand out of a till."""
+
+    till: str
+    organisation_id: int
+    cashier: str
+    amount_minor: int
+    currency: str
+
+
+def require_payable(tx: Transaction, outlay: Outlay, *, now: datetime) -> None:
+    """Refuse what a till cannot hand out: another currency's, out of another's shift, or not in its drawer.
+
+    Of a till without shifts nobody knows what lies in it.
+    """
+    known = tx.provider_account(outlay.till)
+    if known is None or (known.organisation_id, known.kind) != (outlay.organisation_id, "till"):
+        raise TillUnknown(outlay.till)
+    books = tx.look_at([known.suspense_account_id], now=now)[known.suspense_account_id]
+    if books.account.currency != outlay.currency:
+        raise TillCurrencyDiffers(outlay.till, books.account.currency)
+    if tx.shifts.till(outlay.till) is None:
+        return
+    shift = tx.shifts.shift_at(outlay.till)
+    if shift is None or shift.cashier != outlay.cashier:
+        raise ShiftMissing
+    if outlay.amount_minor > drawer_minor(tx.shifts.movements(shift), tx.shifts.sales(shift)):
+        raise CashAmountUnfit(outlay.amount_minor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

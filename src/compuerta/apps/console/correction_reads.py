@@ -246,13 +246,17 @@ def correction(organisation_id: int, account_id: int, correction_id: UUID) -> Co
     return found[0] if found else None
 
 
-def tills(organisation_id: int) -> list[str]:
-    """Return the names of an organisation's tills."""
+def tills_without_shifts(organisation_id: int, *, currency: str) -> list[str]:
+    """Return the names of an organisation's tills that nobody counts, and that hold this currency."""
     found = rows(
         _Till,
-        """select provider from provider_account
-        where organisation_id = %(organisation_id)s and kind = 'till' order by provider""",
-        {"organisation_id": organisation_id},
+        """select p.provider from provider_account p
+        join account a on a.account_id = p.suspense_account_id
+        join site s on s.site_id = a.site_id
+        where p.organisation_id = %(organisation_id)s and p.kind = 'till' and s.currency = %(currency)s
+            and not exists (select from till t where t.provider = p.provider)
+        order by p.provider""",
+        {"organisation_id": organisation_id, "currency": currency},
     )
     return [each.provider for each in found]
 

@@ -32,6 +32,7 @@ from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import correcting, indebting
 from compuerta.services.acting import Actor
 from compuerta.services.proposing import NotProposable, Proposal
+from compuerta.services.shifts import ShiftMissing
 
 WHY_MAX = 500
 WORDS_MAX = 200
@@ -198,18 +199,18 @@ def _act(
         case "give_up":
             correcting.give_up(store, *key, actor=actor, act_id=act_id, now=now)
         case _:
-            till = _till(person)
+            till = _till(person, found)
             correcting.pay_out(store, *key, till=till, actor=actor, act_id=act_id, now=now)
 
 
-def _till(person: Person) -> str:
-    """Return the till that somebody stands at; where none has shifts, the organisation's own."""
+def _till(person: Person, found: CorrectionRow) -> str:
+    """Return the till that somebody stands at; else one that has no shifts and holds this money."""
     standing = shift_views.standing(person)
     if standing is not None:
         return str(standing.till.provider)
-    tills = correction_reads.tills(person.organisation_id)
+    tills = correction_reads.tills_without_shifts(person.organisation_id, currency=found.currency)
     if not tills:
-        raise NotProposable("there is no till to pay out at")
+        raise ShiftMissing
     return tills[0]
 
 
