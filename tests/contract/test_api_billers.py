@@ -108,6 +108,31 @@ def test_a_reference_for_another_meter_is_refused(place: Place, key: str) -> Non
     assert paid(place, key, "meter", meter_no=place.homes[1].meter_no).status_code == 422
 
 
+def test_a_payment_said_again_after_its_tenant_left_is_answered_as_it_stands(place: Place, key: str) -> None:
+    home = place.homes[1]
+    first = paid(place, key, "moved", meter_no=home.meter_no)
+    leave = "update installation set ended_at = %s where account_id = %s"
+    change(place, leave, place.clock.now, home.account_id)
+    try:
+        again = paid(place, key, "moved", meter_no=home.meter_no)
+        new = paid(place, key, "moved-2", meter_no=home.meter_no)
+    finally:
+        change(place, leave, None, home.account_id)
+
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert new.status_code == 404
+
+
+def test_a_reversal_without_readable_words_is_refused_by_field(place: Place, key: str) -> None:
+    paid(place, key, "nul")
+
+    answer = send(place, "POST", "/billers/payments/nul/reverse", key=key, json={"why": "a\x00b"})
+
+    assert answer.status_code == 422
+    assert "why" in answer.json()["detail"]
+    assert place.ask("/billers/payments/nul", key=key).json()["state"] == "paid"
+
+
 def test_what_is_refused_leaves_nothing_and_its_reference_free(place: Place, key: str) -> None:
     refused = paid(place, key, "free", amount_minor=1)
     unknown = place.ask("/billers/payments/free", key=key)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.ledger import REFUNDING, Posting, PostingKind, cash, transfer
-from compuerta.domain.naming import derived, named
+from compuerta.domain.naming import derived, named_apart
 from compuerta.domain.payment import Attempt, Flow, PaymentNotice, payment_id, reference_of
 from compuerta.services import booking, correcting, ordering, vend
 from compuerta.services.acting import Actor
@@ -28,7 +28,10 @@ class ReferenceDiffers(Refused):
     """The biller used a reference for another payment before."""
 
     def __init__(self, reference: str) -> None:
-        super().__init__(f"{reference!r} is another payment of yours; nothing was done: use a new reference")
+        super().__init__(
+            f"{reference!r} is another payment of yours, which stands; of this one nothing was done: "
+            "use a new reference"
+        )
         self.reference = reference
 
 
@@ -89,7 +92,7 @@ def pay(
     Refuses what was said otherwise before, what was taken back, and what `quoting.quote` refuses: then
     nothing was done.
     """
-    attempt_id = named("biller", word.provider, word.reference)
+    attempt_id = named_apart("biller", word.provider, word.reference)
     wanted = BillerPayment(
         provider=word.provider,
         reference=word.reference,

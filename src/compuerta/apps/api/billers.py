@@ -67,7 +67,7 @@ class ReversalWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    why: str = Field(min_length=1, max_length=200)
+    why: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
 
 
 class Collected(BaseModel):
@@ -169,6 +169,9 @@ def _add_paying(router: APIRouter, machines: Machines) -> None:
     async def pay(asker: Collector, wish: PaymentWish, request: Request) -> reading.Row:
         """Pay for a meter; the same reference again answers with the same payment."""
         biller = await _biller(machines, asker)
+        # Before the meter is looked at: since then it may have another tenant, or none.
+        for said in await machines.ask(_PAYMENT, **_ids(asker, biller, wish.reference)):
+            return _said_again(said, wish)
         row = await buying.payable_row(machines, asker, wish.meter_no)
         if row["currency"] != wish.currency:
             raise buying.CurrencyWrong(wish.currency, row["currency"])
@@ -216,9 +219,26 @@ def _add_reversing(router: APIRouter, machines: Machines) -> None:
 
 
 async def _payment(machines: Machines, asker: Caller, biller: Biller, reference: str) -> reading.Row:
-    return await machines.one(
-        _PAYMENT, provider=biller.name, reference=reference, organisation_id=asker.organisation_id
-    )
+    return await machines.one(_PAYMENT, **_ids(asker, biller, reference))
+
+
+def _ids(asker: Caller, biller: Biller, reference: str) -> dict[str, object]:
+    return {
+        "provider": biller.name,
+        "reference": reference,
+        "organisation_id": asker.organisation_id,
+    }
+
+
+def _said_again(said: reading.Row, wish: PaymentWish) -> reading.Row:
+    """Answer a payment that is known as it stands; refuses another one under its reference."""
+    if said["state"] == "reversed":
+        raise collecting.TakenBack(wish.reference)
+    # A meter that was exchanged is still the one that was paid for.
+    wished = (wish.meter_no, wish.amount_minor, wish.currency)
+    if (said["meter_no"] or wish.meter_no, said["amount_minor"], said["currency"]) != wished:
+        raise collecting.ReferenceDiffers(wish.reference)
+    return said
 
 
 async def _biller(machines: Machines, asker: Caller) -> Biller:
