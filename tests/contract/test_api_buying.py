@@ -8,6 +8,8 @@ import pytest
 from tests.contract.door import OTHERS_METER_NO, Place, at_once
 from tests.contract.partnership import again, cancel, change, order, send
 
+from compuerta.apps.api.keys import make_key
+
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 
@@ -270,6 +272,41 @@ def test_an_order_without_a_key_is_refused(place: Place) -> None:
 
     assert answer.status_code == 422
     assert "Idempotency-Key" in answer.json()["detail"]
+
+
+def test_another_keys_order_is_not_there_but_for_one_that_sees_all_sales(place: Place) -> None:
+    made = order(place).json()
+    path, attempt_id = f"/orders/{made['order_id']}", made["attempts"][0]["attempt_id"]
+    partner, house = (
+        make_key(place.url, name=name, organisation_id=place.organisation_id, scopes=scopes)
+        for name, scopes in (("partner", ["sell"]), ("house", ["sell", "see_money"]))
+    )
+
+    def asked(method: str, path: str) -> int:
+        headers = {"idempotency-key": uuid4().hex}
+        answer = send(place, method, path, key=partner, headers=headers, json={"provider": "wechat"})
+        return answer.status_code
+            place, method, path, key=partner, headers=headers, json={"provider": "wechat"}
+        ).status_code
+
+    assert place.ask(path, key=partner).status_code == 404
+    assert place.ask(f"{path}/events", key=partner).status_code == 404
+    assert asked("POST", f"{path}/attempts") == asked("POST", f"{path}/receipt") == 404
+    assert asked("POST", f"/attempts/{attempt_id}/cancel") == 404
+    assert place.ask(path, key=house).json() == place.ask(path).json()
+    assert place.ask(path).json()["attempts"][0]["state"] == "presented"
+
+
+def test_callers_whose_names_and_keys_join_alike_have_two_orders(place: Place) -> None:
+    app, other = (
+        make_key(place.url, name=name, organisation_id=place.organisation_id, scopes=["sell"])
+        for name in ("app", "app:x")
+    )
+
+    first = order(place, key=app, idempotency_key="x:77").json()
+    second = order(place, key=other, idempotency_key="77").json()
+
+    assert first["order_id"] != second["order_id"]
 
 
 def test_another_organisations_order_is_not_there(place: Place) -> None:

@@ -86,7 +86,12 @@ left join lateral (
     order by p.posted_at, p.payment_id limit 1
 ) paid on true
 """
-ONE_ORDER = _ORDER + " where o.order_id = %(order_id)s and a.organisation_id = %(organisation_id)s"
+ONE_ORDER = (
+    _ORDER
+    + """where o.order_id = %(order_id)s and a.organisation_id = %(organisation_id)s
+    and (%(caller)s::text is null or (o.door = 'app' and o.caller = %(caller)s))
+"""
+)
 _ORDERS = _ORDER + " where o.order_id = any(%(order_ids)s)"
 ONE_ATTEMPT = """
 select t.attempt_id, t.order_id
