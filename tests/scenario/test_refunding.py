@@ -99,6 +99,17 @@ def test_a_lost_answer_is_repeated_under_the_same_reference(bench: Bench) -> Non
     assert len(first[0].refund.reference) == 32
 
 
+def test_a_notice_before_any_answer_lets_the_provider_be_asked_soon(bench: Bench) -> None:
+    wish = refunding_now(bench)
+    (question,) = asked(bench, now=LATER)
+    sent = a_refund_notice(refund_reference=question.refund.reference, state=RefundState.SENT)
+
+    refunding.hear(bench.store, [sent], now=LATER)
+
+    (refund,) = refunds(bench, wish)
+    assert refund.ask_at == LATER + refunding.ASK_AFTER[0]
+
+
 def test_two_workers_do_not_claim_one_refund(bench: Bench) -> None:
     refunding_now(bench)
 
@@ -279,6 +290,9 @@ def test_a_notice_of_failure_is_no_refund(bench: Bench) -> None:
     (refund,) = refunds(bench, wish)
     notice = a_refund_notice(refund_reference=refund.reference, state=RefundState.ABNORMAL)
 
+    assert refunding.hear(bench.store, [notice], now=LATER) == [HeardRefund.NOTED]
+    assert looked_at(bench, wish).state is CorrectionState.PAYING, "nobody has told its provider of it yet"
+    asked(bench, now=LATER)
     assert refunding.hear(bench.store, [notice], now=LATER) == [HeardRefund.NOTED]
 
     assert looked_at(bench, wish).state is CorrectionState.STUCK

@@ -201,7 +201,7 @@ def _hear(store: Store, notice: RefundNotice, *, now: datetime) -> HeardRefund:
         ours = _ours(tx, payment, notice)
         if notice.state is RefundState.DONE:
             return _hear_done(tx, payment, ours, notice, now=now)
-        if ours is not None and ours.state in _OPEN:
+        if ours is not None and ours.state in _OPEN and not losing.was_never_told(ours):
             _take(tx, payment, ours, RefundAnswer(state=notice.state), now=now)
         elif ours is not None and ours.state is RefundState.DONE and notice.state not in _OPEN:
             return _come_back(tx, payment, ours, notice, now=now)
@@ -294,7 +294,7 @@ def _take(tx: Transaction, payment: Payment, refund: Refund, answer: RefundAnswe
         case RefundState.SENT | RefundState.WAITING | None:
             sent = RefundState.SENT if answer.state is RefundState.SENT else told.state
             silent = told.asks >= ASKS_MAX
-            ask_at = None if silent else now + ASK_AFTER[min(told.asks, len(ASK_AFTER)) - 1]
+            ask_at = None if silent else now + ASK_AFTER[min(max(told.asks, 1), len(ASK_AFTER)) - 1]
             tx.corrections.save_refunds([replace(told, state=sent, ask_at=ask_at)])
             if silent:
                 _hinder(tx, told, reason=SILENT, now=now)
