@@ -68,7 +68,8 @@ def test_what_is_due_is_taken_once_and_the_longest_waiting_first(store: Store) -
 @pytest.mark.parametrize("state", [ClaimState.CONFIRMED, ClaimState.DENIED, ClaimState.GIVEN_UP])
 def test_a_claim_that_has_ended_is_asked_about_no_more(store: Store, state: ClaimState) -> None:
     a_town(store)
-    ended = replace(kept(), state=state, asks=3, ask_at=None, last_answer="closed")
+    said = replace(kept().claim, reference="", amount_minor=1, paid_at=NOON - HOUR, payee="another")
+    ended = replace(kept(), claim=said, state=state, asks=3, ask_at=None, last_answer="closed")
     with store.transaction() as tx:
         tx.claims.put([kept()])
     with store.transaction() as tx:

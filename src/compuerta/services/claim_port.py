@@ -56,7 +56,7 @@ class Claims(Protocol):
         ...
 
     def save(self, claims: Sequence[KeptClaim]) -> None:
-        """Write the state, the questions asked and the last answer of claims that are kept."""
+        """Write claims that are kept anew: what is said, its state, the questions asked, the last answer."""
         ...
 
     def order_named(self, provider: str, short: str) -> str:

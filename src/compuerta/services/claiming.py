@@ -22,6 +22,8 @@ ASK_AGAIN = tuple(
     timedelta(seconds=seconds)
     for seconds in (2, 5, 15, 60, 180, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 43_200)
 )
+# A word that comes again may be the true one after a false one: it is asked about, but not for ever.
+ASKS_MAX = 2 * len(ASK_AGAIN)
 # Whoever has found the address could fill the disk; beyond this, words are counted and not kept, and a
 # provider that tells the truth tells it again, or its bill does.
 WAITING_MAX = 5_000
@@ -32,7 +34,7 @@ class Heard(Enum):
     """What became of an unsigned word when it came."""
 
     KEPT = "claimed"
-    KNOWN = "claimed_again"
+    KNOWN = "claimed_again"  # and its provider is asked about what it says now, if it was not proven yet
     TOO_MANY = "claims_too_many"
     PROVIDER_UNKNOWN = "provider_unknown"
 
@@ -40,18 +42,21 @@ class Heard(Enum):
 def hear(store: Store, claims: Sequence[Claim], *, now: datetime) -> list[Heard]:
     """Keep unsigned words so that their provider is asked; returns one outcome per word, in order."""
     with store.transaction() as tx:
-        known = set(tx.claims.known((claim.provider, claim.transaction_no) for claim in claims))
+        known = tx.claims.known((claim.provider, claim.transaction_no) for claim in claims)
         room = {name: _room(tx, name) for name in sorted({claim.provider for claim in claims})}
         kept: dict[Key, KeptClaim] = {}
         outcomes = []
         for claim in claims:
             one = KeptClaim(claim=claim, heard_at=now, ask_at=now)
-            outcome = _outcome(one, known=known | set(kept), room=room[claim.provider])
+            outcome = _outcome(one, known={*known, *kept}, room=room[claim.provider])
             if outcome is Heard.KEPT:
                 kept[one.key] = one
                 room[claim.provider] = (room[claim.provider] or 0) - 1
             outcomes.append(outcome)
         tx.claims.put(list(kept.values()))
+        newest = {(claim.provider, claim.transaction_no): claim for claim in claims}
+        anew = {key: _anew(each, newest[key], now=now) for key, each in known.items()}
+        tx.claims.save([each for key, each in anew.items() if each != known[key]])
         refused = [
             _alarm(claim, outcome, now=now)
             for claim, outcome in zip(claims, outcomes, strict=True)
@@ -75,6 +80,17 @@ def _outcome(kept: KeptClaim, *, known: set[Key], room: int | None) -> Heard:
     if room is None:
         return Heard.PROVIDER_UNKNOWN
     return Heard.KEPT if room > 0 else Heard.TOO_MANY
+
+
+def _anew(kept: KeptClaim, claim: Claim, *, now: datetime) -> KeptClaim:
+    """Return a claim with what is said of it now, to be asked about; as it is, where that changes nothing.
+
+    Whoever knows an address may say a false word first: the provider's own, which follows, is not lost.
+    """
+    is_said_before = kept.state is ClaimState.WAITING and claim == kept.claim
+    if kept.state is ClaimState.CONFIRMED or is_said_before or kept.asks >= ASKS_MAX:
+        return kept
+    return replace(kept, claim=claim, state=ClaimState.WAITING, ask_at=now)
 
 
 def _alarm(claim: Claim, outcome: Heard, *, now: datetime) -> Alarm:

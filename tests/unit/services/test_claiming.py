@@ -184,6 +184,41 @@ def test_a_claim_that_has_ended_is_not_begun_again_by_an_answer(store: MemorySto
     assert the_claim(store).state is ClaimState.DENIED
 
 
+def test_a_true_word_after_a_false_one_is_asked_about_as_it_says(store: MemoryStore, town: Town) -> None:
+    false = replace(a_claim(), paid_at=NOON + timedelta(days=9))
+    claiming.hear(store, [false], now=NOON)
+    asked(store, OrderAnswer(state=OrderState.CLOSED, reason="it claims the future"))
+
+    again = claiming.hear(store, [a_claim()], now=NOON + SECOND)
+
+    assert again == [Heard.KNOWN]
+    [due] = claiming.due_claims(store, now=NOON + SECOND, limit=9)
+    assert due.claim == a_claim()
+    truth = the_truth(payee=meter_no(store, town))
+    assert claiming.answered(store, {due.key: truth}, now=NOON + SECOND)[due.key] is ClaimState.CONFIRMED
+
+
+def test_a_word_that_is_denied_again_and_again_is_not_asked_about_for_ever(
+    store: MemoryStore, town: Town
+) -> None:
+    for _ in range(2 * claiming.ASKS_MAX):
+        claiming.hear(store, [a_claim()], now=NOON)
+        for due in claiming.due_claims(store, now=NOON, limit=9):
+            claiming.answered(store, {due.key: OrderAnswer(state=OrderState.CLOSED)}, now=NOON)
+
+    assert the_claim(store).asks == claiming.ASKS_MAX
+    assert the_claim(store).state is ClaimState.DENIED
+
+
+def test_what_is_proven_is_not_asked_about_again(store: MemoryStore, town: Town) -> None:
+    claiming.hear(store, [a_claim()], now=NOON)
+    asked(store, the_truth(payee=meter_no(store, town)))
+
+    claiming.hear(store, [replace(a_claim(), amount_minor=1)], now=NOON + SECOND)
+
+    assert claiming.due_claims(store, now=NOON + timedelta(days=1), limit=9) == []
+
+
 def test_money_that_was_denied_and_is_there_after_all_is_booked(store: MemoryStore, town: Town) -> None:
     claiming.hear(store, [a_claim()], now=NOON)
     asked(store, OrderAnswer(state=OrderState.CLOSED))

@@ -32,6 +32,8 @@ where provider = %(provider)s and kind = 'order' and right(reference, {SHORT_TAI
 limit 2
 """
 _CLAIM = Claim.__slots__
+_KEY = ("provider", "transaction_no")
+_CHANGED = (*(each for each in _CLAIM if each not in _KEY), "state", "asks", "ask_at", "last_answer")
 
 
 class PostgresClaims:
@@ -68,8 +70,8 @@ class PostgresClaims:
         self._tx.update(
             "payment_claim",
             [_columns(kept) for kept in claims],
-            key=("provider", "transaction_no"),
-            changed=("state", "asks", "ask_at", "last_answer"),
+            key=_KEY,
+            changed=_CHANGED,
         )
 
     def order_named(self, provider: str, short: str) -> str:
