@@ -286,8 +286,6 @@ def test_another_keys_order_is_not_there_but_for_one_that_sees_all_sales(place: 
         headers = {"idempotency-key": uuid4().hex}
         answer = send(place, method, path, key=partner, headers=headers, json={"provider": "wechat"})
         return answer.status_code
-            place, method, path, key=partner, headers=headers, json={"provider": "wechat"}
-        ).status_code
 
     assert place.ask(path, key=partner).status_code == 404
     assert place.ask(f"{path}/events", key=partner).status_code == 404
