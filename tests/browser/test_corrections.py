@@ -1,15 +1,17 @@
 """Putting money right in a real browser: one proposes, another decides, and both see what becomes of it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.building import pay
 from tests.browser.conftest import Console, a_console
 
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
-from compuerta.domain.payment import PaymentNotice
-from compuerta.services import correcting, vend
+from compuerta.domain.payment import DisputeNotice, DisputeState, PaymentNotice
+from compuerta.services import correcting, disputing, vend
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
 
@@ -92,6 +94,40 @@ def test_a_refund_is_proposed_from_the_page_of_its_meter(
     correcting.sweep(store, after=0, now=wiring.now())
     ((state,),) = console.rows("select state from correction where why = 'paid for the wrong room'")
     assert state == "paying", "it waits for whoever hands the cash over"
+
+
+def test_money_that_a_won_dispute_brings_back_is_put_right_from_suspense(
+    signed_in: Callable[..., Page], console: Console, store: PostgresStore
+) -> None:
+    flat = next(each for each in console.flats if each.platform)
+    ((account_id, provider, number, amount_minor),) = console.rows(
+        f"""select p.account_id, p.provider, p.transaction_no, p.amount_minor
+        from payment p join account a using (account_id) join installation i using (account_id)
+        where p.verdict = 'credited' and i.meter_id = {flat.meter_id} order by p.paid_at limit 1"""
+    )
+    opened = DisputeNotice(
+        provider=str(provider),
+        transaction_no=str(number),
+        dispute_no="d1",
+        amount_minor=int(str(amount_minor)),
+        currency="CNY",
+        state=DisputeState.OPENED,
+        at=wiring.now(),
+    )
+    disputing.hear(store, [opened], now=wiring.now())
+    pay(store, flat, amount_minor=1_000, at=wiring.now(), provider=str(provider))
+    disputing.hear(store, [replace(opened, state=DisputeState.WON)], now=wiring.now())
+    waiting = "select -sum(amount_minor) from posting_line where code = 'suspense' and account_id = {}"
+    ((waits_minor,),) = console.rows(waiting.format(account_id))
+
+    page = signed_in(name="manager")
+    page.goto("/suspense/")
+    row = page.locator("tr", has_text=str(number))
+    expect(row).to_contain_text(f"{int(str(waits_minor)) / 100:.2f}")
+    row.get_by_role("link", name="Place").click()
+
+    expect(page.locator("[name=amount]")).to_have_value(f"{int(str(waits_minor)) / 100:g}")
+    expect(page.locator("[name=kind][value=place]")).to_be_checked()
 
 
 def test_goodwill_and_a_debt_are_proposed_from_the_page_of_a_meter(

@@ -44,15 +44,32 @@ _LEFT = """p.amount_minor - coalesce((
 ), 0)"""
 
 
+# Of an account of somebody's own, suspense holds what came back and nobody could have.
+_WAITING = """coalesce((
+    select -sum(l.amount_minor) from posting_line l
+    where l.account_id = p.account_id and l.code = 'suspense'
+), 0)"""
+
+
 def suspense(organisation_id: int) -> list[SuspenseRow]:
-    """Return money in suspense, the oldest first."""
+    """Return money in suspense, the oldest first: what was never placed, and what came back."""
     return rows(
         SuspenseRow,
         f"""select * from (
             select p.account_id, p.payment_id, p.provider, p.transaction_no, p.amount_minor,
-                ({_LEFT})::bigint as left_minor, p.currency, p.paid_at, f.kind as why, f.detail as told,
+                (case p.verdict when 'suspended' then {_LEFT} else least({_LEFT}, {_WAITING}) end)::bigint
+                    as left_minor, p.currency, p.paid_at, f.kind as why, f.detail as told,
                 o.state as correction_state
-            from payment p
+            from (
+                select * from payment where verdict = 'suspended'
+                union all
+                select p.* from payment p join (
+                    select account_id, payment_id from dispute where state = 'won'
+                    union
+                    select account_id, payment_id from correction
+                    where state = 'rejected' and payment_id is not null
+                ) back using (account_id, payment_id) where p.verdict = 'credited'
+            ) p
             join account a using (account_id)
             left join lateral (
                 select kind, detail from case_file f
@@ -61,7 +78,7 @@ def suspense(organisation_id: int) -> list[SuspenseRow]:
             ) f on true
             left join correction o
                 on o.account_id = p.account_id and o.payment_id = p.payment_id and o.ended_at is null
-            where a.organisation_id = %(organisation_id)s and p.verdict = 'suspended'
+            where a.organisation_id = %(organisation_id)s
         ) waiting where left_minor > 0 order by paid_at, payment_id limit %(limit)s""",
         {"organisation_id": organisation_id, "limit": SHOWN_MAX},
     )
@@ -77,6 +94,7 @@ class PaymentRow:
     transaction_no: str
     amount_minor: int
     credit_minor: int
+    waiting_minor: int  # of a payment that was credited: what came back, and waits in suspense
     currency: str
     paid_at: datetime
     verdict: str
@@ -84,6 +102,11 @@ class PaymentRow:
     site_id: int
     building: str
     meter_id: int | None
+
+    @property
+    def proposed_minor(self) -> int:
+        """What is put right where nobody says otherwise: what waits, or all of it."""
+        return self.waiting_minor or self.amount_minor
 
     def within(self, organisation_id: int) -> Place:
         """Return where rights on it are asked for; suspense belongs to the whole organisation."""
@@ -96,8 +119,10 @@ def payment(organisation_id: int, account_id: int, payment_id: UUID) -> PaymentR
     """Return one payment; any other organisation's is not there."""
     found = rows(
         PaymentRow,
-        """select p.account_id, p.payment_id, p.provider, p.transaction_no, p.amount_minor,
-            coalesce(r.credit_minor, p.amount_minor) as credit_minor, p.currency, p.paid_at, p.verdict,
+        f"""select p.account_id, p.payment_id, p.provider, p.transaction_no, p.amount_minor,
+            coalesce(r.credit_minor, p.amount_minor) as credit_minor,
+            (case p.verdict when 'credited' then {_WAITING} else 0 end)::bigint as waiting_minor,
+            p.currency, p.paid_at, p.verdict,
             s.name as place, s.site_id, s.building, i.meter_id
         from payment p
         join account a using (account_id)

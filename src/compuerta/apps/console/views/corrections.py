@@ -48,6 +48,7 @@ RIGHTS = {
 _SUSPENDED = (CorrectionKind.PLACE, CorrectionKind.REFUND)
 _GIVEN = (CorrectionKind.ADJUST, CorrectionKind.OPEN_DEBT, CorrectionKind.WRITE_OFF)
 _CREDITED = (CorrectionKind.REFUND, CorrectionKind.MOVE)
+_CAME_BACK = (CorrectionKind.PLACE, *_CREDITED)  # it was credited, and some of it waits in suspense
 
 
 class AccountUnclear(Refused):
@@ -258,17 +259,21 @@ def _target(request: HttpRequest, person: Person) -> int:
 
 
 def _kinds(payment: PaymentRow) -> tuple[CorrectionKind, ...]:
-    return _SUSPENDED if payment.verdict == "suspended" else _CREDITED
+    if payment.verdict == "suspended":
+        return _SUSPENDED
+    return _CAME_BACK if payment.waiting_minor > 0 else _CREDITED
 
 
 def _form(request: HttpRequest, person: Person, payment: PaymentRow, *, error: str = "") -> HttpResponse:
     words = request.POST.get("words", request.GET.get("words", "")).strip()[:WORDS_MAX]
     found = till_reads.customers(person.organisation_id, words, now=wiring.now()) if words else []
     kinds = [each.value for each in _kinds(payment)]
-    is_suspense = payment.verdict == "suspended"
+    is_suspense = payment.verdict == "suspended" or payment.waiting_minor > 0
     asked = request.POST.get("kind", request.GET.get("kind", ""))
+    provider = work.providers().get(payment.provider)
     context = {
         "payment": payment,
+        "by_provider": provider is not None and provider.capabilities.refunds,
         "kinds": [
             (each, correction_words.KINDS[each], correction_reads.effect(each, is_suspense=is_suspense))
             for each in kinds
