@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from tests.contract.door import rows
 from tests.scenario.correction_bench import ABLE, ANA, BEA, LATER, a_proposal
 from tests.unit.services.town import NOON, PLATFORM, WECHAT, a_town, an_id, paid
 
@@ -119,6 +120,18 @@ def test_a_road_that_fails_is_tried_again_under_the_same_reference(office: Offic
 
     assert [verb for verb, _ in office.bank.heard] == ["refund", "refund"]
     assert len({reference for _, reference in office.bank.heard}) == 1
+    assert office.state()[0] == "done"
+
+
+def test_an_answer_that_breaks_us_is_asked_again_and_ends_nothing(office: Office) -> None:
+    office.bank.says = [ValueError("an int of 5,000 digits"), RefundState.DONE]
+
+    office.round()
+    told = rows(office.url, "select detail from alarm where kind = 'worker_broke'")
+    office.now = LATER + timedelta(hours=1)
+    office.round()
+
+    assert len(told) == 1
     assert office.state()[0] == "done"
 
 

@@ -14,7 +14,7 @@ import structlog
 from compuerta.adapters.payments.http import converse
 from compuerta.adapters.postgres import bulk_statements
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import wiring
+from compuerta.apps import poison, wiring
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import agreeing, statement_days, statement_sheet
@@ -46,6 +46,8 @@ class Auditor:
                     await self.audit_round(client)
                 except Unreachable as error:
                     log.warning("worker.database.away", error=str(error))
+                except Exception as error:
+                    await poison.told(self._desk, "a round of bills", error)
                 await asyncio.sleep(ROUND_S)
         finally:
             await self._desk.shut()
@@ -79,6 +81,9 @@ class Auditor:
         except (Unreachable, Refused) as error:
             log.info("worker.provider.silent", provider=due.provider, error=str(error))
             await self._put_off(due, zone=zone, reason=str(error))
+        except Exception as error:
+            await poison.told(self._desk, f"a bill of {due.provider}", error)
+            await self._put_off(due, zone=zone, reason=f"broke: {type(error).__name__}")
         else:
             log.info(
                 "worker.bill.taken", provider=due.provider, day=str(due.day), lines=told.lines,

@@ -4,19 +4,21 @@ Several may run, in as many workers: claims are taken one by one, and one that d
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import httpx
 import structlog
 
 from compuerta.adapters.payments.http import converse
-from compuerta.apps import wiring
+from compuerta.apps import poison, wiring
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import claiming
 from compuerta.services.claim_port import KeptClaim
 from compuerta.services.payment_ports import OrderAnswer, OrderState, PaymentProvider
+from compuerta.services.records import Key
+from compuerta.services.store_port import Store
 
 log = structlog.get_logger()
 
@@ -40,6 +42,8 @@ class Claimant:
                 asked = await self.ask_round(client)
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
+            except Exception as error:
+                await poison.told(self._desk, "a round of claims", error)
             if asked < CLAIMS_PER_ROUND_MAX:
                 await asyncio.sleep(ROUND_S)
 
@@ -50,10 +54,8 @@ class Claimant:
         if not due:
             return 0
         told = await asyncio.gather(*(self._ask(kept, client) for kept in due))
-        answers = {kept.key: answer for kept, answer in zip(due, told, strict=True)}
-        states = await self._desk.run(partial(claiming.answered, answers=answers, now=wiring.now()))
-        for (provider, transaction_no), state in states.items():
-            log.info("worker.claim.told", provider=provider, transaction=transaction_no, state=state.value)
+        answers = [(kept.key, answer) for kept, answer in zip(due, told, strict=True)]
+        await poison.each_alone(self._desk, _write, answers, what="a claim")
         return len(due)
 
     async def _ask(self, kept: KeptClaim, client: httpx.AsyncClient) -> OrderAnswer:
@@ -72,3 +74,12 @@ class Claimant:
         except (Unreachable, Refused) as error:
             log.info("worker.provider.silent", provider=name, error=str(error))
             return OrderAnswer(state=OrderState.UNKNOWN, reason=str(error))
+        except Exception as error:
+            await poison.told(self._desk, f"an answer of {name}", error)
+            return OrderAnswer(state=OrderState.UNKNOWN, reason=type(error).__name__)
+
+
+def _write(store: Store, *, items: Sequence[tuple[Key, OrderAnswer]]) -> None:
+    states = claiming.answered(store, dict(items), now=wiring.now())
+    for (provider, transaction_no), state in states.items():
+        log.info("worker.claim.told", provider=provider, transaction=transaction_no, state=state.value)

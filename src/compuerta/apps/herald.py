@@ -15,7 +15,7 @@ import httpx
 import structlog
 
 from compuerta.adapters.notify import outward
-from compuerta.apps import wiring
+from compuerta.apps import poison, wiring
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Unreachable
@@ -67,7 +67,9 @@ class Herald:
             return await self._desk.run(claim)
         except Unreachable as error:
             log.warning("worker.database.away", error=str(error))
-            return []
+        except Exception as error:
+            await poison.told(self._desk, "what partners are told", error)
+        return []
 
     async def _carry(self, due: Due, client: httpx.AsyncClient) -> None:
         try:

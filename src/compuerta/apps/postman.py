@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from compuerta.apps import wiring
+from compuerta.apps import poison, wiring
 from compuerta.apps.beats import name_of
 from compuerta.apps.channels import Channels, opt_out_url_of
 from compuerta.apps.config import Settings
@@ -63,11 +63,16 @@ class Postman:
             return await self._desk.run(claim)
         except Unreachable as error:
             log.warning("worker.database.away", error=str(error))
-            return []
+        except Exception as error:
+            await poison.told(self._desk, "letters", error)
+        return []
 
     async def _carry(self, handover: Handover) -> None:
         try:
             await self._write(Outcome(handover=handover, sent=await self._send(handover)))
+        except Exception as error:
+            # A letter whose end is not written is in doubt, and is settled as such.
+            await poison.told(self._desk, "a letter", error)
         finally:
             self._under_way -= 1
 

@@ -4,14 +4,14 @@ Several may run, in as many workers: refunds are claimed, and one that dies is t
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import httpx
 import structlog
 
 from compuerta.adapters.payments.http import converse
-from compuerta.apps import wiring
+from compuerta.apps import poison, wiring
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Refund
@@ -43,6 +43,8 @@ class Refunder:
                 asked = await self.refund_round(client)
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
+            except Exception as error:
+                await poison.told(self._desk, "a round of refunds", error)
             if asked < REFUNDS_PER_ROUND_MAX:
                 await asyncio.sleep(ROUND_S)
 
@@ -55,7 +57,8 @@ class Refunder:
             return 0
         told = await asyncio.gather(*(self._ask(question, client) for question in due))
         for question, answer in zip(due, told, strict=True):
-            await self._desk.run(partial(_write, refund=question.refund, answer=answer))
+            one = [(question.refund, answer)]
+            await poison.each_alone(self._desk, _write, one, what=f"refund {question.refund.reference}")
         return len(due)
 
     async def _ask(self, question: RefundQuestion, client: httpx.AsyncClient) -> RefundAnswer | Refused:
@@ -76,14 +79,17 @@ class Refunder:
             return error
         except Unreachable as error:
             log.info("worker.provider.silent", provider=name, error=str(error))
-            return UNKNOWN
+        except Exception as error:
+            await poison.told(self._desk, f"an answer of {name}", error)
+        return UNKNOWN
 
 
-def _write(store: Store, *, refund: Refund, answer: RefundAnswer | Refused) -> None:
-    if isinstance(answer, Refused):
-        log.warning("worker.refund.refused", provider=refund.provider, reference=refund.reference)
-        refunding.refused(store, refund, reason=str(answer), now=wiring.now())
-        return
-    state = "unknown" if answer.state is None else answer.state.value
-    log.info("worker.refund.told", provider=refund.provider, reference=refund.reference, state=state)
-    refunding.answered(store, [(refund, answer)], now=wiring.now())
+def _write(store: Store, *, items: Sequence[tuple[Refund, RefundAnswer | Refused]]) -> None:
+    for refund, answer in items:
+        if isinstance(answer, Refused):
+            log.warning("worker.refund.refused", provider=refund.provider, reference=refund.reference)
+            refunding.refused(store, refund, reason=str(answer), now=wiring.now())
+            continue
+        state = "unknown" if answer.state is None else answer.state.value
+        log.info("worker.refund.told", provider=refund.provider, reference=refund.reference, state=state)
+        refunding.answered(store, [(refund, answer)], now=wiring.now())

@@ -15,7 +15,7 @@ import structlog
 
 from compuerta.adapters.payments.http import converse
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import wiring
+from compuerta.apps import poison, wiring
 from compuerta.apps.auditor import Auditor
 from compuerta.apps.beats import beat_on
 from compuerta.apps.channels import CHANNELS_FILE, channels_in
@@ -102,6 +102,9 @@ class Worker:
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
                 asked = 0
+            except Exception as error:
+                await poison.told(self._desk, "a round of orders", error)
+                asked = 0
             if asked < ATTEMPTS_PER_ROUND_MAX:
                 await asyncio.sleep(ROUND_S)
 
@@ -113,14 +116,15 @@ class Worker:
             return 0
         answers = await asyncio.gather(*(self._ask(attempt, client) for attempt in due))
         paid = [answer.paid for answer in answers if answer.paid is not None]
-        open_still: dict[UUID, OrderAnswer] = {
-            attempt.attempt_id: answer
+        open_still = [
+            (attempt.attempt_id, answer)
             for attempt, answer in zip(due, answers, strict=True)
             if answer.paid is None
-        }
+        ]
         if paid:
-            await self._desk.run(partial(_accept, notices=paid))
-        await self._desk.run(lambda store: ordering.answered(store, open_still, now=wiring.now()))
+            await poison.each_alone(self._desk, _accept, paid, what="a payment")
+        if open_still:
+            await poison.each_alone(self._desk, _answered, open_still, what="an order's answer")
         return len(due)
 
     async def _ask(self, attempt: Attempt, client: httpx.AsyncClient) -> OrderAnswer:
@@ -132,7 +136,9 @@ class Worker:
             return await self._converse(provider, attempt, client)
         except (Unreachable, Refused) as error:
             log.info("worker.provider.silent", provider=attempt.provider, error=str(error))
-            return OrderAnswer(state=OrderState.UNKNOWN)
+        except Exception as error:
+            await poison.told(self._desk, f"an answer of {attempt.provider}", error)
+        return OrderAnswer(state=OrderState.UNKNOWN)
 
     async def _converse(
         self, provider: PaymentProvider, attempt: Attempt, client: httpx.AsyncClient
@@ -155,6 +161,8 @@ class Worker:
                 await self._desk.run(partial(masses.advance, now=wiring.now()))
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
+            except Exception as error:
+                await poison.told(self._desk, "a sweep", error)
             if swept < holding.SWEPT_MAX:
                 await asyncio.sleep(SWEEP_S)
 
@@ -167,6 +175,8 @@ class Worker:
                     after = await self._desk.run(partial(sweep, after=after, now=wiring.now()))
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
+            except Exception as error:
+                await poison.told(self._desk, f"a page, every {every_s:.0f} s", error)
             await asyncio.sleep(every_s)
 
 
@@ -187,8 +197,12 @@ def _decide(store: PostgresStore, *, after: int, now: datetime) -> int | None:
     return bulk_supply.decide_page(store, after=after, now=now).after
 
 
-def _accept(store: Store, *, notices: Sequence[PaymentNotice]) -> None:
-    vend.accept_payments(store, notices, now=wiring.now())
+def _accept(store: Store, *, items: Sequence[PaymentNotice]) -> None:
+    vend.accept_payments(store, items, now=wiring.now())
+
+
+def _answered(store: Store, *, items: Sequence[tuple[UUID, OrderAnswer]]) -> None:
+    ordering.answered(store, dict(items), now=wiring.now())
 
 
 SWEEPS: Sequence[tuple[Sweep, float]] = (

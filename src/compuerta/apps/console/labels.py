@@ -266,6 +266,8 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "statement_missing": _("a provider's bill does not come"),
         "statement_changed": _("a provider's bill was replaced"),
         "claim_denied": _("payment claimed that the provider does not have"),
+        "worker_broke": _("the worker could not work on something"),
+        "closed_after_paid": _("closed by its provider after it was paid"),
         "claims_too_many": _("more payment claims than are kept"),
         "claim_unproven": _("payment claimed that nobody could prove"),
     }
