@@ -6,6 +6,7 @@ an unknown token is a friendly 404. Finer things are for who has proved to live 
 
 from uuid import UUID, uuid4
 
+import structlog
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -37,6 +38,8 @@ from compuerta.domain.money import AmountMalformed
 from compuerta.domain.payment import Flow
 from compuerta.services.ordering import OrderPaid
 from compuerta.services.quoting import AmountOutOfBounds, TooMuchHeld
+
+log = structlog.get_logger()
 
 # Everything on these pages is ours; a stranger's script has no way in.
 POLICY = (
@@ -128,7 +131,9 @@ def order(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> HttpRespon
         paying.place_at_provider(place, attempt_id, now=wiring.now())
         attempt = histories.attempt(place.account_id, attempt_id) or attempt
     except Refused as refused:
-        refusal = told(refused)
+        # Why is between the provider and us; whoever stands in the dark wants another way.
+        log.warning("pay.order.refused", provider=attempt.provider, error=str(refused))
+        refusal = _("Choose another way to pay. If you paid just now, the recharge still arrives.")
     except Unreachable:
         pass  # the page says that the provider does not answer, and asks again by itself
     followed = paying.followed(attempt, now=wiring.now())

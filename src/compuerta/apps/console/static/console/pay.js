@@ -78,8 +78,8 @@ if (follow) {
     }
   };
   const show = (told) => {
-    // What the server says in words (the QR, who to ask, the button) is read anew with the page.
-    if (told.state !== follow.dataset.state && ["waiting", "credited"].includes(told.state)) return window.location.reload();
+    // What the server says in words (the QR, who to ask, the button, the receipt) is read anew with the page.
+    if (told.state !== follow.dataset.state && ["waiting", "credited", "power"].includes(told.state)) return window.location.reload();
     if (told.state === "ordered" && Date.now() - began > 4000) return window.location.reload();
     follow.dataset.state = told.state;
     expiresAt = Date.now() + 1000 * told.expires_in_s;
