@@ -96,7 +96,7 @@ class _Told:
         return self._rows(
             ("number", self._receipt.number),
             ("date", clock(self._receipt.at, zone=self._zone)),
-            ("place", " · ".join(each for each in places if each)),
+            ("place", " · ".join(dict.fromkeys(each for each in places if each))),
             ("customer", mask(account.name) if masked else account.name),
             ("meter", self._sold.meter_no),
             ("tariff", self._receipt.tariff),

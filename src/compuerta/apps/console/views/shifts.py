@@ -13,6 +13,7 @@ from compuerta.apps import wiring
 from compuerta.apps.console import amounts, people, screens, till_reads, till_words, work
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
+from compuerta.apps.console.templatetags.console import tendername
 from compuerta.apps.console.till_reads import ShiftRow, TillRow
 from compuerta.apps.console.views.meters import act_id_of
 from compuerta.domain.access import Place, Right
@@ -251,11 +252,10 @@ def _report(request: HttpRequest, person: Person, shift_id: UUID, *, error: str 
 def _lines(figures: Report, *, is_blind: bool) -> list[tuple[str, int]]:
     """Return the report's lines; those that tell the drawer's content are left out of a blind one."""
     lines = [
-        (str(till_words.TENDERS.get(kind, kind)), amount_minor)
+        (tendername(kind), amount_minor)
         for kind, amount_minor in figures.tenders.items()
         if kind != "cash" or not is_blind
     ]
-    if is_blind:
-        return lines
-    moved = {kind: minor for kind, minor in figures.moved.items() if kind is not MovementKind.COUNT}
+    shown = frozenset(_TAKEN.values()) if is_blind else frozenset(MovementKind) - {MovementKind.COUNT}
+    moved = {kind: minor for kind, minor in figures.moved.items() if kind in shown}
     return lines + [(str(till_words.MOVEMENTS[kind]), minor) for kind, minor in moved.items()]
