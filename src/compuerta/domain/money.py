@@ -77,3 +77,10 @@ def format_minor(amount_minor: int, *, currency: str) -> str:
         return f"{amount_minor}"
     major, minor = divmod(abs(amount_minor), 10**digits)
     return f"{sign}{major}.{minor:0{digits}d}"
+
+
+def told_minor(amount_minor: int, *, currency: str) -> str:
+    """Return an amount with its currency, such as "12.50 CNY"; else as it came."""
+    if currency not in MINOR_DIGITS:
+        return f"{amount_minor} {currency} (minor units)"
+    return f"{format_minor(amount_minor, currency=currency)} {currency}"

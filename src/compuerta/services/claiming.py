@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from compuerta.domain.money import told_minor
 from compuerta.domain.naming import named
 from compuerta.domain.payment import Attempt, AttemptState, Claim, PaymentNotice
 from compuerta.services import vend
@@ -185,7 +186,8 @@ def _cases(tx: Transaction, given_up: Sequence[KeptClaim], *, now: datetime) -> 
         assert account is not None  # the table of claims refers to it
         claim = kept.claim
         detail = (
-            f"{claim.provider} {claim.transaction_no}: {claim.amount_minor} {claim.currency} (minor units) "
+            f"{claim.provider} {claim.transaction_no}: "
+            f"{told_minor(claim.amount_minor, currency=claim.currency)} "
             f"for {claim.payee or claim.reference or 'nobody named'}; it was asked {kept.asks} times"
         )
         cases.append(

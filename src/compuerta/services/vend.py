@@ -12,6 +12,7 @@ from enum import Enum
 from uuid import UUID
 
 from compuerta.domain.ledger import SUSPENSE, Posting, PostingKind, cash, transfer
+from compuerta.domain.money import told_minor
 from compuerta.domain.naming import derived
 from compuerta.domain.party import AccountKind
 from compuerta.domain.payment import (
@@ -256,7 +257,7 @@ def _open_case(
     named = f"for {notice.payee!r}" if notice.payee else f"order {notice.reference}"
     detail = (
         f"{notice.provider} {notice.transaction_no}, {named}: "
-        f"{notice.amount_minor} {notice.currency} (minor units)"
+        f"{told_minor(notice.amount_minor, currency=notice.currency)}"
     )
     batch.cases.append(
         Case(

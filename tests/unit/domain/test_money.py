@@ -13,6 +13,7 @@ from compuerta.domain.money import (
     format_minor,
     minor_digits,
     parse_minor,
+    told_minor,
 )
 
 amounts = st.integers(min_value=-AMOUNT_MINOR_MAX, max_value=AMOUNT_MINOR_MAX)
@@ -111,3 +112,8 @@ def test_an_amount_is_shown_with_the_decimals_of_its_currency(
     amount_minor: int, currency: str, text: str
 ) -> None:
     assert format_minor(amount_minor, currency=currency) == text
+
+
+def test_an_amount_is_told_with_its_currency_and_one_of_nobody_knows_which_as_it_came() -> None:
+    assert told_minor(1250, currency="CNY") == "12.50 CNY"
+    assert told_minor(1250, currency="XYZ") == "1250 XYZ (minor units)"
