@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, a_window
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
 
@@ -44,3 +44,20 @@ def test_an_address_that_is_refused_is_kept_in_its_field(
     expect(page.get_by_label("Address")).to_have_value("http://partner.example/hooks")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390
+
+
+def test_who_gives_keys_at_one_site_tells_no_partner_of_all(console: Console) -> None:
+    window = a_window(console, "cashier")
+    console.rows(
+        """insert into role_grant
+        (grant_id, organisation_id, site_id, user_name, role, granted_by, granted_at)
+        select gen_random_uuid(), organisation_id, min(site_id), 'cashier', 'owner', 'the test', now()
+        from site where organisation_id = 1 group by organisation_id"""
+    )
+    try:
+        people, hooks = window.get("/people/").status_code, window.get("/webhooks/").status_code
+    finally:
+        console.rows("delete from role_grant where granted_by = 'the test'")
+        window.close()
+
+    assert (people, hooks) == (200, 403)

@@ -20,7 +20,7 @@ from compuerta.apps.console import people as house
 from compuerta.apps.console import screens, webhook_reads, work
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
-from compuerta.domain.access import Right
+from compuerta.domain.access import Place, Right
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import partnering
 from compuerta.services.acting import Actor
@@ -107,7 +107,8 @@ def again(request: HttpRequest, person: Person, webhook_id: UUID, delivery_id: U
 
 
 def _require_granter(person: Person) -> None:
-    if not person.may(Right.GRANT):
+    # A webhook is told of every site: who gives keys at one of them only would reach beyond it.
+    if not person.may(Right.GRANT, Place(organisation_id=person.organisation_id)):
         raise PermissionDenied
 
 
