@@ -21,7 +21,7 @@ from compuerta.domain.correction import (
     Way,
 )
 from compuerta.domain.division import DebtKind
-from compuerta.domain.errors import Refused
+from compuerta.domain.errors import Broken, Refused
 from compuerta.domain.instruction import State
 from compuerta.domain.ledger import (
     GOODWILL,
@@ -52,11 +52,12 @@ from compuerta.services.indebting import DebtOpening, Lowering
 from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.payment_ports import Capabilities
 from compuerta.services.proposing import NotProposable, Proposal
-from compuerta.services.records import AccountView
+from compuerta.services.records import AccountView, Alarm
 from compuerta.services.shift_port import MovementKind
 from compuerta.services.store_port import Store, Transaction
 
 SWEPT_MAX: Final = 100  # far more than one account ever has, so that a page never ends inside of one
+FAULT_CHARS_MAX: Final = 200
 
 
 class CorrectionUnknown(Refused):
@@ -152,11 +153,22 @@ def sweep(store: Store, *, after: int, now: datetime) -> int | None:
     with store.transaction() as tx:
         page = tx.corrections.taking_back(after=after, limit=SWEPT_MAX)
     for each in page:
-        with store.transaction() as tx:
-            views, correction = _locked(tx, each.account_id, each.correction_id, now=now)
-            if correction.state is CorrectionState.TAKING_BACK:
-                _advance(tx, views, correction, now=now)
+        try:
+            _step(store, each, now=now)
+        except (Broken, Refused, ValueError) as error:
+            # One that cannot go on keeps none of those behind it, and is seen.
+            fault = ascii(f"{type(error).__name__}: {error}")[:FAULT_CHARS_MAX]
+            alarm = Alarm(kind="correction_broke", subject=str(each.correction_id), detail=fault, at=now)
+            with store.transaction() as tx:
+                tx.put_alarms([alarm])
     return page[-1].account_id if len(page) == SWEPT_MAX else None
+
+
+def _step(store: Store, each: Correction, *, now: datetime) -> None:
+    with store.transaction() as tx:
+        views, correction = _locked(tx, each.account_id, each.correction_id, now=now)
+        if correction.state is CorrectionState.TAKING_BACK:
+            _advance(tx, views, correction, now=now)
 
 
 def take_up(

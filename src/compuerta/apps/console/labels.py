@@ -266,6 +266,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "statement_missing": _("a provider's bill does not come"),
         "statement_changed": _("a provider's bill was replaced"),
         "claim_denied": _("payment claimed that the provider does not have"),
+        "correction_broke": _("a correction cannot go on"),
         "worker_broke": _("the worker could not work on something"),
         "closed_after_paid": _("closed by its provider after it was paid"),
         "claims_too_many": _("more payment claims than are kept"),
