@@ -329,6 +329,7 @@ def test_a_notice_without_its_header_or_with_too_many_bytes_is_refused(shop: Sho
         {"status": 1},
         {"metadata": []},
         {"metadata": {"compuerta_order": "\ud800"}},
+        {"id": "pi_\x00"},
     ],
 )
 def test_a_signed_notice_that_is_not_what_the_api_says_is_refused(

@@ -291,3 +291,11 @@ def test_a_time_is_beijings() -> None:
     for wrong in ("2026-11-22T10:00:05", "2026-13-01 00:00:00", "0001-01-01 00:00:00", ""):
         with pytest.raises(BodyMalformed):
             fields.instant({"x": wrong}, "x")
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\ud800", "订单\udfff"])
+def test_a_text_that_no_database_holds_is_malformed(value: str) -> None:
+    for read in (fields.text, fields.text_or_empty):
+        with pytest.raises(fields.BodyMalformed):
+            read({"trade_no": value}, "trade_no")
+    assert fields.text({"subject": "订单 1"}, "subject") == "订单 1"

@@ -12,7 +12,7 @@ from tests.unit.payments.wechat_side import real_keys
 
 from compuerta.domain.errors import Refused
 from compuerta.virtual.wechat.keys import SharedSecret
-from compuerta.wire.wechat import bodies, orders, resource, signature
+from compuerta.wire.wechat import bodies, fields, orders, resource, signature
 from compuerta.wire.wechat.bodies import Envelope, TradeState, Transaction
 from compuerta.wire.wechat.fields import BodyMalformed
 from compuerta.wire.wechat.keys import KeyUnusable, RsaSigner, RsaVerifier
@@ -372,3 +372,10 @@ def test_a_resource_of_noise_is_refused(noise: bytes, nonce: str) -> None:
 
     with pytest.raises((BodyMalformed, resource.ResourceUnreadable)):
         resource.unseal(resource.parse_resource(part), key=API_KEY)
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\ud800"])
+def test_a_text_that_no_database_holds_is_malformed(value: str) -> None:
+    for read in (fields.text, fields.text_or_empty):
+        with pytest.raises(fields.BodyMalformed):
+            read({"transaction_id": value}, "transaction_id", chars_max=32)

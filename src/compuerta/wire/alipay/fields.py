@@ -47,7 +47,7 @@ def text(fields: JsonObject, name: str, *, chars_max: int = 256) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= chars_max:
         raise BodyMalformed(name, f"must be a text of 1 to {chars_max} characters")
-    return value
+    return _storable(value, name)
 
 
 def text_or_empty(fields: JsonObject, name: str, *, chars_max: int = 256) -> str:
@@ -55,7 +55,7 @@ def text_or_empty(fields: JsonObject, name: str, *, chars_max: int = 256) -> str
     value = fields.get(name, "")
     if not isinstance(value, str) or len(value) > chars_max:
         raise BodyMalformed(name, f"must be a text of at most {chars_max} characters")
-    return value
+    return _storable(value, name)
 
 
 def fen(fields: JsonObject, name: str, *, least: int = 1, most: int = FEN_MAX) -> int:
@@ -90,3 +90,10 @@ def instant(fields: JsonObject, name: str) -> datetime:
 def write_instant(at: datetime) -> str:
     """Write an instant as Beijing's time, to the second."""
     return at.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _storable(value: str, name: str) -> str:
+    # JSON can spell half a surrogate pair, which UTF-8 cannot; no database's text holds a NUL.
+    if "\x00" in value or (not value.isascii() and any("\ud800" <= each <= "\udfff" for each in value)):
+        raise BodyMalformed(name, "holds what is no character")
+    return value

@@ -57,6 +57,8 @@ def text_or_empty(fields: JsonObject, name: str) -> str:
         value.encode("utf-8")
     except UnicodeEncodeError as error:  # JSON can spell half a surrogate pair; UTF-8 cannot
         raise BodyMalformed(name, "holds half a character") from error
+    if "\x00" in value:  # which no database's text holds
+        raise BodyMalformed(name, "holds a NUL")
     return value
 
 
