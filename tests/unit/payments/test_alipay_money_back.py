@@ -1,5 +1,6 @@
 """Alipay's refunds and bills, against the simulated gateway in virtual time."""
 
+from collections.abc import Generator
 from datetime import timedelta
 
 import pytest
@@ -18,7 +19,10 @@ from compuerta.adapters.payments.alipay_errors import (
 from compuerta.adapters.payments.http import converse_with
 from compuerta.domain.payment import RefundState
 from compuerta.services.payment_ports import (
+    HttpRequest,
+    HttpResponse,
     NotReady,
+    RefundAnswer,
     StatementFaulty,
     StatementKind,
     StatementLine,
@@ -173,3 +177,20 @@ def test_missing_and_extra_lines_are_there_on_demand() -> None:
 
     assert [line.reference for line in lines] == ["X0", "X1"]
     assert attempt.reference not in {line.reference for line in lines}
+
+
+def test_a_refund_that_was_refused_is_not_over_while_nobody_says_what_became_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    street = a_street()
+    attempt, transaction_no = paid_order(street)
+
+    def unclear(*_: object, **__: object) -> Generator[HttpRequest, HttpResponse, RefundAnswer]:
+        yield from ()
+        return RefundAnswer(state=None, reason="ACQ.SYSTEM_ERROR")
+
+    monkeypatch.setattr(type(street.provider), "query_refund", unclear)
+
+    answer = street.refund(a_wish(attempt, transaction_no, amount_minor=10_001))
+
+    assert (answer.state, answer.reason) == (None, "ACQ.SYSTEM_ERROR")

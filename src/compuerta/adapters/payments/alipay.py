@@ -69,6 +69,7 @@ _ORDER_STATES: Mapping[TradeStatus, OrderState] = MappingProxyType(
     }
 )
 _PAID_ALREADY = frozenset({"ACQ.TRADE_HAS_SUCCESS"})
+_NOT_REFUNDED = "not refunded"  # asked about a refund, it says so without a fault
 # What may be otherwise tomorrow: the refund is sent again under the same reference.
 _REFUND_LATER = frozenset({"ACQ.SYSTEM_ERROR", "ACQ.SELLER_BALANCE_NOT_ENOUGH"})
 _BILLS = MappingProxyType(
@@ -236,7 +237,9 @@ class Alipay:
                 return RefundAnswer(state=None, reason=str(refused))
             # Refused now may be because it was done before: only the refund itself can tell.
             asked = yield from self.query_refund(wish, now=now, chance=chance)
-            return asked if asked.state else RefundAnswer(state=RefundState.CLOSED, reason=refused.sub_code)
+            if asked.state is None and asked.reason == _NOT_REFUNDED:
+                return RefundAnswer(state=RefundState.CLOSED, reason=refused.sub_code)
+            return asked
         if answer.get("fund_change") == "Y":
             return RefundAnswer(state=RefundState.DONE, provider_no=wish.transaction_no)
         asked = yield from self.query_refund(wish, now=now, chance=chance)
@@ -252,7 +255,7 @@ class Alipay:
         except OrderRefused as refused:
             return RefundAnswer(state=None, reason=refused.sub_code)
         if answer.get("refund_status") != "REFUND_SUCCESS":
-            return RefundAnswer(state=None, reason="not refunded")
+            return RefundAnswer(state=None, reason=_NOT_REFUNDED)
         told = (answer.get("out_request_no"), _read(fields.fen, answer, "refund_amount"))
         if told != (wish.refund.reference, wish.refund.amount_minor):
             raise AnswerForged("it is about another refund")
