@@ -120,3 +120,8 @@ def test_a_damaged_archive_is_read_right_or_not_at_all(place: int, bits: int) ->
     except BillFaulty:
         return
     assert found == read(good)
+
+
+def test_totals_of_thousands_of_digits_are_faulty() -> None:
+    with pytest.raises(bills.BillFaulty):
+        read(a_bill(HEADINGS, f"#交易合计：{'9' * 5_000}笔，商家实收共0.00元"))

@@ -26,7 +26,7 @@ CELLS_KEPT = 1 << 16  # a day has 86,400 seconds, and far fewer different amount
 
 _BRACKETS = re.compile(r"[（(][^）)]*[）)]")
 _MONEY = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
-_TOTAL = re.compile(r"#(\S+?)合计：([0-9]+)笔，\D*?共(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)元")
+_TOTAL = re.compile(r"#(\S+?)合计：([0-9]{1,9})笔，\D*?共(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)元")
 _NAME = "商品名称"
 # What the library raises for archives that are damaged, cut, locked, packed in a way of their own, or no GBK.
 _UNREADABLE = (

@@ -290,14 +290,15 @@ def _pulled(row: JsonObject) -> Pulled:
     told = fields.text(row, "trxDate")
     try:
         paid_at = datetime.fromisoformat(told)
-    except ValueError as error:
+        paid_at = (paid_at if paid_at.tzinfo else paid_at.replace(tzinfo=ZONE)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BodyMalformed("trxDate", "no such instant") from error
     return Pulled(
         receipt=_short(row, "transactionId", RECEIPT_CHARS_MAX),
         kind=fields.text(row, "transactiontype"),
         payee=fields.text_or_empty(row, "billreference")[:PAYEE_CHARS_MAX],
         amount_minor=fields.amount_minor(row, "amount"),
-        paid_at=(paid_at if paid_at.tzinfo else paid_at.replace(tzinfo=ZONE)).astimezone(UTC),
+        paid_at=paid_at,
     )
 
 
