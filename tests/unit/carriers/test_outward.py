@@ -129,3 +129,8 @@ def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946"])
 def test_an_address_of_the_public_network_is_outside(address: str) -> None:
     assert outward.is_outside(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["fec0::1", "feff::1", "192.88.99.1", "192.0.0.8", "::ffff:192.0.0.8"])
+def test_an_address_of_old_is_not(address: str) -> None:
+    assert not outward.is_outside(ip_address(address))

@@ -19,6 +19,8 @@ import httpx
 ANSWER_S_MAX = 10.0  # to resolve, connect, send and be answered
 # Addresses that stand for an IPv4 address inside them: by them, one would get in by another name.
 _WITHIN: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"))
+# Addresses of old: of a site, of relays into 6to4, of what providers keep between themselves and a house.
+_OLD: Final = (ip_network("fec0::/10"), ip_network("192.88.99.0/24"), ip_network("192.0.0.0/24"))
 _Address = IPv4Address | IPv6Address
 
 
@@ -84,6 +86,8 @@ async def _resolved(host: str, port: int) -> list[_Address]:
 
 def is_outside(address: _Address) -> bool:
     """Tell whether an address is one of the public network, for one receiver, by no other name."""
+    if any(address in network for network in _OLD):
+        return False
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_outside(address.ipv4_mapped)
