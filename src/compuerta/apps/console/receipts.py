@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.http import content_disposition_header
 
 from compuerta.adapters.paper import press
 from compuerta.adapters.paper.press import Paper
@@ -70,7 +71,9 @@ def file(request: HttpRequest, receipt: Receipt, *, paper: Paper, masked: bool) 
     sheet = sheet_of(receipt, language=use_reads.reader(), masked=masked)
     pdf = press.pdf(sheet, paper=paper, proof_url=_proof_url(request, receipt))
     answer = HttpResponse(pdf, content_type="application/pdf")
-    answer["Content-Disposition"] = f'inline; filename="{receipt.number}.pdf"'
+    # A till is named by people, who may put quotes or a line's end into it.
+    shown = content_disposition_header(as_attachment=False, filename=f"{receipt.number}.pdf")
+    answer["Content-Disposition"] = shown or "inline"
     return answer
 
 
