@@ -403,7 +403,6 @@ def test_the_pages_of_a_payment_fit_a_phone(
     provider_pays(town, books, attempt_id)
     deliver_all(books, flat, balance_minor=3000, energy_wh=110_000, at=datetime.now(UTC))
     page.locator("[data-step=power].done").wait_for(timeout=8000)
-    page.reload()
     page.locator("a[href*='/receipts/']").click()
 
     expect(page.locator(".slip-proof svg")).to_be_visible()

@@ -90,6 +90,7 @@ def test_a_cashiers_whole_day(signed_in: Opens, console: Console) -> None:
     expect(page.locator(".c-receipt")).to_contain_text("140.00")  # cards
     assert "240.00" not in page.locator("main, .c-screen").first.inner_text()  # what should be there
     fill_and_send(page, "#drop", amount="100", why="bag 12")
+    expect(page.locator(".c-receipt").first).to_contain_text("−¥100.00")
     page.locator("#count summary").click()
     page.fill("[name='pieces-100']", "1")
     page.fill("[name='pieces-20']", "1")
