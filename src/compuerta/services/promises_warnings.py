@@ -81,6 +81,8 @@ def _is_told_again(view: View, account: Account, moves: Sequence[_Move]) -> bool
         return False
     if any(move.charge is None and move.amount_minor < 0 for move in moves):
         return False  # what is taken back is told with the next look, whenever that is
+    if any(move.charge is not None and move.charge.meter_id != meter_id for move in moves):
+        return False  # what was used until an exchange is told with the new meter's first reading
     return not any(
         (one.charge is None) != (other.charge is None) and other.at - one.at < IN_DOUBT
         for one, other in pairwise(moves)
