@@ -13,11 +13,12 @@ from uuid import UUID
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.money import format_minor
+from compuerta.domain.naming import derived
 from compuerta.domain.payment import Attempt, AttemptState, Flow, PaymentOrder, advanced
 from compuerta.services import partnering, quoting
 from compuerta.services.acting import Act, Actor, entry
 from compuerta.services.payment_ports import Capabilities, OrderAnswer, OrderState, Presentation
-from compuerta.services.records import AccountView, Key
+from compuerta.services.records import AccountView, Case, Key
 from compuerta.services.store_port import Store, Transaction
 
 ASK_WATCHED = timedelta(seconds=2)
@@ -227,15 +228,34 @@ def question(attempt: Attempt, *, now: datetime) -> Question:
 
 
 def answered(store: Store, answers: Mapping[UUID, OrderAnswer], *, now: datetime) -> None:
-    """Keep what providers said of attempts; PAID is not kept here but by `vend.accept_payments`."""
+    """Keep what providers said of attempts; PAID is not kept here but by `vend.accept_payments`.
+
+    A close gives back what was paid between its question and itself, as the cancelling of a code does. What
+    is paid here stays paid then, and a person is told: the provider's word or its bill says if money is gone.
+    """
     with store.transaction() as tx:
-        saved = []
+        saved, undone = [], []
         for attempt_id, answer in sorted(answers.items()):
             attempt = tx.attempt(attempt_id)
             if attempt is not None and attempt.state is not AttemptState.PAID:
                 saved.append(_after_answer(attempt, answer, now=now))
+            elif attempt is not None and answer.state is OrderState.CLOSED:
+                undone.append(_closed_after_paid(attempt, answer, now=now))
         tx.save_attempts(saved)
+        tx.put_cases(undone)
         partnering.tell_closed(tx, saved, now=now)
+
+
+def _closed_after_paid(attempt: Attempt, answer: OrderAnswer, *, now: datetime) -> Case:
+    amount = format_minor(attempt.amount_minor, currency=attempt.currency)
+    said = f", and said {answer.reason!r}" if answer.reason else ""
+    return Case(
+        account_id=attempt.account_id,
+        case_id=derived(attempt.attempt_id, "closed after paid"),
+        kind="closed_after_paid",
+        detail=f"{attempt.provider} closed {attempt.reference}, {amount}, after it was paid{said}",
+        opened_at=now,
+    )
 
 
 def _after_answer(attempt: Attempt, answer: OrderAnswer, *, now: datetime) -> Attempt:

@@ -300,3 +300,19 @@ def test_a_crash_between_asking_and_answering_asks_again() -> None:
 
 def test_watching_what_is_not_there_is_nothing() -> None:
     assert ordering.watch(MemoryStore(), an_id("nobody's"), now=NOON) is None
+
+
+def test_what_is_paid_stays_paid_when_its_close_comes_after_and_a_person_is_told() -> None:
+    store = MemoryStore()
+    town = a_town(store)
+    attempt = opened(store, an_order(town.homes[0]))
+    vend.accept_payments(store, [a_notice()], now=NOON)
+
+    closed = OrderAnswer(state=OrderState.CLOSED, reason="refund")
+    for _ in range(2):
+        ordering.answered(store, {attempt.attempt_id: closed}, now=NOON + SECOND)
+
+    assert stored(store, attempt).state is AttemptState.PAID
+    (case,) = store.tables.cases.values()
+    assert (case.kind, case.account_id) == ("closed_after_paid", attempt.account_id)
+    assert "'refund'" in case.detail
