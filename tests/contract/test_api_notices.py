@@ -339,6 +339,21 @@ def test_a_flood_is_refused_whole_and_kept_in_part_and_money_still_gets_through(
     assert place.count("inbound_message") == before + 7, "the next minute has room again"
 
 
+def test_strangers_take_no_room_from_what_a_provider_is_refused_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "REJECTED_KEPT_MAX", 5)
+    notice = a_notice(place, an_order(place, home=15))
+    before = place.count("inbound_message")
+
+    for number in range(20):
+        place.client.post(f"/notices/stranger-{number}", content=b"{}")
+    knock(place, forged(notice))
+
+    assert place.count("inbound_message") == before + 5 + 1
+    assert last_kept(place)["provider"] == "wechat"
+
+
 # when we cannot ---------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """What is said without a signature, from the door to the books: kept, asked about, and only then booked."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -147,3 +148,31 @@ def test_a_message_by_another_address_is_refused_and_kept_as_refused(place: Plac
     assert answer.status_code == 404
     assert place.rows("select * from payment_claim") == []
     assert [row["verdict"] for row in place.rows("select verdict from inbound_message")] == ["key_unknown"]
+
+
+def test_what_says_nothing_and_anybody_could_say_is_counted_and_not_kept(place: Place) -> None:
+    base = f"/notices/{WECHAT}/{ADDRESS}"
+
+    answers = {
+        place.knock(
+            HttpRequest(method="POST", path=f"{base}/pulled", headers={}, body=b"x" * 16_000)
+        ).status_code
+        for _ in range(3)
+    }
+
+    assert answers == {200}
+    assert place.rows("select count(*) as kept from inbound_message")[0]["kept"] == 0
+
+
+def test_a_true_word_after_a_false_hour_is_booked(place: Place) -> None:
+    [notice] = place.sent(place.meter_no)
+    false = {**json.loads(notice.body), "TransTime": "20991231235959"}
+    place.knock(replace(notice, body=json.dumps(false).encode()))
+    place.ask()
+
+    place.knock(notice)
+    for _ in range(3):
+        place.now += timedelta(minutes=10)
+        place.ask()
+
+    assert place.rows("select count(*) as there from payment")[0]["there"] == 1

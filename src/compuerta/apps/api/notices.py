@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
 from itertools import accumulate
@@ -68,6 +68,12 @@ class _Heard:
     refund: RefundNotice | None = None
     dispute: DisputeNotice | None = None
     expired: Key | None = None  # an order that the provider has ended
+    is_kept: bool = True  # as it came; else it is only counted
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it is about no money and no order."""
+        return not any((self.notice, self.claim, self.refund, self.dispute, self.expired))
 
 
 _Told = vend.Outcome | claiming.Heard | refunding.HeardRefund | disputing.HeardDispute | None
@@ -105,6 +111,12 @@ class NoticesFirst:
             await answer(scope, receive, send)
 
 
+@dataclass(slots=True)
+class _Window:
+    began: datetime
+    heard: int = 0
+
+
 class NoticeDoor:
     """This will take providers' messages for one process."""
 
@@ -112,8 +124,7 @@ class NoticeDoor:
         self._desk = desk
         self._gathering: Gathering[_Heard, _Told] = Gathering(desk, _write)
         self._providers = providers
-        self._window_began = wiring.now()
-        self._rejected = 0
+        self._windows: dict[str, _Window] = {}
 
     async def take(self, request: Request, *, name: str) -> Response:
         """Answer one message of a provider, or of a stranger; `name` is whom it says that it is for."""
@@ -160,6 +171,11 @@ class NoticeDoor:
             dispute=verdict.dispute,
             expired=(provider.name, verdict.expired) if verdict.expired else None,
         )
+        if not provider.capabilities.notices_signed:
+            # Whoever has the address can say it: neither their words nor their headers may fill the disk.
+            room = not heard.says_nothing and self._has_room(f"{provider.name} unsigned")
+            few = replace(kept, headers=_few(kept.headers))
+            heard = replace(heard, inbound=few, is_kept=room)
         try:
             if verdict.question is not None:
                 return _response(await self._answer(provider.name, verdict.question))
@@ -175,21 +191,23 @@ class NoticeDoor:
         return question.known if is_known else question.unknown
 
     async def _refuse(self, heard: _Heard, answer: HttpResponse) -> Response:
-        if self._has_room():
+        if self._has_room(heard.inbound.provider):
             try:
                 await self._gathering.put(heard)
             except Unreachable as error:
                 log.warning("door.notice.not_stored", provider=heard.inbound.provider, error=str(error))
         return _response(answer)
 
-    def _has_room(self) -> bool:
+    def _has_room(self, name: str) -> bool:
+        """Tell whether one more is kept; each provider has a window of its own, and strangers share one."""
         now = wiring.now()
-        if now - self._window_began >= REJECTED_WINDOW:
-            if self._rejected > REJECTED_KEPT_MAX:
-                log.warning("door.notice.flood", not_kept=self._rejected - REJECTED_KEPT_MAX)
-            self._window_began, self._rejected = now, 0
-        self._rejected += 1
-        return self._rejected <= REJECTED_KEPT_MAX
+        window = self._windows.setdefault(name, _Window(began=now))
+        if now - window.began >= REJECTED_WINDOW:
+            if window.heard > REJECTED_KEPT_MAX:
+                log.warning("door.notice.flood", of=name, not_kept=window.heard - REJECTED_KEPT_MAX)
+            window.began, window.heard = now, 0
+        window.heard += 1
+        return window.heard <= REJECTED_KEPT_MAX
 
 
 def _write(store: Store, batch: Sequence[_Heard]) -> list[_Told]:
@@ -200,9 +218,8 @@ def _write(store: Store, batch: Sequence[_Heard]) -> list[_Told]:
     claims = [heard.claim for heard in batch if heard.claim is not None]
     claimed = iter(claiming.hear(store, claims, now=wiring.now()) if claims else ())
     notices = [heard.notice for heard in batch if heard.notice is not None]
-    outcomes = iter(
-        vend.accept_payments(store, notices, now=wiring.now(), inbound=[heard.inbound for heard in batch])
-    )
+    kept = [heard.inbound for heard in batch if heard.is_kept]
+    outcomes = iter(vend.accept_payments(store, notices, now=wiring.now(), inbound=kept))
     told: list[_Told] = [
         next(outcomes) if heard.notice else next(claimed) if heard.claim else _gone(store, heard)
         for heard in batch
