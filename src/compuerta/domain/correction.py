@@ -139,6 +139,7 @@ class Correction:
 
     def decided(self, event: Event, *, by: str, note: str, now: datetime) -> "Correction":
         """Return the correction after a second person's decision; the first one's is refused."""
-        if by == self.proposed_by:
+        # People's names are told apart by case; a person who has both is still one.
+        if by.casefold() == self.proposed_by.casefold():
             raise OwnProposal(by)
         return replace(self.after(event, now=now, note=note), decided_by=by, decided_at=now)

@@ -255,7 +255,7 @@ def void(store: Store, wish: Void, *, actor: Actor, now: datetime) -> Correction
     `CreditUsed`, and `OwnProposal` where who asked for it decides. The same void twice is one.
     """
     require_reason(actor)
-    if actor.who == wish.asked_by:
+    if actor.who.casefold() == wish.asked_by.casefold():
         raise OwnProposal(actor.who)
     with store.transaction() as tx:
         view = _view(tx, wish.account_id, now=now)

@@ -474,7 +474,7 @@ def accept(
     """Accept another's difference and close the shift; the reason of the cashier is not optional."""
     with store.transaction() as tx:
         till, shift = _counted(tx, shift_id, organisation_id=organisation_id)
-        if shift.cashier == actor.who:
+        if shift.cashier.casefold() == actor.who.casefold():
             raise OwnShift
         require_reason(replace(actor, why=shift.reason))
         shift = replace(shift, accepted_by=actor.who, closed_at=now)

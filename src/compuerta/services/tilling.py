@@ -300,7 +300,7 @@ def void(store: Store, wish: Undoing, *, actor: Actor, now: datetime) -> TillSal
             raise SaleVoided
         if sale.voided_at is not None:
             return sale
-        if sale.sold_by == actor.who:
+        if sale.sold_by.casefold() == actor.who.casefold():
             raise VoidOwn
         if not sale.tenders.keys() <= {CASH, *TENDERS}:
             raise PaidElsewhere

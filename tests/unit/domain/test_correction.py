@@ -61,6 +61,7 @@ def test_money_is_paid_only_after_it_has_come_back() -> None:
 def test_nobody_decides_on_their_own(event: Event) -> None:
     correction = a_correction(CorrectionState.PROPOSED)
 
-    with pytest.raises(OwnProposal):
-        correction.decided(event, by="ana", note="", now=NOON)
+    for same in ("ana", "Ana", "ANA"):
+        with pytest.raises(OwnProposal):
+            correction.decided(event, by=same, note="", now=NOON)
     assert correction.decided(event, by="bea", note="", now=NOON).decided_by == "bea"
