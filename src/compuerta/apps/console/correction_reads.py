@@ -101,6 +101,7 @@ class PaymentRow:
     place: str
     site_id: int
     building: str
+    zone: str
     meter_id: int | None
 
     @property
@@ -123,10 +124,11 @@ def payment(organisation_id: int, account_id: int, payment_id: UUID) -> PaymentR
             coalesce(r.credit_minor, p.amount_minor) as credit_minor,
             (case p.verdict when 'credited' then {_WAITING} else 0 end)::bigint as waiting_minor,
             p.currency, p.paid_at, p.verdict,
-            s.name as place, s.site_id, s.building, i.meter_id
+            s.name as place, s.site_id, s.building, z.zone, i.meter_id
         from payment p
         join account a using (account_id)
         join supply_point s using (supply_point_id)
+        join site z on z.site_id = s.site_id
         left join recharge r using (account_id, payment_id)
         left join installation i on i.account_id = a.account_id and i.ended_at is null
         where a.organisation_id = %(organisation_id)s and p.account_id = %(account_id)s
