@@ -149,8 +149,30 @@ def test_money_that_went_back_is_told(store: Store) -> None:
             ended_at=NOON,
         )
         other = replace(
-            refund, refund_id=an_id("other"), reference="refund2", state=RefundState.SENT, ended_at=None
+            refund,
+            refund_id=an_id("other"),
+            correction_id=an_id("correction"),
+            reference="refund2",
+            state=RefundState.SENT,
+            ended_at=None,
         )
+        correction = Correction(
+            account_id=kept.account_id,
+            correction_id=an_id("correction"),
+            organisation_id=town.organisation_id,
+            kind=CorrectionKind.REFUND,
+            state=CorrectionState.PAYING,
+            amount_minor=2_000,
+            currency="CNY",
+            payment_id=payment_id,
+            way=Way.PROVIDER,
+            why="wrong meter",
+            proposed_by="ana",
+            proposed_at=NOON,
+            decided_by="bea",
+            decided_at=NOON,
+        )
+        tx.corrections.put(correction)
         dispute = Dispute(
             account_id=kept.account_id,
             dispute_id=an_id("dispute"),

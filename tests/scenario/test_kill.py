@@ -68,7 +68,8 @@ class Customer:
             self.closing.wait(self.random.uniform(*REST_S))
 
     def _buy(self) -> None:
-        home = self.random.choice(self.stage.town.homes)
+        ours = [home for home in self.stage.town.homes if home.currency == town.CURRENCY]
+        home = self.random.choice(ours)
         amount_minor = self.random.randint(*AMOUNT_MINOR)
         attempt_id = str(UUID(int=self.random.getrandbits(128), version=4))
         order = self._until_answered(

@@ -128,7 +128,7 @@ def _plan_butler(town: Town) -> None:
                     resident, kind=kind, stays_s=stays_s, energy_wh=energy_wh
                 ),
             )
-        for _ in range(3):
+        for _ in range(5):
             stage.later(_some_time(town), lambda resident=resident: landlord.take_emergency(resident))  # type: ignore[misc]
             stage.later(_some_time(town), lambda resident=resident: landlord.lend(resident, stays_s=240))  # type: ignore[misc]
         if stage.chance.randrange(4) == 0:
