@@ -41,11 +41,11 @@ KEPT = (
 )
 # The landlord's acts, counts of cash, and others' words about money: the ledger has its own rows of each.
 RECEIPTS = {
-    "move", "till", "shift", "cash_movement", "till_sale", "payment_claim", "statement", "statement_difference",
-    "biller_payment",
+    "move", "till", "shift", "cash_movement", "till_sale", "payment_claim", "statement",
+    "statement_difference", "biller_payment",
 }  # fmt: skip
 
-# An organisation's own words are taken back, and ours are there again; keys expire, and old news is forgotten.
+# An organisation's own words are taken back, and ours are there again; keys expire, old news is forgotten.
 GIVEN_UP = {"message_template", "idempotency_key", "webhook_delivery"}
 
 A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"

@@ -315,9 +315,7 @@ def test_a_hold_without_a_reason_is_refused(why: str) -> None:
     ("end", "refusal"),
     [(NOON, holding.EndBeforeStart), (NOON + 2 * holding.ENDS_WITHIN, holding.EndTooFar)],
 )
-def test_a_hold_whose_end_is_over_or_beyond_a_life_is_refused(
-    end: datetime, refusal: type[Refused]
-) -> None:
+def test_a_hold_whose_end_is_over_or_beyond_a_life_is_refused(end: datetime, refusal: type[Refused]) -> None:
     store = MemoryStore()
     home = a_home(store, relay=Relay.CLOSED)
 
