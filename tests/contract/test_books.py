@@ -11,6 +11,7 @@ from tests.unit.services.town import (
     NOON,
     PLATFORM,
     SECOND,
+    WECHAT,
     a_hold,
     a_meter_entry,
     a_notice,
@@ -28,8 +29,9 @@ from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.correction import Correction, CorrectionKind
 from compuerta.domain.division import DebtKind
+from compuerta.domain.payment import DisputeNotice, DisputeState, RefundNotice, RefundState
 from compuerta.drivers.abilities import Ending, MeterState, Relay
-from compuerta.services import promises, swapping, vend
+from compuerta.services import disputing, promises, refunding, swapping, vend
 from compuerta.services.acting import Actor
 from compuerta.services.indebting import DebtOpening
 from compuerta.services.moving import Shown
@@ -89,6 +91,28 @@ def a_history(store: Store) -> None:
     with store.transaction() as tx:
         tx.corrections.put(wish)
     vend.accept_payments(store, [a_notice(transaction_no="t9", reference="nobody's")], now=NOON + 5 * SECOND)
+    back = RefundNotice(
+        provider=WECHAT,
+        transaction_no="t9",
+        reference="nobody's",
+        refund_reference="by hand",
+        refunded_minor=100,
+        is_total=False,
+        currency="CNY",
+        state=RefundState.DONE,
+        at=NOON + 5 * SECOND,
+    )
+    refunding.hear(store, [back], now=NOON + 5 * SECOND)
+    lost = DisputeNotice(
+        provider=WECHAT,
+        transaction_no="t9",
+        dispute_no="d1",
+        amount_minor=200,
+        currency="CNY",
+        state=DisputeState.OPENED,
+        at=NOON + 5 * SECOND,
+    )
+    disputing.hear(store, [lost], now=NOON + 5 * SECOND)
     swap = MeterSwap(
         account_id=in_meter.account_id,
         new_meter=a_meter_entry(1, number=70),

@@ -31,7 +31,7 @@ Change = Callable[[Books, World], tuple[Books, World]]
 @cache
 def a_quiet_evening() -> tuple[Books, World]:
     """The books and the facts of a town after a day without faults."""
-    stage = Stage(chance=Random(12), faults=CALM)
+    stage = Stage(chance=Random(17), faults=CALM)
     town = a_town(stage)
     weather.plan(town)
     for body in town.bodies():
