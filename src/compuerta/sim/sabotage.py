@@ -269,7 +269,7 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "one_in_flight": _entry("a meter has one instruction at a time", "D1", _no_single_flight),
         "fencing": _entry("who lost the lease writes nothing", "Broken D1 D3", _no_fencing),
         "read_back": _entry("a meter's yes is not the deed", "D1", _no_read_back),
-        "retry": _entry("what met silence is due again", "D1 D3", _no_retry),
+        "retry": _entry("what met silence is due again", "D1 D3 Broken", _no_retry),
         "supersede": _entry("a later wish replaces one that waits", "S4", _no_superseding),
         "hold_in_recharge": _entry("a recharge under a hold does not close", "S3", _no_hold_in_recharge),
         "dark_before_money": _entry(
