@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 SEEDS ?= 200
+# Tests know no order. It is drawn from a number, and what failed under one can be seen again under it.
+ORDER ?= 22
 APT := env DEBIAN_FRONTEND=noninteractive apt-get
 # Browser tests need a browser, and letters for the Chinese pages.
 BROWSER_PACKAGES := chromium fontconfig fonts-noto-cjk
@@ -22,7 +24,7 @@ demo: setup ## a small town on this machine: meters, a till, payments, a console
 	$(BIN)/compuerta demo
 
 test: setup browser ## every test: PostgreSQL, browser, scenarios and simulator too
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --randomly-seed=$(ORDER)
 
 check: setup ## what has to hold before a commit, in about a minute
 	$(BIN)/ruff format --check src tests bench clients

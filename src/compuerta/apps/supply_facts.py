@@ -12,7 +12,7 @@ from uuid import UUID
 
 from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps.playing import is_fast, seconds
+from compuerta.apps.playing import seconds
 from compuerta.domain.alarms import AlarmKind, AlarmOutcome
 from compuerta.domain.supply import HoldKind, Reason
 from compuerta.domain.wording import Told
@@ -220,7 +220,6 @@ def missing(facts: Mapping[str, Any]) -> list[str]:
         _wrong_alarms(facts["alarms"]),
         _wrong_words(facts["messages"]),
         _wrong_acts(facts),
-        _slow(facts["recharges"]),
     )
     return [line for lines in looked for line in lines]
 
@@ -294,12 +293,6 @@ def _wrong_acts(facts: Mapping[str, Any]) -> Iterator[str]:
     }
     if holds != wanted:
         yield f"holds are {sorted(holds)}"
-
-
-def _slow(recharges: Sequence[Row]) -> Iterator[str]:
-    for each in recharges:
-        if not each.get("held") and not is_fast(each):
-            yield f"meter {each['meter']}: paid at {each['paid_at']}, power at {each['closed_at']}"
 
 
 def _rows(store: PostgresStore, statement: str) -> list[dict[str, Any]]:
