@@ -41,6 +41,9 @@ def connection(postgres_url: str) -> Iterator[Connection]:
 
 # Of kept tables that the use cases above do not reach.
 _RAW = (
+    """insert into meter_freeze (meter_id, day, version, site_id, account_id, at, basis, known_at, energy_wh)
+    values (1, '2026-11-21', 1, 1, 2, now(), 'meter', now(), 1000)""",
+    "insert into account_day values (2, '2026-11-21', 1, 1, 0, 100, 0, 40, 60, 0, 2)",
     "insert into adjustment values (2, gen_random_uuid(), 'carried', 100, 'ana', 'meter exchanged', now())",
     """insert into move (organisation_id, move_id, kind, at, who, why)
     select organisation_id, gen_random_uuid(), 'out', now(), 'ana', 'moves away' from organisation limit 1""",

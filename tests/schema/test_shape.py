@@ -38,6 +38,8 @@ KEPT = (
     "payment_order",
     "recharge_line",
     "cash_movement",
+    "meter_freeze",
+    "account_day",
 )
 # The landlord's acts, counts of cash, and others' words about money: the ledger has its own rows of each.
 RECEIPTS = {

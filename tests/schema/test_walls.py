@@ -96,6 +96,8 @@ insert into statement (provider, day, kind, organisation_id, currency)
 insert into statement_difference
     (provider, day, kind, difference_no, organisation_id, what, transaction_no, currency, at)
     select provider, day, kind, 1, 1, 'amount', 't', 'CNY', now() from statement;
+insert into site_day (site_id, day, organisation_id, zone, currency, starts_at, ends_at, step)
+    values (1, '2026-11-21', 1, 'Asia/Shanghai', 'CNY', now() - interval '1 day', now(), 'done');
 insert into case_file (account_id, case_id, kind, detail, opened_at)
     values (2, gen_random_uuid(), 'k', 'd', now());
 """

@@ -40,6 +40,8 @@ class Right(Enum):
     APPROVE_CORRECTION = "approve_correction"  # ... and the second person
     CASH = "cash"  # a machine's: sell for money in its own hands, by a till that has no shifts
     SUPERVISE = "supervise"  # other people's shifts: accept a difference, see all, void
+    KEEP_BOOKS = "keep_books"  # chart of accounts, exports, bank statements, invoices
+    CLOSE_MONTH = "close_month"  # for good
 
 
 class Role(Enum):
@@ -59,7 +61,13 @@ USUAL: Mapping[str, frozenset[Right]] = MappingProxyType(
     {
         Role.OWNER.value: _ALL,
         Role.MANAGER.value: _ALL
-        - {Right.GRANT, Right.APPROVE_TARIFF, Right.APPROVE_MASS, Right.APPROVE_CORRECTION},
+        - {
+            Right.GRANT,
+            Right.APPROVE_TARIFF,
+            Right.APPROVE_MASS,
+            Right.APPROVE_CORRECTION,
+            Right.CLOSE_MONTH,
+        },
         Role.CASHIER.value: frozenset({Right.SEE, Right.SELL}),
         Role.ACCOUNTANT.value: frozenset(
             {
@@ -69,6 +77,8 @@ USUAL: Mapping[str, frozenset[Right]] = MappingProxyType(
                 Right.APPROVE_TARIFF,
                 Right.CORRECT,
                 Right.APPROVE_CORRECTION,
+                Right.KEEP_BOOKS,
+                Right.CLOSE_MONTH,
             }
         ),
         Role.TECHNICIAN.value: frozenset({Right.SEE, Right.LOCK, Right.EXCHANGE, Right.ALARMS}),

@@ -19,13 +19,19 @@ from compuerta.domain.payment import Attempt
 from compuerta.domain.supply import HoldKind
 from compuerta.services.access_port import Access
 from compuerta.services.alarm_port import Alarms
+from compuerta.services.bank_port import Banks
 from compuerta.services.claim_port import Claims
 from compuerta.services.correction_port import Corrections
+from compuerta.services.day_port import Days
 from compuerta.services.dues_port import Dues
+from compuerta.services.export_port import Exports
+from compuerta.services.freeze_port import Freezes
+from compuerta.services.invoice_port import Invoices
 from compuerta.services.mass_port import Masses
 from compuerta.services.message_port import Messages
 from compuerta.services.occupancy_port import Occupancy
 from compuerta.services.partner_port import Partners
+from compuerta.services.period_port import Periods
 from compuerta.services.receipt_port import Receipts
 from compuerta.services.records import (
     AccountOpening,
@@ -57,6 +63,8 @@ from compuerta.services.records import (
     TariffVersion,
     Warned,
 )
+from compuerta.services.report_port import Reports
+from compuerta.services.seal_port import Seals
 from compuerta.services.shift_port import Shifts
 from compuerta.services.statement_port import Statements
 
@@ -107,6 +115,22 @@ class Transaction(Protocol):
     def receipts(self) -> Receipts: ...
     @property
     def statements(self) -> Statements: ...
+    @property
+    def freezes(self) -> Freezes: ...
+    @property
+    def days(self) -> Days: ...
+    @property
+    def seals(self) -> Seals: ...
+    @property
+    def periods(self) -> Periods: ...
+    @property
+    def bank(self) -> Banks: ...
+    @property
+    def exports(self) -> Exports: ...
+    @property
+    def invoices(self) -> Invoices: ...
+    @property
+    def reports(self) -> Reports: ...
 
     # registry
     def add_organisation(self, name: str, *, live: bool = True) -> int:

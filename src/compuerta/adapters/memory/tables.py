@@ -1,7 +1,7 @@
 """The rows in memory, and the constraints that every table shares."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from compuerta.domain.access import Grant, Right
@@ -20,6 +20,7 @@ from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow
 from compuerta.services.claim_port import KeptClaim
 from compuerta.services.correction_port import CaseFile, Dispute
 from compuerta.services.dues_port import RechargeLine
+from compuerta.services.freeze_port import DayKey, Freeze, SiteDay
 from compuerta.services.mass_port import MassItem, MassOperation
 from compuerta.services.message_port import Contact, Message, Template
 from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
@@ -137,6 +138,8 @@ class Tables:
     webhook_deliveries: dict[tuple[UUID, UUID], Delivery] = field(default_factory=dict)
     biller_payments: dict[tuple[str, str], BillerPayment] = field(default_factory=dict)
     receipts: dict[tuple[int, UUID], HandedOut] = field(default_factory=dict)  # by account and recharge
+    site_days: dict[DayKey, SiteDay] = field(default_factory=dict)
+    freezes: dict[tuple[int, date, int], Freeze] = field(default_factory=dict)  # by version
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway

@@ -8,15 +8,23 @@ from uuid import UUID
 from compuerta.adapters.memory import occupancy, outbox, supply, tariffs
 from compuerta.adapters.memory.access import MemoryAccess
 from compuerta.adapters.memory.alarms import MemoryAlarms
+from compuerta.adapters.memory.bank import MemoryBanks
 from compuerta.adapters.memory.claims import MemoryClaims
 from compuerta.adapters.memory.corrections import MemoryCorrections
+from compuerta.adapters.memory.days import MemoryDays
 from compuerta.adapters.memory.dues import MemoryDues
+from compuerta.adapters.memory.exports import MemoryExports
+from compuerta.adapters.memory.freezes import MemoryFreezes
+from compuerta.adapters.memory.invoices import MemoryInvoices
 from compuerta.adapters.memory.masses import MemoryMasses
 from compuerta.adapters.memory.messages import MemoryMessages
 from compuerta.adapters.memory.occupancy import MemoryOccupancy
 from compuerta.adapters.memory.partners import MemoryPartners
+from compuerta.adapters.memory.periods import MemoryPeriods
 from compuerta.adapters.memory.provider_bills import MemoryStatements
 from compuerta.adapters.memory.receipts import MemoryReceipts
+from compuerta.adapters.memory.reports import MemoryReports
+from compuerta.adapters.memory.seals import MemorySeals
 from compuerta.adapters.memory.shifts import MemoryShifts
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain import instruction as life
@@ -88,6 +96,14 @@ class MemoryTransaction:
         self.shifts = MemoryShifts(tables)
         self.receipts = MemoryReceipts(tables)
         self.statements = MemoryStatements(tables)
+        self.freezes = MemoryFreezes(tables)
+        self.days = MemoryDays(tables)
+        self.seals = MemorySeals(tables)
+        self.periods = MemoryPeriods(tables)
+        self.bank = MemoryBanks(tables)
+        self.exports = MemoryExports(tables)
+        self.invoices = MemoryInvoices(tables)
+        self.reports = MemoryReports(tables)
 
     # registry ------------------------------------------------------------------------------------------
 

@@ -15,16 +15,24 @@ import psycopg
 from compuerta.adapters.postgres import money_in, outbox, registry, rows, statements, supply, tariffs
 from compuerta.adapters.postgres.access import PostgresAccess
 from compuerta.adapters.postgres.alarms import PostgresAlarms
+from compuerta.adapters.postgres.bank import PostgresBanks
 from compuerta.adapters.postgres.claims import PostgresClaims
 from compuerta.adapters.postgres.corrections import PostgresCorrections
+from compuerta.adapters.postgres.days import PostgresDays
 from compuerta.adapters.postgres.dues import PostgresDues
+from compuerta.adapters.postgres.exports import PostgresExports
+from compuerta.adapters.postgres.freezes import PostgresFreezes
+from compuerta.adapters.postgres.invoices import PostgresInvoices
 from compuerta.adapters.postgres.masses import PostgresMasses
 from compuerta.adapters.postgres.messages import PostgresMessages
 from compuerta.adapters.postgres.occupancy import PostgresOccupancy
 from compuerta.adapters.postgres.partners import PostgresPartners
+from compuerta.adapters.postgres.periods import PostgresPeriods
 from compuerta.adapters.postgres.provider_bills import PostgresStatements
 from compuerta.adapters.postgres.receipts import PostgresReceipts
+from compuerta.adapters.postgres.reports import PostgresReports
 from compuerta.adapters.postgres.rows import Row
+from compuerta.adapters.postgres.seals import PostgresSeals
 from compuerta.adapters.postgres.shifts import PostgresShifts
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting, judge_all
@@ -98,6 +106,14 @@ class PostgresTransaction:
         self.shifts = PostgresShifts(self)
         self.receipts = PostgresReceipts(self)
         self.statements = PostgresStatements(self)
+        self.freezes = PostgresFreezes(self)
+        self.days = PostgresDays(self)
+        self.seals = PostgresSeals(self)
+        self.periods = PostgresPeriods(self)
+        self.bank = PostgresBanks(self)
+        self.exports = PostgresExports(self)
+        self.invoices = PostgresInvoices(self)
+        self.reports = PostgresReports(self)
         self.made_work = False  # something is due for a gateway once this commits
 
     # registry ------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+-- The tamper-evident journal: what each day has sealed.

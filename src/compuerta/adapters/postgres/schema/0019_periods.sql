@@ -1,0 +1,1 @@
+-- Months of the books: what is closed stays as it is.
