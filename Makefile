@@ -9,11 +9,11 @@ SEEDS ?= 200
 # Tests know no order. It is drawn from a number, and what failed under one can be seen again under it.
 ORDER ?= 22
 APT := env DEBIAN_FRONTEND=noninteractive apt-get
-# Browser tests need a browser, and letters for the Chinese pages.
-BROWSER_PACKAGES := chromium fontconfig fonts-noto-cjk
+# Tests need a browser, letters for the Chinese pages, and another's accounting to read our exports.
+PEERS := chromium fontconfig fonts-noto-cjk hledger
 QUICK := not slow and not postgres and not browser and not chaos
 
-.PHONY: help setup demo test check sim bench format requirements browser clean
+.PHONY: help setup demo test check sim bench format requirements peers clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ setup: .venv/ready ## make .venv with everything that is pinned, and .venv/bin/c
 demo: setup ## a small town on this machine: meters, a till, payments, a console
 	$(BIN)/compuerta demo
 
-test: setup browser ## every test: PostgreSQL, browser, scenarios and simulator too
+test: setup peers ## every test: PostgreSQL, browser, scenarios and simulator too
 	$(BIN)/pytest -n 3 --dist loadfile --randomly-seed=$(ORDER)
 
 check: setup ## what has to hold before a commit, in about a minute
@@ -73,8 +73,9 @@ find_python = for name in python3.11 python3 python3.12 python3.13 python3.14; d
 	@chmod +x $(BIN)/compuerta
 	@touch $@
 
-browser:
-	@command -v chromium >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q . || { $(call install,$(BROWSER_PACKAGES)); }
+peers:
+	@command -v chromium >/dev/null && command -v hledger >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q . \
+		|| { $(call install,$(PEERS)); }
 
 # $(call install,packages): by apt as root or by sudo, or say what to do.
 define install

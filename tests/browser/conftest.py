@@ -104,7 +104,7 @@ def browser() -> Iterator[Browser]:
     """Debian's browser."""
     path = shutil.which("chromium")
     if path is None:
-        pytest.fail("there is no chromium here; `make browser` brings it")
+        pytest.fail("there is no chromium here; `make peers` brings it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_ARGUMENTS))
         yield browser
