@@ -17,7 +17,15 @@ from rich.table import Table
 from rich.text import Text
 
 from compuerta import __version__
-from compuerta.apps import channels_cli, config, head_end_cli, places_cli, providers_cli, tariff_cli
+from compuerta.apps import (
+    channels_cli,
+    config,
+    export_cli,
+    head_end_cli,
+    places_cli,
+    providers_cli,
+    tariff_cli,
+)
 from compuerta.apps.config import Settings
 from compuerta.domain.access import Right, Role
 from compuerta.domain.errors import Broken, CompuertaError, Refused
@@ -35,6 +43,7 @@ app.add_typer(places_cli.places, name="places")
 app.add_typer(tariff_cli.commands, name="tariff")
 app.add_typer(channels_cli.commands, name="channels")
 app.add_typer(providers_cli.commands, name="providers")
+app.add_typer(export_cli.commands, name="export")
 app.add_typer(head_end_cli.intervals, name="intervals")
 app.add_typer(head_end_cli.registers, name="registers")
 
