@@ -23,7 +23,7 @@ from compuerta.services.receipt_sheet import Sheet
 
 _ROOM: Final = Path(__file__).parent
 FONTS: Final = _ROOM / "fonts"
-_TYPESETTING: Final[Mapping[Language, str]] = MappingProxyType(
+TYPESETTING: Final[Mapping[Language, str]] = MappingProxyType(
     {Language.ENGLISH: "en", Language.SPANISH: "es", Language.CHINESE: "zh"}
 )
 
@@ -49,7 +49,7 @@ def qr_svg(text: str) -> str:
 
 
 def _pressed(sheet: Sheet, *, paper: Paper, proof_url: str, kind: Literal["pdf", "png"]) -> bytes:
-    told = {**asdict(sheet), "language": _TYPESETTING[sheet.language], "qr": qr_svg(proof_url)}
+    told = {**asdict(sheet), "language": TYPESETTING[sheet.language], "qr": qr_svg(proof_url)}
     with _ONE_AT_A_TIME:
         pressed = _press(paper).compile(format=kind, ppi=203.0, sys_inputs={"sheet": json.dumps(told)})
     assert isinstance(pressed, bytes), "a receipt is one page, however long"
