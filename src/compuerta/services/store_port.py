@@ -26,6 +26,7 @@ from compuerta.services.day_port import Days
 from compuerta.services.dues_port import Dues
 from compuerta.services.export_port import Exports
 from compuerta.services.freeze_port import Freezes
+from compuerta.services.history_port import Histories
 from compuerta.services.invoice_port import Invoices
 from compuerta.services.mass_port import Masses
 from compuerta.services.message_port import Messages
@@ -131,6 +132,8 @@ class Transaction(Protocol):
     def invoices(self) -> Invoices: ...
     @property
     def reports(self) -> Reports: ...
+    @property
+    def histories(self) -> Histories: ...
 
     # registry
     def add_organisation(self, name: str, *, live: bool = True) -> int:

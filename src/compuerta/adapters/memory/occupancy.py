@@ -29,17 +29,20 @@ class MemoryOccupancy:
         self._tables.accounts[account_id] = replace(account, period=ended, meter_id=None)
         self._tables.open_at.pop(self._tables.place_of(account), None)
         if account.meter_id is not None:
-            self._end_installation(account.meter_id)
+            self._end_installation(account.meter_id, at=at)
 
     def exchange_meter(self, account_id: int, *, old_meter_id: int, new_meter_id: int, at: datetime) -> None:
-        self._end_installation(old_meter_id)
-        install(self._tables, new_meter_id, account_id)
+        self._end_installation(old_meter_id, at=at)
+        install(self._tables, new_meter_id, account_id, at=at)
         account = self._tables.accounts[account_id]
         self._tables.accounts[account_id] = replace(account, meter_id=new_meter_id)
 
-    def _end_installation(self, meter_id: int) -> None:
+    def _end_installation(self, meter_id: int, *, at: datetime) -> None:
         del self._tables.account_of_meter[meter_id]
         self._tables.once_installed.add(meter_id)
+        for key, (account_id, ended_at) in self._tables.installations.items():
+            if key[0] == meter_id and ended_at is None:
+                self._tables.installations[key] = account_id, at
 
     def meter_by_no(self, meter_no: str) -> Meter | None:
         return next((each for each in self._tables.meters.values() if each.meter_no == meter_no), None)
@@ -118,8 +121,9 @@ def settle_in(tables: Tables, account: Account, *, floor: int | None) -> None:
     tables.accounts[account.account_id] = account
 
 
-def install(tables: Tables, meter_id: int, account_id: int) -> None:
+def install(tables: Tables, meter_id: int, account_id: int, *, at: datetime) -> None:
     """Let a meter measure for an account; it measures for one at a time."""
     if meter_id in tables.account_of_meter:
         raise Conflict(f"installation_of_meter: {meter_id} exists")
     tables.account_of_meter[meter_id] = account_id
+    tables.installations[meter_id, at] = account_id, None

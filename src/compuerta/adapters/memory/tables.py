@@ -19,6 +19,7 @@ from compuerta.services.access_port import ApiKey
 from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow, MeterAlarm
 from compuerta.services.claim_port import KeptClaim
 from compuerta.services.correction_port import CaseFile, Dispute
+from compuerta.services.day_port import AccountDay
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.freeze_port import DayKey, Freeze, SiteDay
 from compuerta.services.mass_port import MassItem, MassOperation
@@ -74,6 +75,8 @@ class Tables:
     accounts: dict[int, Account] = field(default_factory=dict)
     account_of_meter: dict[int, int] = field(default_factory=dict)
     once_installed: set[int] = field(default_factory=set)  # meters that measured for an account that ended
+    # Which meter measured for which account, by meter and start, until when.
+    installations: dict[tuple[int, datetime], tuple[int, datetime | None]] = field(default_factory=dict)
     supply_points: dict[Place, SupplyPointRow] = field(default_factory=dict)
     place_of_token: dict[UUID, Place] = field(default_factory=dict)
     open_at: dict[Place, int] = field(default_factory=dict)  # the one open account of each supply point
@@ -140,6 +143,7 @@ class Tables:
     receipts: dict[tuple[int, UUID], HandedOut] = field(default_factory=dict)  # by account and recharge
     site_days: dict[DayKey, SiteDay] = field(default_factory=dict)
     freezes: dict[tuple[int, date, int], Freeze] = field(default_factory=dict)  # by version
+    account_days: dict[tuple[int, date, int], AccountDay] = field(default_factory=dict)  # by version
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway

@@ -15,6 +15,7 @@ from compuerta.adapters.memory.days import MemoryDays
 from compuerta.adapters.memory.dues import MemoryDues
 from compuerta.adapters.memory.exports import MemoryExports
 from compuerta.adapters.memory.freezes import MemoryFreezes
+from compuerta.adapters.memory.histories import MemoryHistories
 from compuerta.adapters.memory.invoices import MemoryInvoices
 from compuerta.adapters.memory.masses import MemoryMasses
 from compuerta.adapters.memory.messages import MemoryMessages
@@ -104,6 +105,7 @@ class MemoryTransaction:
         self.exports = MemoryExports(tables)
         self.invoices = MemoryInvoices(tables)
         self.reports = MemoryReports(tables)
+        self.histories = MemoryHistories(tables)
 
     # registry ------------------------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class MemoryTransaction:
         if opening.by_intervals:
             self._tables.by_intervals.add(account_id)
         if opening.meter_id is not None:
-            occupancy.install(self._tables, opening.meter_id, account_id)
+            occupancy.install(self._tables, opening.meter_id, account_id, at=opening.opened_at)
         return account_id
 
     def _account(self, opening: AccountOpening) -> Account:

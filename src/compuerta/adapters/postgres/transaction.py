@@ -22,6 +22,7 @@ from compuerta.adapters.postgres.days import PostgresDays
 from compuerta.adapters.postgres.dues import PostgresDues
 from compuerta.adapters.postgres.exports import PostgresExports
 from compuerta.adapters.postgres.freezes import PostgresFreezes
+from compuerta.adapters.postgres.histories import PostgresHistories
 from compuerta.adapters.postgres.invoices import PostgresInvoices
 from compuerta.adapters.postgres.masses import PostgresMasses
 from compuerta.adapters.postgres.messages import PostgresMessages
@@ -114,6 +115,7 @@ class PostgresTransaction:
         self.exports = PostgresExports(self)
         self.invoices = PostgresInvoices(self)
         self.reports = PostgresReports(self)
+        self.histories = PostgresHistories(self)
         self.made_work = False  # something is due for a gateway once this commits
 
     # registry ------------------------------------------------------------------------------------------
