@@ -152,7 +152,7 @@ class EmbeddedServer:
             if not self._is_listening():
                 self._launch(account)
             else:
-                self._wait_until_answering(starter=None)
+                self._wait_until_answering(starter=None, said_before=self._log_bytes())
             self._refuse_a_server_without_sync()
             self._create_database()
         return self.url
@@ -240,10 +240,11 @@ class EmbeddedServer:
             time.sleep(ORPHANS_PAUSE_S)
 
     def _start_once(self, command: list[str], *, account: ServerAccount) -> None:
+        said_before = self._log_bytes()  # before it begins: it may have died before we look
         # pg_ctl detaches the server from us and stays to watch: its end tells of a server that died early.
         with account.spawn(command, directory=self._home) as starter:
             try:
-                self._wait_until_answering(starter=starter)
+                self._wait_until_answering(starter=starter, said_before=said_before)
             finally:
                 starter.kill()
 
@@ -302,14 +303,14 @@ class EmbeddedServer:
         pid_file.unlink()
         (self._socket_dir / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
-    def _wait_until_answering(self, *, starter: subprocess.Popen[str] | None) -> None:
-        log_bytes_before = log_bytes = self._log_bytes()
+    def _wait_until_answering(self, *, starter: subprocess.Popen[str] | None, said_before: int) -> None:
+        log_bytes = said_before
         quiet_until = time.monotonic() + QUIET_S_MAX
         give_up_at = time.monotonic() + RECOVERY_S_MAX
         while not self.is_answering():
             is_watched = starter is not None and starter.poll() is None
             if not is_watched and not self._is_listening():
-                raise ServerDidNotStart(self._log, said=self._log_since(log_bytes_before))
+                raise ServerDidNotStart(self._log, said=self._log_since(said_before))
             if self._log_bytes() != log_bytes:
                 log_bytes = self._log_bytes()
                 quiet_until = time.monotonic() + QUIET_S_MAX
