@@ -2,4 +2,7 @@
 
 import typer
 
+from compuerta.apps import clearing_cli
+
 commands = typer.Typer(help="Hand the books to other programs.", no_args_is_help=True)
+commands.command("camt053")(clearing_cli.camt053)

@@ -21,6 +21,7 @@ from compuerta.services.access_port import Access
 from compuerta.services.alarm_port import Alarms
 from compuerta.services.bank_port import Banks
 from compuerta.services.claim_port import Claims
+from compuerta.services.clearing_port import Clearing
 from compuerta.services.correction_port import Corrections
 from compuerta.services.day_port import Days
 from compuerta.services.dues_port import Dues
@@ -108,6 +109,8 @@ class Transaction(Protocol):
     def corrections(self) -> Corrections: ...
     @property
     def claims(self) -> Claims: ...
+    @property
+    def clearing(self) -> Clearing: ...
     @property
     def partners(self) -> Partners: ...
     @property

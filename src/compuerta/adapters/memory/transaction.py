@@ -10,6 +10,7 @@ from compuerta.adapters.memory.access import MemoryAccess
 from compuerta.adapters.memory.alarms import MemoryAlarms
 from compuerta.adapters.memory.bank import MemoryBanks
 from compuerta.adapters.memory.claims import MemoryClaims
+from compuerta.adapters.memory.clearing import MemoryClearing
 from compuerta.adapters.memory.corrections import MemoryCorrections
 from compuerta.adapters.memory.days import MemoryDays
 from compuerta.adapters.memory.dues import MemoryDues
@@ -93,6 +94,7 @@ class MemoryTransaction:
         self.dues = MemoryDues(tables)
         self.corrections = MemoryCorrections(tables)
         self.claims = MemoryClaims(tables)
+        self.clearing = MemoryClearing(tables)
         self.partners = MemoryPartners(tables)
         self.shifts = MemoryShifts(tables)
         self.receipts = MemoryReceipts(tables)

@@ -17,6 +17,7 @@ from compuerta.adapters.postgres.access import PostgresAccess
 from compuerta.adapters.postgres.alarms import PostgresAlarms
 from compuerta.adapters.postgres.bank import PostgresBanks
 from compuerta.adapters.postgres.claims import PostgresClaims
+from compuerta.adapters.postgres.clearing import PostgresClearing
 from compuerta.adapters.postgres.corrections import PostgresCorrections
 from compuerta.adapters.postgres.days import PostgresDays
 from compuerta.adapters.postgres.dues import PostgresDues
@@ -103,6 +104,7 @@ class PostgresTransaction:
         self.dues = PostgresDues(self)
         self.corrections = PostgresCorrections(self)
         self.claims = PostgresClaims(self)
+        self.clearing = PostgresClearing(self)
         self.partners = PostgresPartners(self)
         self.shifts = PostgresShifts(self)
         self.receipts = PostgresReceipts(self)
@@ -419,7 +421,7 @@ class PostgresTransaction:
             changed=(
                 "wanted_closed", "wanted_reason", "wanted_kept", "decide_at", "out_since", "differs_since",
                 "relay", "energy_wh", "balance_minor", "purchase_no", "power_w", "flags", "counts", "read_at",
-                "heard_at",
+                "heard_at", "clock_off_s", "clock_off_at",
             ),
         )  # fmt: skip
 

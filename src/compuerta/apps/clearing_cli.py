@@ -1,0 +1,57 @@
+"""`compuerta export camt053`: a provider's account as banks tell of theirs."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compuerta.apps import config
+from compuerta.domain.errors import Refused
+
+Day = Annotated[str | None, typer.Option(help="YYYY-MM-DD, by the clock of the account's site")]
+Month = Annotated[str | None, typer.Option(help="YYYY-MM, in place of a day")]
+
+
+class DaysUnclear(Refused):
+    """Neither a day nor a month, or both, or something else."""
+
+    def __init__(self) -> None:
+        super().__init__("name one day by --day YYYY-MM-DD, or one month by --month YYYY-MM")
+
+
+def camt053(
+    provider: Annotated[str, typer.Option(help="name of the provider account, or of the till")],
+    day: Day = None,
+    month: Month = None,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="else to the screen")] = None,
+) -> None:
+    """Write what a provider, or a till, held for us in a day or month, as camt.053.001.08."""
+    from compuerta.adapters.postgres.store import PostgresStore
+    from compuerta.apps import wiring
+    from compuerta.services import clearing
+
+    first_day, last_day = days_of(day, month)
+    store = PostgresStore(wiring.database_url(config.settings()))
+    try:
+        told = clearing.camt053(store, provider, first_day=first_day, last_day=last_day, now=wiring.now())
+    finally:
+        store.shut()
+    if out is None:
+        typer.echo(told, nl=False)
+    else:
+        out.write_bytes(told)
+
+
+def days_of(day: str | None, month: str | None) -> tuple[date, date]:
+    """Return the first and the last day that somebody names."""
+    try:
+        if day is not None and month is None:
+            named = date.fromisoformat(day)
+            return named, named
+        if month is not None and day is None:
+            first = datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 a month of the calendar
+            return first, (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    except ValueError:
+        pass
+    raise DaysUnclear
