@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from compuerta.domain.access import Grant, Right
+from compuerta.domain.chart import ChartRow
 from compuerta.domain.contact import Language
 from compuerta.domain.correction import Correction
 from compuerta.domain.division import Debt
@@ -13,14 +14,17 @@ from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter, Site
 from compuerta.domain.payment import Attempt, PaymentOrder, Refund
 from compuerta.domain.policy import Policy, policy_of_texts
+from compuerta.domain.sealing import Anchor, Seal
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
+from compuerta.domain.voucher import Layout
 from compuerta.services.access_port import ApiKey
 from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow, MeterAlarm
 from compuerta.services.claim_port import KeptClaim
 from compuerta.services.correction_port import CaseFile, Dispute
-from compuerta.services.day_port import AccountDay
+from compuerta.services.day_port import AccountDay, AccountWeight, Drift
 from compuerta.services.dues_port import RechargeLine
+from compuerta.services.export_port import Answer, BookExport
 from compuerta.services.freeze_port import DayKey, Freeze, SiteDay
 from compuerta.services.mass_port import MassItem, MassOperation
 from compuerta.services.message_port import Contact, Message, Template
@@ -53,6 +57,8 @@ from compuerta.services.records import (
     TariffVersion,
     Warned,
 )
+from compuerta.services.seal_port import JournalCheck
+from compuerta.services.report_port import KeptReport
 from compuerta.services.shift_port import CashMovement, Shift, Till, TillSale
 from compuerta.services.statement_port import Difference, Statement, StatementKey
 from compuerta.services.store_port import Conflict, ConstraintBroken
@@ -97,6 +103,11 @@ class Tables:
     payment_claims: dict[Key, KeptClaim] = field(default_factory=dict)
     statements: dict[StatementKey, Statement] = field(default_factory=dict)
     statement_differences: dict[tuple[StatementKey, int], Difference] = field(default_factory=dict)
+    chart_accounts: dict[tuple[int, str], ChartRow] = field(default_factory=dict)  # by organisation, code
+    voucher_layouts: dict[int, Layout] = field(default_factory=dict)  # by organisation
+    book_exports: dict[tuple[int, int], BookExport] = field(default_factory=dict)
+    book_export_files: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    book_answers: dict[tuple[int, int], tuple[Answer, ...]] = field(default_factory=dict)  # in order
     payments: dict[Key, Payment] = field(default_factory=dict)
     postings: dict[UUID, Posting] = field(default_factory=dict)
     recharges: dict[UUID, Recharge] = field(default_factory=dict)
@@ -144,6 +155,13 @@ class Tables:
     site_days: dict[DayKey, SiteDay] = field(default_factory=dict)
     freezes: dict[tuple[int, date, int], Freeze] = field(default_factory=dict)  # by version
     account_days: dict[tuple[int, date, int], AccountDay] = field(default_factory=dict)  # by version
+    seals: dict[tuple[int, int], Seal] = field(default_factory=dict)  # by account and number
+    anchors: dict[tuple[int, int], Anchor] = field(default_factory=dict)  # by site and number
+    journal_checks: list[JournalCheck] = field(default_factory=list)
+    account_weights: dict[int, AccountWeight] = field(default_factory=dict)
+    drifts: dict[UUID, Drift] = field(default_factory=dict)
+    daily_reports: dict[tuple[int, date, int], KeptReport] = field(default_factory=dict)  # by version
+    daily_reports_told: dict[tuple[int, date, str], datetime] = field(default_factory=dict)  # by money
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway

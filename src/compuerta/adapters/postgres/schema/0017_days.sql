@@ -63,6 +63,42 @@ create table account_day (
 );
 comment on table account_day is 'distributed: an account''s day in money and energy; append-only, by versions (promise T1)';
 create index account_day_of_site on account_day (site_id, day);
+
+create table account_weight (
+    account_id bigint primary key,
+    meter_id bigint not null,
+    at timestamptz not null,
+    energy_wh bigint not null check (energy_wh >= 0),
+    rates_wh bigint[],
+    tally bigint[] not null,
+    charged_wh bigint not null check (charged_wh >= 0),
+    unread_minor bigint not null
+) with (fillfactor = 70);
+comment on table account_weight is 'distributed: up to where an account''s use was recomputed';
+
+create table drift (
+    account_id bigint not null,
+    drift_id uuid not null,
+    site_id bigint not null,
+    meter_id bigint not null,
+    cause text not null check (
+        cause in ('tariff_version', 'clock', 'lost_instruction', 'double_credit', 'tamper', 'unexplained')
+    ),
+    day date not null,
+    seen_day date not null check (seen_day >= day),
+    books_minor bigint not null,
+    meter_minor bigint,
+    recomputed_minor bigint,
+    minor bigint not null check (minor <> 0),
+    opened_at timestamptz not null,
+    gone_at timestamptz,
+    primary key (account_id, drift_id),
+    foreign key (account_id, drift_id) references case_file
+);
+comment on table drift is 'distributed: a difference between books, meter and recomputation, and its case';
+create index drift_of_site on drift (site_id, day);
+-- When a meter's clock was found wrong last, and by how much it was ahead: what it froze before is in doubt.
+alter table meter_state add clock_off_s integer, add clock_off_at timestamptz;
 -- Days are read by the instant of booking: their order on the disk, almost.
 create index posting_of_day on posting using brin (booked_at) with (pages_per_range = 32);
 
@@ -81,5 +117,5 @@ begin
         );
     end loop;
 end $$;
-grant select, insert, update on site_day to compuerta_work;
+grant select, insert, update on site_day, account_weight, drift to compuerta_work;
 grant select, insert on meter_freeze, account_day to compuerta_work;
