@@ -65,6 +65,7 @@ class Recharged:
 
     account_id: int
     recharge_id: UUID
+    grant_id: UUID  # the payment, or the adjustment, that its posting tells of
     provider: str  # "" = nobody paid: money was placed, or given
     reference: str
     paid_minor: int

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from operator import attrgetter
 from typing import Final
+from uuid import UUID
 
 from compuerta.adapters.memory.tables import Tables
 from compuerta.domain.ledger import Posting, PostingKind
 from compuerta.domain.party import Account
 from compuerta.services.freeze_port import Freeze
 from compuerta.services.history_port import Charged, CodeSum, Fitted, Pending, Recharged, Tenancy
-from compuerta.services.records import Instant, Reading, SupplyChange
+from compuerta.services.records import Instant, Reading, Recharge, SupplyChange
 
 _TOLD: Final = ("energy_wh", "balance_minor", "relay")
 
@@ -176,6 +177,7 @@ class MemoryHistories:
             yield Recharged(
                 account_id=account_id,
                 recharge_id=each.recharge_id,
+                grant_id=_grant(each),
                 provider="" if payment is None else payment.provider,
                 reference="" if payment is None else payment.reference,
                 paid_minor=each.paid_minor,
@@ -202,3 +204,9 @@ class MemoryHistories:
                     used_wh=each.to_wh - each.from_wh,
                     amount_minor=each.bill_after_minor - each.bill_before_minor,
                 )
+
+
+def _grant(recharge: Recharge) -> UUID:
+    granted_by = recharge.payment_id or recharge.adjustment_id
+    assert granted_by is not None, "a recharge is granted by one of the two"
+    return granted_by

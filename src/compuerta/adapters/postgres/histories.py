@@ -36,7 +36,8 @@ from charge c
 left join posting b on b.account_id = c.account_id and b.cause_id = c.charge_id and b.kind = 'charge'
 """
 _RECHARGED = """
-select r.account_id, r.recharge_id, coalesce(p.provider, '') as provider,
+select r.account_id, r.recharge_id, coalesce(r.payment_id, r.adjustment_id) as grant_id,
+    coalesce(p.provider, '') as provider,
     coalesce(p.reference, '') as reference, r.paid_minor, r.credit_minor, posted.at as booked_at,
     paid.at as paid_at
 from recharge r
