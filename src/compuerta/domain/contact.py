@@ -32,6 +32,7 @@ class Topic(Enum):
     SUPPLY = "supply"
     PAYMENT = "payment"
     ALARM = "alarm"
+    DAILY_REPORT = "daily_report"
 
 
 RESIDENTS_TOPICS: Final = frozenset({Topic.WARNING, Topic.SUPPLY, Topic.PAYMENT})

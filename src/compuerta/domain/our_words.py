@@ -106,6 +106,21 @@ OURS: Final[Mapping[tuple[str, Language], tuple[str, str]]] = MappingProxyType(
         ("alarm", _EN): ("{severity}: {alarm}, {place}", "{severity}: {alarm}. {place}, {at}."),
         ("alarm", _ES): ("{severity}: {alarm}, {place}", "{severity}: {alarm}. {place}, {at}."),
         ("alarm", _ZH): ("{severity}：{alarm}，{place}", "{severity}：{alarm}。{place}，{at}。"),
+        ("daily_report", _EN): (
+            "{place}, {day}: {energy}, {received} received",
+            "{note}{place}, {day}: {energy} used, {charged} charged, {received} received. "
+            "Meters missing: {missing}. Alarms: {alarms}. Anchor: {anchor}. {report_link}",
+        ),
+        ("daily_report", _ES): (
+            "{place}, {day}: {energy}, recibidos {received}",
+            "{note}{place}, {day}: consumo {energy}, cargado {charged}, recibidos {received}. "
+            "Contadores sin dato: {missing}. Alarmas: {alarms}. Ancla: {anchor}. {report_link}",
+        ),
+        ("daily_report", _ZH): (
+            "{place} {day}：用电 {energy}，收款 {received}",
+            "{note}{place} {day}：用电 {energy}，扣费 {charged}，收款 {received}。"
+            "缺数电表：{missing}，告警：{alarms}，锚点：{anchor}。{report_link}",
+        ),
         ("confirm", _EN): (
             "{code} is your code",
             "{code} confirms that messages about {place} come here. Nobody will ask you for it.",
@@ -175,6 +190,7 @@ ALARMS: Final[Mapping[Language, Mapping[str, str]]] = MappingProxyType(
             "voltage_loss": "falta de tensión", "under_voltage": "tensión baja",
             "over_voltage": "sobretensión", "voltage_unbalance": "desequilibrio de tensión",
             "current_unbalance": "desequilibrio de corriente", "clock_battery": "pila del reloj",
+            "clock_drift": "reloj desajustado",
             "meter_fault": "avería del contador", "silence": "sin respuesta",
             "relay_differs": "el relé no está como debe", "idle_occupied": "sin consumo en vivienda ocupada",
             "step_after_cover": "cambio de consumo tras abrir la tapa",
@@ -186,6 +202,7 @@ ALARMS: Final[Mapping[Language, Mapping[str, str]]] = MappingProxyType(
             "reverse_flow": "电流反向", "magnet": "磁场干扰", "bypass": "旁路用电", "over_current": "过流",
             "overload": "过载", "voltage_loss": "失压", "under_voltage": "欠压", "over_voltage": "过压",
             "voltage_unbalance": "电压不平衡", "current_unbalance": "电流不平衡", "clock_battery": "时钟电池",
+            "clock_drift": "时钟偏差",
             "meter_fault": "电表故障", "silence": "无应答", "relay_differs": "继电器状态不符",
             "idle_occupied": "有人居住但无用电", "step_after_cover": "开盖后用电突变",
             "use_in_vacancy": "空置房间用电", "meter_loss": "线路损耗",

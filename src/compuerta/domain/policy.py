@@ -91,6 +91,7 @@ class Policy:
     quiet: Slot | None = None
     channels: tuple[str, ...] = ()  # residents, in this order; () = all that they have
     tells_staff: bool = True
+    daily_report_at: time | None = time(7)  # by the site's clock, to staff who want it; None = never
     # Recharges.
     recharge_least_minor: int | None = None  # None = one of the currency's major unit
     recharge_most_minor: int | None = None  # None = ten thousand of it
@@ -191,6 +192,18 @@ def _slot_or_none(field: str, value: Json) -> Slot | None:
     return None if value is None else _slot(field, value)
 
 
+def _clock_or_none(field: str, value: Json) -> time | None:
+    if value is None or value == "":
+        return None
+    try:
+        clock = time.fromisoformat(value if isinstance(value, str) else "-")
+    except ValueError:
+        raise PolicyFaulty(field, f"{value!r}: write an hour such as 07:00") from None
+    if clock.tzinfo is not None or clock.second or clock.microsecond:
+        raise PolicyFaulty(field, f"{value!r}: write an hour such as 07:00")
+    return clock
+
+
 def _dates(field: str, value: Json) -> tuple[date, ...]:
     days = set()
     for each in _list(field, value, items_max=HOLIDAYS_MAX):
@@ -257,6 +270,7 @@ _PARSERS: Mapping[str, _Parser] = MappingProxyType(
         "quiet": _slot_or_none,
         "channels": _channels,
         "tells_staff": _truth,
+        "daily_report_at": _clock_or_none,
         "recharge_least_minor": _whole_or_none(1, AMOUNT_MINOR_MAX),
         "recharge_most_minor": _whole_or_none(1, AMOUNT_MINOR_MAX),
         "hoarding_minor": _whole(0, AMOUNT_MINOR_MAX),

@@ -48,6 +48,7 @@ class Told(Enum):
     WELCOME = "welcome"
     ALARM = "alarm"
     CONFIRM = "confirm"
+    DAILY_REPORT = "daily_report"
 
 
 _PAYING: Final = ("place", "balance", "pay_link")
@@ -63,6 +64,18 @@ FIELDS: Final[Mapping[Told, tuple[str, ...]]] = MappingProxyType(
         Told.WELCOME: ("place", "pay_link"),
         Told.ALARM: ("place", "alarm", "severity", "at"),
         Told.CONFIRM: ("place", "code"),
+        Told.DAILY_REPORT: (
+            "place",
+            "day",
+            "energy",
+            "received",
+            "charged",
+            "missing",
+            "alarms",
+            "anchor",
+            "note",
+            "report_link",
+        ),
     }
 )
 URGENT: Final = frozenset({Told.LAST_CHANCE, Told.CUT, Told.CONFIRM})  # whatever the hour

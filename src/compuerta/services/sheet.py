@@ -71,6 +71,7 @@ class Point:
     amount: int | None
     text: str
     is_marked: bool = False
+    is_supposed: bool = False  # it is drawn hatched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from compuerta.domain.party import Account, zone_of
 from compuerta.domain.policy import Policy
 from compuerta.domain.supply import Reason
 from compuerta.domain.wording import Told
-from compuerta.services import forecasting
+from compuerta.services import forecasting, report_sheet
+from compuerta.services.daily_report import DailyReport, money_told
 from compuerta.services.message_port import Contact, Message, Template, message_id
 from compuerta.services.records import AccountView, SupplyChange, Warned
 from compuerta.services.store_port import Transaction
@@ -39,6 +40,7 @@ _TOPIC: Final[Mapping[Told, Topic]] = MappingProxyType(
         Told.WARNING: Topic.WARNING,
         Told.PAYMENT: Topic.PAYMENT,
         Told.ALARM: Topic.ALARM,
+        Told.DAILY_REPORT: Topic.DAILY_REPORT,
     }
 )
 
@@ -236,6 +238,24 @@ def alarm_raised(tx: Transaction, alarms: Sequence[AlarmRaised], *, now: datetim
             )
             messages.append(_message(contact, said, fields, own, now=now))
     tx.messages.put_messages(messages)
+
+
+def day_reported(tx: Transaction, report: DailyReport, staff: Sequence[Contact], *, now: datetime) -> None:
+    """Tell staff what a site's day came to; once for each sum of its money."""
+    own = _own(tx.messages.templates([report.organisation_id]))
+    said = _Said(
+        told=Told.DAILY_REPORT,
+        occasion=named("told", Told.DAILY_REPORT.value, report.site_id, report.day, money_told(report)),
+        account_id=None,
+        due_at=now,
+        urgent=False,
+    )
+    tx.messages.put_messages(
+        [
+            _message(each, said, report_sheet.fields_of(report, language=each.language), own, now=now)
+            for each in staff
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,12 +20,22 @@ from compuerta.domain.tariff.schedule import VersionKey
 from compuerta.domain.voucher import Layout
 from compuerta.services.access_port import ApiKey
 from compuerta.services.alarm_port import AlarmPhoto, Feeding, MaintenanceWindow, MeterAlarm
+from compuerta.services.bank_port import (
+    BankAccount,
+    BankEntry,
+    BankStatement,
+    BankTie,
+    EntryKey,
+    Payout,
+    TargetKey,
+)
 from compuerta.services.claim_port import KeptClaim
 from compuerta.services.correction_port import CaseFile, Dispute
 from compuerta.services.day_port import AccountDay, AccountWeight, Drift
 from compuerta.services.dues_port import RechargeLine
 from compuerta.services.export_port import Answer, BookExport
 from compuerta.services.freeze_port import DayKey, Freeze, SiteDay
+from compuerta.services.invoice_port import Buyer, Invoice, Seller
 from compuerta.services.mass_port import MassItem, MassOperation
 from compuerta.services.message_port import Contact, Message, Template
 from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
@@ -57,8 +67,8 @@ from compuerta.services.records import (
     TariffVersion,
     Warned,
 )
-from compuerta.services.seal_port import JournalCheck
 from compuerta.services.report_port import KeptReport
+from compuerta.services.seal_port import JournalCheck
 from compuerta.services.shift_port import CashMovement, Shift, Till, TillSale
 from compuerta.services.statement_port import Difference, Statement, StatementKey
 from compuerta.services.store_port import Conflict, ConstraintBroken
@@ -151,6 +161,11 @@ class Tables:
     webhooks: dict[UUID, Webhook] = field(default_factory=dict)
     webhook_deliveries: dict[tuple[UUID, UUID], Delivery] = field(default_factory=dict)
     biller_payments: dict[tuple[str, str], BillerPayment] = field(default_factory=dict)
+    payouts: dict[tuple[str, str], Payout] = field(default_factory=dict)
+    bank_accounts: dict[UUID, BankAccount] = field(default_factory=dict)
+    bank_statements: dict[tuple[UUID, int], BankStatement] = field(default_factory=dict)
+    bank_entries: dict[EntryKey, BankEntry] = field(default_factory=dict)
+    bank_ties: dict[tuple[UUID, UUID, TargetKey, datetime], BankTie] = field(default_factory=dict)
     receipts: dict[tuple[int, UUID], HandedOut] = field(default_factory=dict)  # by account and recharge
     site_days: dict[DayKey, SiteDay] = field(default_factory=dict)
     freezes: dict[tuple[int, date, int], Freeze] = field(default_factory=dict)  # by version
@@ -162,6 +177,10 @@ class Tables:
     drifts: dict[UUID, Drift] = field(default_factory=dict)
     daily_reports: dict[tuple[int, date, int], KeptReport] = field(default_factory=dict)  # by version
     daily_reports_told: dict[tuple[int, date, str], datetime] = field(default_factory=dict)  # by money
+    sellers: dict[int, Seller] = field(default_factory=dict)  # by organisation
+    buyers: dict[int, Buyer] = field(default_factory=dict)  # by account
+    invoice_numbers: dict[tuple[int, str], int] = field(default_factory=dict)  # the last of each series
+    invoices: dict[tuple[int, UUID], Invoice] = field(default_factory=dict)  # by account
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway
