@@ -25,6 +25,7 @@ from compuerta.apps import (
     places_cli,
     providers_cli,
     tariff_cli,
+    verify_cli,
 )
 from compuerta.apps.config import Settings
 from compuerta.domain.access import Right, Role
@@ -46,6 +47,7 @@ app.add_typer(providers_cli.commands, name="providers")
 app.add_typer(export_cli.commands, name="export")
 app.add_typer(head_end_cli.intervals, name="intervals")
 app.add_typer(head_end_cli.registers, name="registers")
+app.command("verify")(verify_cli.verify)
 
 BIGINT_MAX = 2**63 - 1
 HEX_CHARS_MAX = 1_000_000  # a capture of half a megabyte; longer ones come in pieces

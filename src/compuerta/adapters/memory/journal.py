@@ -1,0 +1,35 @@
+"""The journal in memory, for whoever verifies it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from compuerta.adapters.memory.tables import Tables
+from compuerta.domain import sealing
+from compuerta.domain.sealing import Anchor
+from compuerta.services.verifying import SealedAccount
+
+
+class MemoryJournal:
+    """See `verifying.Journal`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def anchors(self) -> list[Anchor]:
+        return sorted(self._tables.anchors.values(), key=lambda each: (each.site_id, each.anchor_no))
+
+    def accounts(self, *, since: Mapping[int, datetime]) -> Iterator[SealedAccount]:
+        for account_id, account in sorted(self._tables.accounts.items()):
+            begin = since.get(account.site_id)
+            mine = [each for each in self._tables.seals.values() if each.account_id == account_id]
+            asked = [each for each in mine if begin is None or each.until > begin]
+            yield SealedAccount(
+                account_id=account_id,
+                site_id=account.site_id,
+                seals=tuple(sorted(asked, key=lambda each: each.seal_no)),
+            )
+
+    def rows(self, *, since: Mapping[int, datetime]) -> Iterator[bytes]:
+        del since  # all are given: those that no seal asks for are passed over
+        for posting in sorted(self._tables.postings.values(), key=lambda each: each.account_id):
+            yield sealing.canonical(posting)
