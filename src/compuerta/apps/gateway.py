@@ -24,9 +24,10 @@ from compuerta.domain.errors import Unreachable
 from compuerta.domain.party import Meter, RoadKind
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job
-from compuerta.services import beating, dispatching
+from compuerta.services import beating, dispatching, freezing
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import Dispatcher, Equipment
+from compuerta.services.freeze_port import WantedFreeze
 from compuerta.services.link_port import Link
 from compuerta.services.polling import Polls
 from compuerta.services.records import Alarm, Claim, Endpoint
@@ -35,6 +36,7 @@ log = structlog.get_logger()
 
 SWEEP_S = 1.0  # hints can be lost; what is due is found this often anyway
 REGISTRY_S = 5.0  # a meter that was entered is reachable this soon
+FREEZE_S = 15.0  # who has not told a midnight is looked up this often
 # While this much waits on a line, polls of it are left out: they would only make it longer.
 POLL_QUEUE_MAX = 2
 
@@ -59,6 +61,7 @@ class Gateway:
         self._changed_ends: dict[str, bool] = {}
         self._polls = Polls(poll_ms=given.poll_s * 1_000)
         self._hinted = asyncio.Event()
+        self._midnights: dict[int, list[WantedFreeze]] = {}  # that meters have not told, looked up last
         self._due = asyncio.Event()
         self._server = TcpServer(_profiles(), is_known=self._is_known, dialed=self._dialed)
         self._strangers_told: dict[str, int] = {}
@@ -70,7 +73,14 @@ class Gateway:
                 await self._learn()
                 port = await self._server.open(host=self._given.road_host, port=self._given.road_port)
                 log.info("gateway.road.opened", port=port, name=self._name)
-                for loop in (self._dispatch, self._listen, self._learn_on, self._poll_on, self._beat_on):
+                for loop in (
+                    self._dispatch,
+                    self._listen,
+                    self._learn_on,
+                    self._poll_on,
+                    self._freeze_on,
+                    self._beat_on,
+                ):
                     tasks.create_task(loop())
         finally:
             await self._shut()
@@ -149,12 +159,32 @@ class Gateway:
                 # Who waits longest goes first: a full line would otherwise read the same few meters for ever.
                 for meter in sorted(meters, key=lambda each: self._polls.due_ms(each.meter_id)):
                     full = road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
-                    due = self._polls.due_ms(meter.meter_id) <= road.now_ms()
-                    if due and not full and not self._dispatcher.is_busy(meter.meter_id):
-                        self._polls.begin(meter.meter_id, now_ms=road.now_ms())
-                        self._submit(
-                            road, self._dispatcher.poll(meter, now=wiring.now(), now_ms=road.now_ms())
-                        )
+                    if not full and not self._dispatcher.is_busy(meter.meter_id):
+                        self._read_if_due(road, meter)
+
+    def _read_if_due(self, road: Road, meter: Meter) -> None:
+        """Ask for midnights first: they are looked up seconds after them, and polls can wait for once."""
+        wanted = self._midnights.pop(meter.meter_id, None)
+        if wanted is not None:
+            self._submit(
+                road, self._dispatcher.freezes(meter, wanted, now=wiring.now(), now_ms=road.now_ms())
+            )
+            if freezing.has_just_ended(wanted, now=wiring.now()):
+                self._polls.hint(meter.meter_id)
+        elif self._polls.due_ms(meter.meter_id) <= road.now_ms():
+            self._polls.begin(meter.meter_id, now_ms=road.now_ms())
+            self._submit(road, self._dispatcher.poll(meter, now=wiring.now(), now_ms=road.now_ms()))
+
+    async def _freeze_on(self) -> None:
+        while True:
+            await asyncio.sleep(FREEZE_S)
+            askable = {each.meter_id for each in self._dispatcher.askable(self._reached(), now=wiring.now())}
+            try:
+                self._midnights = await self._desk.run(partial(_wanted, meter_ids=askable))
+            except Unreachable as error:
+                log.warning("gateway.database.away", error=str(error))
+            else:
+                self._hinted.set()
 
     def _pushed(self, road: Road, meter_nos: list[str]) -> None:
         """Read the meters of this road that spoke unasked; on a bus that is another master's reading."""
@@ -285,6 +315,10 @@ def _profiles() -> list[DialProfile]:
 def _alarm(registration: str, times: int) -> Alarm:
     detail = f"dialed {times} times; enter it as an endpoint to let it in"
     return Alarm(kind="registration_unknown", subject=registration, detail=detail, at=wiring.now())
+
+
+def _wanted(store: PostgresStore, *, meter_ids: set[int]) -> dict[int, list[WantedFreeze]]:
+    return freezing.wanted(store, meter_ids, now=wiring.now())
 
 
 def _registered(store: PostgresStore) -> tuple[list[Endpoint], list[Meter], dict[int, str]]:

@@ -53,6 +53,7 @@ class AlarmKind(Enum):
     IDLE_OCCUPIED = "idle_occupied"
     STEP_AFTER_COVER = "step_after_cover"
     USE_IN_VACANCY = "use_in_vacancy"
+    CLOCK_DRIFT = "clock_drift"  # by more than two minutes; it is put right when it is read
     METER_LOSS = "meter_loss"  # behind a feeder more is lost than wires explain
 
 
@@ -78,6 +79,7 @@ SEVERITY: Mapping[AlarmKind, Severity] = MappingProxyType(
         AlarmKind.IDLE_OCCUPIED: Severity.NOTICE,
         AlarmKind.STEP_AFTER_COVER: Severity.WARNING,
         AlarmKind.USE_IN_VACANCY: Severity.WARNING,
+        AlarmKind.CLOCK_DRIFT: Severity.NOTICE,
         AlarmKind.METER_LOSS: Severity.NOTICE,
     }
 )

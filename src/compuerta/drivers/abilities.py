@@ -106,7 +106,24 @@ class TariffOrder:
     parts: frozenset[TariffPart] = frozenset(TariffPart)
 
 
-Order = RechargeOrder | WithdrawalOrder | SwitchOrder | ReadOrder | ClockOrder | TariffOrder | LimitsOrder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeOrder:
+    """Read what the meter froze by itself at these midnights; of one that it does not keep it says why."""
+
+    midnights: tuple[datetime, ...]  # naive local civil time, 00:00
+    now: datetime  # the site's local civil time, naive
+
+
+Order = (
+    RechargeOrder
+    | WithdrawalOrder
+    | SwitchOrder
+    | ReadOrder
+    | ClockOrder
+    | TariffOrder
+    | LimitsOrder
+    | FreezeOrder
+)
 
 
 class MeterEvent(Enum):
@@ -137,10 +154,29 @@ class MeterState:
     relay: Relay | None = None
     power_w: int | None = None
     clock: datetime | None = None  # naive local civil time as the meter shows it
+    clock_found: datetime | None = None  # ... and as it showed it before it was set; None = it was not set
     flags: frozenset[str] = field(
         default_factory=frozenset
     )  # "pre_trip_alarm", "cover_open", "keep_power" ...
     counts: Mapping[str, int] = field(default_factory=dict)  # by the values of `MeterEvent`; those read
+
+
+NOT_YET_FROZEN: Final = "not_yet_frozen"  # by the meter's clock that midnight is still to come
+NOT_FROZEN: Final = "not_frozen"  # the meter keeps nothing of that midnight
+FROZEN_AT_ANOTHER_TIME: Final = "frozen_at_another_time"  # ... or of another instant of the day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterFreeze:
+    """What a meter froze by itself at a midnight, or why it has nothing of it."""
+
+    midnight: datetime  # naive local civil time, as it was asked for
+    energy_wh: int | None = None
+    rates_wh: tuple[int, ...] | None = None  # None also where they do not add up
+    balance_minor: int | None = (
+        None  # remaining money; None = the model cannot tell, or an overdraft may hide
+    )
+    reason: str = ""  # one of the three above; "" where the energy is told
 
 
 class Ending(Enum):
@@ -161,3 +197,4 @@ class Result:
     state: MeterState = field(default_factory=MeterState)
     reason: str = ""  # a stable name, such as "customer_number_differs" or "no_answer"
     credited: bool = False  # ... the evidence that the recharge is in the meter, or the withdrawal out
+    freezes: tuple[MeterFreeze, ...] = ()  # those that were asked for, as far as the conversation came

@@ -6,13 +6,14 @@ list of purchases says so, a relay has moved when status word 3 says so, a clock
 """
 
 from dataclasses import replace
-from datetime import timedelta
 
+from compuerta.domain.freeze import CLOCK_OFF_MAX
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.abilities import (
     NOT_SENDABLE,
     ClockOrder,
     Ending,
+    FreezeOrder,
     LimitsOrder,
     Order,
     ReadOrder,
@@ -22,6 +23,7 @@ from compuerta.drivers.abilities import (
     TariffOrder,
     WithdrawalOrder,
 )
+from compuerta.drivers.freezing import read_freezes
 from compuerta.drivers.loading import load_tariff
 from compuerta.drivers.mac import MacProvider, customer_payload, purchase_payload
 from compuerta.drivers.model import Limit, Model, Quantity, Quirk, RechargeLayout
@@ -35,6 +37,7 @@ from compuerta.drivers.talk import (
     MeterSilent,
     Reply,
     Talk,
+    energies,
     refusal,
     whole,
 )
@@ -44,8 +47,6 @@ from compuerta.wire.dlt645 import SerrBit
 
 __all__ = ["Chance", "Conversation", "MeterIdentity", "Reply", "converse"]
 
-# A poll waits up to a minute for its turn while its `now` grows old: a right clock must not be put back.
-CLOCK_LEFT_MAX = timedelta(minutes=2)
 AMOUNT_MINOR_MAX = 2**32 - 1  # four bytes on the wire
 PURCHASE_NO_MAX = 2**32 - 1
 RECORD_COUNT = 10_000  # the purchase list counts in four digits
@@ -92,6 +93,8 @@ def converse(
                 return (yield from _set_limits(talk, order))
             case TariffOrder():
                 return (yield from load_tariff(talk, order))
+            case FreezeOrder():
+                return (yield from read_freezes(talk, order))
     except MeterSilent:
         return talk.result(Ending.SILENT, "no_answer")
     except MeterRefused as refused:
@@ -337,12 +340,13 @@ def _read_all(talk: Talk, order: ReadOrder) -> Conversation:
 
 def _follow_the_clock(talk: Talk, order: ReadOrder) -> Asking[str]:
     clock = yield from talk.clock()
-    if order.now is None or clock is None or abs(clock - order.now) <= CLOCK_LEFT_MAX:
+    if order.now is None or clock is None or abs(clock - order.now) <= CLOCK_OFF_MAX:
         return ""
     try:
         is_set = yield from talk.set_clock(order.now)
     except MeterRefused:
         is_set = False
+    talk.state = replace(talk.state, clock_found=clock)
     return "clock_set" if is_set else "clock_not_set"
 
 
@@ -363,11 +367,8 @@ def _read_energy(talk: Talk) -> Asking[None]:
         if values is not None:
             talk.state = replace(talk.state, energy_wh=whole(values, "energy_wh"))
         return
-    energy_wh = whole(block, "total_energy_wh")
-    rates_wh = tuple(whole(block, f"rate_{rate}_energy_wh") for rate in range(1, len(block)))
-    # Registers that are cut off one by one, or a rate that is not shown: then only the total is a fact.
-    adds_up = sum(rates_wh) == energy_wh
-    talk.state = replace(talk.state, energy_wh=energy_wh, rates_wh=rates_wh if adds_up else None)
+    energy_wh, rates_wh = energies(block)
+    talk.state = replace(talk.state, energy_wh=energy_wh, rates_wh=rates_wh)
 
 
 def _set_clock(talk: Talk, order: ClockOrder) -> Conversation:

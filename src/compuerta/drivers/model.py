@@ -72,6 +72,14 @@ class RoadTiming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeProfile:
+    """What a meter keeps of its midnights."""
+
+    days_max: int
+    has_balance: bool  # remaining money lies beside the energy (05060Bnn, which no standard says)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One meter model; `recharge` is None where the platform holds the money, `tariff.prices` too."""
 
@@ -90,6 +98,7 @@ class Model:
     second_alarm_trips: bool
     quirks: frozenset[Quirk]
     tariff: MeterProfile | None = None  # None = it takes no tables
+    freezes: FreezeProfile | None = None  # None = it keeps no midnights
 
 
 class ModelContradictory(Refused):
@@ -148,6 +157,13 @@ class TariffMapping(TypedDict):
     prices: NotRequired[PricesMapping]
 
 
+class FreezesMapping(TypedDict):
+    """`freezes` of a model file."""
+
+    days_max: int
+    balance: bool
+
+
 class ModelMapping(TypedDict):
     """A model file after the schema has passed it."""
 
@@ -164,6 +180,7 @@ class ModelMapping(TypedDict):
     alarms: AlarmsMapping
     quirks: list[str]
     tariff: NotRequired[TariffMapping]
+    freezes: NotRequired[FreezesMapping]
 
 
 def model_from(mapping: ModelMapping) -> Model:
@@ -172,6 +189,7 @@ def model_from(mapping: ModelMapping) -> Model:
     Raises `ModelContradictory` where credit authority, recharge layout, registers and alarms do not agree.
     """
     recharge = mapping.get("recharge")
+    freezes = mapping.get("freezes")
     model = Model(
         name=mapping["name"],
         title=mapping["title"],
@@ -188,6 +206,9 @@ def model_from(mapping: ModelMapping) -> Model:
         second_alarm_trips=mapping["alarms"]["second_trips"],
         quirks=frozenset(Quirk(quirk) for quirk in mapping["quirks"]),
         tariff=_profile_from(mapping["tariff"]) if "tariff" in mapping else None,
+        freezes=FreezeProfile(days_max=freezes["days_max"], has_balance=freezes["balance"])
+        if freezes
+        else None,
     )
     _refuse_contradictions(model)
     return model
@@ -234,6 +255,8 @@ def _refuse_contradictions(model: Model) -> None:
             raise ModelContradictory(field="alarms.levels", reason="a meter without money cannot watch it")
         if deducts:
             raise ModelContradictory(field="tariff.prices", reason="a meter without money deducts none")
+        if model.freezes is not None and model.freezes.has_balance:
+            raise ModelContradictory(field="freezes.balance", reason="a meter without money freezes none")
         return
     if model.recharge is None:
         raise ModelContradictory(field="credit_authority", reason="a meter that holds money needs `recharge`")

@@ -216,6 +216,16 @@ def control_refusal(answer: dlt645.Answer, flags: frozenset[str]) -> MeterRefuse
     return MeterRefused(ending=Ending.REFUSED, reason="refused_by_meter")
 
 
+def energies(block: dlt645.Values) -> tuple[int, tuple[int, ...] | None]:
+    """Return the total of a block and its rates, where they add up to it.
+
+    Registers that are cut off one by one, or a rate that is not shown: then only the total is a fact.
+    """
+    energy_wh = whole(block, "total_energy_wh")
+    rates_wh = tuple(whole(block, f"rate_{rate}_energy_wh") for rate in range(1, len(block)))
+    return energy_wh, rates_wh if sum(rates_wh) == energy_wh else None
+
+
 def whole(values: dlt645.Values, name: str) -> int:
     """Return a number that a register must have."""
     value = values.get(name)

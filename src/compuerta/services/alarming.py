@@ -23,7 +23,9 @@ from compuerta.domain.alarms import (
     signs,
 )
 from compuerta.domain.errors import Refused
+from compuerta.domain.freeze import clock_off_then, is_off
 from compuerta.domain.naming import named
+from compuerta.domain.party import zone_of
 from compuerta.drivers.abilities import Relay
 from compuerta.services import telling
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
@@ -279,7 +281,25 @@ def _raisings(change: Change) -> list[Raising]:
         holds=change.view.holds,
         silent_after=timedelta(minutes=change.view.policy.silent_after_min),
     )
+    found += _drifted(change)
     return [Raising(view=change.view, sign=sign, at=at, key=at.isoformat()) for sign in found]
+
+
+def _drifted(change: Change) -> list[Sign]:
+    """Tell of a clock that was found wrong; not of one that only slept through a change of civil time."""
+    heard_at, found = change.before.heard_at, change.after
+    if (
+        found.clock_off_s is None
+        or found.clock_off_at in (None, change.before.clock_off_at)
+        or heard_at is None
+    ):
+        return []
+    assert found.clock_off_at is not None
+    zone = zone_of(change.view.account.zone)
+    off_s = clock_off_then(found.clock_off_s, seen_at=found.clock_off_at, at=heard_at, zone=zone)
+    if not is_off(off_s):
+        return []
+    return [Sign(kind=AlarmKind.CLOCK_DRIFT, turn=Turn.PASSED, detail=f"{off_s:+d} s")]
 
 
 def _is_one_look(change: Change) -> bool:

@@ -8,18 +8,20 @@ simulator by virtual time. Whoever loses it loses leases, and nothing else.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from compuerta.domain.instruction import LEASE, Instruction, Kind
 from compuerta.domain.party import Meter, zone_of
 from compuerta.domain.supply import Reason
-from compuerta.drivers.abilities import Ending, MeterState, Order, ReadOrder, Result
+from compuerta.drivers.abilities import Ending, FreezeOrder, MeterState, Order, ReadOrder, Result
 from compuerta.drivers.dlt645 import Chance, Conversation, MeterIdentity, converse
 from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.mac import MacProvider
 from compuerta.drivers.model import Model
-from compuerta.services import deliver, observe
+from compuerta.services import deliver, freezing, observe
 from compuerta.services.deliver import Concluded, Conclusion
+from compuerta.services.freeze_port import WantedFreeze
+from compuerta.services.freezing import FreezeReport
 from compuerta.services.observe import MeterReport
 from compuerta.services.records import Claim
 from compuerta.services.store_port import Store
@@ -32,6 +34,8 @@ LEASE_MARGIN = timedelta(seconds=5)
 # While the database is away, readings beyond these make room for newer ones: an hour of a thousand meters.
 REPORTS_MAX = 4_000
 POLL_MAX = timedelta(seconds=60)
+# A meter that has not told its midnights is asked again after so long, while it answers at all.
+FREEZE_AGAIN = timedelta(seconds=60)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -53,6 +57,7 @@ class Batch:
     heard: frozenset[int]  # meters whose waiting instructions are worth a try at once
     free: Mapping[int, str]  # meters that are reached and have nothing in hand, with their lines
     in_hand: Mapping[str, int]  # how many claims each line has
+    freezes: Sequence[FreezeReport] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,9 @@ class Dispatcher:
         self._claims: dict[str, Claim] = {}  # by the job's key
         self._polls: dict[str, tuple[int, datetime]] = {}  # the meter, and when it was asked
         self._polls_begun = 0
+        self._asked: dict[str, Sequence[WantedFreeze]] = {}  # midnights, by the job's key
+        self._asked_at: dict[int, datetime] = {}  # when each meter was asked for its midnights last
+        self._freezes: list[FreezeReport] = []
         self._busy: dict[int, str] = {}  # the line of each meter with a claim
         self._conclusions: list[Conclusion] = []
         self._reports: list[MeterReport] = []
@@ -94,14 +102,16 @@ class Dispatcher:
             heard=frozenset(self._heard),
             free={each.meter_id: each.endpoint_id for each in reached if not self.is_busy(each.meter_id)},
             in_hand=Counter(self._busy.values()),
+            freezes=self._freezes,
         )
-        self._conclusions, self._reports, self._heard = [], [], set()
+        self._conclusions, self._reports, self._freezes, self._heard = [], [], [], set()
         return batch
 
     def keep(self, batch: Batch) -> None:
         """Take a batch back that may not have been written: evidence outlives a database that is away."""
         self._conclusions = [*batch.conclusions, *self._conclusions]
         self._reports = [*batch.reports, *self._reports][-REPORTS_MAX:]
+        self._freezes = [*batch.freezes, *self._freezes][-REPORTS_MAX:]
         self._heard |= batch.heard
 
     def settle(self, batch: Batch, written: Written) -> None:
@@ -128,14 +138,41 @@ class Dispatcher:
 
     def poll(self, meter: Meter, *, now: datetime, now_ms: int) -> Job:
         """Return the job that reads a meter; `now_ms` is the line's clock."""
+        return self._reading(meter, ReadOrder(now=self._civil(meter.meter_id, now)), now=now, now_ms=now_ms)
+
+    def askable(self, reached: Iterable[Meter], *, now: datetime) -> list[Meter]:
+        """Return whom midnights may be asked of: who is free, answers, and was not asked just now."""
+        return [
+            each
+            for each in reached
+            if not self.is_busy(each.meter_id)
+            and each.meter_id not in self._silent
+            and each.meter_id in self._zones
+            and now - self._asked_at.get(each.meter_id, now - FREEZE_AGAIN) >= FREEZE_AGAIN
+        ]
+
+    def freezes(self, meter: Meter, wanted: Sequence[WantedFreeze], *, now: datetime, now_ms: int) -> Job:
+        """Return the job that asks a meter for midnights; one that keeps none is read instead."""
+        self._asked_at[meter.meter_id] = now
+        civil = self._civil(meter.meter_id, now)
+        if self._equipment.models[meter.model].freezes is None or civil is None:
+            return self.poll(meter, now=now, now_ms=now_ms)
+        midnights = tuple(datetime.combine(each.day + timedelta(days=1), time()) for each in wanted)
+        job = self._reading(meter, FreezeOrder(midnights=midnights, now=civil), now=now, now_ms=now_ms)
+        self._asked[job.key] = wanted
+        return job
+
+    def _reading(self, meter: Meter, order: ReadOrder | FreezeOrder, *, now: datetime, now_ms: int) -> Job:
         self._polls_begun += 1
         key = f"poll:{self._polls_begun}"
         self._polls[key] = (meter.meter_id, now)
         deadline_ms = now_ms + POLL_MAX // _MILLISECOND
-        zone = self._zones.get(meter.meter_id)
-        civil = None if zone is None else now.astimezone(zone_of(zone)).replace(tzinfo=None)
-        order = ReadOrder(now=civil)
         return self._job(key, meter, order, priority=Priority.POLL, deadline_ms=deadline_ms)
+
+    def _civil(self, meter_id: int, at: datetime) -> datetime | None:
+        """Return the civil time of a meter's site, naive, as its clock should show it."""
+        zone = self._zones.get(meter_id)
+        return None if zone is None else at.astimezone(zone_of(zone)).replace(tzinfo=None)
 
     def give_up(self, claim: Claim, *, reason: str, at: datetime) -> None:
         """End a claim that no line could take; it is due again like any that met silence."""
@@ -145,8 +182,16 @@ class Dispatcher:
         """Keep what a job brought until it is written."""
         if key in self._polls:
             meter_id, asked_at = self._polls.pop(key)
-            if result.state != MeterState():
-                report = MeterReport(meter_id=meter_id, at=at, state=result.state, asked_at=asked_at)
+            off_s = self._clock_off_s(meter_id, result.state, asked_at=asked_at, at=at)
+            wanted = self._asked.pop(key, ())
+            self._freezes += [
+                FreezeReport(wanted=each, told=told, at=at, clock_off_s=off_s)
+                for each, told in zip(wanted, result.freezes, strict=False)
+            ]
+            if not wanted and result.state != MeterState():
+                report = MeterReport(
+                    meter_id=meter_id, at=at, state=result.state, asked_at=asked_at, clock_off_s=off_s
+                )
                 self._reports.append(report)
         else:
             claim = self._claims.pop(key)
@@ -154,6 +199,19 @@ class Dispatcher:
             self._conclusions.append(Conclusion(claim=claim, result=result, at=at))
         if result.ending is Ending.SILENT:
             self._silent.add(meter_id)
+
+    def _clock_off_s(
+        self, meter_id: int, state: MeterState, *, asked_at: datetime, at: datetime
+    ) -> int | None:
+        """Return by how much a clock is ahead for certain: it was read some time between two instants."""
+        clock = state.clock_found or state.clock
+        civil = [self._civil(meter_id, each) for each in (asked_at, at)]
+        between = [each for each in civil if each is not None]
+        if clock is None or not between:
+            return None
+        # In the hour that civil time repeats, the later instant has the earlier time.
+        off = clock - min(max(clock, min(between)), max(between))
+        return int(off.total_seconds())
 
     def hear(self, meter_ids: Iterable[int]) -> bool:
         """Note who was heard on a line; tells whether somebody is back who had been silent."""
@@ -203,6 +261,8 @@ def write(store: Store, batch: Batch, *, now: datetime, owner: str) -> Written:
     outcomes = deliver.conclude(store, batch.conclusions, now=now) if batch.conclusions else []
     if batch.reports:
         observe.take_readings(store, batch.reports, now=now)
+    if batch.freezes:
+        freezing.take_freezes(store, batch.freezes, now=now)
     if batch.heard:
         deliver.wake(store, sorted(batch.heard), now=now)
     due = deliver.due(store, batch.free, now=now, limit=DUE_MAX) if batch.free else {}

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+from compuerta.drivers.abilities import FROZEN_AT_ANOTHER_TIME, NOT_FROZEN
+from compuerta.services.records import Reading
+
+DAYS_KEPT_MAX: Final = 62  # as many midnights as a meter keeps: what is older, nobody can tell any more
+
+# Why a freeze is not what the meter froze. After the final ones, it is not asked again.
+NOT_TOLD: Final = "not_told"
+CLOCK_OFF: Final = "clock_off"  # its clock was wrong: it froze at another instant
+FINAL: Final = frozenset({CLOCK_OFF, NOT_FROZEN, FROZEN_AT_ANOTHER_TIME})
 
 
 class DayKey(NamedTuple):
@@ -84,6 +94,45 @@ class Freeze:
     clock_off_s: int | None = None  # by how much its clock was ahead when it was last asked
     reason: str = ""  # why it is missing, supposed or held
 
+    @property
+    def is_valid(self) -> bool:
+        """Whether its register is a fact."""
+        return self.basis in VALID
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there is nothing to wait for: a fact, or what a person has to look at."""
+        return self.is_valid or self.basis is FreezeBasis.HELD
+
+
+VALID: Final = frozenset({FreezeBasis.METER, FreezeBasis.READING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measuring:
+    """A meter that measures for an account, from when to when."""
+
+    meter_id: int
+    account_id: int
+    site_id: int
+    holds_credit: bool  # the balance lies in it
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedFreeze:
+    """A midnight of a meter that nobody has told yet."""
+
+    meter_id: int
+    day: date
+    at: datetime
+    zone: str
+
+
+# The last reading by an instant, and the first from one on, of those that tell energy.
+Around = tuple[Reading | None, Reading | None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenSite:
@@ -129,6 +178,26 @@ class Freezes(Protocol):
         """Return the last version of each freeze of a day, by meter."""
         ...
 
+    def counted(self, key: DayKey) -> dict[FreezeBasis, int]:
+        """Return on what the freezes of a day rest, and how many on each."""
+        ...
+
     def freezes_of(self, meter_ids: Iterable[int], *, since: date, until: date) -> list[Freeze]:
         """Return the last versions of these meters' freezes of [since, until), by meter and day."""
+        ...
+
+    def measuring(self, site_id: int, *, at: datetime, after: int, limit: int) -> list[Measuring]:
+        """Return the meters that measured at an instant, by id from after one on."""
+        ...
+
+    def installations(self, meter_ids: Iterable[int]) -> list[Measuring]:
+        """Return for whom these meters measure and measured, by meter and start."""
+        ...
+
+    def around(self, meter_ids: Iterable[int], *, until: datetime, since: datetime) -> dict[int, Around]:
+        """Return each meter's last reading by `until` and first from `since` on."""
+        ...
+
+    def wanted(self, meter_ids: Iterable[int], *, since: datetime, limit: int) -> list[WantedFreeze]:
+        """Return the midnights since an instant that these meters may still tell, the newest first."""
         ...

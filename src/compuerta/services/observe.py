@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from compuerta.domain.energy import Delta, judge_delta
 from compuerta.domain.forecast import Shape
+from compuerta.domain.freeze import is_off
 from compuerta.domain.instruction import State
 from compuerta.domain.ledger import Posting
 from compuerta.domain.naming import named
@@ -56,6 +57,7 @@ class MeterReport:
     at: datetime
     state: MeterState
     asked_at: datetime | None = None  # when the conversation began; None = what it says is of `at`
+    clock_off_s: int | None = None  # by how much its clock was ahead; None = it was not read
 
 
 @dataclass(slots=True)
@@ -231,6 +233,8 @@ def _absorb_one(batch: _Batch, report: MeterReport, view: AccountView, *, now: d
 def _merged(before: MeterSnapshot, report: MeterReport) -> MeterSnapshot:
     state = report.state
     said_something = state != MeterState()
+    if report.clock_off_s is not None and is_off(report.clock_off_s):
+        before = replace(before, clock_off_s=report.clock_off_s, clock_off_at=report.at)
     return replace(
         before,
         relay=before.relay if state.relay is None else state.relay,

@@ -210,6 +210,8 @@ class MeterSnapshot:
     counts: Mapping[str, int] = field(default_factory=dict)  # of its events, as it counts them, by kind
     read_at: datetime | None = None
     heard_at: datetime | None = None
+    clock_off_s: int | None = None  # by how much its clock was ahead when it was found wrong last ...
+    clock_off_at: datetime | None = None  # ... and when that was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from compuerta.domain.instruction import Kind, State
 from compuerta.domain.party import Meter
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job, Line, LineFull, LineShut
-from compuerta.services import dispatching
+from compuerta.services import dispatching, freezing
 from compuerta.services.dispatching import Batch, Dispatcher, Equipment, Written
 from compuerta.services.polling import Polls
 from compuerta.services.records import Claim
@@ -26,6 +26,7 @@ STEP_MS_MAX = 20  # between two steps of one role
 DIAL_MS_MAX = 3_000
 POLL_S = 700
 POLL_SPREAD_S = 200
+FREEZE_MS = 15_000  # who has not told a midnight is looked up this often
 SWEEP_MS = 1_000  # what is due and could not be claimed is looked at again
 RETRY_MS = 1_000  # after the database was away
 
@@ -71,6 +72,7 @@ class Gateway:
         self._memory = _Memory(dispatcher=Dispatcher(self._equipment))
         for road in self._roads:
             self.body.later(self._stage.between(1, DIAL_MS_MAX), lambda road=road: self._open(road))  # type: ignore[misc]
+        self.body.later(FREEZE_MS, self._ask_for_midnights)
 
     def _dies(self) -> None:
         for road in self._roads:
@@ -189,6 +191,22 @@ class Gateway:
         memory, now_ms = self._memory, self._stage.now_ms
         memory.polls.begin(meter.meter_id, now_ms=now_ms)
         self._submit(end, memory.dispatcher.poll(meter, now=self._now(), now_ms=now_ms))
+
+    def _ask_for_midnights(self) -> None:
+        """Ask the meters that have not told a midnight for it."""
+        memory, now = self._memory, self._now()
+        self.body.later(FREEZE_MS, self._ask_for_midnights)
+        askable = {each.meter_id: each for each in memory.dispatcher.askable(self._reached(), now=now)}
+        try:
+            wanted = freezing.wanted(self.body, askable, now=now)
+        except Unreachable:
+            return
+        for meter_id, midnights in sorted(wanted.items()):
+            meter = askable[meter_id]
+            end = memory.ends[meter.endpoint_id]
+            self._submit(end, memory.dispatcher.freezes(meter, midnights, now=now, now_ms=self._stage.now_ms))
+            if freezing.has_just_ended(midnights, now=now):
+                self._hinted(end, meter)
 
     def _hinted(self, end: _End, meter: Meter) -> None:
         """Read a meter that spoke unasked, when that is due; on a shared road it answered another gateway."""

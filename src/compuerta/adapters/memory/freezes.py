@@ -1,11 +1,25 @@
 """Days of sites, and freezes, in memory."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
 from compuerta.adapters.memory.tables import Tables
-from compuerta.services.freeze_port import DayKey, Freeze, FrozenSite, SiteDay
+from compuerta.domain.party import CreditAuthority
+from compuerta.services.freeze_port import (
+    FINAL,
+    Around,
+    DayKey,
+    DayStep,
+    Freeze,
+    FreezeBasis,
+    FrozenSite,
+    Measuring,
+    SiteDay,
+    WantedFreeze,
+)
+from compuerta.services.records import Reading
 
 
 class MemoryFreezes:
@@ -59,10 +73,61 @@ class MemoryFreezes:
         named = [each for each in self._last() if (each.site_id, each.day) == key]
         return sorted(named, key=lambda each: each.meter_id)
 
+    def counted(self, key: DayKey) -> dict[FreezeBasis, int]:
+        return dict(Counter(each.basis for each in self.freezes(key)))
+
     def freezes_of(self, meter_ids: Iterable[int], *, since: date, until: date) -> list[Freeze]:
         asked = set(meter_ids)
         found = [each for each in self._last() if each.meter_id in asked and since <= each.day < until]
         return sorted(found, key=lambda each: (each.meter_id, each.day))
+
+    def measuring(self, site_id: int, *, at: datetime, after: int, limit: int) -> list[Measuring]:
+        found = [
+            each
+            for each in self.installations(self._tables.meters)
+            if each.site_id == site_id and each.meter_id > after and _measures(each, at)
+        ]
+        return found[:limit]
+
+    def installations(self, meter_ids: Iterable[int]) -> list[Measuring]:
+        asked, tables = set(meter_ids), self._tables
+        return [
+            Measuring(
+                meter_id=meter_id,
+                account_id=account_id,
+                site_id=tables.accounts[account_id].site_id,
+                holds_credit=tables.meters[meter_id].credit_authority is CreditAuthority.METER,
+                since=since,
+                until=until,
+            )
+            for (meter_id, since), (account_id, until) in sorted(tables.installations.items())
+            if meter_id in asked
+        ]
+
+    def around(self, meter_ids: Iterable[int], *, until: datetime, since: datetime) -> dict[int, Around]:
+        asked = set(meter_ids)
+        before: dict[int, Reading] = {}
+        after: dict[int, Reading] = {}
+        for each in sorted(self._tables.readings.values(), key=lambda each: each.at):
+            if each.meter_id in asked and each.energy_wh is not None:
+                if each.at <= until:
+                    before[each.meter_id] = each
+                if each.at >= since:
+                    after.setdefault(each.meter_id, each)
+        return {meter_id: (before.get(meter_id), after.get(meter_id)) for meter_id in asked}
+
+    def wanted(self, meter_ids: Iterable[int], *, since: datetime, limit: int) -> list[WantedFreeze]:
+        asked, last = set(meter_ids), {(each.meter_id, each.day): each for each in self._last()}
+        found = [
+            WantedFreeze(meter_id=each.meter_id, day=day.day, at=day.ends_at, zone=day.zone)
+            for day in self._tables.site_days.values()
+            if day.ends_at >= since and (day.step is DayStep.FREEZING or day.provisional or day.missing)
+            for each in self.installations(asked)
+            if each.site_id == day.site_id
+            and _measures(each, day.ends_at)
+            and _is_wanted(last.get((each.meter_id, day.day)))
+        ]
+        return sorted(found, key=lambda each: (-each.at.timestamp(), each.meter_id))[:limit]
 
     def _last(self) -> list[Freeze]:
         last: dict[tuple[int, date], Freeze] = {}
@@ -71,3 +136,11 @@ class MemoryFreezes:
             if known is None or known.version < each.version:
                 last[each.meter_id, each.day] = each
         return list(last.values())
+
+
+def _measures(each: Measuring, at: datetime) -> bool:
+    return each.since <= at and (each.until is None or at < each.until)
+
+
+def _is_wanted(known: Freeze | None) -> bool:
+    return known is None or not (known.is_told or known.reason in FINAL)

@@ -5,10 +5,62 @@ from datetime import date, datetime
 
 from compuerta.adapters.postgres import rows
 from compuerta.adapters.postgres.rows import Asked, Row
-from compuerta.services.freeze_port import DayKey, DayStep, Freeze, FreezeBasis, FrozenSite, SiteDay
+from compuerta.drivers.abilities import Relay
+from compuerta.services.freeze_port import (
+    FINAL,
+    Around,
+    DayKey,
+    DayStep,
+    Freeze,
+    FreezeBasis,
+    FrozenSite,
+    Measuring,
+    SiteDay,
+    WantedFreeze,
+)
+from compuerta.services.records import Reading
 
 _CHANGING = ("step", "due_at", "version", "meters", "valid", "provisional", "missing", "done_at")
 _LAST = "select distinct on (meter_id, day) * from meter_freeze where {} order by meter_id, day, version desc"
+
+_MEASURING = """
+select i.meter_id, i.account_id, a.site_id, m.credit_authority = 'meter' as holds_credit,
+    i.started_at as since, i.ended_at as until
+from installation i join account a using (account_id) join meter m on m.meter_id = i.meter_id
+where {} order by i.meter_id, i.started_at
+"""
+# Through the primary key, twice for each meter.
+_AROUND = """
+select m.meter_id as asked, b.*, a.*
+from unnest(%(ids)s::bigint[]) as m (meter_id)
+left join lateral (
+    select {} from reading r
+    where r.meter_id = m.meter_id and r.at <= %(until)s and r.energy_wh is not null
+    order by r.at desc limit 1
+) b on true
+left join lateral (
+    select {} from reading r
+    where r.meter_id = m.meter_id and r.at >= %(since)s and r.energy_wh is not null
+    order by r.at limit 1
+) a on true
+"""
+_READING: tuple[str, ...] = Reading.__slots__
+_WANTED = """
+select i.meter_id, d.day, d.ends_at as at, d.zone
+from installation i
+join account a using (account_id)
+join site_day d on d.site_id = a.site_id and d.ends_at >= greatest(i.started_at, %(since)s)
+    and (i.ended_at is null or d.ends_at < i.ended_at)
+    and (d.step = 'freezing' or d.provisional > 0 or d.missing > 0)
+left join lateral (
+    select f.basis, f.reason from meter_freeze f
+    where f.meter_id = i.meter_id and f.day = d.day order by f.version desc limit 1
+) f on true
+where i.meter_id = any(%(ids)s) and (
+    f.basis is null or (f.basis in ('provisional', 'missing') and f.reason <> all(%(final)s))
+)
+order by d.ends_at desc, i.meter_id limit %(limit)s
+"""
 
 
 class PostgresFreezes:
@@ -61,12 +113,61 @@ class PostgresFreezes:
         found = self._tx.query(_LAST.format("site_id = %(site_id)s and day = %(day)s"), key._asdict())
         return [_freeze(row) for row in found]
 
+    def counted(self, key: DayKey) -> dict[FreezeBasis, int]:
+        found = self._tx.query(
+            f"""select basis, count(*) as freezes from (
+                {_LAST.format("site_id = %(site_id)s and day = %(day)s")}
+            ) as last group by basis""",
+            key._asdict(),
+        )
+        return {FreezeBasis(row["basis"]): row["freezes"] for row in found}
+
     def freezes_of(self, meter_ids: Iterable[int], *, since: date, until: date) -> list[Freeze]:
         found = self._tx.query(
             _LAST.format("meter_id = any(%(meter_ids)s) and day >= %(since)s and day < %(until)s"),
             {"meter_ids": list(meter_ids), "since": since, "until": until},
         )
         return [_freeze(row) for row in found]
+
+    def measuring(self, site_id: int, *, at: datetime, after: int, limit: int) -> list[Measuring]:
+        found = self._tx.query(
+            _MEASURING.format(
+                """a.site_id = %(site_id)s and i.meter_id > %(after)s and i.started_at <= %(at)s
+                and (i.ended_at is null or i.ended_at > %(at)s)"""
+            )
+            + " limit %(limit)s",
+            {"site_id": site_id, "at": at, "after": after, "limit": limit},
+        )
+        return [Measuring(**row) for row in found]
+
+    def installations(self, meter_ids: Iterable[int]) -> list[Measuring]:
+        found = self._tx.query(_MEASURING.format("i.meter_id = any(%(ids)s)"), {"ids": list(meter_ids)})
+        return [Measuring(**row) for row in found]
+
+    def around(self, meter_ids: Iterable[int], *, until: datetime, since: datetime) -> dict[int, Around]:
+        sides = [", ".join(f"r.{name} as {side}_{name}" for name in _READING) for side in ("b", "a")]
+        found = self._tx.query(
+            _AROUND.format(*sides), {"ids": sorted(set(meter_ids)), "until": until, "since": since}
+        )
+        return {row["asked"]: (_reading(row, "b"), _reading(row, "a")) for row in found}
+
+    def wanted(self, meter_ids: Iterable[int], *, since: datetime, limit: int) -> list[WantedFreeze]:
+        asked = {"ids": list(meter_ids), "since": since, "final": sorted(FINAL), "limit": limit}
+        return [WantedFreeze(**row) for row in self._tx.query(_WANTED, asked)]
+
+
+def _reading(row: Row, side: str) -> Reading | None:
+    told = {name: row[f"{side}_{name}"] for name in _READING}
+    if told["meter_id"] is None:
+        return None
+    relay, rates_wh = told["relay"], told["rates_wh"]
+    return Reading(
+        **{
+            **told,
+            "relay": None if relay is None else Relay(relay),
+            "rates_wh": None if rates_wh is None else tuple(rates_wh),
+        }
+    )
 
 
 def _day(row: Row) -> SiteDay:

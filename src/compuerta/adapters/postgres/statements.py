@@ -37,7 +37,8 @@ select
     t.balance_minor as t_balance_minor, t.power_w as t_power_w, t.flags as t_flags,
     t.wanted_kept as t_wanted_kept, t.decide_at as t_decide_at, t.out_since as t_out_since,
     t.differs_since as t_differs_since, t.counts as t_counts,
-    t.read_at as t_read_at, t.heard_at as t_heard_at,
+    t.read_at as t_read_at, t.heard_at as t_heard_at, t.clock_off_s as t_clock_off_s,
+    t.clock_off_at as t_clock_off_at,
     array(
         select distinct h.kind from supply_hold h
         where h.meter_id = i.meter_id

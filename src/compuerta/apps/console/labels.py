@@ -221,6 +221,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "voltage_unbalance": _("voltages uneven"),
         "current_unbalance": _("currents uneven"),
         "clock_battery": _("battery low"),
+        "clock_drift": _("clock was wrong"),
         "meter_fault": _("meter fault"),
         "silence": _("meter is silent"),
         "relay_differs": _("relay is not as wanted"),

@@ -23,6 +23,7 @@ _SWITCH_FREEZES = {
     0x05: TableKind.PRICES,
     0x07: TableKind.LADDER,
 }
+_REMAINING_MONEY = 0x0B
 _SPELL_BYTES = 60
 _SWITCHING_BYTES = 34
 _PURCHASE_PARTS_BYTES = (5, 2, 4, 4, 4, 4)
@@ -30,8 +31,12 @@ _REFUND_PARTS_BYTES = (5, 2, 4, 4, 4)
 
 
 def daily_freeze(core: MeterCore, di: int) -> bytes | None:
-    """Return a part of the freeze of nn midnights ago (0506)."""
-    return _frozen(core.records.daily_freezes, what=di >> 8 & 0xFF, entry=di & 0xFF)
+    """Return a part of the freeze of nn midnights ago (0506); of a meter with money what remained (0B)."""
+    freezes, what, entry = core.records.daily_freezes, di >> 8 & 0xFF, di & 0xFF
+    if what != _REMAINING_MONEY:
+        return _frozen(freezes, what=what, entry=entry)
+    balance_minor = freezes[entry - 1].balance_minor if 1 <= entry <= len(freezes) else None
+    return None if balance_minor is None else bcd_to(max(balance_minor, 0), length=4)
 
 
 def instant_freeze(core: MeterCore, di: int) -> bytes | None:

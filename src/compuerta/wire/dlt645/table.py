@@ -286,6 +286,8 @@ def _freezes() -> list[Row]:
         )
         rows.append(_row(f"05{kind}10{back}", f"{name}: powers", *powers, *reactive))
         rows.append(_row(f"05{kind}FF{back}", f"{name}: block", _raw()))
+    # No filing says where the money of a midnight lies; vendors put it here.
+    rows.append(_row("05060Bkk", "daily freeze: remaining money", _AMOUNT))
     return rows
 
 

@@ -72,7 +72,8 @@ create table account_weight (
     rates_wh bigint[],
     tally bigint[] not null,
     charged_wh bigint not null check (charged_wh >= 0),
-    unread_minor bigint not null
+    unread_minor bigint not null,
+    offset_wh bigint not null
 ) with (fillfactor = 70);
 comment on table account_weight is 'distributed: up to where an account''s use was recomputed';
 
