@@ -13,7 +13,6 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.ledger import DEBT, DELIVERED, UNDELIVERED
 from compuerta.domain.party import AccountKind
 from compuerta.domain.tariff.civil import to_us
-from compuerta.domain.tariff.schedule import Version
 from compuerta.drivers.abilities import Relay
 from compuerta.services.freeze_port import Freeze
 from compuerta.services.history_port import CodeSum, Fitted, Pending, Tenancy
@@ -78,7 +77,8 @@ class Priced:
     """The tariff that holds for an instant, and the prices of its period."""
 
     tariff: str
-    version: Version
+    tariff_id: int
+    version_no: int
     decided_at: datetime | None
     was_decided: bool  # by then; otherwise it was decided later, for before
     period: str
@@ -198,7 +198,8 @@ def _priced(tx: Transaction, view: AccountView, at: datetime) -> Priced | None:
     period = version.tariff.energy.periods[view.schedule.period_at(to_us(at))]
     return Priced(
         tariff=version.tariff.name,
-        version=version,
+        tariff_id=version.tariff_id,
+        version_no=version.version_no,
         decided_at=kept.decided_at,
         was_decided=kept.decided_at is not None and kept.decided_at <= at,
         period=period.name,

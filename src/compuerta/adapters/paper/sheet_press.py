@@ -51,6 +51,7 @@ def _chart(chart: Chart) -> dict[str, object]:
         {
             "label": point.label,
             "is_marked": point.is_marked,
+            "is_supposed": point.is_supposed,
             "permille": _permille(point, highest=highest),
         }
         for point in chart.points
