@@ -17,9 +17,10 @@ from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import poison, wiring
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.services import agreeing, statement_days, statement_sheet
+from compuerta.services import agreeing, fund_agreeing, statement_days, statement_sheet, tying
 from compuerta.services.agreeing import Bill
-from compuerta.services.payment_ports import NotReady, PaymentProvider, StatementFaulty
+from compuerta.services.fund_agreeing import FundBill
+from compuerta.services.payment_ports import NotReady, PaymentProvider, StatementFaulty, StatementKind
 from compuerta.services.statement_port import Statement
 from compuerta.services.statement_sheet import SheetTooLong, TooDifferent
 
@@ -70,8 +71,14 @@ class Auditor:
             return
         zone = provider.capabilities.statement_zone
         try:
-            file = await self._fetch(provider, due, client)
-            told = await self._desk.run(partial(_take, provider=provider, due=due, file=file))
+            # Of a day, the trade bill: the fund bill is held against it, line by line.
+            trade = await self._fetch(provider, due, StatementKind.TRADE, client)
+            if due.kind is StatementKind.TRADE:
+                told = await self._desk.run(partial(_take, provider=provider, due=due, file=trade))
+            else:
+                file = await self._fetch(provider, due, due.kind, client)
+                funds = partial(_take_funds, provider=provider, due=due, trade=trade, file=file)
+                told = await self._desk.run(funds)
         except (StatementFaulty, SheetTooLong, TooDifferent) as error:
             log.warning("worker.bill.faulty", provider=due.provider, day=str(due.day), error=str(error))
             faulty = partial(statement_days.faulty, asked=due, reason=str(error), now=wiring.now())
@@ -90,9 +97,11 @@ class Auditor:
                 differing=told.differing,
             )  # fmt: skip
 
-    async def _fetch(self, provider: PaymentProvider, due: Statement, client: httpx.AsyncClient) -> bytes:
+    async def _fetch(
+        self, provider: PaymentProvider, due: Statement, kind: StatementKind, client: httpx.AsyncClient
+    ) -> bytes:
         return await converse(
-            provider.statement(due.day, due.kind, now=wiring.now(), chance=wiring.chance),
+            provider.statement(due.day, kind, now=wiring.now(), chance=wiring.chance),
             client=client,
             base_url=wiring.base_url(due.provider),
             timeout_s=FILE_S_MAX,
@@ -111,3 +120,16 @@ def _take(store: PostgresStore, *, provider: PaymentProvider, due: Statement, fi
         payees=provider.capabilities.payees,
     )
     return agreeing.take(store, partial(bulk_statements.compare, store), bill, now=wiring.now())
+
+
+def _take_funds(
+    store: PostgresStore, *, provider: PaymentProvider, due: Statement, trade: bytes, file: bytes
+) -> Statement:
+    bill = FundBill(
+        statement=due,
+        trade=statement_sheet.written(provider.lines(trade, StatementKind.TRADE)),
+        lines=provider.lines(file, StatementKind.FUND),
+    )
+    told = fund_agreeing.take(store, bill, now=wiring.now())
+    tying.tie_known(store, organisation_id=due.organisation_id, now=wiring.now())
+    return told

@@ -19,6 +19,7 @@ that names it (`reverses`). Amounts are debit-positive. The codes of the general
     debt              what an account owes from before; recharges recover it        asset
     refunding         credit taken back, on its way to its payer                    liability
     safe              cash that left a drawer, or waits to go into one              asset
+    bank              what lies at the organisation's own banks                     asset
     over_short        what a drawer had more or less than it should                 expense
     provider_fee      what providers keep of payments                               expense
     written_off       debts that nobody will pay                                    expense
@@ -51,15 +52,17 @@ MOVED = "moved"
 DEBT = "debt"
 REFUNDING = "refunding"
 SAFE = "safe"
+BANK = "bank"
 OVER_SHORT = "over_short"
 PROVIDER_FEE = "provider_fee"
 WRITTEN_OFF = "written_off"
 GOODWILL = "goodwill"
 _PREFIX_CASH = "cash:"
-_INCOME_CODES = {REVENUE_ENERGY, REVENUE_FIXED, REVENUE_DEMAND, REVENUE_MINIMUM, FEE, TAX, LEVY, SUBSIDY}
+# What is earned, in the state's name too, and what others grant of it: what an invoice is made of.
+INCOME = frozenset({REVENUE_ENERGY, REVENUE_FIXED, REVENUE_DEMAND, REVENUE_MINIMUM, FEE, TAX, LEVY, SUBSIDY})
 _MOVING_CODES = {DEPOSIT, OWED, HOUSE, MOVED}
-_PAYING_CODES = {DEBT, REFUNDING, SAFE, OVER_SHORT, PROVIDER_FEE, WRITTEN_OFF, GOODWILL}
-_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE} | _INCOME_CODES | _MOVING_CODES | _PAYING_CODES)
+_PAYING_CODES = {DEBT, REFUNDING, SAFE, BANK, OVER_SHORT, PROVIDER_FEE, WRITTEN_OFF, GOODWILL}
+_FIXED_CODES = frozenset({UNDELIVERED, DELIVERED, SUSPENSE} | INCOME | _MOVING_CODES | _PAYING_CODES)
 # A posting explains one event; what needs more lines than this is several events.
 LINES_MAX = 32
 
@@ -83,6 +86,7 @@ class PostingKind(Enum):
     WRITE_OFF = "write_off"  # a debt that nobody will pay
     SHIFT = "shift"  # cash in and out of a drawer without a sale, and what its count differs by
     PROVIDER_FEE = "provider_fee"  # what a provider kept, by its bill
+    PAYOUT = "payout"  # money of ours that a provider, or our safe, sent to our bank
 
 
 class Outcome(Enum):

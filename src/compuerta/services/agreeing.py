@@ -25,6 +25,7 @@ from compuerta.domain.payment import PaymentNotice, RefundNotice, RefundState
 from compuerta.services import booking, refunding, vend
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
 from compuerta.services.joining import Joined
+from compuerta.services.payment_ports import StatementKind
 from compuerta.services.records import Alarm, Case
 from compuerta.services.refunding import HeardRefund
 from compuerta.services.statement_port import (
@@ -51,7 +52,7 @@ GIVEN_BACK: Final = "given_back"  # paid and refunded on one day, and never ours
 NAMELESS: Final = "told_without_name"
 ACCEPTED_PER_BATCH: Final = 100
 _MICRO_DIGITS: Final = 6
-_OURS = frozenset({What.OURS_ONLY, What.REFUND_OURS_ONLY})
+_OURS = frozenset({What.OURS_ONLY, What.REFUND_OURS_ONLY, What.TRADE_ONLY})
 _SETTLED_BY_US = frozenset({What.THEIRS_ONLY, What.REFUND_THEIRS_ONLY})
 
 
@@ -93,7 +94,7 @@ def take(store: Store, compare: Compare, bill: Bill, *, now: datetime) -> Statem
         with store.transaction() as tx:
             known = tx.statements.statement(key)
             assert known is not None, "who fetched a bill has taken it from its row"
-            _write(tx, known, compared, digest=bill.sheet.digest, now=now)
+            write(tx, known, compared, digest=bill.sheet.digest, now=now)
     settle(store, key, payees=bill.payees, now=now)
     with store.transaction() as tx:
         known = tx.statements.statement(key)
@@ -131,7 +132,7 @@ def stop_waiting(tx: Transaction, told: Statement, *, now: datetime) -> None:
     waiting = [each for each in tx.statements.differences(before) if each.waits]
     if not waiting:
         return
-    elsewhere = tx.statements.on_other_days(told.provider, (each.name for each in waiting))
+    elsewhere = tx.statements.on_other_days(told.key, (each.name for each in waiting))
     found = [each for each in waiting if each.name in elsewhere]
     lost = [replace(each, waits=False) for each in waiting if each.name not in elsewhere]
     tx.statements.save_differences([_ended(each, outcome=OTHER_DAY, now=now) for each in found] + lost)
@@ -170,7 +171,7 @@ def _is_known(store: Store, bill: Bill) -> bool:
         return is_matched and known is not None and known.digest == bill.sheet.digest
 
 
-def _write(tx: Transaction, known: Statement, compared: Compared, *, digest: str, now: datetime) -> None:
+def write(tx: Transaction, known: Statement, compared: Compared, *, digest: str, now: datetime) -> Statement:
     """Write a comparison in the place of an earlier one, of which only what was ended stays."""
     earlier = tx.statements.differences(known.key)
     found = _worth_a_row(tx, known, compared.found)
@@ -187,12 +188,41 @@ def _write(tx: Transaction, known: Statement, compared: Compared, *, digest: str
     tx.statements.put_differences(written)
     _tell(tx, [each for each in written if each.ended_at is None and not each.waits], now=now)
     told = _told(known, compared, found, digest=digest, now=now)
-    tx.statements.save(replace(told, fee_minor=_book_fee(tx, told, now=now)))
+    told = replace(told, fee_minor=_book_fee(tx, told, now=now))
+    tx.statements.save(told)
     if known.version:
         detail = f"{len(outdated)} differences are no more, {len(written)} are new"
         subject = f"{known.provider} {known.day}"
         tx.put_alarms([Alarm(kind="statement_changed", subject=subject, detail=detail, at=now)])
+        _ask_for_funds(tx, known, now=now)
     stop_waiting(tx, told, now=now)
+    return told
+
+
+def _ask_for_funds(tx: Transaction, changed: Statement, *, now: datetime) -> None:
+    """Let the fund bill of a day be held against the trade bill as it is now."""
+    if changed.kind is StatementKind.TRADE:
+        funds = tx.statements.statement(changed.key._replace(kind=StatementKind.FUND))
+        if funds is not None and funds.state is StatementState.MATCHED:
+            tx.statements.save(replace(funds, asks=0, ask_at=now))
+
+
+def replace_found(
+    tx: Transaction, known: Statement, what: What, found: Sequence[Found], *, now: datetime
+) -> None:
+    """Write anew what a bill comes to in one respect; what people have ended stays ended."""
+    earlier = tx.statements.differences(known.key)
+    fresh: dict[_Facts, Found] = {each[:6]: each for each in found}
+    same = {_facts(each) for each in earlier if each.outcome != CHANGED}
+    outdated = [
+        each for each in earlier if each.what is what and each.ended_at is None and _facts(each) not in fresh
+    ]
+    tx.statements.save_differences([_ended(each, outcome=CHANGED, now=now) for each in outdated])
+    _close_cases(tx, outdated, outcome=CHANGED, by=BILL, now=now)
+    new = [each for facts, each in fresh.items() if facts not in same]
+    written = _rows(tx, known, new, first_no=len(earlier) + 1, now=now)
+    tx.statements.put_differences(written)
+    _tell(tx, written, now=now)
 
 
 def _told(
@@ -217,7 +247,7 @@ def _told(
 def _worth_a_row(tx: Transaction, known: Statement, found: Sequence[Found]) -> list[Found]:
     """Leave out money of ours that is in the bill of another day."""
     ours = [each for each in found if each.what in _OURS]
-    elsewhere = tx.statements.on_other_days(known.provider, (_name(each) for each in ours))
+    elsewhere = tx.statements.on_other_days(known.key, (_name(each) for each in ours))
     return [each for each in found if each.what not in _OURS or _name(each) not in elsewhere]
 
 

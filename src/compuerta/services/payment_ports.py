@@ -141,6 +141,16 @@ class RefundAnswer:
     reason: str = ""
 
 
+class Move(Enum):
+    """What a line of a fund bill is of."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"  # what left the account: where a fee is given back with it, less than was refunded
+    FEE = "fee"
+    PAYOUT = "payout"  # to the merchant's bank, or back from it
+    OTHER = "other"  # the provider's own word is in `state`
+
+
 class StatementLine(NamedTuple):
     """One line of a bill; a tuple, since a bill may have a million."""
 
@@ -152,6 +162,8 @@ class StatementLine(NamedTuple):
     currency: str
     at: datetime
     state: str  # the provider's own word
+    move: Move | None = None  # of a fund bill's lines alone
+    balance_minor: int | None = None  # what the account had after it, where a fund bill says so
 
 
 class StatementFaulty(Refused):

@@ -23,6 +23,7 @@ from compuerta.services.store_port import Store, Transaction
 DAYS_BACK_MAX: Final = 7  # ... that are asked for after nobody was there
 ASK_AFTER: Final = timedelta(hours=1)
 ASKS_MAX: Final = 96  # four days
+FUNDS_AFTER: Final = timedelta(minutes=10)  # a fund bill is held against the trade bill, which comes first
 LEASE: Final = timedelta(minutes=10)  # who took a bill and died asks nothing for this long
 
 
@@ -38,8 +39,9 @@ def begin(store: Store, providers: Mapping[str, Capabilities], *, now: datetime)
     """Write down which bills are ready now, from yesterday's back to the last that is known."""
     with store.transaction() as tx:
         for name, able in sorted(providers.items()):
-            if StatementKind.TRADE in able.statements and able.statement_ready is not None:
-                tx.statements.put(list(_wanted(tx, name, able, able.statement_ready, now=now)))
+            if able.statement_ready is not None:
+                for kind in sorted(able.statements, key=lambda each: each.value):
+                    tx.statements.put(list(_wanted(tx, name, able, kind, now=now)))
 
 
 def due(store: Store, *, now: datetime, limit: int) -> list[Statement]:
@@ -105,29 +107,33 @@ def fetch_again(store: Store, key: StatementKey, *, actor: Actor, act_id: UUID, 
 
 
 def _wanted(
-    tx: Transaction, name: str, able: Capabilities, ready: time, *, now: datetime
+    tx: Transaction, name: str, able: Capabilities, kind: StatementKind, *, now: datetime
 ) -> Iterator[Statement]:
     account = tx.provider_account(name)
     if account is None:
         return
     views = tx.look_at([account.suspense_account_id], now=now)
-    for day in _days(tx, name, now.astimezone(zone_of(able.statement_zone)), ready):
+    for day in _days(tx, name, able, kind, now=now):
         yield Statement(
             provider=name,
             day=day,
-            kind=StatementKind.TRADE,
+            kind=kind,
             organisation_id=account.organisation_id,
             currency=views[account.suspense_account_id].account.currency,
-            ask_at=now,
+            ask_at=now if kind is StatementKind.TRADE else now + FUNDS_AFTER,
         )
 
 
-def _days(tx: Transaction, name: str, there: datetime, ready: time) -> Sequence[date]:
+def _days(
+    tx: Transaction, name: str, able: Capabilities, kind: StatementKind, *, now: datetime
+) -> Sequence[date]:
     """Return the days since the last that is known; of a provider that is new, the last one alone."""
-    ago = 1 if there.time() >= ready else 2
+    assert able.statement_ready is not None, "who makes bills says when"
+    there = now.astimezone(zone_of(able.statement_zone))
+    ago = 1 if there.time() >= able.statement_ready else 2
     days = [there.date() - timedelta(days=ago + back) for back in range(DAYS_BACK_MAX)]
     for place, day in enumerate(days):
-        if tx.statements.statement(StatementKey(name, day, StatementKind.TRADE)) is not None:
+        if tx.statements.statement(StatementKey(name, day, kind)) is not None:
             return days[:place]
     return days[:1]
 

@@ -40,6 +40,12 @@ class What(Enum):
     REFUND_THEIRS_ONLY = "refund_theirs_only"
     REFUND_OURS_ONLY = "refund_ours_only"
     OTHER_DAY = "other_day"  # it agrees, and is of a day beside this one by our books
+    FUND_ONLY = "fund_only"  # money moved in the account, and the trade bill does not say why
+    TRADE_ONLY = "trade_only"  # the trade bill says so, and no money moved
+    FUND_AMOUNT = "fund_amount"  # another amount moved than the trade bill says
+    FEE = "fee"  # another fee was taken than the trade bill says
+    GAP = "gap"  # the account begins the day with other money than it ended the last one
+    MOVE = "move"  # the provider's account moved for a reason that is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,9 @@ class Statement:
     refunded_minor: int = 0
     fee_micro: int = 0  # millionths of the major unit: fees have five decimals
     fee_minor: int = 0  # what is booked of it
+    opening_minor: int | None = None  # of a fund bill: what the account held before it, and after
+    closing_minor: int | None = None
+    paid_out_minor: int = 0  # ... and what went to the bank
 
     @property
     def is_final(self) -> bool:
@@ -180,8 +189,12 @@ class Statements(Protocol):
         """Write whether differences wait, and their ends."""
         ...
 
-    def on_other_days(self, provider: str, named: Iterable[Named]) -> set[Named]:
-        """Return which of these lines are in the bill of a day that is not theirs by our books.
+    def funds_beside(self, key: StatementKey) -> tuple[Statement | None, Statement | None]:
+        """Return the fund bills before and after a day that say what the account held, locked."""
+        ...
+
+    def on_other_days(self, key: StatementKey, named: Iterable[Named]) -> set[Named]:
+        """Return which of these lines are in such a bill of a day that is not theirs by our books.
 
         A refund that only a bill told of is one: we heard of it later.
         """

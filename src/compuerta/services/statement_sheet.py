@@ -59,18 +59,22 @@ class Sheet:
 
     def read(self) -> Iterator[SheetLine]:
         """Return the lines one by one."""
+        for transaction_no, reference, refund, amount, fee, currency, at in self.cells():
+            instant = datetime.fromisoformat(at)
+            yield SheetLine(transaction_no, reference, refund, int(amount), int(fee), currency, instant)
+
+    def cells(self) -> Iterator[list[str]]:
+        """Return the lines one by one, as they are written."""
         for chunk in self.chunks:
             for line in chunk.decode().split("\n")[:-1]:
-                transaction_no, reference, refund, amount, fee, currency, at = line.split("\t")
-                instant = datetime.fromisoformat(at)
-                yield SheetLine(transaction_no, reference, refund, int(amount), int(fee), currency, instant)
+                yield line.split("\t")
 
 
 def written(lines: Iterable[StatementLine]) -> Sheet:
     """Write a bill's lines down; what reading them raises is raised here."""
     digest, chunks, count, rest = hashlib.sha256(), [], 0, iter(lines)
     while some := list(islice(rest, LINES_PER_CHUNK)):
-        chunk = _chunk(some)
+        chunk = packed(some)
         digest.update(chunk)
         chunks.append(chunk)
         count += len(some)
@@ -96,22 +100,23 @@ def in_order(found: Iterable[Found]) -> tuple[Found, ...]:
     )  # fmt: skip
 
 
-def _chunk(lines: Sequence[StatementLine]) -> bytes:
-    """Write columns side by side: a line costs a microsecond so."""
-    numbers, references, refunds, amounts, fees, currencies, instants, _ = zip(*lines, strict=True)
+def refund_name(line: StatementLine) -> str:
+    """Return what a refund is known by; "" for a payment."""
+    if line.amount_minor >= 0 or line.refund_reference:
+        return line.refund_reference
+    return f"{line.transaction_no}:{line.at.isoformat()}"
+
+
+def packed(lines: Sequence[StatementLine]) -> bytes:
+    """Write lines as a sheet has them: columns side by side, since a line costs a microsecond so."""
+    numbers, references, refunds, amounts, fees, currencies, instants, *_ = zip(*lines, strict=True)
     if min(amounts) < 0:
-        refunds = tuple(_refund_name(line) for line in lines)
+        refunds = tuple(refund_name(line) for line in lines)
     columns = [
         _plain(numbers), _plain(references), _plain(refunds), map(str, amounts), map(str, fees),
         _plain(currencies), map(datetime.isoformat, instants),
     ]  # fmt: skip
     return ("\n".join(map("\t".join, zip(*columns, strict=True))) + "\n").encode()
-
-
-def _refund_name(line: StatementLine) -> str:
-    if line.amount_minor >= 0 or line.refund_reference:
-        return line.refund_reference
-    return f"{line.transaction_no}:{line.at.isoformat()}"
 
 
 def _plain(texts: Sequence[str]) -> Sequence[str]:

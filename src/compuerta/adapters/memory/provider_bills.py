@@ -76,11 +76,22 @@ class MemoryStatements:
             require(not each.waits or each.ended_at is None, "statement_difference_waits_open")
             self._tables.statement_differences[_key(each), each.difference_no] = each
 
-    def on_other_days(self, provider: str, named: Iterable[Named]) -> set[Named]:
+    def funds_beside(self, key: StatementKey) -> tuple[Statement | None, Statement | None]:
+        held = [
+            each
+            for each in self._tables.statements.values()
+            if (each.provider, each.kind) == (key.provider, key.kind) and each.closing_minor is not None
+        ]
+        before = max((each for each in held if each.day < key.day), key=lambda each: each.day, default=None)
+        after = min((each for each in held if each.day > key.day), key=lambda each: each.day, default=None)
+        return before, after
+
+    def on_other_days(self, key: StatementKey, named: Iterable[Named]) -> set[Named]:
         there = {
             each.name
             for each in self._tables.statement_differences.values()
-            if each.provider == provider and each.what in (What.OTHER_DAY, What.REFUND_THEIRS_ONLY)
+            if (each.provider, each.kind) == (key.provider, key.kind)
+            and each.what in (What.OTHER_DAY, What.REFUND_THEIRS_ONLY)
         }
         return there & set(named)
 

@@ -29,6 +29,7 @@ from compuerta.services.payment_ports import (
     Check,
     HttpRequest,
     HttpResponse,
+    Move,
     NotOffered,
     NotReady,
     OrderAnswer,
@@ -75,6 +76,12 @@ _REFUND_LATER = frozenset({"ACQ.SYSTEM_ERROR", "ACQ.SELLER_BALANCE_NOT_ENOUGH"})
 _BILLS = MappingProxyType(
     {StatementKind.TRADE: ("trade", bills.TRADE), StatementKind.FUND: ("signcustomer", bills.FUND)}
 )
+_MOVES = MappingProxyType(
+    {
+        "在线支付": Move.PAYMENT, "交易付款": Move.PAYMENT, "退款": Move.REFUND, "交易退款": Move.REFUND,
+        "收费": Move.FEE, "退费": Move.FEE, "提现": Move.PAYOUT, "提现退票": Move.PAYOUT,
+    }
+)  # fmt: skip
 _NO_BILL = frozenset({"isp.bill_not_exist", "isp.bill-not-exist", "BILL_NOT_EXIST"})
 _MICRO_PER_FEN = 10_000
 
@@ -306,6 +313,7 @@ class Alipay:
                     bodies.CURRENCY,
                     line.at,
                     line.kind,
+                    _MOVES.get(line.kind, Move.OTHER) if kind is StatementKind.FUND else None,
                 )
         except bills.BillFaulty as faulty:
             raise StatementFaulty(faulty.line_no, faulty.reason) from faulty

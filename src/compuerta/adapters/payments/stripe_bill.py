@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
 from compuerta.domain.money import minor_digits
-from compuerta.services.payment_ports import NotReady, StatementFaulty, StatementKind, StatementLine
+from compuerta.services.payment_ports import Move, NotReady, StatementFaulty, StatementKind, StatementLine
 from compuerta.wire.stripe import amounts, fields
 from compuerta.wire.stripe.fields import BodyMalformed, JsonObject
 from compuerta.wire.stripe.objects import ORDER_KEY, REFUND_KEY
@@ -24,6 +24,7 @@ _CLOSING = "compuerta.closing"
 _TRADE = frozenset(
     {"charge", "payment", "refund", "payment_refund", "refund_failure", "payment_failure_refund"}
 )
+_PAYOUTS = frozenset({"payout", "payout_cancel", "payout_failure"})
 _MICRO = 1_000_000
 
 
@@ -93,18 +94,28 @@ def lines(bill: bytes, kind: StatementKind) -> Iterator[StatementLine]:
 
 
 def _fund(found: JsonObject) -> StatementLine:
-    currency = fields.currency(found)
+    currency, word = fields.currency(found), fields.text(found, "type")
     source = fields.expanded(found, "source") or {}
+    amount_minor = _minor(found, currency)
     return StatementLine(
         transaction_no=fields.id_of(source, "payment_intent") or fields.text(found, "id"),
         reference=_metadata(source, ORDER_KEY),
         refund_reference=_metadata(source, REFUND_KEY),
-        amount_minor=_minor(found, currency),
+        amount_minor=amount_minor,
         fee_micro=_fee_micro(found, currency),
         currency=currency,
         at=fields.instant(found, "created"),
-        state=fields.text(found, "type"),
+        state=word,
+        move=_move(word, amount_minor),
     )
+
+
+def _move(word: str, amount_minor: int) -> Move:
+    if word in _TRADE:
+        return Move.REFUND if amount_minor < 0 else Move.PAYMENT
+    if word in _PAYOUTS:
+        return Move.PAYOUT
+    return Move.FEE if word == "stripe_fee" else Move.OTHER
 
 
 def _trade(found: JsonObject) -> StatementLine:

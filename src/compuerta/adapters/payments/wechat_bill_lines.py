@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Protocol
 
 from compuerta.adapters.payments.wechat_bills import BillUnpackable, unpacked
-from compuerta.services.payment_ports import StatementFaulty, StatementKind, StatementLine
+from compuerta.services.payment_ports import Move, StatementFaulty, StatementKind, StatementLine
 from compuerta.wire.wechat.bodies import CURRENCY
 
 LINE_BYTES_MAX = 16_384  # 27 fields, of which the longest is a name of 127 characters
@@ -20,6 +20,11 @@ _BEIJING = timezone(timedelta(hours=8))
 _SECONDS = {b"%02d" % second: timedelta(seconds=second) for second in range(60)}
 _FEN, _MICRO = 2, 6
 _MERCHANT = "商户号"
+# The kinds of business that are known; a word that is none of these is for a person to look at.
+_MOVES = {
+    "交易": Move.PAYMENT, "退款": Move.REFUND, "扣除交易手续费": Move.FEE, "交易手续费退回": Move.FEE,
+    "提现": Move.PAYOUT, "提现手续费": Move.FEE, "提现退票": Move.PAYOUT, "自动提现": Move.PAYOUT,
+}  # fmt: skip
 
 
 def lines(bill: bytes, kind: StatementKind, *, mchid: str) -> Iterator[StatementLine]:
@@ -115,7 +120,7 @@ class _Fund:
     """What moved in the account; a fee is a line of its own, so no line has one beside it."""
 
     COLUMNS = (
-        "记账时间", "微信支付业务单号", "业务类型", "收支类型", "收支金额(元)", "业务凭证号",
+        "记账时间", "微信支付业务单号", "业务类型", "收支类型", "收支金额(元)", "账户结余(元)", "业务凭证号",
     )  # fmt: skip
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -124,7 +129,7 @@ class _Fund:
         self._came = self._came_fen = self._went = self._went_fen = 0
 
     def read(self, cells: list[bytes]) -> StatementLine:
-        at, transaction_no, what, way, amount, voucher = self._pick(cells)
+        at, transaction_no, what, way, amount, balance, voucher = self._pick(cells)
         amount_fen, word, reference = _fen(amount), what.decode(), voucher.decode()
         match way.decode():
             case "收入":
@@ -136,12 +141,14 @@ class _Fund:
                 amount_fen = -amount_fen
             case _:
                 raise ValueError("it neither came in nor went out")
-        is_refund = word == "退款"
+        move = _MOVES.get(word, Move.OTHER)
+        is_refund = move is Move.REFUND
+        reference = "" if reference == "0" else reference
         return StatementLine(
             transaction_no.decode(),
             "" if is_refund else reference,
             reference if is_refund else "",
-            amount_fen, 0, CURRENCY, self._at(at), word,
+            amount_fen, 0, CURRENCY, self._at(at), word, move, _fen(balance),
         )  # fmt: skip
 
     def sums(self) -> dict[str, int]:

@@ -36,9 +36,14 @@ where provider = %(provider)s and currency = %(currency)s and (day, kind) <> (%(
 _ON_OTHER_DAYS = """
 select d.transaction_no, d.refund_reference
 from unnest(%(numbers)s::text[], %(refunds)s::text[]) as k (transaction_no, refund_reference)
-join statement_difference d on d.provider = %(provider)s
+join statement_difference d on d.provider = %(provider)s and d.kind = %(kind)s
     and d.what in ('other_day', 'refund_theirs_only')
     and d.transaction_no = k.transaction_no and d.refund_reference = k.refund_reference
+"""
+_FUNDS_BESIDE = """
+select * from statement
+where provider = %(provider)s and kind = %(kind)s and day {} %(day)s and closing_minor is not null
+order by day {} limit 1 for update
 """
 
 
@@ -101,10 +106,16 @@ class PostgresStatements:
             changed=("waits", "ended_at", "ended_by", "outcome", "note"),
         )
 
-    def on_other_days(self, provider: str, named: Iterable[Named]) -> set[Named]:
+    def funds_beside(self, key: StatementKey) -> tuple[Statement | None, Statement | None]:
+        before = self._tx.query(_FUNDS_BESIDE.format("<", "desc"), _values(key))
+        after = self._tx.query(_FUNDS_BESIDE.format(">", "asc"), _values(key))
+        return _to_statement(before[0]) if before else None, _to_statement(after[0]) if after else None
+
+    def on_other_days(self, key: StatementKey, named: Iterable[Named]) -> set[Named]:
         wanted = sorted(set(named))
         values = {
-            "provider": provider,
+            "provider": key.provider,
+            "kind": key.kind.value,
             "numbers": [number for number, _ in wanted],
             "refunds": [refund for _, refund in wanted],
         }

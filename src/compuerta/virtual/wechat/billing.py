@@ -2,10 +2,11 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, timezone
 from random import Random
+from typing import NamedTuple
 
 from compuerta.virtual.wechat.notices import Behaviour
 from compuerta.virtual.wechat.orders import Orders, Terms
@@ -41,6 +42,16 @@ class _Row:
         return (self.total_fen - self.refund_fen) * FEE_MICRO_PER_FEN
 
 
+class _Move(NamedTuple):
+    """One line of a fund bill, in numbers."""
+
+    at: datetime
+    business_no: str
+    what: str
+    fen: int
+    voucher: str
+
+
 class Billing:
     """The desk where bills are asked for and fetched."""
 
@@ -59,6 +70,17 @@ class Billing:
         self._random = random
         self._behaviour = behaviour
         self._granted: dict[str, tuple[datetime, bytes]] = {}
+        self._withdrawn: list[_Move] = []
+
+    def withdraw(self, amount_fen: int | None = None, *, now: datetime) -> tuple[str, int]:
+        """Send money to the merchant's bank, all there is unless said; returns its number, and how much."""
+        held_fen = sum(each.fen for each in self._moves(_day(now)) if each.at <= now)
+        sent_fen = held_fen if amount_fen is None else amount_fen
+        if not 0 < sent_fen <= held_fen:
+            raise ApiError(400, "NOT_ENOUGH", "账户余额不足")
+        number = f"1{self._terms.mchid}{now:%Y%m%d}{len(self._withdrawn) + 1:06d}"
+        self._withdrawn.append(_Move(now, number, "提现", -sent_fen, number))
+        return number, sent_fen
 
     def grant(self, kind: str, wish: dict[str, list[str]], *, now: datetime) -> BillGrant:
         """Make a bill and give out its address, which lives for half a minute."""
@@ -111,21 +133,22 @@ class Billing:
         return b"\xef\xbb\xbf" + _joined(lines, behaviour)
 
     def _rows(self, day: date) -> list[_Row]:
+        return [row for row in self._all_rows() if _day(row.at) == day]
+
+    def _all_rows(self) -> list[_Row]:
         rows: list[_Row] = []
         by_number: dict[str, PlacedOrder] = {}
         for placed in self._orders.all():
             if placed.paid_at is None or placed.transaction_id is None:
                 continue
             by_number[placed.order.out_trade_no] = placed
-            if _day(placed.paid_at) == day:
-                rows.append(_row(placed, at=placed.paid_at, state="SUCCESS"))
-            if placed.ended_at is not None and _day(placed.ended_at) == day:
+            rows.append(_row(placed, at=placed.paid_at, state="SUCCESS"))
+            if placed.ended_at is not None:
                 rows.append(_row(placed, at=placed.ended_at, state="REVOKED", back=placed.order.total_fen))
         for refund in self._refunds.all():
-            if _day(refund.asked_at) == day:
-                paid = by_number[refund.out_trade_no]
-                back_fen = refund.order.refund_fen
-                rows.append(_row(paid, at=refund.asked_at, state="REFUND", back=back_fen, refund=refund))
+            paid = by_number[refund.out_trade_no]
+            back_fen = refund.order.refund_fen
+            rows.append(_row(paid, at=refund.asked_at, state="REFUND", back=back_fen, refund=refund))
         return sorted(rows, key=lambda row: (row.at, row.transaction_id, row.out_refund_no))
 
     def _trade_line(self, row: _Row) -> str:
@@ -141,33 +164,45 @@ class Billing:
         )  # fmt: skip
 
     def _fund(self, day: date) -> bytes:
-        moves: list[tuple[_Row, str, int, str]] = []
-        for row in self._rows(day):
-            if row.state == "SUCCESS":
-                moves.append((row, "交易", row.total_fen, row.out_trade_no))
-                moves.append((row, "扣除交易手续费", -_fee_fen(row), row.out_trade_no))
-            else:
-                moves.append((row, "退款", -row.refund_fen - _fee_fen(row), row.out_refund_no))
+        moves = _fund_faults(list(self._moves(day)), self._behaviour())
+        balance_fen, lines = sum(each.fen for each in moves if _day(each.at) < day), []
+        moves = [each for each in moves if _day(each.at) == day]
         if not moves:
             return b""
-        balance_fen, lines = 0, [",".join(bills.FUND_COLUMNS)]
-        for number, (row, what, fen, voucher) in enumerate(moves, start=1):
-            balance_fen += fen
-            business = row.transaction_id if row.state == "SUCCESS" else row.refund_id
+        for number, each in enumerate(moves, start=1):
+            balance_fen += each.fen
             lines.append(
                 _line(
                     (
-                        _local(row.at), business, f"{self._terms.mchid}{day:%Y%m%d}{number:06d}", what, what,
-                        "收入" if fen >= 0 else "支出", _yuan(abs(fen)), _yuan(balance_fen), "system", "",
-                        voucher,
+                        _local(each.at), each.business_no, f"{self._terms.mchid}{day:%Y%m%d}{number:06d}",
+                        each.what, each.what, "收入" if each.fen >= 0 else "支出", _yuan(abs(each.fen)),
+                        _yuan(balance_fen), "system", "", each.voucher,
                     )
                 )
             )  # fmt: skip
-        came = [fen for _, _, fen, _ in moves if fen >= 0]
-        went = [-fen for _, _, fen, _ in moves if fen < 0]
+        came = [each.fen for each in moves if each.fen >= 0]
+        went = [-each.fen for each in moves if each.fen < 0]
         counts = (f"{len(moves)}.0", f"{len(came)}.0", _yuan(sum(came)), f"{len(went)}.0", _yuan(sum(went)))
-        lines += [",".join(bills.FUND_SUMS), _line(counts)]
-        return _joined(lines, self._behaviour())
+        ends = [",".join(bills.FUND_SUMS), _line(counts)]
+        return _joined([",".join(bills.FUND_COLUMNS), *lines, *ends], self._behaviour())
+
+    def _moves(self, day: date) -> Iterator[_Move]:
+        """Return what moved in the account until the end of a day, in order."""
+        moves: list[_Move] = []
+        for row in self._all_rows():
+            if row.state == "SUCCESS":
+                moves.append(_Move(row.at, row.transaction_id, "交易", row.total_fen, row.out_trade_no))
+                if _fee_fen(row):
+                    fee_fen = -_fee_fen(row)
+                    moves.append(
+                        _Move(row.at, row.transaction_id, "扣除交易手续费", fee_fen, row.out_trade_no)
+                    )
+            else:
+                business_no = row.transaction_id if row.refund_id == "0" else row.refund_id
+                back_fen = -row.refund_fen - _fee_fen(row)
+                moves.append(_Move(row.at, business_no, "退款", back_fen, row.out_refund_no))
+        ordered = sorted([*moves, *self._withdrawn], key=lambda each: each.at)
+        return (each for each in ordered if _day(each.at) <= day)
 
 
 def _row(
@@ -200,6 +235,19 @@ def _faulty(rows: Sequence[_Row], behaviour: Behaviour) -> list[_Row]:
         for number in range(behaviour.bill_extra if rows else 0)
     ]  # fmt: skip
     return kept[: behaviour.bill_doubled] + kept + extra
+
+
+def _fund_faults(moves: Sequence[_Move], behaviour: Behaviour) -> list[_Move]:
+    """Return what moved with the faults that are wished."""
+    paid = [each.business_no for each in moves if each.what == "交易"][: behaviour.fund_missing]
+    kept = [each for each in moves if each.business_no not in paid or each.what == "退款"]
+    fees = [each for each in kept if each.what == "扣除交易手续费"][: behaviour.fund_fee_more]
+    charged = [each._replace(fen=each.fen - 100) if each in fees else each for each in kept]
+    others = [
+        _Move(moves[-1].at, f"X{number:06d}", "其他", -100, f"X{number:06d}")
+        for number in range(behaviour.fund_other if moves else 0)
+    ]
+    return charged + others
 
 
 def _fee_fen(row: _Row) -> int:

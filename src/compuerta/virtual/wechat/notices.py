@@ -41,6 +41,9 @@ class Behaviour:
     bill_extra: int = 0  # so many are of payments that nobody knows
     bill_altered: int = 0  # so many have another amount
     bill_sums_wrong: bool = False  # its sums are not those of its lines
+    fund_missing: int = 0  # so many payments did not come into the account, by the fund bill
+    fund_fee_more: int = 0  # so many fees are one yuan more than the trade bill says
+    fund_other: int = 0  # so many movements of one yuan that nobody knows the reason of
 
 
 def manner(*, speedup: int) -> Manner:

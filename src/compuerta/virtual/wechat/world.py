@@ -153,6 +153,10 @@ class WechatWorld:
             if placed.transaction_id is not None and placed.paid_at is not None
         ]
 
+    def withdraw(self, now: datetime, *, amount_fen: int | None = None) -> tuple[str, int]:
+        """Send what the account has, or some of it, to the merchant's bank: its number, and how much."""
+        return self._billing.withdraw(amount_fen, now=now)
+
     # The payer's side; an order is named by what the payer was given or by the merchant's number
 
     def pay(
