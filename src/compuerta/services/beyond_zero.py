@@ -84,6 +84,7 @@ def _given(view: AccountView, *, now: datetime) -> EmergencyCredit | None:
 
 def _after(taken: EmergencyCredit, view: AccountView, *, now: datetime) -> EmergencyCredit:
     """Return what became of an emergency credit by now."""
+    now = max(now, taken.taken_at)  # by the clock of another process, which may be ahead of ours
     balance_minor = view.balance_minor
     if balance_minor <= 0:
         spent_at = now if balance_minor <= -taken.limit_minor else None

@@ -154,7 +154,7 @@ def repay_emergency(tx: Transaction, view: AccountView, *, now: datetime) -> Non
     """End the emergency credit that was taken: what of it is used is in the balance that is settled."""
     taken = tx.emergencies([view.account.account_id]).get(view.account.account_id)
     if taken is not None:
-        tx.put_emergency(replace(taken, repaid_at=now))
+        tx.put_emergency(replace(taken, repaid_at=max(now, taken.taken_at)))
 
 
 def hand_to_house(tx: Transaction, closed: Closed, *, move_id: UUID, now: datetime) -> AccountView:

@@ -14,7 +14,7 @@ from random import Random
 from compuerta.domain.errors import Broken
 from compuerta.sim.faults import PPM, Faults
 
-START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+START = datetime(2026, 11, 22, 15, 25, tzinfo=UTC)
 START_MS = int(START.timestamp()) * 1000
 EVENTS_MAX = 400_000  # ten times what the busiest run needs; more is two roles that wake each other for ever
 NOTES_KEPT_MAX = 60  # of a failing run: what led to it

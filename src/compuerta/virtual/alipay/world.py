@@ -166,7 +166,10 @@ class AlipayWorld:
                     self._close(scanned, now=now)
             case Button.REFUND:
                 number = f"HAND{self._random.randbytes(8).hex()}"
-                self._give_back(self._paid(trade), number, amount_minor, now=now)
+                try:
+                    self._give_back(self._paid(trade), number, amount_minor, now=now)
+                except GatewayRefusal as refused:
+                    raise NotPressed(reference, refused.sub_code) from refused
             case Button.REPEAT:
                 self._tell(self._paid(trade), now=now)
             case Button.FORGE:
