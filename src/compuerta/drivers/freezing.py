@@ -53,7 +53,8 @@ def _frozen(
     for _ in range(LOOKS_MAX):
         at = (yield from _moment(talk, entry)) if 1 <= entry <= profile.days_max else None
         if at is None:
-            return MeterFreeze(midnight=midnight, reason=NOT_FROZEN)
+            entry -= 1  # it has fewer than its clock makes believe: midnights were jumped over
+            continue
         newer_days = (at - midnight + _DAY / 2) // _DAY
         if not newer_days:
             # A clock that was set over midnight froze when it was past it.

@@ -53,9 +53,10 @@ class MemoryFreezes:
 
     def claim_days(self, *, now: datetime, until: datetime, limit: int) -> list[SiteDay]:
         due = [each for each in self._tables.site_days.values() if each.due_at and each.due_at <= now]
-        claimed = sorted(due, key=lambda each: (each.day, each.site_id))[:limit]
+        first = sorted(due, key=lambda each: (each.day, each.site_id))[:limit]
+        claimed = [replace(each, due_at=until) for each in first]
         for each in claimed:
-            self._tables.site_days[each.key] = replace(each, due_at=until)
+            self._tables.site_days[each.key] = each
         return claimed
 
     def day(self, key: DayKey) -> SiteDay | None:
