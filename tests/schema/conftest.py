@@ -44,6 +44,13 @@ _RAW = (
     """insert into meter_freeze (meter_id, day, version, site_id, account_id, at, basis, known_at, energy_wh)
     values (1, '2026-11-21', 1, 1, 2, now(), 'meter', now(), 1000)""",
     "insert into account_day values (2, '2026-11-21', 1, 1, 0, 100, 0, 40, 60, 0, 2)",
+    """insert into book_export (organisation_id, export_no, form, part, month, layout, vouchers, size, digest,
+            previous, seal, made_by, made_at)
+    select organisation_id, 1, 'csv', 'journal', '2026-11-01', 'plain', 1, 1, repeat('1', 64), repeat('0', 64),
+        repeat('2', 64), 'ana', now() from organisation limit 1""",
+    "insert into book_export_file select organisation_id, export_no, 'x' from book_export",
+    """insert into book_answer
+    select organisation_id, export_no, 1, 1, '17', true, '', null, 'ana', now() from book_export""",
     "insert into adjustment values (2, gen_random_uuid(), 'carried', 100, 'ana', 'meter exchanged', now())",
     """insert into move (organisation_id, move_id, kind, at, who, why)
     select organisation_id, gen_random_uuid(), 'out', now(), 'ana', 'moves away' from organisation limit 1""",
@@ -67,6 +74,8 @@ _RAW = (
     select provider, gen_random_uuid(), 1, 1, 'ana', now(), 0 from till""",
     """insert into cash_movement
     select provider, gen_random_uuid(), 1, shift_id, 'drop', -1, 'safe', 'ana', now() from shift""",
+    """insert into daily_report values (1, '2026-11-21', 1, 1, now(), '{}', '', '{}', now())""",
+    "insert into daily_report_told values (1, '2026-11-21', 1, '{}', now())",
 )
 
 

@@ -40,6 +40,11 @@ KEPT = (
     "cash_movement",
     "meter_freeze",
     "account_day",
+    "book_export",
+    "book_export_file",
+    "book_answer",
+    "daily_report",
+    "daily_report_told",
 )
 # The landlord's acts, counts of cash, and others' words about money: the ledger has its own rows of each.
 RECEIPTS = {
