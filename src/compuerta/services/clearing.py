@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from compuerta.domain.errors import Refused
-from compuerta.domain.ledger import PostingKind, cash
+from compuerta.domain.ledger import BANK, PostingKind, cash
 from compuerta.domain.party import zone_of
 from compuerta.services.clearing_port import Movement, Span
 from compuerta.services.records import AccountView, ProviderAccount
@@ -134,7 +134,7 @@ def _sort(moved: Movement, *, is_till: bool) -> Sort:
     comes = moved.amount_minor > 0
     if moved.kind is PostingKind.PROVIDER_FEE:
         return _FEE
-    if any(code == "bank" or code.startswith("bank:") for code in moved.codes):
+    if BANK in moved.codes:
         return _PAID_OUT
     if is_till:
         return _PUT_IN if comes else _TAKEN_OUT
