@@ -23,6 +23,8 @@ ASKED: Mapping[str, Right] = {
     "GET /api/v1/accounts": Right.SEE,
     "GET /api/v1/accounts/{account_id}": Right.SEE,
     "GET /api/v1/accounts/{account_id}/recharges": Right.SEE,
+    "GET /api/v1/accounts/{account_id}/as-of": Right.SEE,
+    "GET /api/v1/accounts/{account_id}/months/{month}": Right.SEE_MONEY,
     "GET /api/v1/recharges/{attempt_id}": Right.SEE,
     "POST /api/v1/accounts/{account_id}/recharges": Right.SELL,
     "GET /api/v1/ways-to-pay": Right.SEE,

@@ -18,12 +18,14 @@ from rich.text import Text
 
 from compuerta import __version__
 from compuerta.apps import (
+    asof_cli,
     channels_cli,
     config,
     export_cli,
     head_end_cli,
     places_cli,
     providers_cli,
+    report_cli,
     tariff_cli,
     verify_cli,
 )
@@ -45,8 +47,10 @@ app.add_typer(tariff_cli.commands, name="tariff")
 app.add_typer(channels_cli.commands, name="channels")
 app.add_typer(providers_cli.commands, name="providers")
 app.add_typer(export_cli.commands, name="export")
+app.add_typer(report_cli.commands, name="report")
 app.add_typer(head_end_cli.intervals, name="intervals")
 app.add_typer(head_end_cli.registers, name="registers")
+app.command("asof")(asof_cli.asof)
 app.command("verify")(verify_cli.verify)
 
 BIGINT_MAX = 2**63 - 1

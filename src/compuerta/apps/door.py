@@ -30,6 +30,7 @@ from compuerta.apps.api import (
     buying,
     contacts,
     edge,
+    histories,
     machines,
     manual,
     moves,
@@ -105,7 +106,7 @@ def machines_door(
     )
     app.state.desk = desk  # where `callers.needs` looks keys up
     with_desk = machines.Machines(desk=desk, providers=providers, talk=talk)
-    for room in (machines, buying, billers, supply, operations, alarms, moves, contacts, words):
+    for room in (machines, buying, billers, supply, operations, alarms, moves, contacts, words, histories):
         app.include_router(room.router_for(with_desk))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)

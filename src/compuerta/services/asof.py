@@ -16,6 +16,7 @@ from compuerta.domain.tariff.civil import to_us
 from compuerta.drivers.abilities import Relay
 from compuerta.services.freeze_port import Freeze
 from compuerta.services.history_port import CodeSum, Fitted, Pending, Tenancy
+from compuerta.services.local_instants import instant_of
 from compuerta.services.records import AccountView, Hold, Reading, SupplyChange
 from compuerta.services.resident_statements import AccountUnknown
 from compuerta.services.store_port import Store, Transaction
@@ -134,6 +135,15 @@ def as_of(store: Store, account_id: int, *, at: datetime, now: datetime) -> AsOf
             frozen_then=None if meter is None else _frozen(tx, meter, at=at, known_by=at),
             frozen_now=None if meter is None else _frozen(tx, meter, at=at, known_by=now),
         )
+
+
+def instant_at(store: Store, account_id: int, text: str, *, turn: int | None = None) -> datetime:
+    """Return the instant that somebody wrote by the clock of an account's site; see `local_instants`."""
+    with store.transaction() as tx:
+        tenancy = tx.histories.tenancy(account_id)
+    if tenancy is None:
+        raise AccountUnknown(account_id)
+    return instant_of(text, zone=tenancy.zone, turn=turn)
 
 
 def _standing(tenancy: Tenancy, at: datetime) -> Standing:
