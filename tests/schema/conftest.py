@@ -46,8 +46,8 @@ _RAW = (
     "insert into account_day values (2, '2026-11-21', 1, 1, 0, 100, 0, 40, 60, 0, 2)",
     """insert into book_export (organisation_id, export_no, form, part, month, layout, vouchers, size, digest,
             previous, seal, made_by, made_at)
-    select organisation_id, 1, 'csv', 'journal', '2026-11-01', 'plain', 1, 1, repeat('1', 64), repeat('0', 64),
-        repeat('2', 64), 'ana', now() from organisation limit 1""",
+    select organisation_id, 1, 'csv', 'journal', '2026-11-01', 'plain', 1, 1, repeat('1', 64),
+        repeat('0', 64), repeat('2', 64), 'ana', now() from organisation limit 1""",
     "insert into book_export_file select organisation_id, export_no, 'x' from book_export",
     """insert into book_answer
     select organisation_id, export_no, 1, 1, '17', true, '', null, 'ana', now() from book_export""",

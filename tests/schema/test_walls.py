@@ -100,10 +100,12 @@ insert into site_day (site_id, day, organisation_id, zone, currency, starts_at, 
     values (1, '2026-11-21', 1, 'Asia/Shanghai', 'CNY', now() - interval '1 day', now(), 'done');
 insert into case_file (account_id, case_id, kind, detail, opened_at)
     values (2, gen_random_uuid(), 'k', 'd', now());
+insert into chart_account values (1, 'bank', '1002', 'bank');
+insert into voucher_layout values (1, '{}');
 insert into drift (account_id, drift_id, site_id, meter_id, cause, day, seen_day, books_minor, minor,
         opened_at)
     select account_id, case_id, 1, 1, 'clock', '2026-11-21', '2026-11-21', 0, 1, now() from case_file;
-insert into account_weight values (2, 1, now(), 0, null, '{}', 0, 0);
+insert into account_weight values (2, 1, now(), 0, null, '{}', 0, 0, 0);
 """
 
 

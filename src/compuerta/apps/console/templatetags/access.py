@@ -32,6 +32,11 @@ RIGHTS: Mapping[str, Promise] = MappingProxyType(
         "settle": _("Settle supply policies"),
         "grant": _("Give and take roles, keys"),
         "audit": _("Read who did what"),
+        "correct": _("Propose to put money right"),
+        "approve_correction": _("Approve putting money right"),
+        "supervise": _("Supervise shifts"),
+        "keep_books": _("Keep the books"),
+        "close_month": _("Close months for good"),
     }
 )
 ROLES: Mapping[str, Promise] = MappingProxyType(
