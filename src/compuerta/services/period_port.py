@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 from compuerta.domain.errors import Refused
@@ -53,39 +54,40 @@ class MonthClose:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What stands open in a month, counted."""
+class Check(Enum):
+    """What is looked at before a month is closed; each is counted, and nothing counted is as it should be."""
 
-    days_open: int = 0  # days of sites that are not done, or were never begun
-    days_unsealed: int = 0  # sites whose last day of the month is not anchored
-    shifts_open: int = 0
-    bills_waiting: int = 0  # providers' bills that are not there, or faulty
-    differences_open: int = 0
-    freezes_missing: int = 0
-    freezes_provisional: int = 0
-    suspense: int = 0  # accounts with money that could not be placed
-    cases_open: int = 0
+    DAYS_OPEN = "days_open"  # days of sites that are not done
+    DAYS_UNSEALED = "days_unsealed"  # sites whose last day of the month is not anchored
+    SHIFTS_OPEN = "shifts_open"
+    BILLS_WAITING = "bills_waiting"  # of providers: not there yet, or faulty
+    DIFFERENCES_OPEN = "differences_open"  # of bills, that nobody has decided
+    BILLS_MISSING = "bills_missing"  # that never came
+    FREEZES_MISSING = "freezes_missing"
+    FREEZES_PROVISIONAL = "freezes_provisional"
+    SUSPENSE = "suspense"  # accounts with money that could not be placed
+    CASES_OPEN = "cases_open"
+    BANK_UNTIED = "bank_untied"  # entries of the bank's statements that are tied to nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """A month, and when it ends at each site; a site whose first account came later has no part in it."""
+    """A month of an organisation, and when it begins and ends at each of its sites."""
 
     organisation_id: int
-    month: date
-    first_day: date
+    month: date  # its first day
     last_day: date
     begins: Mapping[int, datetime]  # by site
     ends: Mapping[int, datetime]
 
+    @property
+    def until(self) -> datetime:
+        """When it has ended everywhere."""
+        return max(self.ends.values())
+
 
 class Periods(Protocol):
     """What a use case may ask about months of the books, open and closed."""
-
-    def last(self, organisation_id: int) -> MonthClose | None:
-        """Return the last month that is closed; locks the organisation's months."""
-        ...
 
     def closes(self, organisation_id: int) -> list[MonthClose]:
         """Return all closed months, the last first."""
@@ -93,8 +95,12 @@ class Periods(Protocol):
 
     def put(self, close: MonthClose) -> None: ...
 
-    def standing(self, reach: Reach) -> Standing:
-        """Count what stands open in a month."""
+    def days_done(self, reach: Reach) -> int:
+        """Count the days of a month that are done, of all sites."""
+        ...
+
+    def standing(self, reach: Reach) -> dict[Check, int]:
+        """Count what else stands open in a month, but what the bank's part counts."""
         ...
 
     def totals(self, reach: Reach) -> list[Total]:

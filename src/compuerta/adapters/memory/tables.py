@@ -40,6 +40,7 @@ from compuerta.services.mass_port import MassItem, MassOperation
 from compuerta.services.message_port import Contact, Message, Template
 from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
 from compuerta.services.partner_port import BillerPayment, Delivery, KeyName, KeyRow, Webhook
+from compuerta.services.period_port import MonthClose
 from compuerta.services.receipt_port import HandedOut
 from compuerta.services.records import (
     Alarm,
@@ -172,6 +173,7 @@ class Tables:
     account_days: dict[tuple[int, date, int], AccountDay] = field(default_factory=dict)  # by version
     seals: dict[tuple[int, int], Seal] = field(default_factory=dict)  # by account and number
     anchors: dict[tuple[int, int], Anchor] = field(default_factory=dict)  # by site and number
+    month_closes: dict[tuple[int, date], MonthClose] = field(default_factory=dict)  # by organisation
     journal_checks: list[JournalCheck] = field(default_factory=list)
     account_weights: dict[int, AccountWeight] = field(default_factory=dict)
     drifts: dict[UUID, Drift] = field(default_factory=dict)

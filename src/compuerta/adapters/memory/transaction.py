@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from compuerta.adapters.memory import occupancy, outbox, supply, tariffs
+from compuerta.adapters.memory import occupancy, outbox, periods, supply, tariffs
 from compuerta.adapters.memory.access import MemoryAccess
 from compuerta.adapters.memory.alarms import MemoryAlarms
 from compuerta.adapters.memory.bank import MemoryBanks
@@ -322,6 +322,7 @@ class MemoryTransaction:
                     require(posting.reverses in self._tables.postings, "posting_account_id_reverses_fkey")
                 else:
                     self._tables.take("posting_once", posting.account_id, posting.cause_id, posting.kind)
+                periods.require_open(self._tables, posting)
                 self._tables.postings[posting.posting_id] = posting
                 self._move(posting)
         return [outcome for _, outcome in judged]

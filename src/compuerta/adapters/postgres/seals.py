@@ -9,8 +9,8 @@ from compuerta.domain.sealing import Anchor
 from compuerta.services.freeze_port import DayKey, SiteDay
 from compuerta.services.seal_port import DaySeals, JournalCheck, LatePosting, Sealed
 
-# A store's plans and patience are made for a few rows by their keys; here a day is read whole.
-_BY_SETS = """
+# A store's plans and patience are made for a few rows by their keys; a day, or a month, is read whole.
+BY_SETS = """
 select set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true),
     set_config('plan_cache_mode', 'force_custom_plan', true), set_config('statement_timeout', '50s', true)
 """
@@ -100,7 +100,7 @@ class PostgresSeals:
     def seal(self, day: SiteDay, *, since: datetime | None, after: int, limit: int) -> Sealed:
         values = {"site_id": day.site_id, "day": day.day, "until": day.ends_at, "since": since}
         some = {**values, "after": after, "limit": limit}
-        self._tx.run(_BY_SETS, {})
+        self._tx.run(BY_SETS, {})
         (accounts,) = self._tx.query(_ACCOUNTS, some)
         if accounts["last"] is None:
             return Sealed(last=None)
@@ -111,7 +111,7 @@ class PostgresSeals:
         )
 
     def seals_of(self, day: SiteDay) -> DaySeals:
-        self._tx.run(_BY_SETS, {})
+        self._tx.run(BY_SETS, {})
         (found,) = self._tx.query(_SEALS, {"site_id": day.site_id, "day": day.day})
         return DaySeals(**found)
 

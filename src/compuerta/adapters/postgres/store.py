@@ -18,6 +18,7 @@ from compuerta.adapters.postgres.hints import CHANNEL
 from compuerta.adapters.postgres.transaction import Connection, PostgresTransaction
 from compuerta.adapters.postgres.walls import Wall
 from compuerta.domain.errors import Refused, Unreachable
+from compuerta.services.period_port import CLOSED_SQLSTATE, PeriodClosed
 from compuerta.services.schedules import Schedules
 from compuerta.services.store_port import Conflict, ConstraintBroken
 
@@ -128,6 +129,10 @@ class PostgresStore:
             if _ROLE_MISSING in str(error):
                 raise SchemaMissing from error
             raise DatabaseAway(str(error)) from error
+        except psycopg.DatabaseError as error:
+            if error.sqlstate == CLOSED_SQLSTATE:
+                raise PeriodClosed(error.diag.message_primary or "") from error
+            raise
 
     def query(self, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
         """Read by one statement, for screens and machines; changes go through use cases."""
