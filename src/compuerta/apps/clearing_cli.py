@@ -1,12 +1,12 @@
 """`compuerta export camt053`: a provider's account as banks tell of theirs."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from compuerta.apps import config
+from compuerta.apps import export_cli
 from compuerta.domain.errors import Refused
 
 Day = Annotated[str | None, typer.Option(help="YYYY-MM-DD, by the clock of the account's site")]
@@ -27,16 +27,12 @@ def camt053(
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="else to the screen")] = None,
 ) -> None:
     """Write what a provider, or a till, held for us in a day or month, as camt.053.001.08."""
-    from compuerta.adapters.postgres.store import PostgresStore
     from compuerta.apps import wiring
     from compuerta.services import clearing
 
     first_day, last_day = days_of(day, month)
-    store = PostgresStore(wiring.database_url(config.settings()))
-    try:
+    with export_cli.the_store() as store:
         told = clearing.camt053(store, provider, first_day=first_day, last_day=last_day, now=wiring.now())
-    finally:
-        store.shut()
     if out is None:
         typer.echo(told, nl=False)
     else:
@@ -49,9 +45,9 @@ def days_of(day: str | None, month: str | None) -> tuple[date, date]:
         if day is not None and month is None:
             named = date.fromisoformat(day)
             return named, named
-        if month is not None and day is None:
-            first = datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 a month of the calendar
-            return first, (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
     except ValueError:
-        pass
-    raise DaysUnclear
+        raise DaysUnclear from None
+    if month is None or day is not None:
+        raise DaysUnclear
+    first = export_cli.month_in(month)
+    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)

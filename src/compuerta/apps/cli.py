@@ -20,9 +20,11 @@ from compuerta import __version__
 from compuerta.apps import (
     asof_cli,
     channels_cli,
+    clearing_cli,
     config,
     export_cli,
     head_end_cli,
+    invoice_cli,
     places_cli,
     providers_cli,
     report_cli,
@@ -47,6 +49,9 @@ app.add_typer(tariff_cli.commands, name="tariff")
 app.add_typer(channels_cli.commands, name="channels")
 app.add_typer(providers_cli.commands, name="providers")
 app.add_typer(export_cli.commands, name="export")
+export_cli.commands.command("camt053")(clearing_cli.camt053)
+export_cli.commands.command("ubl")(invoice_cli.ubl)
+export_cli.commands.command("seller")(invoice_cli.seller)
 app.add_typer(report_cli.commands, name="report")
 app.add_typer(head_end_cli.intervals, name="intervals")
 app.add_typer(head_end_cli.registers, name="registers")

@@ -78,9 +78,9 @@ def journal(
 
     first = month_in(month)
     console = Console(stderr=True)
-    with _store() as store, Progress(console=console, transient=True) as progress:
+    with the_store() as store, Progress(console=console, transient=True) as progress:
         wish = Wish(
-            organisation_id=_organisation(store, organisation),
+            organisation_id=organisation_of(store, organisation),
             form=form,
             month=first,
             part=part,
@@ -96,7 +96,7 @@ def journal(
         made = tried(
             store,
             lambda each: exporting.make(
-                each, wish, writer=writer_of(form), actor=_actor("export"), now=wiring.now(), told=told
+                each, wish, writer=writer_of(form), actor=actor_of("export"), now=wiring.now(), told=told
             ),
         )
         _, file = exporting.content(
@@ -115,8 +115,8 @@ def list_exports(organisation: Organisation = None) -> None:
     """List the exports of an organisation, and check the chain of their seals."""
     from compuerta.services import exporting
 
-    with _store() as store:
-        number = _organisation(store, organisation)
+    with the_store() as store:
+        number = organisation_of(store, organisation)
         exports = exporting.kept(store, organisation_id=number)
         with store.transaction() as tx:
             answered = tx.exports.answered(number)
@@ -152,12 +152,12 @@ def acknowledge(
         answers = acknowledging.answers_in(file.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise FileUnwritable(file, "is not UTF-8") from error
-    with _store() as store:
+    with the_store() as store:
         said = Acknowledgement(
-            organisation_id=_organisation(store, organisation), export_no=export, answers=answers
+            organisation_id=organisation_of(store, organisation), export_no=export, answers=answers
         )
         new = acknowledging.acknowledge(
-            store, said, actor=_actor(file.name), act_id=uuid4(), now=wiring.now()
+            store, said, actor=actor_of(file.name), act_id=uuid4(), now=wiring.now()
         )
     typer.echo(f"{new} new answers of {len(answers)}")
 
@@ -190,7 +190,8 @@ def _give(file: bytes, out: Path | None) -> None:
         raise FileUnwritable(out, str(error.strerror)) from error
 
 
-def _organisation(store: "PostgresStore", given: int | None) -> int:
+def organisation_of(store: "PostgresStore", given: int | None) -> int:
+    """Return the organisation that is meant: the only one, where nobody says which."""
     if given is not None:
         return given
     found = store.query("select organisation_id from organisation order by 1 limit 2", {})
@@ -199,14 +200,16 @@ def _organisation(store: "PostgresStore", given: int | None) -> int:
     return int(found[0]["organisation_id"])
 
 
-def _actor(why: str) -> "Actor":
+def actor_of(why: str) -> "Actor":
+    """Return who types."""
     from compuerta.services.acting import Actor
 
     return Actor(who=getpass.getuser(), why=why, origin="command line")
 
 
 @contextmanager
-def _store() -> Iterator["PostgresStore"]:
+def the_store() -> Iterator["PostgresStore"]:
+    """Open the database for one command."""
     from compuerta.adapters.postgres.store import PostgresStore
     from compuerta.apps import wiring
 
