@@ -40,6 +40,7 @@ KEPT = (
     "cash_movement",
     "meter_freeze",
     "account_day",
+    "invoice",
     "book_export",
     "book_export_file",
     "book_answer",

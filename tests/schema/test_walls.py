@@ -98,6 +98,14 @@ insert into statement_difference
     select provider, day, kind, 1, 1, 'amount', 't', 'CNY', now() from statement;
 insert into site_day (site_id, day, organisation_id, zone, currency, starts_at, ends_at, step)
     values (1, '2026-11-21', 1, 'Asia/Shanghai', 'CNY', now() - interval '1 day', now(), 'done');
+insert into seller values (1, 'A', 'Casa', 'ES', 'ESB12345674', '', '', '', '');
+insert into buyer values (2, 'Ana', 'ES', '', '', '', '', '');
+insert into invoice_series values (1, 'A', 1);
+insert into invoice (account_id, invoice_id, organisation_id, series, number, kind, month, issue, currency,
+        net_minor, tax_minor, total_minor, sheet, digest, issued_on, made_at, made_by)
+    values (2, gen_random_uuid(), 1, 'A', 1, '380', '2026-10-01', 1, 'CNY', 1, 0, 1, '{}', repeat('0', 64),
+        '2026-11-01', now(), 'ana');
+insert into invoice_number select organisation_id, series, number, account_id, invoice_id from invoice;
 insert into case_file (account_id, case_id, kind, detail, opened_at)
     values (2, gen_random_uuid(), 'k', 'd', now());
 insert into chart_account values (1, 'bank', '1002', 'bank');
