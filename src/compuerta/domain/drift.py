@@ -13,9 +13,15 @@ from itertools import accumulate
 from math import ceil
 from typing import Final
 
+from compuerta.domain.money import minor_digits
+from compuerta.domain.tariff.bill import WH_PER_KWH
+from compuerta.domain.tariff.components import Period
+
 # Ours and the meter's roundings: one each of a bill, and two steps of a register of 10 Wh.
 ROUNDINGS_MINOR: Final = 2
 STEPS_WH: Final = 20
+# No tax and levy on energy is above half of its price.
+TAXED_MAX: Final = Fraction(3, 2)
 # Amounts that may be on one side alone around midnight; more are not tried, since any sum would fit.
 UNDER_WAY_MAX: Final = 6
 # A clock that is off by less prices no hour otherwise.
@@ -128,26 +134,34 @@ def _is_lost(evidence: Evidence) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PriceRange:
-    """The lowest and the highest price of a use, in minor units per Wh, before taxes and levies."""
+class Prices:
+    """What a use can cost, in minor units per Wh with all taxes and levies."""
 
-    low: Fraction
     high: Fraction
+    spread: Fraction  # between the dearest and the cheapest time of day
 
 
-def tolerance_minor(prices: PriceRange, *, unread_wh: int) -> int:
+def prices_of(periods: Sequence[Period], *, currency: str) -> Prices:
+    """Return what the periods of a tariff can make of a use."""
+    ladders = [period.ladder.prices for period in periods]
+    steps = range(max(len(prices) for prices in ladders))
+    by_step = [[prices[min(step, len(prices) - 1)] for prices in ladders] for step in steps]
+    minor = TAXED_MAX * 10 ** minor_digits(currency) / WH_PER_KWH
+    spread = max(max(prices) - min(prices) for prices in by_step)
+    return Prices(high=max(map(max, ladders)) * minor, spread=spread * minor)
+
+
+def tolerance_minor(prices: Prices, *, unread_wh: int) -> int:
     """Return by how much figures may differ that agree: roundings, and when unread energy was used."""
-    steps = prices.high * STEPS_WH
-    unread = (prices.high - prices.low) * unread_wh
-    return ROUNDINGS_MINOR + ceil(steps + unread)
+    return ROUNDINGS_MINOR + ceil(prices.high * STEPS_WH + prices.spread * unread_wh)
 
 
-def clock_minor_max(prices: PriceRange, *, used_wh: int, clock_off_s: int | None, edges: int) -> int:
+def clock_minor_max(prices: Prices, *, used_wh: int, clock_off_s: int | None, edges: int) -> int:
     """Return the most that a clock can price otherwise, with so many changes of price in the time."""
     if clock_off_s is None or abs(clock_off_s) < CLOCK_OFF_S_MIN:
         return 0
     off_wh = min(Fraction(used_wh * abs(clock_off_s) * PEAK * edges, DAY_S), Fraction(used_wh))
-    return ceil(off_wh * (prices.high - prices.low))
+    return ceil(off_wh * prices.spread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

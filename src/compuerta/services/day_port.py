@@ -72,6 +72,7 @@ class AccountWeight:
     tally: tuple[int, ...]
     charged_wh: int  # of the account's energy, by charges that were booked by then
     unread_minor: int  # the cost of what lay between the charges and the register
+    offset_wh: int  # by how much the register is above the account's energy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
