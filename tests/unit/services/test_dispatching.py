@@ -1,6 +1,7 @@
 """What a gateway has in hand: chosen by line, carried out once, and never lost to a database that is away."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from compuerta.domain.errors import Unreachable
 from compuerta.domain.instruction import Kind
 from compuerta.domain.party import Meter
 from compuerta.domain.supply import HoldKind
-from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
+from compuerta.drivers.abilities import Ending, MeterFreeze, MeterState, Relay, Result
 from compuerta.drivers.line import Priority
 from compuerta.drivers.mac import SoftEsam
 from compuerta.services import dispatching, holding
@@ -21,11 +22,13 @@ from compuerta.services.acting import Actor
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import (
     CLAIMS_PER_LINE_MAX,
+    FREEZE_AGAIN,
     REPORTS_MAX,
     Dispatcher,
     Equipment,
     Written,
 )
+from compuerta.services.freeze_port import WantedFreeze
 
 EQUIPMENT = Equipment(
     models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes
@@ -236,3 +239,85 @@ class _Away:
 
     def transaction(self) -> object:
         raise Unreachable("connection refused")
+
+
+def a_wanted(meter: Meter, *, day: date = date(2026, 11, 21)) -> WantedFreeze:
+    at = datetime.combine(day, time(16), tzinfo=UTC)
+    return WantedFreeze(meter_id=meter.meter_id, day=day, at=at, zone="Asia/Shanghai")
+
+
+def a_following(store: MemoryStore) -> tuple[Dispatcher, Meter]:
+    dispatcher = Dispatcher(EQUIPMENT)
+    with store.transaction() as tx:
+        dispatcher.follow(tx.zones())
+    return dispatcher, the_meters(store)[0]
+
+
+def test_what_a_meter_tells_of_its_midnights_is_written_and_a_clock_alone_is_no_reading() -> None:
+    store = MemoryStore()
+    a_town(store)
+    dispatcher, meter = a_following(store)
+    wanted = [a_wanted(meter), a_wanted(meter, day=date(2026, 11, 20))]
+    job = dispatcher.freezes(meter, wanted, now=NOON, now_ms=0)
+    told = MeterFreeze(midnight=datetime(2026, 11, 22), energy_wh=1_230)  # noqa: DTZ001 a meter's clock
+    clock = datetime(2026, 11, 22, 12, 0, 50)  # noqa: DTZ001
+
+    result = Result(ending=Ending.SILENT, state=MeterState(clock=clock), freezes=(told,))
+    dispatcher.finish(job.key, result, at=NOON + 20 * SECOND)
+    batch = dispatcher.batch([meter])
+    dispatcher.keep(batch)
+
+    (report,) = dispatcher.batch([meter]).freezes
+    assert (report.wanted, report.told, report.clock_off_s) == (wanted[0], told, 30)
+    assert batch.reports == []
+
+
+def test_a_meter_is_asked_for_midnights_again_in_a_minute_and_not_while_it_is_silent() -> None:
+    store = MemoryStore()
+    a_town(store)
+    dispatcher, meter = a_following(store)
+
+    job = dispatcher.freezes(meter, [a_wanted(meter)], now=NOON, now_ms=0)
+
+    assert dispatcher.askable([meter], now=NOON + FREEZE_AGAIN - SECOND) == []
+    assert dispatcher.askable([meter], now=NOON + FREEZE_AGAIN) == [meter]
+    dispatcher.finish(job.key, SILENT, at=NOON + SECOND)
+    assert dispatcher.askable([meter], now=NOON + HOUR) == []
+    dispatcher.hear([meter.meter_id])
+    assert dispatcher.askable([meter], now=NOON + HOUR) == [meter]
+
+
+def test_a_meter_that_keeps_no_midnights_is_read_instead() -> None:
+    store = MemoryStore()
+    a_town(store)
+    models = {name: replace(model, freezes=None) for name, model in EQUIPMENT.models.items()}
+    dispatcher = Dispatcher(replace(EQUIPMENT, models=models))
+    with store.transaction() as tx:
+        dispatcher.follow(tx.zones())
+    (meter,) = the_meters(store)
+
+    job = dispatcher.freezes(meter, [a_wanted(meter)], now=NOON, now_ms=0)
+    dispatcher.finish(job.key, Result(ending=Ending.DONE, state=MeterState(energy_wh=5)), at=NOON)
+
+    batch = dispatcher.batch([meter])
+    assert [report.state.energy_wh for report in batch.reports] == [5]
+    assert batch.freezes == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "off_s"),
+    [(timedelta(0), 0), (timedelta(seconds=20), 0), (timedelta(seconds=25), 5), (timedelta(seconds=-7), -7)],
+)
+def test_a_clock_is_off_by_what_lies_outside_the_time_in_which_it_was_read(
+    shown: timedelta, off_s: int
+) -> None:
+    store = MemoryStore()
+    a_town(store)
+    dispatcher, meter = a_following(store)
+    job = dispatcher.poll(meter, now=NOON, now_ms=0)
+    clock = datetime(2026, 11, 22, 12) + shown  # noqa: DTZ001 a meter's clock
+
+    state = MeterState(clock=clock + HOUR, clock_found=clock)  # it was put right, or set wrong
+    dispatcher.finish(job.key, Result(ending=Ending.DONE, state=state), at=NOON + 20 * SECOND)
+
+    assert [report.clock_off_s for report in dispatcher.batch([meter]).reports] == [off_s]
