@@ -31,7 +31,7 @@ from compuerta.apps import (
     tariff_cli,
     verify_cli,
 )
-from compuerta.apps.config import Settings
+from compuerta.apps.console_setup import set_up_django
 from compuerta.domain.access import Right, Role
 from compuerta.domain.errors import Broken, CompuertaError, Refused
 
@@ -81,7 +81,7 @@ def migrate() -> None:
     from compuerta.apps import wiring
 
     given = config.settings()
-    _setup_django(given, url=given.database_url or wiring.embedded(given).start())
+    set_up_django(given, url=given.database_url or wiring.embedded(given).start())
     from django.core.management import call_command
 
     with _database_errors():
@@ -154,7 +154,7 @@ def person(
         "Password", hide_input=True, confirmation_prompt=True
     )
     given = config.settings()
-    _setup_django(given, url=database_url(given))
+    set_up_django(given, url=database_url(given))
     from django.contrib.auth.password_validation import validate_password
     from django.core.exceptions import ValidationError
     from django.db import DataError, IntegrityError
@@ -295,15 +295,6 @@ def _complain(error: CompuertaError, text: str) -> NoReturn:
     complaint = Text.assemble((type(error).__name__, "bold red"), f": {text}")
     Console(stderr=True).print(complaint, soft_wrap=True)
     sys.exit(1)
-
-
-def _setup_django(given: Settings, *, url: str) -> None:
-    os.environ["DATABASE_URL"] = url
-    os.environ.setdefault("COMPUERTA_SECRET_KEY", given.secret("console").hex())
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "compuerta.apps.console.settings")
-    import django
-
-    django.setup()
 
 
 @contextmanager

@@ -127,6 +127,12 @@ UNFOLD: dict[str, Any] = {
                         "link": reverse_lazy("dashboard"),
                         "active": lambda request: request.path == "/",
                     },
+                    {
+                        "title": _("Daily reports"),
+                        "icon": "today",
+                        "link": reverse_lazy("daily_reports"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
                     {"title": _("Floor board"), "icon": "apartment", "link": reverse_lazy("board")},
                     {"title": _("Meters"), "icon": "electric_meter", "link": reverse_lazy("meters")},
                     {

@@ -55,7 +55,7 @@ class Rows:
 
 
 def shown(sheet: Sheet) -> dict[str, object]:
-    """Return what `_sheet.html` shows of a sheet; charts and tables of which nothing is known are left out."""
+    """Return what `_sheet.html` shows of a sheet; what would be empty is left out."""
     return {
         "sheet": sheet,
         "drawings": [_drawing(chart) for chart in sheet.charts if chart.is_known],
