@@ -55,6 +55,14 @@ _RAW = (
         net_minor, tax_minor, total_minor, sheet, digest, issued_on, made_at, made_by)
     values (2, gen_random_uuid(), 1, 'X', 1, '380', '2026-09-01', 1, 'CNY', 1, 0, 1, '{}', repeat('0', 64),
         '2026-10-01', now(), 'ana')""",
+    """insert into seal values
+    (2, 1, 1, '2026-11-21', now(), 1, sha256(''), sha256(''), substr(sha256(''), 1, 24))""",
+    """insert into anchor values
+    (1, 1, 1, '2026-11-21', now(), now(), 1, 1, sha256(''), sha256(''))""",
+    "insert into posting_late values (2, gen_random_uuid())",
+    "insert into journal_check values (1, now(), 1, 1, 1, 0)",
+    """insert into month_close values
+    (1, '2020-01-01', now(), 'ana', '', '{}', '[]', '[]', sha256(''), sha256(''))""",
     "insert into adjustment values (2, gen_random_uuid(), 'carried', 100, 'ana', 'meter exchanged', now())",
     """insert into move (organisation_id, move_id, kind, at, who, why)
     select organisation_id, gen_random_uuid(), 'out', now(), 'ana', 'moves away' from organisation limit 1""",
