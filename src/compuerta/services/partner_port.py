@@ -16,6 +16,9 @@ class Event(Enum):
     POWER = "order.power"
     FAILED = "order.failed"
     RECEIPT = "receipt.issued"
+    DAY_CLOSED = "day.closed"
+    MONTH_CLOSED = "month.closed"
+    EXPORT_MADE = "export.made"
 
 
 class DeliveryState(Enum):
@@ -72,14 +75,19 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """Something that partners may be told of; its id is made of what happened, so that it happens once."""
+    """Something that partners may be told of; its id is made of what happened, so that it happens once.
+
+    It is of an account, or of an organisation's books: then `about` has what is told, as JSON.
+    """
 
     happening_id: UUID
     event: Event
-    account_id: int
+    account_id: int | None
     at: datetime
     recharge_id: UUID | None = None
     attempt_id: UUID | None = None
+    organisation_id: int | None = None  # only where it is of no account
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +108,7 @@ class Delivery:
     webhook_id: UUID
     delivery_id: UUID
     organisation_id: int
-    account_id: int
+    account_id: int | None  # None = it is of the organisation's books
     event: Event
     at: datetime
     recharge_id: UUID | None
@@ -111,6 +119,7 @@ class Delivery:
     last_answer: str
     created_at: datetime
     ended_at: datetime | None = None
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -277,19 +277,25 @@ def sweep(store: Store, *, after: int, now: datetime) -> int | None:
 def body_of(due: Due) -> bytes:
     """Return what a partner is told: the same bytes at every try, since nothing in it ever changes."""
     delivery, facts = due.delivery, due.facts
-    told = {
+    named = {
         "id": str(delivery.delivery_id),
         "event": delivery.event.value,
         "at": delivery.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "account_id": delivery.account_id,
-        "order_id": _text(facts.order_id),
-        "attempt_id": _text(facts.attempt_id),
-        "recharge_id": _text(delivery.recharge_id),
-        "reference": facts.caller_reference,
-        "amount_minor": facts.amount_minor,
-        "currency": facts.currency,
     }
-    return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+    told = (
+        json.loads(delivery.about)
+        if delivery.about
+        else {
+            "account_id": delivery.account_id,
+            "order_id": _text(facts.order_id),
+            "attempt_id": _text(facts.attempt_id),
+            "recharge_id": _text(delivery.recharge_id),
+            "reference": facts.caller_reference,
+            "amount_minor": facts.amount_minor,
+            "currency": facts.currency,
+        }
+    )
+    return json.dumps(named | told, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def generations(webhook: Webhook, *, now: datetime) -> tuple[int, ...]:

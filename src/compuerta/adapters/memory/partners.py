@@ -83,11 +83,18 @@ class MemoryPartners:
 
     def tell(self, happenings: Sequence[Happening], *, now: datetime) -> None:
         for each in happenings:
-            for webhook in self.webhooks(self._tables.accounts[each.account_id].organisation_id):
+            for webhook in self.webhooks(self._organisation(each)):
                 if each.event in webhook.events:
                     delivery = _delivery(webhook, each, now=now)
                     key = (delivery.webhook_id, delivery.delivery_id)
                     self._tables.webhook_deliveries.setdefault(key, delivery)
+
+    def _organisation(self, happening: Happening) -> int:
+        if happening.account_id is not None:
+            return self._tables.accounts[happening.account_id].organisation_id
+        require(happening.about != "", "webhook_delivery_is_about_something")
+        assert happening.organisation_id is not None
+        return happening.organisation_id
 
     def claim_deliveries(self, wish: Wish, *, now: datetime) -> list[Due]:
         waiting = [
@@ -142,7 +149,7 @@ class MemoryPartners:
         self._tables.biller_payments[payment.provider, payment.reference] = payment
 
     def _facts(self, delivery: Delivery) -> Facts:
-        tables = self._tables
+        tables, account_id = self._tables, delivery.account_id
         recharge = tables.recharges.get(delivery.recharge_id) if delivery.recharge_id else None
         attempt = tables.attempts.get(delivery.attempt_id) if delivery.attempt_id else None
         for payment in tables.payments.values():
@@ -157,7 +164,7 @@ class MemoryPartners:
             attempt_id=None if attempt is None else attempt.attempt_id,
             caller_reference="" if order is None else order.caller_reference,
             amount_minor=amount_minor if recharge is None else recharge.paid_minor,
-            currency=tables.accounts[delivery.account_id].currency,
+            currency="" if account_id is None else tables.accounts[account_id].currency,
         )
 
 
@@ -176,4 +183,5 @@ def _delivery(webhook: Webhook, happening: Happening, *, now: datetime) -> Deliv
         due_at=now,
         last_answer="",
         created_at=now,
+        about=happening.about,
     )

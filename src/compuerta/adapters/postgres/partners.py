@@ -25,12 +25,13 @@ from compuerta.services.partner_port import (
 # Where nobody has a webhook the whole select is one look at an empty index: recharges pay nothing for it.
 _TELL = """
 insert into webhook_delivery (webhook_id, delivery_id, organisation_id, account_id, event, at, recharge_id,
-    attempt_id, state, due_at, created_at)
+    attempt_id, state, due_at, created_at, about)
 select w.webhook_id, r.delivery_id, w.organisation_id, r.account_id, r.event, r.at, r.recharge_id,
-    r.attempt_id, 'waiting', r.due_at, r.created_at
+    r.attempt_id, 'waiting', r.due_at, r.created_at, r.about
 from jsonb_populate_recordset(null::webhook_delivery, %s) r
-join account a using (account_id)
-join webhook w on w.organisation_id = a.organisation_id and w.ended_at is null and r.event = any(w.events)
+left join account a using (account_id)
+join webhook w on w.organisation_id = coalesce(a.organisation_id, r.organisation_id)
+    and w.ended_at is null and r.event = any(w.events)
 where exists (select from webhook where ended_at is null)
 on conflict do nothing
 """
@@ -52,11 +53,11 @@ with hungry as (
 select d.*, w.url, w.events, w.generation, w.rotated_at, w.made_by, w.made_at, w.ended_at as webhook_ended_at,
     t.order_id, t.attempt_id as of_attempt,
     coalesce(o.caller_reference, '') as caller_reference,
-    coalesce(r.paid_minor, t.amount_minor) as amount_minor, z.currency
+    coalesce(r.paid_minor, t.amount_minor) as amount_minor, coalesce(z.currency, '') as currency
 from leased d
 join webhook w using (webhook_id)
-join account a on a.account_id = d.account_id
-join site z on z.site_id = a.site_id
+left join account a on a.account_id = d.account_id
+left join site z on z.site_id = a.site_id
 left join recharge r on r.account_id = d.account_id and r.recharge_id = d.recharge_id
 left join payment p on p.account_id = r.account_id and p.payment_id = r.payment_id
 left join attempt t on t.account_id = d.account_id and (
@@ -180,6 +181,8 @@ class PostgresPartners:
                 "at": each.at,
                 "recharge_id": each.recharge_id,
                 "attempt_id": each.attempt_id,
+                "organisation_id": each.organisation_id,
+                "about": each.about,
                 "due_at": now,
                 "created_at": now,
             }

@@ -78,3 +78,14 @@ create trigger invoice_is_kept_whole before truncate on invoice
     for each statement execute function refuse_change();
 grant select, insert, update on seller, buyer, invoice_series to compuerta_work;
 grant select, insert on invoice, invoice_number to compuerta_work;
+
+-- Partners' bookkeeping is told of days, months and exports: these are of an organisation, and of no account.
+alter table webhook_delivery
+    alter column account_id drop not null,
+    add column about text not null default '', -- what only such an event tells, as JSON
+    drop constraint webhook_delivery_event_check,
+    add constraint webhook_delivery_event_check check (event in (
+        'order.paid', 'order.credited', 'order.power', 'order.failed', 'receipt.issued',
+        'day.closed', 'month.closed', 'export.made'
+    )),
+    add constraint webhook_delivery_is_about_something check ((account_id is null) = (about <> ''));

@@ -59,6 +59,9 @@ EVENTS: Mapping[str, Promise] = MappingProxyType(
         Event.POWER.value: _("supply is on"),
         Event.FAILED.value: _("ended without money"),
         Event.RECEIPT.value: _("receipt handed out"),
+        Event.DAY_CLOSED.value: _("day closed"),
+        Event.MONTH_CLOSED.value: _("month closed"),
+        Event.EXPORT_MADE.value: _("export made"),
     }
 )
 TELLINGS: Mapping[str, Promise] = MappingProxyType(
