@@ -41,6 +41,11 @@ def connection(postgres_url: str) -> Iterator[Connection]:
 
 # Of kept tables that the use cases above do not reach.
 _RAW = (
+    "insert into payout select provider, 'p1', 1, '2026-11-21', 9, 'CNY', now(), gen_random_uuid() "
+    "from provider_account limit 1",
+    "insert into bank_account values (gen_random_uuid(), 1, 'Main', 'GB33', 'CNY')",
+    """insert into bank_statement
+    select bank_account_id, 1, 1, 'd', '2026-11-21', '2026-11-21', 0, 9, 1, 'ana', now() from bank_account""",
     """insert into meter_freeze (meter_id, day, version, site_id, account_id, at, basis, known_at, energy_wh)
     values (1, '2026-11-21', 1, 1, 2, now(), 'meter', now(), 1000)""",
     "insert into account_day values (2, '2026-11-21', 1, 1, 0, 100, 0, 40, 60, 0, 2)",

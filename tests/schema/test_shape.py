@@ -51,11 +51,14 @@ KEPT = (
     "book_answer",
     "daily_report",
     "daily_report_told",
+    "payout",
+    "bank_statement",
 )
 # The landlord's acts, counts of cash, and others' words about money: the ledger has its own rows of each.
 RECEIPTS = {
     "move", "till", "shift", "cash_movement", "till_sale", "payment_claim", "statement",
     "statement_difference", "biller_payment",
+    "payout", "bank_account", "bank_statement", "bank_entry", "bank_tie",
 }  # fmt: skip
 
 # An organisation's own words are taken back, and ours are there again; keys expire, old news is forgotten.

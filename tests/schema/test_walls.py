@@ -96,6 +96,12 @@ insert into statement (provider, day, kind, organisation_id, currency)
 insert into statement_difference
     (provider, day, kind, difference_no, organisation_id, what, transaction_no, currency, at)
     select provider, day, kind, 1, 1, 'amount', 't', 'CNY', now() from statement;
+insert into bank_entry
+    select bank_account_id, gen_random_uuid(), 1, 1, '2026-11-21', 9 from bank_account;
+insert into bank_tie (bank_account_id, entry_id, kind, provider, number, organisation_id, amount_minor,
+        tied_by, tied_at)
+    select bank_account_id, entry_id, 'payout', provider, payout_no, 1, 9, 'ana', now()
+    from bank_entry, payout;
 insert into site_day (site_id, day, organisation_id, zone, currency, starts_at, ends_at, step)
     values (1, '2026-11-21', 1, 'Asia/Shanghai', 'CNY', now() - interval '1 day', now(), 'done');
 insert into seller values (1, 'A', 'Casa', 'ES', 'ESB12345674', '', '', '', '');
