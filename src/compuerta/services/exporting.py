@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from compuerta.domain.errors import Broken, Refused
 from compuerta.domain.naming import named
-from compuerta.services import bookkeeping
+from compuerta.services import bookkeeping, telling_books
 from compuerta.services.acting import Act, Actor, entry_about
 from compuerta.services.bookkeeping import BooksTooLarge, Frame, Told, Wish
 from compuerta.services.export_port import BookExport, BookWriter, CustomerBook, Form, Journal, Part
@@ -77,6 +77,7 @@ def make(store: Store, wish: Wish, *, writer: BookWriter, actor: Actor, now: dat
             return Made(export=before, is_new=False)
         export = _numbered(tx, asked, file, before, actor=actor, now=now)
         tx.exports.put(export, file.packed)
+        telling_books.made_export(tx, wish.organisation_id, export.export_no, now=now)
         act = Act(
             act_id=named("book export", wish.organisation_id, export.export_no),
             what="export the books",

@@ -15,6 +15,7 @@ from typing import Final
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import zone_of
 from compuerta.domain.sealing import NOTHING
+from compuerta.services import telling_books
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
 from compuerta.services.day_end import bounds_of
 from compuerta.services.freeze_port import FrozenSite
@@ -133,6 +134,7 @@ def close_month(store: Store, closing: Closing, *, actor: Actor, act: Act, now: 
             require_reason(actor)
         made = _made(tx, closing, looked, last, actor=actor, now=now)
         tx.periods.put(made)
+        telling_books.closed_month(tx, closing.organisation_id, closing.month, now=now)
         told = replace(act, after=f"{made.digest.hex()[:32]} {_told(made.named)}".strip())
         subject = f"month {closing.month:%Y-%m}"
         tx.put_audit([entry_about(subject, actor, told, organisation_id=closing.organisation_id, now=now)])

@@ -18,7 +18,7 @@ from compuerta.domain.party import zone_of
 from compuerta.domain.policy import policy_of_texts
 from compuerta.domain.tariff.civil import civil_us, from_us
 from compuerta.domain.tariff.tally import Span
-from compuerta.services import daily_report, sealing, telling
+from compuerta.services import daily_report, sealing, telling, telling_books
 from compuerta.services.daily_report import DailyReport, DayFacts, DriftLine
 from compuerta.services.day_port import Drift
 from compuerta.services.freeze_port import DayKey, DayStep, SiteDay
@@ -57,6 +57,7 @@ def report_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
         _make(tx, here, now=now)
         done = replace(here, step=DayStep.DONE, due_at=None, done_at=now)
         tx.freezes.save_day(done)
+        telling_books.closed_day(tx, done, now=now)
     return done
 
 
