@@ -76,8 +76,18 @@ ASKED: Mapping[str, Ask] = {
     "losses": LOOK,
     "loss_map": LOOK,
     "loss_feed": ALARMS,
+    "chart": Ask(get=MONEY.get, post=Right.KEEP_BOOKS),
+    "voucher_columns": Ask(post=Right.KEEP_BOOKS),
+    "exports": Ask(get=MONEY.get, post=Right.KEEP_BOOKS),
+    "export_file": MONEY,
+    "export_answers": Ask(post=Right.KEEP_BOOKS),
     "suspense": MONEY,
     "statements": MONEY,
+    "daily_reports": MONEY,
+    "daily_report": MONEY,
+    "daily_report_file": MONEY,
+    "daily_report_subscribe": Ask(post=Right.SEE_MONEY),
+    "daily_report_end": Ask(post=Right.SEE_MONEY),
     "statement_fetch": Ask(post=Right.CORRECT),
     "statement_end": Ask(post=Right.CORRECT),
     "corrections": MONEY,
@@ -259,6 +269,7 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         values |= {"name": "warning", "language": "en", "paper": "80", "reference": "none"}
         values |= {"token": flat.pay_token, "shift_id": SHIFT_ID, "provider": "wechat", "difference_no": 1}
         values |= {"webhook_id": flat.pay_token, "delivery_id": flat.pay_token}
+        values |= {"form": "json", "site_id": 1, "export_no": 1}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)
         for window in windows.values():

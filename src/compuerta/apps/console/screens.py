@@ -16,6 +16,7 @@ from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
 from compuerta.apps.console import (
+    book_words,
     correction_words,
     fields,
     mass_reads,
@@ -125,6 +126,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
             "Many codes were sent from here. Type the last one, or try again tomorrow."
         ),
         proving.CodeUnreachable: gettext_lazy("No code can be sent there. Choose another."),
+        **book_words.TOLD,
         **move_words.TOLD,
         **correction_words.TOLD,
         **till_words.TOLD,

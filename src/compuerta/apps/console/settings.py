@@ -209,6 +209,24 @@ UNFOLD: dict[str, Any] = {
                         "permission": "compuerta.apps.console.people.may_administer",
                     },
                 ]
+            },
+            {
+                "title": _("Books"),
+                "separator": True,
+                "items": [
+                    {
+                        "title": _("Chart of accounts"),
+                        "icon": "format_list_numbered",
+                        "link": reverse_lazy("chart"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Exports"),
+                        "icon": "ios_share",
+                        "link": reverse_lazy("exports"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                ]
             }
         ]
     },
