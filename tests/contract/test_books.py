@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 import pytest
+from tests.contract.test_days import rolled
 from tests.contract.test_store_alarms import an_alarm
 from tests.contract.test_store_messages import a_contact, a_message
 from tests.unit.services.town import (
@@ -120,6 +121,7 @@ def a_history(store: Store) -> None:
         display_minor=5_000,
     )
     swapping.swap_meter(store, swap, models=MODELS, actor=actor, move_id=an_id("swap"), now=NOON + 5 * SECOND)
+    rolled(store, town)
 
 
 def test_both_stores_tell_the_same_history(postgres_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from random import Random
 from uuid import UUID
@@ -14,9 +14,11 @@ from compuerta.domain.ledger import Line, PostingKind
 from compuerta.domain.party import CreditAuthority
 from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Relay
-from compuerta.services import promises
+from compuerta.services import day_end, drifting, freezing, promises, rolling
+from compuerta.services.freeze_port import DayStep, SiteDay
 from compuerta.services.promises import Books, MeterFact, Purchase, World
 from compuerta.services.records import Hold, Instant
+from compuerta.services.store_port import Store
 from compuerta.sim import weather
 from compuerta.sim.faults import CALM
 from compuerta.sim.looking import books_of, facts_of
@@ -39,7 +41,24 @@ def a_quiet_evening() -> tuple[Books, World]:
     stage.run_until(START_MS + weather.STORM_MS)
     weather.clear(town)
     stage.run_until(START_MS + weather.STORM_MS + weather.CALM_MS)
+    day_end.sweep(town.database.store, now=END, steps=STEPS)
     return books_of(town.database.store, now=town.stage.now()), facts_of(town)
+
+
+def done(store: Store, day: SiteDay, now: datetime) -> SiteDay:
+    """End a day where the promises look no further."""
+    ended = replace(day, step=DayStep.DONE, due_at=None, done_at=now)
+    with store.transaction() as tx:
+        tx.freezes.save_day(ended)
+    return ended
+
+
+STEPS = {
+    DayStep.FREEZING: freezing.freeze_day,
+    DayStep.ROLLING: rolling.roll_day,
+    DayStep.WEIGHING: drifting.weigh_day,
+    DayStep.SEALING: done,
+}
 
 
 def in_books(name: str, *, at: int = 0, **changes: object) -> Change:
@@ -201,6 +220,9 @@ LIES: list[tuple[str, Change]] = [
     ("S3", switched_on_under_a_hold),
     ("S4", a_wish_that_aged),
     ("S4", a_delivery(state=State.SUPERSEDED)),
+    ("T1", in_books("account_days", closing_minor=1)),
+    ("T1", in_books("account_days", recharged_minor=1, adjusted_minor=-1)),
+    ("T1", in_books("site_days", step=DayStep.FREEZING)),
     ("T2", in_books("holdings", billing_held=True)),
     ("T2", a_meter(lambda fact: replace(fact, ran_backwards=True), holds=METER)),
 ]
@@ -214,7 +236,7 @@ def test_true_books_keep_every_promise() -> None:
 
     assert promises.broken(verdicts) == []
     assert all(each.checked > 0 for each in verdicts.values())
-    everything = "D1 D2 D3 M1 M2 M3 M4 M5 S1 S2 S3 S4 T2 W1 W2 W3"
+    everything = "D1 D2 D3 M1 M2 M3 M4 M5 S1 S2 S3 S4 T1 T2 W1 W2 W3"
     assert " ".join(sorted(verdicts)) == everything
 
 

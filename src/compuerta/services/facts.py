@@ -29,7 +29,9 @@ from compuerta.domain.tariff.tally import Span, opened
 from compuerta.drivers.abilities import Relay
 from compuerta.services.alarm_port import MeterAlarm
 from compuerta.services.correction_port import Dispute
+from compuerta.services.day_port import AccountDay
 from compuerta.services.dues_port import RechargeLine
+from compuerta.services.freeze_port import SiteDay
 from compuerta.services.message_port import Message
 from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.records import (
@@ -96,6 +98,8 @@ class Books:
     alarms: tuple[MeterAlarm, ...] = ()
     messages: tuple[Message, ...] = ()
     policies: Mapping[int, Policy] = field(default_factory=dict)  # by account
+    site_days: tuple[SiteDay, ...] = ()
+    account_days: tuple[AccountDay, ...] = ()  # all versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

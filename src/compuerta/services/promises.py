@@ -24,6 +24,7 @@ from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
+from compuerta.services import promises_days as days
 from compuerta.services import promises_money as money
 from compuerta.services import promises_refunds as refunds
 from compuerta.services import promises_supply as supply
@@ -450,7 +451,7 @@ def _t2_settled(view: View) -> Iterator[str | None]:
 _ALWAYS: Mapping[str, _Check] = MappingProxyType(
     {
         "M1": _m1, "M2": _m2, "M3": money.m3, "M4": _m4, "M5": _m5,
-        "D1": _d1, "D2": _d2, "D3": _d3, "T2": _t2,
+        "D1": _d1, "D2": _d2, "D3": _d3, "T1": days.t1, "T2": _t2,
         "S1": supply.s1_always, "S2": supply.s2, "S3": supply.s3, "S4": supply.s4,
         "W1": warnings.w1, "W2": words.w2, "W3": words.w3,
     }
@@ -458,8 +459,8 @@ _ALWAYS: Mapping[str, _Check] = MappingProxyType(
 _SETTLED: Mapping[str, _Check] = MappingProxyType(
     {
         "M2": _m2_settled, "M4": _m4_settled, "D1": _d1_settled, "D3": _d3_settled,
-        "S1": supply.s1_settled, "S2": supply.s2_settled, "S3": supply.s3_settled, "T2": _t2_settled,
-        "W2": words.w2_settled, "W3": words.w3_settled,
+        "S1": supply.s1_settled, "S2": supply.s2_settled, "S3": supply.s3_settled,
+        "T1": days.t1_settled, "T2": _t2_settled, "W2": words.w2_settled, "W3": words.w3_settled,
     }
 )  # fmt: skip
 

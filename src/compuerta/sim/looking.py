@@ -98,6 +98,8 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         warnings=tuple(tables.warnings),
         supply_changes=tuple(tables.supply_changes),
         alarms=tuple(tables.meter_alarms.values()),
+        site_days=tuple(tables.site_days.values()),
+        account_days=tuple(tables.account_days.values()),
         messages=tuple(tables.messages.values()),
         policies={key: tables.policy_of(account) for key, account in tables.accounts.items()},
     )

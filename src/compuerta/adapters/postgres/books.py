@@ -10,6 +10,7 @@ from compuerta.adapters.postgres import rows, tariffs
 from compuerta.adapters.postgres.alarms import to_alarm
 from compuerta.adapters.postgres.corrections import to_correction, to_dispute, to_refund
 from compuerta.adapters.postgres.dues import to_debt, to_line
+from compuerta.adapters.postgres.freezes import to_day
 from compuerta.adapters.postgres.messages import to_message
 from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.store import OPTIONS, PostgresStore
@@ -17,6 +18,7 @@ from compuerta.adapters.postgres.transaction import PostgresTransaction
 from compuerta.domain.party import Account, AccountKind, Period
 from compuerta.domain.policy import Policy, policy_of_texts
 from compuerta.domain.supply import HoldKind
+from compuerta.services.day_port import AccountDay
 from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.promises import Books
 from compuerta.services.records import (
@@ -114,6 +116,10 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
         policies=dict(all_of(_POLICIES, _policy)),
         supply_changes=all_of(_SUPPLY_CHANGES, lambda row: SupplyChange(**row)),
         cases=all_of(_CASES, lambda row: Case(**row)),
+        site_days=all_of("select * from site_day order by site_id, day", to_day),
+        account_days=all_of(
+            "select * from account_day order by account_id, day, version", lambda row: AccountDay(**row)
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from compuerta.adapters.postgres import rows
+from compuerta.adapters.postgres.freezes import to_day
 from compuerta.adapters.postgres.rows import Asked, Row
 from compuerta.domain.drift import Cause
 from compuerta.domain.instruction import Instruction
@@ -17,7 +18,7 @@ from compuerta.services.day_port import (
     Drift,
     RollDiffers,
 )
-from compuerta.services.freeze_port import DayKey, DayStep, SiteDay
+from compuerta.services.freeze_port import DayKey, SiteDay
 
 _KINDS: Final = {
     "recharging": sorted(kind.value for kind in RECHARGING),
@@ -142,7 +143,7 @@ class PostgresDays:
             ) order by s.day""",
             {"site_id": site_id, "since": since},
         )
-        return [SiteDay(**{**row, "step": DayStep(row["step"])}) for row in found]
+        return [to_day(row) for row in found]
 
     def differing(self, day: SiteDay, *, limit: int) -> list[RollDiffers]:
         return [RollDiffers(**row) for row in self._tx.query(_DIFFERING, {**_values(day), "limit": limit})]

@@ -95,13 +95,13 @@ class PostgresFreezes:
             where (s.site_id, s.day) = (due.site_id, due.day) returning s.*""",
             {"now": now, "until": until, "limit": limit},
         )
-        return sorted((_day(row) for row in found), key=lambda each: (each.day, each.site_id))
+        return sorted((to_day(row) for row in found), key=lambda each: (each.day, each.site_id))
 
     def day(self, key: DayKey) -> SiteDay | None:
         found = self._tx.query(
             "select * from site_day where site_id = %(site_id)s and day = %(day)s for update", key._asdict()
         )
-        return _day(found[0]) if found else None
+        return to_day(found[0]) if found else None
 
     def save_day(self, day: SiteDay) -> None:
         self._tx.update("site_day", [rows.columns(day)], key=("site_id", "day"), changed=_CHANGING)
@@ -170,7 +170,8 @@ def _reading(row: Row, side: str) -> Reading | None:
     )
 
 
-def _day(row: Row) -> SiteDay:
+def to_day(row: Row) -> SiteDay:
+    """Build a day of a site from its row."""
     return SiteDay(**{**row, "step": DayStep(row["step"])})
 
 
