@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from compuerta.domain.sealing import COLUMNS, Anchor, Seal
 from compuerta.services.verifying import SealedAccount
@@ -20,12 +21,14 @@ from compuerta.services.verifying import SealedAccount
 _OPTIONS = (
     "-c role=compuerta_work -c timezone=UTC -c default_transaction_read_only=on"
     r" -c default_transaction_isolation=repeatable\ read -c work_mem=64MB"
+    # Rows by account come out of the key's index, and nothing is sorted on the disk.
+    " -c random_page_cost=1.1"
 )
 _HEADER_BYTES = 19  # of a binary COPY, before its first row
 _TRAILER = b"\xff\xff"
-_ROWS_AT_ONCE = 2_000
+_SEALS_AT_ONCE = 5_000
 _MARGIN = timedelta(hours=1)  # a posting that says a little less than its seal's begin was sealed in time
-_SEAL = tuple(name for name in Seal.__slots__ if name not in ("account_id", "site_id"))
+_SEAL = ("seal_no", "day", "until", "postings", "previous", "digest", "witness")
 
 _Connection = psycopg.Connection[dict[str, Any]]
 
@@ -55,8 +58,8 @@ class PostgresJournal:
         return [Anchor(**row) for row in found]
 
     def accounts(self, *, since: Mapping[int, datetime]) -> Iterator[SealedAccount]:
-        with self._seals.cursor("seals") as cursor:
-            cursor.itersize = _ROWS_AT_ONCE
+        with self._seals.cursor("seals", row_factory=tuple_row) as cursor:
+            cursor.itersize = _SEALS_AT_ONCE
             cursor.execute(
                 f"""select a.account_id, a.site_id, {", ".join(f"s.{name}" for name in _SEAL)}
                 from account a
@@ -67,11 +70,10 @@ class PostgresJournal:
                 where %(site_id)s::bigint is null or a.site_id = %(site_id)s
                 order by a.account_id, s.seal_no""",
                 {"sites": list(since), "begins": list(since.values()), "site_id": self._site_id},
+                binary=True,
             )
-            for (account_id, site_id), rows in groupby(
-                cursor, key=lambda row: (row["account_id"], row["site_id"])
-            ):
-                seals = tuple(Seal(**row) for row in rows if row["seal_no"] is not None)
+            for (account_id, site_id), rows in groupby(cursor, key=itemgetter(0, 1)):
+                seals = tuple(_seal(row) for row in rows if row[2] is not None)
                 yield SealedAccount(account_id=account_id, site_id=site_id, seals=seals)
 
     def rows(self, *, since: Mapping[int, datetime]) -> Iterator[bytes]:
@@ -98,6 +100,21 @@ class PostgresJournal:
             for row in copy:
                 if len(row) > len(_TRAILER):
                     yield bytes(row)
+
+
+def _seal(row: tuple[Any, ...]) -> Seal:
+    account_id, site_id, seal_no, day, until, postings, previous, digest, witness = row
+    return Seal(
+        account_id=account_id,
+        seal_no=seal_no,
+        site_id=site_id,
+        day=day,
+        until=until,
+        postings=postings,
+        previous=previous,
+        digest=digest,
+        witness=witness,
+    )
 
 
 @contextmanager
