@@ -360,10 +360,12 @@ class MeterCore:
     def order_trip(self, *, operator: bytes, restore_min: int = 0, restore_to: Relay = Relay.CLOSED) -> None:
         """Accept a remote trip: it happens after the trip delay and the current protection.
 
-        With `restore_min` the meter ends the trip by itself: it closes (1D), or permits closing (1E).
+        With `restore_min` the meter ends the trip by itself: it closes (1D), or permits closing (1E). A trip
+        that waits already is not put off by being ordered again.
         """
+        due_ms = self.now_ms + self.limits.trip_delay_min * MINUTE_MS
         self._trip = Trip(
-            due_ms=self.now_ms + self.limits.trip_delay_min * MINUTE_MS,
+            due_ms=due_ms if self._trip is None else min(self._trip.due_ms, due_ms),
             operator=operator,
             restore_min=restore_min,
             restore_to=restore_to,
