@@ -142,6 +142,7 @@ UNFOLD: dict[str, Any] = {
                         "badge": "compuerta.apps.console.views.alarms.unseen",
                         "badge_variant": "primary",
                     },
+                    {"title": _("Days"), "icon": "event_available", "link": reverse_lazy("days")},
                     {"title": _("Losses"), "icon": "account_tree", "link": reverse_lazy("losses")},
                     {
                         "title": _("Till"),
@@ -214,6 +215,18 @@ UNFOLD: dict[str, Any] = {
                 "title": _("Books"),
                 "separator": True,
                 "items": [
+                    {
+                        "title": _("Drift"),
+                        "icon": "difference",
+                        "link": reverse_lazy("drifts"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Owner statement"),
+                        "icon": "domain",
+                        "link": reverse_lazy("owner_statement"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
                     {
                         "title": _("Chart of accounts"),
                         "icon": "format_list_numbered",
