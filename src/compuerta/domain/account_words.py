@@ -129,6 +129,17 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
             "En {count} días no se conoce el consumo de algunas cuentas.",
             "{count} 天中有部分账户用电量未知。",
         ),
+        # Pictures.
+        "use_day": ("Use by the hour", "Consumo por hora", "每小时用电量"),
+        "use_week": ("Use of a week", "Consumo de una semana", "一周用电量"),
+        "use_month": ("Use of a month", "Consumo de un mes", "一月用电量"),
+        "use_year": ("Use of a year", "Consumo de un año", "一年用电量"),
+        "known_use": ("What is known of it", "Lo que se conoce", "已知用电量"),
+        "unknown_note": (
+            "Hatched: supposed, or known in part. Blank: not known, which is not zero.",
+            "Rayado: supuesto o conocido en parte. En blanco: no se conoce, que no es cero.",
+            "斜线：估算或部分已知。空白：未知，并非为零。",
+        ),
         # As of.
         "asof_title": ("As of an instant", "A una fecha y hora", "历史时点"),
         "not_yet": (

@@ -18,7 +18,7 @@ from compuerta.domain.party import BUYING, zone_of
 from compuerta.services.day_end import bounds_of
 from compuerta.services.day_port import CHARGING, RECHARGING, AccountDay
 from compuerta.services.history_port import Charged, CodeSum, Recharged, Tenancy
-from compuerta.services.statement_months import Month, month_of
+from compuerta.services.statement_months import Month, running
 from compuerta.services.store_port import Store, Transaction
 
 CREDIT: Final = frozenset({DELIVERED, UNDELIVERED})
@@ -148,8 +148,7 @@ class ResidentStatement:
 
 def months_of(tenancy: Tenancy, *, now: datetime) -> tuple[Month, Month]:
     """Return the first and the last month that an account has a statement for."""
-    zone = zone_of(tenancy.zone)
-    first, last = (month_of(each.astimezone(zone).date()) for each in (tenancy.opened_at, now))
+    first, last = (running(each, zone=tenancy.zone) for each in (tenancy.opened_at, now))
     return first, max(first, last)
 
 

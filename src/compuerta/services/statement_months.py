@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from compuerta.domain.errors import Refused
+from compuerta.domain.party import zone_of
 from compuerta.services.day_end import bounds_of
 
 
@@ -56,6 +57,11 @@ class Month:
 def month_of(day: date) -> Month:
     """Return the month of a day."""
     return Month(year=day.year, number=day.month)
+
+
+def running(now: datetime, *, zone: str) -> Month:
+    """Return the month that a zone is in."""
+    return month_of(now.astimezone(zone_of(zone)).date())
 
 
 def parsed(text: str) -> Month:

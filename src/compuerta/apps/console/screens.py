@@ -16,11 +16,13 @@ from django.views.i18n import set_language
 
 from compuerta.adapters.payments import till
 from compuerta.apps.console import (
+    bank_words,
     book_words,
     correction_words,
     fields,
     mass_reads,
     move_words,
+    past_words,
     paying,
     statement_words,
     tariff_acts,
@@ -126,11 +128,13 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
             "Many codes were sent from here. Type the last one, or try again tomorrow."
         ),
         proving.CodeUnreachable: gettext_lazy("No code can be sent there. Choose another."),
+        **bank_words.TOLD,
         **book_words.TOLD,
         **move_words.TOLD,
         **correction_words.TOLD,
         **till_words.TOLD,
         **statement_words.TOLD,
+        **past_words.TOLD,
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )

@@ -169,6 +169,12 @@ UNFOLD: dict[str, Any] = {
                         "permission": "compuerta.apps.console.people.sees_money",
                     },
                     {
+                        "title": _("Bank"),
+                        "icon": "account_balance",
+                        "link": reverse_lazy("bank"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
                         "title": _("Cases"),
                         "icon": "help_center",
                         "link": reverse_lazy("cases"),

@@ -14,7 +14,7 @@ from compuerta.domain.contact import Language
 from compuerta.domain.forecast import Shape
 from compuerta.domain.party import zone_of
 from compuerta.domain.tariff.tally import Span
-from compuerta.services import beyond_zero, forecasting
+from compuerta.services import beyond_zero, energy_pictures, forecasting
 from compuerta.services.records import AccountView
 
 HOURS_SHOWN: Final = 24
@@ -96,8 +96,8 @@ def used(place: PayPlace, *, now: datetime) -> Used:
     with work.store() as store, store.transaction() as tx:
         found = tx.messages.uses_of([view.meter.meter_id], since=since, until=now)
     zone = zone_of(place.zone)
-    by_hour = _by_hour(found.get(view.meter.meter_id, []))
     first = now.replace(minute=0, second=0, microsecond=0) - (HOURS_SHOWN - 1) * _HOUR
+    by_hour = _by_hour(found.get(view.meter.meter_id, []), anchor=first)
     hours = [(first + place_ * _HOUR).astimezone(zone) for place_ in range(HOURS_SHOWN)]
     by_day: dict[date, int] = {}
     for at, energy_wh in by_hour.items():
@@ -129,21 +129,10 @@ def _known(account_id: int, *, now: datetime) -> tuple[AccountView | None, Shape
         return view, shape, bool(tx.emergencies([account_id]))
 
 
-def _by_hour(spans: Sequence[Span]) -> Mapping[datetime, int]:
-    """Share uses out among the hours that they lie in, in whole Wh."""
+def _by_hour(spans: Sequence[Span], *, anchor: datetime) -> Mapping[datetime, int]:
     hours: dict[datetime, int] = {}
-    for span in spans:
-        at, left_wh = span.start, span.energy_wh
-        while at < span.end:
-            hour = at.replace(minute=0, second=0, microsecond=0)
-            until = min(hour + _HOUR, span.end)
-            share_wh = (
-                left_wh
-                * ((until - at) // timedelta(seconds=1))
-                // max((span.end - at) // timedelta(seconds=1), 1)
-            )
-            hours[hour] = hours.get(hour, 0) + share_wh
-            at, left_wh = until, left_wh - share_wh
+    for hour, energy_wh, _covered_s in energy_pictures.shared_out(spans, anchor=anchor):
+        hours[hour] = hours.get(hour, 0) + energy_wh
     return hours
 
 

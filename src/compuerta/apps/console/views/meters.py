@@ -19,6 +19,7 @@ from compuerta.apps.console import (
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
 from compuerta.apps.console.screens import show
+from compuerta.domain.access import Right
 
 
 @for_people
@@ -44,7 +45,12 @@ def listing(request: HttpRequest, person: Person) -> HttpResponse:
 def page(request: HttpRequest, person: Person, meter_id: int) -> HttpResponse:
     """Show one meter."""
     meter = one(person, meter_id)
-    facts = {**_facts(person, meter), "act_id": uuid4(), "moves": move_reads.offered(person, meter_id)}
+    facts = {
+        **_facts(person, meter),
+        "act_id": uuid4(),
+        "moves": move_reads.offered(person, meter_id),
+        "sees_money": person.may(Right.SEE_MONEY, meter.within(person.organisation_id)),
+    }
     return show(request, person, "meter", facts, title=meter.place or meter.meter_no)
 
 

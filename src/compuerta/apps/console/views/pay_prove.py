@@ -18,7 +18,7 @@ from compuerta.services import proving
 from compuerta.services.confirming import CHANNELS, Confirmed
 from compuerta.services.message_port import Contact
 
-_ONWARD = ("pay", "pay_use", "pay_messages")  # where somebody may have wanted to go
+_ONWARD = ("pay", "pay_use", "pay_statement", "pay_messages")  # where somebody may have wanted to go
 _SHOWN = 2  # digits of a phone: who has it knows which it is, and nobody else learns it
 
 
