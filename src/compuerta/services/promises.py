@@ -20,6 +20,7 @@ from compuerta.domain.ledger import DELIVERED, MOVED, UNDELIVERED, PostingKind, 
 from compuerta.domain.naming import derived
 from compuerta.domain.party import CreditAuthority, Meter
 from compuerta.domain.payment import payment_id
+from compuerta.domain.supply import FORBIDDING
 from compuerta.domain.tariff.bill import bill
 from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
@@ -340,9 +341,12 @@ def _d1_settled(view: View) -> Iterator[str | None]:
     """D1 Every recharge is in the meter, and the money in it is recharges less use."""
     for account, meter, fact in view.metered():
         has = {each.purchase_no for each in fact.credited}
+        # Whose relay is to open and is stuck takes no recharge, which could close it for good (S3).
+        waits = fact.relay_stuck and bool(view.holds_at(meter.meter_id, view.now) & FORBIDDING)
         for order in view.deliveries(meter.meter_id):
             yield unless(
-                order.purchase_no in has, f"meter {meter.meter_no} never got purchase {order.purchase_no}"
+                order.purchase_no in has or waits,
+                f"meter {meter.meter_no} never got purchase {order.purchase_no}",
             )
         held = view.holdings[account.account_id]
         if fact.balance_minor is None or fact.ran_backwards or held.billing_held:
