@@ -34,7 +34,7 @@ REASONS: Mapping[str, Promise] = MappingProxyType(
         NOT_FROZEN: _("the meter keeps nothing of this midnight"),
         FROZEN_AT_ANOTHER_TIME: _("its clock was set over midnight"),
         CLOCK_OFF: _("its clock was wrong"),
-        "register_backwards": _("its register ran backwards; a case is open"),
-        "register_jump": _("its register jumped; a case is open"),
+        "register_backwards": _("its register ran backwards; see its case"),
+        "register_jump": _("its register jumped; see its case"),
     }
 )

@@ -46,4 +46,4 @@ def page(request: HttpRequest, person: Person, site_id: int, day: str) -> HttpRe
         "more": max(found.meters - len(freezes), 0),
         "sees_money": person.may(Right.SEE_MONEY, place),
     }
-    return show(request, person, "day", context, title=_("Day"))
+    return show(request, person, "day", context, title=_("Days"))
