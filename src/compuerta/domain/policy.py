@@ -193,7 +193,7 @@ def _slot_or_none(field: str, value: Json) -> Slot | None:
 
 
 def _clock_or_none(field: str, value: Json) -> time | None:
-    if value is None or value == "":
+    if value is None:
         return None
     try:
         clock = time.fromisoformat(value if isinstance(value, str) else "-")

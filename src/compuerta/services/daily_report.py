@@ -29,6 +29,11 @@ class Energy:
     rates_wh: tuple[int, ...]  # by the meters' registers of rates, of those that tell them
     hours_wh: tuple[int, ...]  # by hour, where readings tell; () = not known
 
+    @property
+    def told_wh(self) -> int | None:
+        """What was used, or None where it is known of nobody: missing is not zero."""
+        return None if self.unknown and not self.accounts else self.used_wh
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Money:

@@ -49,7 +49,7 @@ def fields_of(report: DailyReport, *, language: Language) -> dict[str, str]:
     return {
         "place": report.site,
         "day": report.day,
-        "energy": writer.energy_text(facts.energy.used_wh),
+        "energy": writer.energy(facts.energy.told_wh).text,
         "received": writer.money_text(report.received_minor),
         "charged": writer.money_text(facts.money.charged_minor),
         "missing": f"{facts.completeness.missing}/{facts.completeness.meters}",
@@ -127,7 +127,7 @@ def _figures(told: _Told) -> tuple[Figure, ...]:
     )
     return (
         _figure(
-            told, "used", write.energy(facts.energy.used_wh), "accounts_of", number=facts.energy.accounts
+            told, "used", write.energy(facts.energy.told_wh), "accounts_of", number=facts.energy.accounts
         ),
         _figure(told, "received", write.money(told.report.received_minor), "payments_of", number=payments),
         Figure(label=told.say("charged"), cell=write.money(money.charged_minor)),
@@ -149,7 +149,9 @@ def _charts(told: _Told, before: Sequence[DailyReport]) -> tuple[Chart, ...]:
     days = [report.date - timedelta(days=back) for back in reversed(range(DAYS_DRAWN))]
     known = [by_day.get(day) for day in days]
 
-    def points(amount_of: Callable[[DailyReport], int], text_of: Callable[[int], str]) -> tuple[Point, ...]:
+    def points(
+        amount_of: Callable[[DailyReport], int | None], text_of: Callable[[int], str]
+    ) -> tuple[Point, ...]:
         drawn = []
         for number, (day, each) in enumerate(zip(days, known, strict=True)):
             amount = None if each is None else amount_of(each)
@@ -167,7 +169,7 @@ def _charts(told: _Told, before: Sequence[DailyReport]) -> tuple[Chart, ...]:
         Chart(
             title=told.say("chart_days"),
             unit=Unit.ENERGY,
-            points=points(lambda each: each.facts.energy.used_wh, write.energy_text),
+            points=points(lambda each: each.facts.energy.told_wh, write.energy_text),
         ),
         Chart(title=told.say("chart_hours"), unit=Unit.ENERGY, points=_hours(told)),
         Chart(
@@ -439,7 +441,8 @@ def _reds(told: _Told) -> Table:
 
 def _anchor(told: _Told) -> Table:
     anchor = told.report.facts.anchor or told.say("not_sealed")
-    return told.table("anchor", (("what", Unit.TEXT),), [(told.write.text(anchor),)])
+    row = (told.write.text(told.say("anchor")), told.write.text(anchor))
+    return told.table("seal", (("what", Unit.TEXT), ("value", Unit.TEXT)), [row], note=told.say("seal_note"))
 
 
 def _changes(told: _Told) -> Table:

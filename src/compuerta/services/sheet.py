@@ -4,6 +4,7 @@ What is written is text already, as its reader writes it; beside it stands the w
 of, so that a spreadsheet reckons with exactly that. Where things stand is said elsewhere.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -13,6 +14,7 @@ from compuerta.domain.contact import Language
 from compuerta.domain.energy import format_kwh
 
 UNKNOWN: Final = "–"
+_WHOLE: Final = re.compile(r"[0-9]+")
 
 
 class Unit(Enum):
@@ -132,9 +134,17 @@ class Writer:
 
     def money_text(self, amount_minor: int) -> str:
         """Return an amount as a reader writes it."""
-        return wording.amount(amount_minor, currency=self.currency, language=self.language)
+        told = wording.amount(amount_minor, currency=self.currency, language=self.language)
+        return grouped(told, language=self.language)
 
     def energy_text(self, energy_wh: int) -> str:
         """Return energy as a reader writes it."""
         digits = format_kwh(energy_wh)
-        return f"{digits.replace('.', ',') if self.language is Language.SPANISH else digits} kWh"
+        told = digits.replace(".", ",") if self.language is Language.SPANISH else digits
+        return f"{grouped(told, language=self.language)} kWh"
+
+
+def grouped(told: str, *, language: Language) -> str:
+    """Return a number that is written out with its thousands apart, as a reader of a language does."""
+    separator = "." if language is Language.SPANISH else ","
+    return _WHOLE.sub(lambda found: f"{int(found[0]):,}".replace(",", separator), told, count=1)

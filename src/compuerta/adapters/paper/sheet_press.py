@@ -56,7 +56,7 @@ def _chart(chart: Chart) -> dict[str, object]:
         }
         for point in chart.points
     ]
-    return {"title": chart.title, "bars": bars, "highest": f"≤ {highest.text}"}
+    return {"title": chart.title, "bars": bars, "highest": f"↑ {highest.text}"}
 
 
 def _permille(point: Point, *, highest: Point) -> int | None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from enum import Enum
 from typing import Final
 
@@ -21,6 +21,7 @@ from compuerta.domain.policy import SLOTS_MAX, Json, Policy, PolicyFaulty, Slot,
 TEXT_CHARS_MAX: Final = 8_000  # four hundred holidays, and some to spare
 DIGITS_MAX: Final = 12
 _PPM_PERCENT: Final = 10_000
+NEVER: Final = "never"  # as it is typed, in every language
 
 
 class Kind(Enum):
@@ -32,6 +33,7 @@ class Kind(Enum):
     PERCENT = "percent"
     CHOICE = "choice"
     MONTH = "month"
+    CLOCK = "clock"
     SLOTS = "slots"
     DAYS = "days"
 
@@ -148,6 +150,13 @@ GROUPS: Final[Sequence[tuple[Promise, Sequence[Field]]]] = (
             _field("silent_after_min", Kind.NUMBER, gettext_lazy("A meter not heard for"), _MINUTES),
         ),
     ),
+    (
+        gettext_lazy("Daily reports"),
+        (
+            _field("daily_report_at", Kind.CLOCK, gettext_lazy("Sent at"), "",
+                   gettext_lazy("by the site's clock, such as 07:00; never = to nobody")),
+        ),
+    ),
     (gettext_lazy("Recharges"), _RECHARGES),
 )  # fmt: skip
 FIELDS: Final[Mapping[str, Field]] = {field.name: field for _title, group in GROUPS for field in group}
@@ -237,6 +246,8 @@ def _written(kind: Kind, value: object, currency: str) -> str:
             case Kind.PERCENT:
                 return f"{value // _PPM_PERCENT}.{value % _PPM_PERCENT:04d}".rstrip("0").rstrip(".")
         return str(value)
+    if isinstance(value, time) or kind is Kind.CLOCK:
+        return value.isoformat("minutes") if isinstance(value, time) else NEVER
     if value is None or isinstance(value, str):
         return value or ""
     assert isinstance(value, tuple)
@@ -257,6 +268,8 @@ def _read(kind: Kind, text: str, currency: str) -> Json:
             return int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else text
         case Kind.PERCENT:
             return _ppm(text)
+        case Kind.CLOCK:
+            return None if text == NEVER else text
         case Kind.CHOICE | Kind.MONTH:
             return text
         case Kind.TRUTH:
@@ -288,6 +301,8 @@ def _fault(kind: Kind, error: Refused) -> str:
             return _("This is no amount of money. Write for example 50 or 50.00.")
         case Kind.MONTH:
             return _("Write a month such as 2026-11.")
+        case Kind.CLOCK:
+            return _("Write an hour such as 07:00, or never.")
         case Kind.PERCENT:
             most = int(re.findall(r"\d+", reason)[-1]) // _PPM_PERCENT
             return _("Write a percentage from 0 to %(most)s, such as 1.5.") % {"most": most}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from compuerta.services.sheet import Cell, Chart, Column, Sheet, Table
 
 WIDTH, HEIGHT = 720, 120
+COLUMNS_NARROW_MAX = 3  # two such tables stand side by side on a desk
 ROWS_OPEN_MAX = 25  # more stand behind a line that opens
 _GAP = 3
 
@@ -52,6 +53,7 @@ class Rows:
     table: Table
     rows: Sequence[Row]
     is_long: bool
+    is_wide: bool
 
 
 def shown(sheet: Sheet) -> dict[str, object]:
@@ -72,6 +74,7 @@ def _rows(table: Table) -> Rows:
             for number, row in enumerate(table.rows)
         ],
         is_long=len(table.rows) > ROWS_OPEN_MAX,
+        is_wide=len(table.columns) > COLUMNS_NARROW_MAX,
     )
 
 
