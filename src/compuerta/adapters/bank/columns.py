@@ -75,6 +75,8 @@ class _Row:
 
 def read(file: bytes, columns: ColumnMap, *, currency: str, typed: Typed) -> tuple[BankSheet, ...]:
     """Read a file; raises `FileUnreadable` with every fault, and then nothing of it is to be used."""
+    if not columns.day or not (columns.amount or columns.credit or columns.debit):
+        raise FileUnreadable([Fault(0, "headings", "say which column has the day, and which the amount")])
     faults: list[Fault] = []
     rows = list(_rows(_lines(file, columns), columns, currency=currency, faults=faults))
     if faults:
@@ -104,9 +106,14 @@ def read(file: bytes, columns: ColumnMap, *, currency: str, typed: Typed) -> tup
     return (sheet,)
 
 
+def too_large(bytes_max: int) -> Fault:
+    """Return what is told of a file of more bytes than are read."""
+    return Fault(0, "file", f"more than {bytes_max} bytes")
+
+
 def _lines(file: bytes, columns: ColumnMap) -> list[list[str]]:
     if len(file) > FILE_BYTES_MAX:
-        raise FileUnreadable([Fault(0, "file", f"more than {FILE_BYTES_MAX} bytes")])
+        raise FileUnreadable([too_large(FILE_BYTES_MAX)])
     try:
         text = file.decode("utf-8-sig" if columns.encoding == "utf-8" else columns.encoding)
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from compuerta.apps.console import statement_words
 from compuerta.apps.console.reads import rows
 from compuerta.domain.money import minor_digits
+from compuerta.services.payment_ports import StatementKind
 
 BILLS_SHOWN_MAX = 60
 DIFFERENCES_SHOWN_MAX = 200
@@ -34,11 +35,21 @@ class BillRow:
     refunded_minor: int
     fee_micro: int
     fee_minor: int
+    opening_minor: int | None
+    closing_minor: int | None
+    paid_out_minor: int
     is_open: int
 
     @property
+    def is_fund(self) -> bool:
+        """Whether it is of what moved in the account."""
+        return self.kind == StatementKind.FUND.value
+
+    @property
     def net_minor(self) -> int:
-        """What is left of the day, by what is booked."""
+        """What is left of the day, by what is booked; of a fund bill, what moved but for payouts."""
+        if self.opening_minor is not None and self.closing_minor is not None:
+            return self.closing_minor - self.opening_minor + self.paid_out_minor
         return self.gross_minor - self.refunded_minor - self.fee_minor
 
     @property
@@ -105,7 +116,7 @@ def bills(organisation_id: int) -> list[BillRow]:
     return rows(
         BillRow,
         """select provider, day, kind, state, reason, ask_at, fetched_at, currency, lines, matched, differing,
-            gross_minor, refunded_minor, fee_micro, fee_minor, (
+            gross_minor, refunded_minor, fee_micro, fee_minor, opening_minor, closing_minor, paid_out_minor, (
                 select count(*) from statement_difference d
                 where (d.provider, d.day, d.kind) = (s.provider, s.day, s.kind) and d.ended_at is null
             ) as is_open

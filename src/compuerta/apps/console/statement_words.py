@@ -32,6 +32,12 @@ WHATS: Mapping[str, Promise] = MappingProxyType(
         What.REFUND_THEIRS_ONLY.value: _("A refund that only the provider has"),
         What.REFUND_OURS_ONLY.value: _("A refund that only we have"),
         What.OTHER_DAY.value: _("Of the day beside"),
+        What.FUND_ONLY.value: _("Money moved without a payment"),
+        What.TRADE_ONLY.value: _("A payment whose money did not move"),
+        What.FUND_AMOUNT.value: _("Another amount moved"),
+        What.FEE.value: _("Another fee was taken"),
+        What.GAP.value: _("The account begins with other money"),
+        What.MOVE.value: _("The account moved for an unknown reason"),
     }
 )
 WAITS = _("It may be in the bill of the next day: nothing to do until then.")
@@ -45,6 +51,12 @@ ADVICE: Mapping[str, Promise] = MappingProxyType(
         What.REFUND_THEIRS_ONLY.value: _("Ask the provider which payment this refund was of."),
         What.REFUND_OURS_ONLY.value: _("Ask the provider whether the payer got this money."),
         What.OTHER_DAY.value: _("Nothing to do."),
+        What.FUND_ONLY.value: _("Ask the provider which payment or refund this money is of."),
+        What.TRADE_ONLY.value: _("Ask the provider when this money comes into the account."),
+        What.FUND_AMOUNT.value: _("Ask the provider why another amount moved than its own bill says."),
+        What.FEE.value: _("It is booked as it was taken. Ask the provider for what is too much."),
+        What.GAP.value: _("A bill between is missing, or was changed: fetch both days again."),
+        What.MOVE.value: _("Ask the provider what this is. Nothing was booked."),
     }
 )
 CHOICES: Mapping[str, Promise] = MappingProxyType(
