@@ -27,6 +27,7 @@ from compuerta.apps import wiring
 from compuerta.apps.api import (
     alarms,
     billers,
+    books,
     buying,
     contacts,
     edge,
@@ -106,7 +107,19 @@ def machines_door(
     )
     app.state.desk = desk  # where `callers.needs` looks keys up
     with_desk = machines.Machines(desk=desk, providers=providers, talk=talk)
-    for room in (machines, buying, billers, supply, operations, alarms, moves, contacts, words, histories):
+    for room in (
+        machines,
+        buying,
+        billers,
+        supply,
+        operations,
+        alarms,
+        moves,
+        contacts,
+        words,
+        histories,
+        books,
+    ):
         app.include_router(room.router_for(with_desk))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)
