@@ -30,6 +30,7 @@ from compuerta.services.acting import Actor
 from compuerta.services.bookkeeping import Wish
 from compuerta.services.export_port import Answer, Form, Part
 from compuerta.services.exporting import Made
+from compuerta.services.period_port import MonthClose
 from compuerta.services.store_port import Store
 
 ANA = Actor(who="ana", why="the month", origin="console")
@@ -217,6 +218,59 @@ def test_own_columns_are_kept_and_used(shelf: Shelf) -> None:
     assert export.layout == charting.OWN
     assert list(first) == [title for title, _ in own.columns]
     assert (first["摘要"], first["汇率"], first["凭证字"]) == ("'=evil North", "1", "记")
+
+
+def closed(store: Store, town: Town, *, at: datetime) -> None:
+    """Close November, whatever stands open in it."""
+    with store.transaction() as tx:
+        tx.periods.put(
+            MonthClose(
+                organisation_id=town.organisation_id,
+                month=NOVEMBER,
+                closed_at=at,
+                closed_by="bea",
+                why="the month",
+                named={},
+                totals=(),
+                anchors=(),
+                previous=bytes(32),
+                digest=bytes(range(32)),
+            )
+        )
+
+
+def rechartered(store: Store, town: Town) -> None:
+    """Let an accountant choose the other chart."""
+    charting.save_chart(
+        store,
+        list(INTERNATIONAL.values()),
+        organisation_id=town.organisation_id,
+        actor=ANA,
+        act_id=an_id("chart"),
+        now=NOON,
+    )
+
+
+def test_what_was_told_of_a_closed_month_stays_whatever_the_chart_says(shelf: Shelf) -> None:
+    town = a_busy_town(shelf.store)
+    closed(shelf.store, town, at=LATER - DAY)
+    told = made(shelf.store, town)
+    rechartered(shelf.store, town)
+
+    again = made(shelf.store, town)
+
+    assert (told.is_new, again.is_new, again.export) == (True, False, told.export)
+
+
+def test_what_was_told_before_a_month_was_closed_is_told_anew_and_whole(shelf: Shelf) -> None:
+    town = a_busy_town(shelf.store)
+    early = made(shelf.store, town).export
+    booked(shelf.store, a_use(town, "the last one"))
+    closed(shelf.store, town, at=LATER + DAY)
+
+    whole = made(shelf.store, town).export
+
+    assert (whole.export_no, whole.replaces) == (2, early.export_no)
 
 
 def answered(store: Store, town: Town, *answers: Answer) -> int:

@@ -1,10 +1,10 @@
 """Exporting: books that left the house stand under a number, and stay as they left.
 
 An organisation's exports are numbered from one. Each keeps its file, the file's digest, and a seal that
-hashes it together with the export before: a file that was changed, or a number that was taken out, breaks the chain.
-What is asked for again, and has not changed, is the same number; what has gone on since, in a month that is
-open, is a new number that names the one it replaces. A month that is closed, and was told, stays as it was
-told, whatever the chart says by now.
+hashes it together with the export before: a file that was changed, or a number that was taken out, breaks the
+chain. What is asked for again, and has not changed, is the same number; what has gone on since, in a month
+that is open, is a new number that names the one it replaces. Once a month is closed, and was told after that,
+it stays as it was told, whatever the chart says by now.
 """
 
 import zlib
@@ -68,7 +68,7 @@ def make(store: Store, wish: Wish, *, writer: BookWriter, actor: Actor, now: dat
     asked = replace(wish, layout=frame.layout.name if wish.form in (Form.XLSX, Form.CSV) else "")
     with store.transaction() as tx:
         before = _latest(tx, asked)
-        if before is not None and _is_closed(tx, asked):
+        if before is not None and _is_final(tx, before):
             return Made(export=before, is_new=False)
     file = _written(store, asked, frame, writer, now=now, told=told)
     with store.transaction() as tx:
@@ -140,8 +140,10 @@ def _latest(tx: Transaction, wish: Wish) -> BookExport | None:
     return same[-1] if same else None
 
 
-def _is_closed(tx: Transaction, wish: Wish) -> bool:
-    return any(each.month == wish.month for each in tx.periods.closes(wish.organisation_id))
+def _is_final(tx: Transaction, export: BookExport) -> bool:
+    """Tell whether an export was made of a month that was closed: what was made before may lack its end."""
+    closes = tx.periods.closes(export.organisation_id)
+    return any(each.month == export.month and each.closed_at <= export.made_at for each in closes)
 
 
 def _written(

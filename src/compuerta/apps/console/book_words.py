@@ -54,7 +54,7 @@ CLASSES: Mapping[AccountClass, Promise] = MappingProxyType(
 )
 FIELDS: Mapping[Field, Promise] = MappingProxyType(
     {
-        Field.DATE: _("day"),
+        Field.DATE: _("day of the voucher"),
         Field.WORD: _("kind of voucher"),
         Field.VOUCHER_NO: _("voucher number"),
         Field.LINE_NO: _("line number"),
