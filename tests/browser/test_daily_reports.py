@@ -164,4 +164,4 @@ def test_an_address_that_is_none_is_refused_in_words(console: Console) -> None:
         }  # fmt: skip
         answer: httpx.Response = window.post("/reports/subscribe", data=sent)
 
-    assert answer.status_code == 422 and "nobody" in answer.text
+    assert answer.status_code == 422 and "Look at how it is written" in answer.text

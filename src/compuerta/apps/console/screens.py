@@ -21,6 +21,7 @@ from compuerta.apps.console import (
     correction_words,
     fields,
     mass_reads,
+    month_words,
     move_words,
     past_words,
     paying,
@@ -47,6 +48,7 @@ from compuerta.services import (
     ordering,
     proving,
     quoting,
+    subscribing,
     tariffing,
 )
 from compuerta.services.rollout import MetersMisfit
@@ -124,12 +126,16 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         emergency.NotOffered: gettext_lazy(
             "The balance is too high for emergency credit, or too far beyond it."
         ),
+        subscribing.SubscriptionRefused: gettext_lazy(
+            "Reports are sent there already, or to five addresses of yours."
+        ),
         confirming.TooManyAsked: gettext_lazy(
             "Many codes were sent from here. Type the last one, or try again tomorrow."
         ),
         proving.CodeUnreachable: gettext_lazy("No code can be sent there. Choose another."),
         **bank_words.TOLD,
         **book_words.TOLD,
+        **month_words.TOLD,
         **move_words.TOLD,
         **correction_words.TOLD,
         **till_words.TOLD,

@@ -20,6 +20,7 @@ from compuerta.apps.console.screens import show
 from compuerta.apps.console.views.meters import act_id_of
 from compuerta.apps.monthly_cli import Form
 from compuerta.domain.access import Place, Right
+from compuerta.domain.address import AddressFaulty
 from compuerta.domain.contact import Channel, Language
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.party import zone_of
@@ -115,6 +116,9 @@ def subscribe(request: HttpRequest, person: Person) -> HttpResponse:
     actor = people.actor(request, person, why="wants daily reports")
     try:
         work.run(lambda store: subscribing.subscribe(store, wish, actor=actor, now=wiring.now()))
+    except AddressFaulty:
+        reason = _("Reports cannot be sent to this address. Look at how it is written.")
+        return _listing(request, person, error=reason)
     except (Refused, Unreachable) as error:
         return _listing(request, person, error=screens.told(error))
     messages.success(request, _("Written down. The next report comes at the settled hour."))
