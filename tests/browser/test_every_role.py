@@ -14,6 +14,7 @@ import pytest
 from tests.browser.building import SHIFT_ID
 from tests.browser.conftest import NOBODY, Console, a_console, a_window
 
+from compuerta.apps import wiring
 from compuerta.domain.access import USUAL, Right, Role
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -90,6 +91,10 @@ ASKED: Mapping[str, Ask] = {
     "exports": Ask(get=MONEY.get, post=Right.KEEP_BOOKS),
     "export_file": MONEY,
     "export_answers": Ask(post=Right.KEEP_BOOKS),
+    "months": MONEY,
+    "month": MONEY,
+    "month_close": Ask(post=Right.CLOSE_MONTH),
+    "anchors": MONEY,
     "bank": Ask(get=MONEY.get, post=Right.KEEP_BOOKS),
     "bank_import": Ask(get=Right.KEEP_BOOKS, post=Right.KEEP_BOOKS),
     "bank_entry": Ask(get=MONEY.get, post=Right.KEEP_BOOKS),
@@ -282,6 +287,7 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         values |= {"name": "warning", "language": "en", "paper": "80", "reference": "none"}
         values |= {"token": flat.pay_token, "shift_id": SHIFT_ID, "provider": "wechat", "difference_no": 1}
         values |= {"webhook_id": flat.pay_token, "delivery_id": flat.pay_token}
+        values |= {"month": f"{wiring.now():%Y-%m}"}
         values |= {"form": "json", "site_id": 1, "export_no": 1}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)

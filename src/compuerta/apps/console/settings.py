@@ -234,6 +234,18 @@ UNFOLD: dict[str, Any] = {
                         "permission": "compuerta.apps.console.people.sees_money",
                     },
                     {
+                        "title": _("Months"),
+                        "icon": "calendar_month",
+                        "link": reverse_lazy("months"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Sealed journal"),
+                        "icon": "anchor",
+                        "link": reverse_lazy("anchors"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
                         "title": _("Chart of accounts"),
                         "icon": "format_list_numbered",
                         "link": reverse_lazy("chart"),
