@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.building import Flat

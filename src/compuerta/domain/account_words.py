@@ -42,9 +42,11 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
         "energy_by_day": ("Energy by day", "Energía por día", "每日用电量"),
         "days": ("Day by day", "Día a día", "每日明细"),
         "days_note": (
-            "Opening + recharges + adjustments - use = closing. ≈: a register was supposed.",
-            "Saldo inicial + recargas + ajustes - consumo = saldo final. ≈: lectura supuesta.",
-            "期初 + 充值 + 调整 - 电费 = 期末。≈：读数为估算。",
+            "Opening + recharges + adjustments - use = closing. ≈: a register was supposed. "
+            "Days of which there is nothing to tell are left out.",
+            "Saldo inicial + recargas + ajustes - consumo = saldo final. ≈: lectura supuesta. "
+            "Se omiten los días sin movimientos ni lecturas.",
+            "期初 + 充值 + 调整 - 电费 = 期末。≈：读数为估算。无记录的日期已省略。",
         ),
         "day": ("Day", "Día", "日期"),
         "when": ("When", "Cuándo", "时间"),

@@ -155,7 +155,10 @@ def _hours(
     starts_at, ends_at = bounds_of(day, zone=zone)
     until = min(ends_at, now)
     fitted = tx.histories.fitted([each.account_id for each in tenancies], since=starts_at, until=until)
-    found = tx.messages.uses_of({each.meter_id for each in fitted}, since=starts_at, until=until)
+    # What began before midnight, or ended after it, is shared out.
+    found = tx.messages.uses_of(
+        {each.meter_id for each in fitted}, since=starts_at - _HOUR, until=min(until + _HOUR, now)
+    )
     used: dict[datetime, int] = {}
     known_s: dict[datetime, int] = {}
     for each in fitted:

@@ -163,7 +163,7 @@ class _Told:
         return Table(
             title=self._word("days"),
             columns=self._columns(*heads),
-            rows=tuple(self._day(each) for each in self._it.days),
+            rows=tuple(self._day(each) for each in self._it.days if each.tells),
             note=self._word("days_note"),
         )
 

@@ -98,6 +98,12 @@ class StatementDay:
     is_explained: bool = False  # there are charges whose lines can be shown
     agrees: bool | None = None  # with the day as it was rolled forward; None = it was not
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is anything to read of it."""
+        moves = (self.recharged_minor, self.adjusted_minor, self.charged_minor)
+        return any(moves) or self.used_wh is not None or self.agrees is False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:

@@ -64,6 +64,7 @@ def statement(request: HttpRequest, person: Person, account_id: int) -> HttpResp
         **sheets.shown(sheet),
         **statement_pages.months(stated),
         "account_id": account_id,
+        "sees_money": True,
         "meter_id": account_reads.meter_of(account_id),
     }
     return show(request, person, "account_statement", context, title=sheet.title)
@@ -92,6 +93,7 @@ def as_of(request: HttpRequest, person: Person, account_id: int) -> HttpResponse
     context: dict[str, object] = {
         "tenancy": tenancy,
         "account_id": account_id,
+        "sees_money": _may(person, account_id, Right.SEE_MONEY),
         "meter_id": account_reads.meter_of(account_id),
         "at": text[:16],
     }
@@ -115,7 +117,12 @@ def energy(request: HttpRequest, person: Person, account_id: int) -> HttpRespons
     _require(person, account_id, Right.SEE)
     tenancy = _tenancy(account_id)
     make = partial(energy_pictures.account_picture, account_id=account_id)
-    context = {**_pictured(request, tenancy.zone, make), "meter_id": account_reads.meter_of(account_id)}
+    context = {
+        **_pictured(request, tenancy.zone, make),
+        "account_id": account_id,
+        "meter_id": account_reads.meter_of(account_id),
+        "sees_money": _may(person, account_id, Right.SEE_MONEY),
+    }
     return show(request, person, "energy", context, title=f"{tenancy.place} · {_('Use')}")
 
 
@@ -134,11 +141,15 @@ def site_energy(request: HttpRequest, person: Person, site_id: int) -> HttpRespo
 
 
 def _require(person: Person, account_id: int, right: Right) -> None:
+    if not _may(person, account_id, right):
+        raise PermissionDenied
+
+
+def _may(person: Person, account_id: int, right: Right) -> bool:
     place = receipts.place_of(person.organisation_id, account_id)
     if place is None:
         raise Http404
-    if not person.may(right, place):
-        raise PermissionDenied
+    return person.may(right, place)
 
 
 def _tenancy(account_id: int) -> Tenancy:
