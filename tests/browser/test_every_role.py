@@ -88,6 +88,12 @@ ASKED: Mapping[str, Ask] = {
     "loss_feed": ALARMS,
     "chart": Ask(get=MONEY.get, post=Right.KEEP_BOOKS),
     "voucher_columns": Ask(post=Right.KEEP_BOOKS),
+    "invoices": Ask(get=MONEY.get, post=Right.KEEP_BOOKS),
+    "invoices_seller": Ask(post=Right.KEEP_BOOKS),
+    "invoice": MONEY,
+    "invoice_file": MONEY,
+    "invoice_buyer": Ask(post=Right.KEEP_BOOKS),
+    "invoice_take_back": Ask(post=Right.KEEP_BOOKS),
     "exports": Ask(get=MONEY.get, post=Right.KEEP_BOOKS),
     "export_file": MONEY,
     "export_answers": Ask(post=Right.KEEP_BOOKS),
@@ -288,7 +294,7 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         values |= {"token": flat.pay_token, "shift_id": SHIFT_ID, "provider": "wechat", "difference_no": 1}
         values |= {"webhook_id": flat.pay_token, "delivery_id": flat.pay_token}
         values |= {"month": f"{wiring.now():%Y-%m}"}
-        values |= {"form": "json", "site_id": 1, "export_no": 1}
+        values |= {"form": "json", "site_id": 1, "export_no": 1, "invoice_id": flat.pay_token}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)
         for window in windows.values():

@@ -252,6 +252,12 @@ UNFOLD: dict[str, Any] = {
                         "permission": "compuerta.apps.console.people.sees_money",
                     },
                     {
+                        "title": _("Invoices"),
+                        "icon": "request_quote",
+                        "link": reverse_lazy("invoices"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
                         "title": _("Exports"),
                         "icon": "ios_share",
                         "link": reverse_lazy("exports"),

@@ -22,6 +22,7 @@ from compuerta.apps.console.views import (
     debts,
     drifts,
     exports,
+    invoices,
     losses,
     me,
     meters,
@@ -100,6 +101,14 @@ urlpatterns = [
     path("books/exports/", exports.page, name="exports"),
     path("books/exports/<int:export_no>/file", exports.file, name="export_file"),
     path("books/exports/<int:export_no>/answers", exports.answers, name="export_answers"),
+    path("books/invoices/", invoices.listing, name="invoices"),
+    path("books/invoices/seller", invoices.seller, name="invoices_seller"),
+    path("books/invoices/<int:account_id>/<uuid:invoice_id>", invoices.page, name="invoice"),
+    path("books/invoices/<int:account_id>/<uuid:invoice_id>/file", invoices.file, name="invoice_file"),
+    path("books/invoices/<int:account_id>/<uuid:invoice_id>/buyer", invoices.buyer, name="invoice_buyer"),
+    path(
+        "books/invoices/<int:account_id>/<uuid:invoice_id>/back", invoices.take_back, name="invoice_take_back"
+    ),
     path("months/", months.listing, name="months"),
     path("months/<str:month>/", months.page, name="month"),
     path("months/<str:month>/close", months.close, name="month_close"),

@@ -51,6 +51,13 @@ def plain(amount_minor: int, currency: str) -> str:
 
 
 @register.filter
+def exact(value: Decimal) -> str:
+    """Show a decimal with all its digits, and none that say nothing."""
+    places = -int(value.normalize().as_tuple().exponent)
+    return formats.number_format(value, decimal_pos=max(places, 0), force_grouping=True)
+
+
+@register.filter
 def kwh(energy_wh: int | None) -> str:
     """Show watt-hours as kilowatt-hours with two decimals, rounded down as meters do."""
     if energy_wh is None:
