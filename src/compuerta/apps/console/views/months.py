@@ -70,6 +70,8 @@ def page(request: HttpRequest, person: Person, month: str) -> HttpResponse:
     _require_all_books(person)
     asked, months, closes = _month(person, month)
     looked = None if asked in closes else _looked(person, asked)
+    # The first close may be of any month: it takes in all before it.
+    is_next = not closes or asked == _next(months, closes)
     closable = looked is not None and looked.closable_at is not None and looked.closable_at <= wiring.now()
     context = {
         "month": asked,
@@ -79,12 +81,9 @@ def page(request: HttpRequest, person: Person, month: str) -> HttpResponse:
         "items": _items(looked),
         "closable_at": None if looked is None else looked.closable_at,
         "is_over": closable,
-        "is_next": asked == _next(months, closes),
+        "is_next": is_next,
         "may_close": _may_close(person),
-        "can_close": closable
-        and looked is not None
-        and not looked.blocking
-        and asked == _next(months, closes),
+        "can_close": is_next and closable and looked is not None and not looked.blocking,
         "needs_word": looked is not None and bool(looked.to_name),
         "act_id": uuid4(),
     }
