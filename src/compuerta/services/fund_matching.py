@@ -7,7 +7,7 @@ Nothing is written, and of a bill that is faulty in its last line nothing is use
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -25,11 +25,12 @@ from compuerta.services.statement_sheet import (
     SheetTooLong,
     TooDifferent,
     in_order,
-    packed,
+    read_cells,
     refund_name,
 )
 
 _MICRO_DIGITS: Final = 6
+_OF_TRADE: Final = (Move.PAYMENT, Move.FEE, Move.REFUND)
 _REFUND: Final = "\t"  # begins the name of a refund; no line of a sheet has one
 
 
@@ -57,25 +58,22 @@ class Matched:
     found: tuple[Found, ...]
 
 
-@dataclass(slots=True)
-class _Money:
-    """What both bills say of one payment or refund."""
+class _Told(NamedTuple):
+    """What the trade bill says of one payment or refund."""
 
-    told_minor: int = 0  # by the trade bill
-    told_fee_micro: int = 0
-    moved_minor: int = 0  # in the account
-    fee_micro: int = 0
-    is_told: bool = False
-    has_moved: bool = False
+    amount_minor: int
+    fee_micro: int
 
 
 @dataclass(slots=True)
 class _Day:
-    """What was read so far."""
+    """What was read so far, by name; numbers and no objects, since a day may have millions."""
 
     currency: str
     micro_per_minor: int
-    money: dict[str, _Money] = field(default_factory=dict)
+    told: dict[str, _Told] = field(default_factory=dict)
+    moved: dict[str, int] = field(default_factory=dict)  # in the account, in minor units
+    kept: dict[str, int] = field(default_factory=dict)  # by the provider, in millionths
     refunds_of_order: dict[str, list[str]] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)  # told in another currency: left out
     strange: dict[str, StatementLine] = field(default_factory=dict)  # that the trade bill does not tell of
@@ -97,22 +95,21 @@ def match(trade: Sheet, fund: Iterable[StatementLine], *, currency: str) -> Matc
     _read_trade(trade, day)
     digest, count, rest = hashlib.sha256(trade.digest.encode()), 0, iter(fund)
     while some := list(islice(rest, LINES_PER_CHUNK)):
-        digest.update(packed(some))
+        digest.update(_meaning(some))
         count += len(some)
         if count > LINES_MAX:
             raise SheetTooLong
-        for line in some:
-            if line.currency == currency:
-                _read_fund(line, day)
+        _read_fund([line for line in some if line.currency == currency], day)
     _check_balances(day, line_no=count)
-    found = [*day.others, *_judged(trade, day)]
+    differing, fee_beyond_micro = _judged(day)
+    found = [*day.others, *_rows(trade, day, differing)]
     return Matched(
         lines=count,
-        shared=sum(each.is_told and each.has_moved for each in day.money.values()),
+        shared=len(day.told.keys() & day.moved.keys()),
         digest=digest.hexdigest(),
         gross_minor=day.gross_minor,
         refunded_minor=day.refunded_minor,
-        fee_beyond_micro=sum(_kept_beyond_micro(name, each, day) for name, each in day.money.items()),
+        fee_beyond_micro=fee_beyond_micro,
         opening_minor=day.opening_minor,
         closing_minor=day.closing_minor,
         payouts=tuple(day.payouts),
@@ -120,77 +117,84 @@ def match(trade: Sheet, fund: Iterable[StatementLine], *, currency: str) -> Matc
     )
 
 
+def _meaning(lines: Sequence[StatementLine]) -> bytes:
+    """Return what makes lines the same lines: all but the instants, which cost as much as all the rest."""
+    numbers, references, refunds, amounts, fees, currencies, _, words, *_ = zip(*lines, strict=True)
+    texts = (numbers, references, refunds, map(str, amounts), map(str, fees), currencies, words)
+    return "\n".join(map("\t".join, texts)).encode()
+
+
 def _read_trade(trade: Sheet, day: _Day) -> None:
+    told = day.told
     for transaction_no, reference, refund, amount, fee, currency, _ in trade.cells():
-        name = _told_name(transaction_no, reference, refund)
+        name = _REFUND + refund if refund else reference or transaction_no
         if currency != day.currency:
             day.foreign.add(name)
+        elif name in told:  # listed twice, which is a difference of the trade bill
+            known = told[name]
+            told[name] = _Told(known.amount_minor + int(amount), known.fee_micro + int(fee))
+        else:
+            told[name] = _Told(int(amount), int(fee))
+            if refund:
+                day.refunds_of_order.setdefault(reference, []).append(name)
+
+
+def _read_fund(lines: Sequence[StatementLine], day: _Day) -> None:
+    moved, kept, told, per_minor = day.moved, day.kept, day.told, day.micro_per_minor
+    for line in lines:
+        move, amount_minor = line.move, line.amount_minor
+        day.balance_minor += amount_minor
+        if line.balance_minor is not None:
+            if day.opening_minor is None:
+                day.opening_minor = line.balance_minor - day.balance_minor
+            day.closing_minor = line.balance_minor
+        if move not in _OF_TRADE:
+            _keep_other(line, day)
             continue
-        if refund:
-            day.refunds_of_order.setdefault(reference, []).append(refund)
-        money = day.money.get(name)
-        if money is None:
-            day.money[name] = _Money(int(amount), int(fee), is_told=True)
-        else:  # listed twice, which is a difference of the trade bill
-            money.told_minor += int(amount)
-            money.told_fee_micro += int(fee)
+        name = line.reference or line.transaction_no
+        if move is Move.REFUND or (amount_minor > 0 and move is Move.FEE):
+            name = _refund_named(line, name, day)
+        if name in day.foreign:
+            continue
+        if name not in told:
+            _keep_strange(name, line, day)
+        if move is Move.FEE:
+            kept[name] = kept.get(name, 0) - amount_minor * per_minor
+            continue
+        moved[name] = moved.get(name, 0) + amount_minor
+        if line.fee_micro:
+            kept[name] = kept.get(name, 0) + line.fee_micro
+        if move is Move.PAYMENT:
+            day.gross_minor += amount_minor
+        else:
+            day.refunded_minor -= amount_minor
 
 
-def _told_name(transaction_no: str, reference: str, refund_reference: str) -> str:
-    return _REFUND + refund_reference if refund_reference else reference or transaction_no
-
-
-def _read_fund(line: StatementLine, day: _Day) -> None:
-    day.balance_minor += line.amount_minor
-    if line.balance_minor is not None:
-        if day.opening_minor is None:
-            day.opening_minor = line.balance_minor - day.balance_minor
-        day.closing_minor = line.balance_minor
-    match line.move:
-        case Move.PAYMENT:
-            day.gross_minor += line.amount_minor
-        case Move.REFUND:
-            day.refunded_minor -= line.amount_minor
-        case Move.PAYOUT:
-            back = ":back" if line.amount_minor > 0 else ""
-            day.payouts.append(PaidOut(line.transaction_no + back, -line.amount_minor, line.at))
-            return
-        case Move.OTHER | None:
-            day.others.append(_found(What.MOVE, line, theirs_minor=line.amount_minor))
-            return
-    name = _name(line, day)
-    if name in day.foreign:
-        return
-    money = day.money.get(name)
-    if money is None:
-        money = day.money[name] = _Money()
-        day.strange[name] = line
-        if len(day.strange) > DIFFERENCES_MAX:
-            raise TooDifferent
-    if line.move is Move.FEE:
-        money.fee_micro -= line.amount_minor * day.micro_per_minor
+def _keep_other(line: StatementLine, day: _Day) -> None:
+    if line.move is Move.PAYOUT:
+        back = ":back" if line.amount_minor > 0 else ""
+        day.payouts.append(PaidOut(line.transaction_no + back, -line.amount_minor, line.at))
     else:
-        money.moved_minor += line.amount_minor
-        money.fee_micro += line.fee_micro
-        money.has_moved = True
+        day.others.append(_found(What.MOVE, line, theirs_minor=line.amount_minor))
+    if len(day.payouts) + len(day.others) > DIFFERENCES_MAX:
+        raise TooDifferent
 
 
-def _name(line: StatementLine, day: _Day) -> str:
-    if line.move is not Move.REFUND:
-        refunds = day.refunds_of_order.get(line.reference) if line.amount_minor > 0 else None
-        if line.move is Move.FEE and refunds:  # a fee that is given back, in a line of its own
-            names = [_REFUND + refund for refund in refunds]
-            return next((name for name in names if not day.money[name].fee_micro), names[0])
-        return line.reference or line.transaction_no
+def _keep_strange(name: str, line: StatementLine, day: _Day) -> None:
+    day.strange.setdefault(name, line)
+    if len(day.strange) > DIFFERENCES_MAX:
+        raise TooDifferent
+
+
+def _refund_named(line: StatementLine, order: str, day: _Day) -> str:
+    """Name a refund, or a fee that is given back with one; some fund bills name the order alone."""
+    refunds = day.refunds_of_order.get(line.reference, [])
+    if line.move is Move.FEE:  # in a line of its own, of a refund of which none was given back yet
+        return next((name for name in refunds if name not in day.kept), refunds[0] if refunds else order)
     if line.refund_reference:
         return _REFUND + line.refund_reference
-    # Some fund bills name the order alone: a refund of it that has not moved yet, of this amount if there is.
-    waiting = [
-        name
-        for name in (_REFUND + refund for refund in day.refunds_of_order.get(line.reference, ()))
-        if not day.money[name].has_moved
-    ]
-    same = [name for name in waiting if day.money[name].told_minor == line.amount_minor]
+    waiting = [name for name in refunds if name not in day.moved]
+    same = [name for name in waiting if day.told[name].amount_minor == line.amount_minor]
     return (same or waiting or [_REFUND + refund_name(line)])[0]
 
 
@@ -201,60 +205,52 @@ def _check_balances(day: _Day, *, line_no: int) -> None:
         raise StatementFaulty(line_no, "the first balance and all lines do not come to the last balance")
 
 
-def _judged(trade: Sheet, day: _Day) -> Iterator[Found]:
-    differing = {}
-    for name, money in day.money.items():
-        what = _judge(name, money, day)
-        if what is not None:
-            differing[name] = what
-            if len(differing) > DIFFERENCES_MAX:
-                raise TooDifferent
+def _judged(day: _Day) -> tuple[dict[str, What], int]:
+    """Return what differs, and what was kept beyond what the trade bill says."""
+    differing: dict[str, What] = {}
+    fee_beyond_micro = sum(day.kept.values())
+    moved, kept, per_minor = day.moved, day.kept, day.micro_per_minor
+    for name, (told_minor, told_fee_micro) in day.told.items():
+        fee_beyond_micro -= told_fee_micro
+        moved_minor = moved.get(name)
+        if moved_minor is None:
+            if told_minor:
+                differing[name] = What.TRADE_ONLY
+            continue
+        less_micro = (told_minor - moved_minor) * per_minor
+        is_refund = name.startswith(_REFUND)
+        if -per_minor < kept.get(name, 0) - told_fee_micro + less_micro < per_minor and (
+            is_refund or not less_micro
+        ):
+            fee_beyond_micro += less_micro
+        else:  # an amount that differs is no fee
+            differing[name] = What.FUND_AMOUNT if less_micro else What.FEE
+        if len(differing) > DIFFERENCES_MAX:
+            raise TooDifferent
+    for name in day.strange:
+        differing[name] = What.FUND_ONLY if name in moved else What.FEE
+    return differing, fee_beyond_micro
+
+
+def _rows(trade: Sheet, day: _Day, differing: dict[str, What]) -> Iterator[Found]:
+    """Tell what differs with the line that says it: the fund bill's, or else the trade bill's."""
+    left = dict(differing)
     for name, line in day.strange.items():
-        if name in differing:
-            yield _differs(differing.pop(name), line, day.money[name], day)
-    for told in trade.read() if differing else ():
-        name = _told_name(told.transaction_no, told.reference, told.refund_reference)
-        if name in differing:
-            yield _differs(differing.pop(name), told, day.money[name], day)
+        yield _differs(left.pop(name), name, line, day)
+    for cells in trade.cells() if left else ():
+        name = _REFUND + cells[2] if cells[2] else cells[1] or cells[0]
+        if name in left:
+            yield _differs(left.pop(name), name, read_cells(cells), day)
 
 
-def _judge(name: str, money: _Money, day: _Day) -> What | None:
-    if not money.is_told:
-        return What.FUND_ONLY if money.has_moved else What.FEE
-    if not money.has_moved:
-        return What.TRADE_ONLY if money.told_minor else None
-    is_same = money.moved_minor == money.told_minor
-    if not is_same and not name.startswith(_REFUND):
-        return What.FUND_AMOUNT
-    if abs(_beyond_micro(money, day)) < day.micro_per_minor:
-        return None
-    return What.FEE if is_same else What.FUND_AMOUNT
-
-
-def _kept_beyond_micro(name: str, money: _Money, day: _Day) -> int:
-    """Return what the provider kept beyond what the trade bill says; an amount that differs is no fee."""
-    if _judge(name, money, day) is None and money.has_moved:
-        return _beyond_micro(money, day)
-    return money.fee_micro - money.told_fee_micro
-
-
-def _beyond_micro(money: _Money, day: _Day) -> int:
-    less_minor = money.told_minor - money.moved_minor
-    return money.fee_micro - money.told_fee_micro + less_minor * day.micro_per_minor
-
-
-def _differs(what: What, line: StatementLine | SheetLine, money: _Money, day: _Day) -> Found:
+def _differs(what: What, name: str, line: StatementLine | SheetLine, day: _Day) -> Found:
+    told = day.told.get(name)
     if what is What.FEE:
-        theirs, ours = (
-            (micro + day.micro_per_minor // 2) // day.micro_per_minor
-            for micro in (money.fee_micro, money.told_fee_micro)
-        )
-        return _found(what, line, theirs_minor=theirs, ours_minor=ours if money.is_told else None)
-    return _found(
-        what, line,
-        theirs_minor=money.moved_minor if money.has_moved else None,
-        ours_minor=money.told_minor if money.is_told else None,
-    )  # fmt: skip
+        fees_micro = (day.kept.get(name, 0), 0 if told is None else told.fee_micro)
+        theirs, ours = ((micro + day.micro_per_minor // 2) // day.micro_per_minor for micro in fees_micro)
+        return _found(what, line, theirs_minor=theirs, ours_minor=None if told is None else ours)
+    ours_minor = None if told is None else told.amount_minor
+    return _found(what, line, theirs_minor=day.moved.get(name), ours_minor=ours_minor)
 
 
 def _found(

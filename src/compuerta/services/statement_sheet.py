@@ -59,9 +59,7 @@ class Sheet:
 
     def read(self) -> Iterator[SheetLine]:
         """Return the lines one by one."""
-        for transaction_no, reference, refund, amount, fee, currency, at in self.cells():
-            instant = datetime.fromisoformat(at)
-            yield SheetLine(transaction_no, reference, refund, int(amount), int(fee), currency, instant)
+        return map(read_cells, self.cells())
 
     def cells(self) -> Iterator[list[str]]:
         """Return the lines one by one, as they are written."""
@@ -70,11 +68,18 @@ class Sheet:
                 yield line.split("\t")
 
 
+def read_cells(cells: Sequence[str]) -> SheetLine:
+    """Read a line from its cells."""
+    transaction_no, reference, refund, amount, fee, currency, at = cells
+    instant = datetime.fromisoformat(at)
+    return SheetLine(transaction_no, reference, refund, int(amount), int(fee), currency, instant)
+
+
 def written(lines: Iterable[StatementLine]) -> Sheet:
     """Write a bill's lines down; what reading them raises is raised here."""
     digest, chunks, count, rest = hashlib.sha256(), [], 0, iter(lines)
     while some := list(islice(rest, LINES_PER_CHUNK)):
-        chunk = packed(some)
+        chunk = _chunk(some)
         digest.update(chunk)
         chunks.append(chunk)
         count += len(some)
@@ -107,8 +112,8 @@ def refund_name(line: StatementLine) -> str:
     return f"{line.transaction_no}:{line.at.isoformat()}"
 
 
-def packed(lines: Sequence[StatementLine]) -> bytes:
-    """Write lines as a sheet has them: columns side by side, since a line costs a microsecond so."""
+def _chunk(lines: Sequence[StatementLine]) -> bytes:
+    """Write columns side by side: a line costs a microsecond so."""
     numbers, references, refunds, amounts, fees, currencies, instants, *_ = zip(*lines, strict=True)
     if min(amounts) < 0:
         refunds = tuple(refund_name(line) for line in lines)
