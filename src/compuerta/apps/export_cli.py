@@ -78,7 +78,7 @@ def journal(
 
     first = month_in(month)
     console = Console(stderr=True)
-    with the_store() as store, Progress(console=console, transient=True) as progress:
+    with the_store() as store, _progress(console) as progress:
         wish = Wish(
             organisation_id=organisation_of(store, organisation),
             form=form,
@@ -178,6 +178,11 @@ def month_in(text: str) -> date:
         return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 a month has no zone
     except ValueError:
         raise MonthUnreadable(text) from None
+
+
+def _progress(console: Console) -> Progress:
+    # Where nobody watches, an empty line is all that would be left of it.
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def _give(file: bytes, out: Path | None) -> None:
