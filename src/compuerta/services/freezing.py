@@ -93,6 +93,7 @@ def freeze_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
     """
     after = 0
     while True:  # ends with the site's last meter
+        _look_back(store, day, after=after, now=now)
         with store.transaction() as tx:
             known = tx.freezes.day(day.key)
             if known is None or known.step is not DayStep.FREEZING:
@@ -104,6 +105,18 @@ def freeze_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
                 tx.freezes.save_day(counted)
                 return counted
             after = page[-1].meter_id
+
+
+def _look_back(store: Store, day: SiteDay, *, after: int, now: datetime) -> None:
+    """Let readings of the day that ended prove what was supposed of the days before it.
+
+    In a transaction of its own: days are locked in the order of time.
+    """
+    with store.transaction() as tx:
+        page = tx.freezes.measuring(day.site_id, at=day.ends_at, after=after, limit=PAGE_METERS_MAX)
+        ids = [each.meter_id for each in page]
+        before = tx.freezes.freezes_of(ids, since=day.day - DAYS_LOOKED_BACK * DAY, until=day.day)
+        _make_anew(tx, before, now=now)
 
 
 def _counted(tx: Transaction, day: SiteDay) -> SiteDay:
@@ -216,25 +229,29 @@ def _open_again(tx: Transaction, day: SiteDay, *, now: datetime) -> None:
 
 
 def _suppose_later(tx: Transaction, valid: Sequence[Freeze], *, now: datetime) -> None:
-    """Suppose anew what was supposed of days after a fact that came late; each that differs opens its day."""
-    if not valid:
-        return
-    first = min(each.day for each in valid)
-    later = tx.freezes.freezes_of({each.meter_id for each in valid}, since=first + DAY, until=first + _KEPT)
-    supposed = [each for each in later if each.basis in (FreezeBasis.PROVISIONAL, FreezeBasis.MISSING)]
+    """Make anew what was supposed of days after a fact that came late."""
+    if valid:
+        first = min(each.day for each in valid)
+        ids = {each.meter_id for each in valid}
+        _make_anew(tx, tx.freezes.freezes_of(ids, since=first + DAY, until=first + _KEPT), now=now)
+
+
+def _make_anew(tx: Transaction, freezes: Sequence[Freeze], *, now: datetime) -> None:
+    """Make what is not told of days that are done from what is known now; each that differs opens its day."""
+    untold = [each for each in freezes if not each.is_told]
     installations = {
         (each.meter_id, each.account_id): each
-        for each in tx.freezes.installations({freeze.meter_id for freeze in supposed})
+        for each in tx.freezes.installations({freeze.meter_id for freeze in untold})
     }
     meters_of = defaultdict(list)
-    for each in supposed:
+    for each in untold:
         measuring = installations.get((each.meter_id, each.account_id))
         if measuring is not None:
             meters_of[DayKey(each.site_id, each.day)].append(measuring)
     for key, meters in sorted(meters_of.items()):
         day = tx.freezes.day(key)
         if day is not None and day.step is DayStep.DONE:
-            anew = [ground.supposed(now=now) for ground in _Ground.of(tx, day, meters).values()]
+            anew = [_made(tx, ground, now=now) for ground in _Ground.of(tx, day, meters).values()]
             changed = [each for each in anew if each is not None]
             tx.freezes.put_freezes(changed)
             if changed:
@@ -251,14 +268,19 @@ def _fill(tx: Transaction, day: SiteDay, page: Sequence[Measuring], *, now: date
     told = {meter_id for meter_id, each in known.items() if each.is_told}
     new: list[Freeze | None] = []
     for ground in _Ground.of(tx, day, [each for each in page if each.meter_id not in told]).values():
-        read = ground.read(now=now)
-        new.append(ground.supposed(now=now) if read is None else _weighed(tx, read, ground, now=now))
+        new.append(_made(tx, ground, now=now))
     poor = [each for each in page if each.meter_id in told and _lacks_balance(each, known[each.meter_id])]
     for ground in _Ground.of(tx, day, poor, days=0).values():
         new.append(ground.with_balance(known[ground.measuring.meter_id], now=now))
     made = [each for each in new if each is not None]
     tx.freezes.put_freezes(made)
     _suppose_later(tx, [each for each in made if each.is_valid], now=now)
+
+
+def _made(tx: Transaction, ground: "_Ground", *, now: datetime) -> Freeze | None:
+    """Return what readings prove, or what is supposed; None where that is known already."""
+    read = ground.read(now=now)
+    return ground.supposed(now=now) if read is None else _weighed(tx, read, ground, now=now)
 
 
 def _lacks_balance(measuring: Measuring, known: Freeze) -> bool:

@@ -255,6 +255,22 @@ def test_what_was_supposed_of_later_days_is_supposed_anew_from_a_fact_that_comes
     assert (day.step, day.version) == (DayStep.FREEZING, 2)
 
 
+def test_a_reading_that_comes_later_proves_a_midnight_over_which_nothing_was_used() -> None:
+    store, town = a_place()
+    home = town.homes[0]
+    told(store, home, at=MIDNIGHT - HOUR, energy_wh=500)
+    ended(store, now=MIDNIGHT + day_end.GRACE)
+    assert the_freeze(store, home).basis is FreezeBasis.MISSING
+
+    told(store, home, at=MIDNIGHT + 9 * HOUR, energy_wh=500)
+    ended(store, now=MIDNIGHT + DAY + day_end.GRACE)
+    ended(store, now=MIDNIGHT + DAY + HOUR)
+
+    proved, day = the_freeze(store, home), the_day(store, town)
+    assert (proved.basis, proved.energy_wh, proved.version) == (FreezeBasis.READING, 500, 2)
+    assert (day.step, day.version, day.valid) == (DayStep.DONE, 2, 1)
+
+
 def test_doing_a_freeze_again_after_a_crash_changes_nothing() -> None:
     store, town = a_place(PLATFORM, METER)
     day = a_known_week(store, town.homes[0], days=2)
