@@ -77,6 +77,12 @@ def app_for(given: Settings) -> FastAPI:
     return app
 
 
+# What machines may ask, by subject.
+_ROOMS = (
+    machines, buying, billers, supply, operations, alarms, moves, contacts, words, histories, books,
+)  # fmt: skip
+
+
 def machines_door(
     desk: Desk,
     providers: Mapping[str, PaymentProvider],
@@ -107,19 +113,7 @@ def machines_door(
     )
     app.state.desk = desk  # where `callers.needs` looks keys up
     with_desk = machines.Machines(desk=desk, providers=providers, talk=talk)
-    for room in (
-        machines,
-        buying,
-        billers,
-        supply,
-        operations,
-        alarms,
-        moves,
-        contacts,
-        words,
-        histories,
-        books,
-    ):
+    for room in _ROOMS:
         app.include_router(room.router_for(with_desk))
     app.add_middleware(edge.BoundedBodies, path="/api/")
     app.add_middleware(NoticesFirst, door=notices)
