@@ -19,7 +19,7 @@ from rich.console import Console
 
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import payment_story, supply_story, town, wiring
+from compuerta.apps import month_story, month_world, payment_story, supply_story, town, wiring
 from compuerta.apps.playing import (
     Play,
     checked_promises,
@@ -50,6 +50,7 @@ PROMISES = {
     "S2": "who has none is off",
     "S3": "a recharge lifts no hold",
     "S4": "a later wish replaces an earlier one",
+    "T1": "each day's closing is its opening and what has moved",
     "T2": "what is missing is not zero",
     "W1": "a level warns once each time that it is crossed",
     "W2": "what a meter tells is one alarm on the board",
@@ -74,9 +75,9 @@ def run(*, story: str, once: bool, as_json: bool) -> int:
     console = Console(stderr=as_json, quiet=once and as_json, highlight=False)
     with Stage(homes=STORIES[story].plan(), public=not once) as stage:
         play = Play(stage=stage, console=console)
-        stage.open(lambda what: play.tell(f"[dim]{what}[/]"))
+        STORIES[story].opens(stage, lambda what: play.tell(f"[dim]{what}[/]"))
         facts = STORIES[story].play(play)
-        facts["slow"] = [each["meter"] for each in facts["recharges"] if not (each.get("held") or is_fast(each))]
+        facts["slow"] = [each["meter"] for each in facts.get("recharges", ()) if not (each.get("held") or is_fast(each))]
         if as_json:
             sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
         good = _is_good(facts)
@@ -120,12 +121,14 @@ class Story:
 
     plan: Callable[[], tuple[town.Home, ...]]
     play: Callable[[Play], dict[str, Any]]
+    opens: Callable[[Stage, Callable[[str], None]], None] = Stage.open
 
 
 STORIES = {
     "loop": Story(plan=town.plan, play=_loop),
     "supply": Story(plan=supply_story.plan, play=supply_story.play),
     "payments": Story(plan=payment_story.plan, play=payment_story.play),
+    "month": Story(plan=month_world.plan, play=month_story.play, opens=month_story.open_books),
 }
 
 
@@ -205,14 +208,13 @@ def _is_good(facts: dict[str, Any]) -> bool:
 def _sum_up(play: Play, facts: dict[str, Any], *, good: bool) -> None:
     play.tell("all books, meters and payments are looked at:")
     for name, words in PROMISES.items():
-        each = facts["promises"][name]
+        each = facts["promises"].get(name, {"checked": 0, "broken": 0})
         mark = "[green]kept[/]" if each["broken"] == 0 else f"[red]broken {each['broken']} times[/]"
         play.tell(f"  {mark} {name} {words} [dim]({each['checked']} checked)[/]")
-    for road in ("4g", "rs485"):
+    watched = [each for each in facts.get("recharges", ()) if not each.get("held")]
+    for road in sorted({each["road"] for each in watched}):
         waited_s = sorted(
-            seconds(each["paid_at"], each["closed_at"])
-            for each in facts["recharges"]
-            if each["road"] == road and not each.get("held")
+            seconds(each["paid_at"], each["closed_at"]) for each in watched if each["road"] == road
         )
         play.tell(
             f"{road}: payment to power {waited_s[0]:.1f} to {waited_s[-1]:.1f} s, {len(waited_s)} recharges"

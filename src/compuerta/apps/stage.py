@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -168,17 +168,7 @@ class Stage:
 
     def open(self, told: Callable[[str], None]) -> None:
         """Start everything; `told` hears what is being done."""
-        told("starting the database")
-        self.url = self.server.start()
-        self.crew.environment = self.environment()
-        self._write_providers()
-        self._write_channels()
-        told("building the town")
-        migrated(self.environment())
-        store = PostgresStore(self.url)
-        paths = {name: str(self.directory / name) for name in town.BUSES}
-        self.town = town.build(store, self.homes, bus_paths=paths, now=wiring.now())
-        store.shut()
+        paths = self.open_books(told, now=wiring.now())
         organisation = self.town.organisation_id
         self.api_key = make_key(self.url, name="stage", organisation_id=organisation, scopes=["sell", "cash"])
         told("starting meters, provider, carriers, door, gateway and worker")
@@ -192,6 +182,21 @@ class Stage:
         for name, person in joining.items():
             if person.wait(READY_S_MAX) != 0:
                 raise NotInTime(f"{name} to be added", READY_S_MAX)
+
+    def open_books(self, told: Callable[[str], None], *, now: datetime) -> dict[str, str]:
+        """Start the database and build the town, as of an instant; returns the devices of its buses."""
+        told("starting the database")
+        self.url = self.server.start()
+        self.crew.environment = self.environment()
+        self._write_providers()
+        self._write_channels()
+        told("building the town")
+        migrated(self.environment())
+        store = PostgresStore(self.url)
+        paths = {name: str(self.directory / name) for name in town.BUSES}
+        self.town = town.build(store, self.homes, bus_paths=paths, now=now)
+        store.shut()
+        return paths
 
     # what people and meters do -------------------------------------------------------------------------
 

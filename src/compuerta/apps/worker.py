@@ -23,6 +23,7 @@ from compuerta.apps.claimant import Claimant
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.apps.herald import Herald
+from compuerta.apps.night_watch import NightWatch
 from compuerta.apps.postman import Postman
 from compuerta.apps.refunder import Refunder
 from compuerta.domain.errors import Refused, Unreachable
@@ -84,6 +85,7 @@ class Worker:
             group.create_task(Claimant(self._desk, self._providers).run(client))
             group.create_task(Refunder(self._desk, self._providers).run(client))
             group.create_task(Auditor(self._own_desk(), self._providers).run(client))
+            group.create_task(NightWatch(self._own_desk()).run())
             group.create_task(self._sweep_on())
             for sweep, every_s in SWEEPS:
                 group.create_task(self._page_on(sweep, every_s=every_s))

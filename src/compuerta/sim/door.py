@@ -11,7 +11,7 @@ from uuid import UUID
 from compuerta.adapters.payments.http import Steps, converse_with
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice, Refund, RefundNotice
-from compuerta.services import correcting, holding, ordering, refunding, vend, watching
+from compuerta.services import closing_days, correcting, holding, ordering, refunding, vend, watching
 from compuerta.services.ordering import Question
 from compuerta.services.payment_ports import (
     HttpRequest,
@@ -32,6 +32,7 @@ ASKED_AT_ONCE_MAX = 10
 WATCH_MS = 60_000  # silence and differences are told by the quarter of an hour
 SWEEP_MS = 1_000
 CORRECT_MS = 10_000
+NIGHT_MS = 20_000
 
 Asking = Callable[[HttpRequest], HttpResponse]
 Reply = Callable[[HttpResponse], None]
@@ -142,6 +143,18 @@ class Worker:
         self.hint()
         self._watch()
         self._correct()
+        self._end_days()
+
+    def _end_days(self) -> None:
+        """Take the ends of days one step on; a crash falls between any two of their transactions."""
+        self.body.later(NIGHT_MS, self._end_days)
+        try:
+            done = closing_days.sweep(self.body, now=self._now())
+        except Unreachable as away:
+            self._stage.note(self.body.name, "ends no day", away)
+            return
+        if done:
+            self._stage.note(self.body.name, "ends days", done)
 
     def _watch(self) -> None:
         self.body.later(WATCH_MS, self._watch)

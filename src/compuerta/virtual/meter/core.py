@@ -465,6 +465,12 @@ class MeterCore:
         )
         self._settle()
 
+    def forget_money(self, amount_minor: int) -> None:
+        """Let the money in the meter lose an amount, as a memory does that was hit; its records stay."""
+        if self.purse is not None:
+            self.purse.pay_in(-amount_minor)
+            self._settle()
+
     def _pay_in(self, amount_minor: int, purchase_no: int) -> Purchase:
         assert self.purse is not None
         before_minor = self.purse.balance_minor

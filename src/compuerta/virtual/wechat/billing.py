@@ -116,8 +116,13 @@ class Billing:
             raise ApiError(404, "RESOURCE_NOT_EXISTS", "下载链接已失效")
         return packed
 
-    def _trade(self, day: date) -> bytes:
+    def _behaved(self, day: date) -> Behaviour:
+        """Return how the bill of a day is made."""
         behaviour = self._behaviour()
+        return behaviour if behaviour.bill_day in ("", day.isoformat()) else Behaviour()
+
+    def _trade(self, day: date) -> bytes:
+        behaviour = self._behaved(day)
         rows = _faulty(self._rows(day), behaviour)
         if not rows:
             return b""
@@ -164,7 +169,8 @@ class Billing:
         )  # fmt: skip
 
     def _fund(self, day: date) -> bytes:
-        moves = _fund_faults(list(self._moves(day)), self._behaviour())
+        behaviour = self._behaved(day)
+        moves = _fund_faults(list(self._moves(day)), behaviour)
         balance_fen, lines = sum(each.fen for each in moves if _day(each.at) < day), []
         moves = [each for each in moves if _day(each.at) == day]
         if not moves:
@@ -184,7 +190,7 @@ class Billing:
         went = [-each.fen for each in moves if each.fen < 0]
         counts = (f"{len(moves)}.0", f"{len(came)}.0", _yuan(sum(came)), f"{len(went)}.0", _yuan(sum(went)))
         ends = [",".join(bills.FUND_SUMS), _line(counts)]
-        return _joined([",".join(bills.FUND_COLUMNS), *lines, *ends], self._behaviour())
+        return _joined([",".join(bills.FUND_COLUMNS), *lines, *ends], behaviour)
 
     def _moves(self, day: date) -> Iterator[_Move]:
         """Return what moved in the account until the end of a day, in order."""

@@ -36,6 +36,7 @@ class Behaviour:
     balance_short: bool = False  # the merchant has no money to give back
     bill_late: bool = False  # the bill is not made yet, whatever the clock says
     bill_crlf: bool = False  # its lines end as those of older bills
+    bill_day: str = ""  # the day whose bill is faulty as follows; "" = every day's
     bill_missing: int = 0  # so many lines of the trade bill are not there
     bill_doubled: int = 0  # so many are there twice
     bill_extra: int = 0  # so many are of payments that nobody knows
