@@ -25,6 +25,17 @@ _KINDS: Final = {
     "charging": sorted(kind.value for kind in CHARGING),
 }
 _DAY: Final = timedelta(days=1)
+# A store's plans and patience are made for a few rows by their keys; a day of a site is read whole. Of the
+# freezes of last night no statistics know: by loops, a large site would be compared with itself row by row.
+_BY_SETS: Final = """
+select set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
+    set_config('work_mem', '128MB', true), set_config('statement_timeout', '240s', true),
+    set_config('enable_nestloop', case when count(*) < %(large)s then 'on' else 'off' end, true),
+    (select set_config(name, '300s', true) from pg_settings where name = 'transaction_timeout')
+from (select from account where site_id = %(site_id)s limit %(large)s) as sampled
+"""
+_LARGE_ACCOUNTS: Final = 5_000
 # Of the postings of some time, by account: how the credit moved, of it what is not in force, and how many.
 _MOVED = """
 select account_id,
@@ -34,7 +45,7 @@ select account_id,
         as recharged_minor,
     coalesce(sum(minor) filter (where is_credit and kind = any(%(charging)s)), 0)::bigint as charged_minor,
     count(*) filter (where line_no = 1)::integer as postings
-from posting, unnest(codes, amounts_minor) with ordinality as line (code, minor, line_no),
+from {} unnest(codes, amounts_minor) with ordinality as line (code, minor, line_no),
     lateral (select code in ('undelivered', 'delivered') as is_credit) as told
 where {} group by account_id
 """
@@ -48,11 +59,20 @@ _LAST = """
 select distinct on (account_id) * from account_day where site_id = %(site_id)s and day = {}
 order by account_id, version desc
 """
+_HERE = "(select account_id from account where site_id = %(site_id)s) here join posting using (account_id),"
+# By the account's key alone: joined with the index of instants, each look would read all of that.
+_BEFORE = "account_id = h.account_id and booked_at + interval '0' < %(starts_at)s"
 _ROLL = f"""
 with here as (
     select account_id, closed_at from account where site_id = %(site_id)s and opened_at < %(ends_at)s
 ), yesterday as ({_LAST.format("%(yesterday)s")}), last as ({_LAST.format("%(day)s")}),
-moved as ({_MOVED.format("booked_at >= %(starts_at)s and booked_at < %(ends_at)s")}),
+moved as ({_MOVED.format(_HERE, "booked_at >= %(starts_at)s and booked_at < %(ends_at)s")}),
+-- Of an account that has no yesterday all postings are read; of all others none.
+fresh as materialized (
+    select account_id from here h where not exists (select from yesterday y where y.account_id = h.account_id)
+), earlier as (
+    select b.* from fresh h cross join lateral ({_MOVED.format("posting,", _BEFORE)}) b
+),
 opening as ({_FROZEN.format("%(yesterday)s")}), closing as ({_FROZEN.format("%(day)s")}),
 rolled as (
     select h.account_id, h.closed_at, o.minor as opening_minor,
@@ -67,12 +87,8 @@ rolled as (
             as used_wh,
         coalesce(f.is_provisional, false) or coalesce(t.is_provisional, false) as is_provisional
     from here h
-    left join yesterday y using (account_id)
-    -- Of an account that has no yesterday all postings are read; of all others none.
-    left join lateral (
-        select * from ({_MOVED.format("account_id = h.account_id and booked_at < %(starts_at)s")}) b
-        where y.account_id is null
-    ) b on true
+    left join yesterday y on y.account_id = h.account_id
+    left join earlier b on b.account_id = h.account_id
     cross join lateral (
         select coalesce(y.closing_minor, b.credit_minor, 0) as minor,
             coalesce(y.undelivered_minor, b.undelivered_minor, 0) as undelivered_minor
@@ -102,7 +118,7 @@ rolled as (
 select count(*) as written from written
 """
 _DIFFERING = f"""
-with last as ({_LAST.format("%(day)s")}), since as ({_MOVED.format("booked_at >= %(ends_at)s")})
+with last as ({_LAST.format("%(day)s")}), since as ({_MOVED.format(_HERE, "booked_at >= %(ends_at)s")})
 select d.account_id, d.closing_minor, d.undelivered_minor, held_minor, held_undelivered_minor
 from last d
 join account_state s using (account_id)
@@ -133,6 +149,7 @@ class PostgresDays:
         self._tx = tx
 
     def roll(self, day: SiteDay) -> int:
+        self._tx.query(_BY_SETS, {"site_id": day.site_id, "large": _LARGE_ACCOUNTS})
         written: int = self._tx.query(_ROLL, _values(day))[0]["written"]
         return written
 
@@ -146,6 +163,7 @@ class PostgresDays:
         return [to_day(row) for row in found]
 
     def differing(self, day: SiteDay, *, limit: int) -> list[RollDiffers]:
+        self._tx.query(_BY_SETS, {"site_id": day.site_id, "large": _LARGE_ACCOUNTS})
         return [RollDiffers(**row) for row in self._tx.query(_DIFFERING, {**_values(day), "limit": limit})]
 
     def rolled(self, key: DayKey) -> list[AccountDay]:
