@@ -110,6 +110,21 @@ def office(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Offic
     store.shut()
 
 
+def test_the_fund_bill_is_held_against_the_trade_bill_ten_minutes_later(office: Office) -> None:
+    office.hear(office.pay(1))
+    _, sent_fen = office.world.withdraw(NOON + timedelta(hours=1))
+    assert office.round() == 1
+
+    office.now += statement_days.FUNDS_AFTER
+    assert (office.round(), office.round()) == (1, 0)
+
+    with office.store.transaction() as tx:
+        funds = tx.statements.statement(StatementKey(WECHAT, DAY, StatementKind.FUND))
+        payouts = tx.bank.payouts_of(WECHAT, DAY)
+    assert funds is not None and (funds.state, funds.closing_minor) == (StatementState.MATCHED, 0)
+    assert [each.amount_minor for each in payouts] == [sent_fen]
+
+
 def test_a_payment_of_which_every_word_was_lost_is_credited_by_the_bill_once(office: Office) -> None:
     office.hear(office.pay(1))
     office.pay(2)
