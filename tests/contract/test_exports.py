@@ -192,6 +192,17 @@ def test_a_code_without_an_account_is_refused_by_name(shelf: Shelf) -> None:
     assert shelf.count("book_export") == 0
 
 
+def test_a_code_that_was_refused_gets_an_account_and_goes_out(shelf: Shelf) -> None:
+    town = a_busy_town(shelf.store)
+    lines = transfer(debit=cash("nobody"), credit=FEE, amount_minor=1)
+    booked(shelf.store, a_posting(town.homes[0].account_id, name="stranger", lines=lines))
+    rechartered(shelf.store, town, ChartRow(key="cash:nobody", number="1999", name="Nobody"))
+
+    made(shelf.store, town)
+
+    assert "1999" in {row["Account"] for row in the_rows(shelf.store, town, 1)}
+
+
 def test_an_own_chart_is_told_from_then_on(shelf: Shelf) -> None:
     town = a_busy_town(shelf.store)
     own = {**INTERNATIONAL, "cash:wechat": ChartRow(key="cash:wechat", number="1101", name="WeChat")}
@@ -239,11 +250,11 @@ def closed(store: Store, town: Town, *, at: datetime) -> None:
         )
 
 
-def rechartered(store: Store, town: Town) -> None:
+def rechartered(store: Store, town: Town, *more: ChartRow) -> None:
     """Let an accountant choose the other chart."""
     charting.save_chart(
         store,
-        list(INTERNATIONAL.values()),
+        [*INTERNATIONAL.values(), *more],
         organisation_id=town.organisation_id,
         actor=ANA,
         act_id=an_id("chart"),

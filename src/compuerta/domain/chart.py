@@ -141,12 +141,11 @@ def class_of(key: str) -> AccountClass:
     return CLASSES.get(key, AccountClass.ASSET)
 
 
-def require_fit(rows: Iterable[ChartRow], *, providers: Iterable[str]) -> None:
+def require_fit(rows: Iterable[ChartRow]) -> None:
     """Refuse numbers and names that other books would not take, and one number for two things."""
-    known = {*CLASSES, *(ledger.cash(each) for each in providers)}
     meanings: dict[str, tuple[str, AccountClass]] = {}
     for row in rows:
-        if row.key not in known:
+        if row.key not in CLASSES and not ledger.is_code(row.key):
             raise ChartUnfit(row.key, "the ledger has no such code")
         if not row.number:
             continue

@@ -48,7 +48,7 @@ def save_chart(
     What was exported stays as it is; the next export tells the new accounts.
     """
     with store.transaction() as tx:
-        chart.require_fit(rows, providers=tx.exports.providers(organisation_id))
+        chart.require_fit(rows)
         before = chart_of(tx, organisation_id)
         changed = [
             row for row in rows if row != before.get(row.key, ChartRow(key=row.key, number="", name=""))

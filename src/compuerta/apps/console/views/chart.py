@@ -49,8 +49,13 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
 
     def save(store: PostgresStore) -> int:
         with store.transaction() as tx:
-            keys = _keys(tx.exports.providers(person.organisation_id))
+            keys = _keys(
+                tx.exports.providers(person.organisation_id), charting.chart_of(tx, person.organisation_id)
+            )
         rows = [_typed(request, key) for key in keys if f"number {key}" in request.POST]
+        another = request.POST.get("another", "").strip()
+        if another:
+            rows.append(replace(_typed(request, ""), key=another))
         return charting.save_chart(
             store, rows, organisation_id=person.organisation_id, actor=actor, act_id=act_id, now=now
         )
@@ -100,8 +105,9 @@ def _require_keeper(person: Person) -> None:
         raise PermissionDenied
 
 
-def _keys(providers: dict[str, str]) -> list[str]:
-    return [*CLASSES, *(ledger.cash(each) for each in providers)]
+def _keys(providers: dict[str, str], chart: Chart) -> list[str]:
+    own = [ledger.cash(each) for each in providers]
+    return [*CLASSES, *own, *sorted(chart.keys() - CLASSES.keys() - set(own))]
 
 
 def _typed(request: HttpRequest, key: str) -> ChartRow:
@@ -135,12 +141,12 @@ def _page(request: HttpRequest, person: Person, *, error: str = "") -> HttpRespo
             )
 
     chart, layout, providers = work.run(read)
-    chart = PRESETS.get(request.GET.get("preset", ""), chart)
+    shown = PRESETS.get(request.GET.get("preset", ""), chart)
     layout = LAYOUTS.get(request.GET.get("layout", ""), layout)
     is_typed = bool(error) and "title" not in request.POST
     if error and not is_typed:
         layout = replace(_layout(request), name=layout.name)
-    rows = [_row(request, key, chart, is_typed=is_typed) for key in _keys(providers)]
+    rows = [_row(request, key, shown, is_typed=is_typed) for key in _keys(providers, chart)]
     values = {
         "rows": rows[: len(CLASSES)],
         "provider_rows": rows[len(CLASSES) :],
@@ -151,6 +157,7 @@ def _page(request: HttpRequest, person: Person, *, error: str = "") -> HttpRespo
         "fields": book_words.FIELDS.items(),
         "may_act": keeps_books(person),
         "is_preset": "preset" in request.GET,
+        "another": request.POST.get("another", ""),
         "act_ids": [uuid4(), uuid4()],
         "error": error,
     }
