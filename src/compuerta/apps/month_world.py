@@ -375,4 +375,8 @@ def _fact(flat: Flat, *, since: datetime) -> MeterFact:
             )
             for each in core.records.credited
         ),
+        midnights={
+            each.at.replace(second=0, microsecond=0): each.energy_wh
+            for each in reversed(core.records.daily_freezes)
+        },
     )

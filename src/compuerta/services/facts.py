@@ -31,7 +31,7 @@ from compuerta.services.alarm_port import MeterAlarm
 from compuerta.services.correction_port import Dispute
 from compuerta.services.day_port import AccountDay
 from compuerta.services.dues_port import RechargeLine
-from compuerta.services.freeze_port import SiteDay
+from compuerta.services.freeze_port import Freeze, SiteDay
 from compuerta.services.message_port import Message
 from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.records import (
@@ -99,6 +99,7 @@ class Books:
     messages: tuple[Message, ...] = ()
     policies: Mapping[int, Policy] = field(default_factory=dict)  # by account
     site_days: tuple[SiteDay, ...] = ()
+    freezes: tuple[Freeze, ...] = ()  # all versions
     account_days: tuple[AccountDay, ...] = ()  # all versions
 
 
@@ -125,6 +126,9 @@ class MeterFact:
     switched_on: tuple[datetime, ...] = ()  # when a message of the platform made supply come back
     relay_stuck: bool = False
     ran_backwards: bool = False  # its register lost energy
+    midnights: Mapping[datetime, int] = field(
+        default_factory=dict
+    )  # what it froze, by its own clock's midnight
     felt: frozenset[AlarmKind] = frozenset()  # what happened to it since the platform first knew its counts
 
 

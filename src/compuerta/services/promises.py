@@ -26,6 +26,7 @@ from compuerta.domain.tariff.packing import unpacked
 from compuerta.drivers.abilities import Relay
 from compuerta.services import charging
 from compuerta.services import promises_days as days
+from compuerta.services import promises_freezes as midnights
 from compuerta.services import promises_money as money
 from compuerta.services import promises_refunds as refunds
 from compuerta.services import promises_supply as supply
@@ -438,6 +439,7 @@ def _t2(view: View) -> Iterator[str | None]:
         if held.billing_held:
             told = any(each.kind.startswith("register_") for each in view.cases_of[held.account_id])
             yield unless(told, f"account {held.account_id}: billing is held, and no case says why")
+    yield from midnights.t2(view)
 
 
 def _t2_settled(view: View) -> Iterator[str | None]:
@@ -450,6 +452,7 @@ def _t2_settled(view: View) -> Iterator[str | None]:
         )
         fine = told == fact.ran_backwards
         yield unless(fine, f"meter {meter.meter_no}: ran backwards {fact.ran_backwards}, case {told}")
+    yield from midnights.t2_settled(view)
 
 
 _ALWAYS: Mapping[str, _Check] = MappingProxyType(

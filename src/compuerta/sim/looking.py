@@ -99,6 +99,7 @@ def books_of(store: MemoryStore, *, now: datetime) -> Books:
         supply_changes=tuple(tables.supply_changes),
         alarms=tuple(tables.meter_alarms.values()),
         site_days=tuple(tables.site_days.values()),
+        freezes=tuple(tables.freezes.values()),
         account_days=tuple(tables.account_days.values()),
         messages=tuple(tables.messages.values()),
         policies={key: tables.policy_of(account) for key, account in tables.accounts.items()},
@@ -135,6 +136,11 @@ def _meter_fact(house: House) -> MeterFact:
         switched_on=tuple(START + timedelta(milliseconds=ms - START_MS) for ms in house.switched_on_ms),
         relay_stuck=core.stuck_relay,
         ran_backwards=house.ran_backwards,
+        # The newest is first: of a midnight that came twice, the second counts.
+        midnights={
+            each.at.replace(second=0, microsecond=0): each.energy_wh
+            for each in reversed(core.records.daily_freezes)
+        },
     )
 
 

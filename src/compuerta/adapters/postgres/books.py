@@ -10,7 +10,7 @@ from compuerta.adapters.postgres import rows, tariffs
 from compuerta.adapters.postgres.alarms import to_alarm
 from compuerta.adapters.postgres.corrections import to_correction, to_dispute, to_refund
 from compuerta.adapters.postgres.dues import to_debt, to_line
-from compuerta.adapters.postgres.freezes import to_day
+from compuerta.adapters.postgres.freezes import to_day, to_freeze
 from compuerta.adapters.postgres.messages import to_message
 from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.store import OPTIONS, PostgresStore
@@ -117,6 +117,7 @@ def _books(tx: PostgresTransaction, *, now: datetime) -> Books:
         supply_changes=all_of(_SUPPLY_CHANGES, lambda row: SupplyChange(**row)),
         cases=all_of(_CASES, lambda row: Case(**row)),
         site_days=all_of("select * from site_day order by site_id, day", to_day),
+        freezes=all_of("select * from meter_freeze order by meter_id, day, version", to_freeze),
         account_days=all_of(
             "select * from account_day order by account_id, day, version", lambda row: AccountDay(**row)
         ),

@@ -111,7 +111,7 @@ class PostgresFreezes:
 
     def freezes(self, key: DayKey) -> list[Freeze]:
         found = self._tx.query(_LAST.format("site_id = %(site_id)s and day = %(day)s"), key._asdict())
-        return [_freeze(row) for row in found]
+        return [to_freeze(row) for row in found]
 
     def counted(self, key: DayKey) -> dict[FreezeBasis, int]:
         found = self._tx.query(
@@ -127,7 +127,7 @@ class PostgresFreezes:
             _LAST.format("meter_id = any(%(meter_ids)s) and day >= %(since)s and day < %(until)s"),
             {"meter_ids": list(meter_ids), "since": since, "until": until},
         )
-        return [_freeze(row) for row in found]
+        return [to_freeze(row) for row in found]
 
     def measuring(self, site_id: int, *, at: datetime, after: int, limit: int) -> list[Measuring]:
         found = self._tx.query(
@@ -175,7 +175,8 @@ def to_day(row: Row) -> SiteDay:
     return SiteDay(**{**row, "step": DayStep(row["step"])})
 
 
-def _freeze(row: Row) -> Freeze:
+def to_freeze(row: Row) -> Freeze:
+    """Build a freeze from its row."""
     rates_wh = row["rates_wh"]
     told = {"basis": FreezeBasis(row["basis"]), "rates_wh": None if rates_wh is None else tuple(rates_wh)}
     return Freeze(**{**row, **told})
