@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from tests.contract.conftest import Shelf
 from tests.contract.test_statements import DAY, HOURS_LATER, a_line, taken
-from tests.unit.services.town import NOON, SECOND, WECHAT, Town, a_town, paid
+from tests.unit.services.town import NOON, SECOND, WECHAT, Town, a_town, ordered, paid
 
 from compuerta.domain.ledger import BANK, PROVIDER_FEE, cash
 from compuerta.services import fund_agreeing, statement_sheet
@@ -152,6 +152,33 @@ def test_money_that_never_moved_is_a_case_when_the_next_bill_is_there(shelf: She
 
     (found,) = differences(shelf)
     assert (found.what, found.waits, shelf.count("case_file") - before) == (What.TRADE_ONLY, False, 1)
+
+
+def test_what_the_trade_bill_made_a_case_of_is_no_second_case_of_the_fund_bill(
+    shelf: Shelf, town: Town
+) -> None:
+    taken(shelf, [])  # the bill came anew, without a payment that we have, and that moved
+    taken(shelf, [], day=TOMORROW)
+    before = shelf.count("case_file")
+
+    funded(shelf, [PAYMENT, FEE], trade=())
+
+    assert (whats(shelf), shelf.count("case_file") - before) == ([What.FUND_ONLY], 0)
+
+
+def test_what_was_lost_to_us_and_never_moved_is_a_case_though_it_was_credited(
+    shelf: Shelf, town: Town
+) -> None:
+    ordered(shelf.store, town.homes[0], reference="order2")
+    trade = [a_line(), a_line("t2", reference="order2")]
+    taken(shelf, trade)
+    taken(shelf, [], day=TOMORROW)
+    funded(shelf, [PAYMENT, FEE], trade=trade)
+    before = shelf.count("case_file")
+
+    funded(shelf, [], day=TOMORROW, trade=())
+
+    assert (whats(shelf), shelf.count("case_file") - before) == ([What.TRADE_ONLY], 1)
 
 
 def test_a_day_that_begins_with_other_money_than_the_last_one_ended_with_is_a_gap(

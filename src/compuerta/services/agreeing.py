@@ -54,6 +54,12 @@ ACCEPTED_PER_BATCH: Final = 100
 _MICRO_DIGITS: Final = 6
 _OURS = frozenset({What.OURS_ONLY, What.REFUND_OURS_ONLY, What.TRADE_ONLY})
 _SETTLED_BY_US = frozenset({What.THEIRS_ONLY, What.REFUND_THEIRS_ONLY})
+_WITHOUT_CASE = frozenset(
+    {
+        OTHER_DAY, CHANGED, GIVEN_BACK, NAMELESS, vend.Outcome.CREDITED.value,
+        vend.Outcome.ALREADY_CREDITED.value, HeardRefund.SETTLED.value, HeardRefund.ALREADY.value,
+    }
+)  # fmt: skip
 
 
 class Outcome(Enum):
@@ -374,6 +380,9 @@ def _tell(
 ) -> None:
     """Open a case for each difference that a person has to look at, and raise one alarm for all of a day."""
     for_people = [each for each in differences if each.what not in _SETTLED_BY_US - also]
+    if for_people and for_people[0].kind is StatementKind.FUND:
+        told = _told_by_trade_bill(tx, for_people[0])
+        for_people = [each for each in for_people if _money_named(each) not in told]
     if not for_people:
         return
     first = for_people[0]
@@ -393,6 +402,18 @@ def _tell(
     detail = f"{len(for_people)} differences, such as {cases[0].detail}"
     subject = f"{first.provider} {first.day}"
     tx.put_alarms([Alarm(kind="statement_differs", subject=subject, detail=detail, at=now)])
+
+
+def _told_by_trade_bill(tx: Transaction, fund: Difference) -> set[str]:
+    """Name the money that the trade bill of the day has made a case of: its fund bill makes no second one."""
+    key = StatementKey(fund.provider, fund.day, StatementKind.TRADE)
+    differing = [each for each in tx.statements.differences(key) if each.outcome not in _WITHOUT_CASE]
+    return {_money_named(each) for each in differing}
+
+
+def _money_named(each: Difference) -> str:
+    """Name a payment by its order, and a refund by its own reference: both bills know these."""
+    return each.refund_reference or each.reference or each.transaction_no
 
 
 def _close_cases(
