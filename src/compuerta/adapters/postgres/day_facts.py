@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from compuerta.adapters.postgres.days import BY_SETS, LARGE_ACCOUNTS
 from compuerta.adapters.postgres.rows import Asked, Row
 from compuerta.services.daily_report import (
     AGES_DAYS,
@@ -219,19 +220,12 @@ coalesce((
 def facts(tx: Asked, day: SiteDay) -> DayFacts:
     """Add up all that is of a day itself."""
     values = _values(day)
+    tx.query(BY_SETS, {"site_id": day.site_id, "large": LARGE_ACCOUNTS})
     rolled = tx.query(_ROLLED, values)[0]
     paid = tx.query(_PAID, values)
-    rates = tx.query(_RATES, values)
     books = tx.query(_BOOKS, values)[0]
     return DayFacts(
-        energy=Energy(
-            used_wh=rolled["used_wh"],
-            provisional_wh=rolled["provisional_wh"],
-            accounts=rolled["known"],
-            unknown=rolled["unknown"],
-            rates_wh=tuple(row["used_wh"] for row in rates if row["used_wh"] is not None),
-            hours_wh=(),
-        ),
+        energy=_energy(rolled, tx.query(_RATES, values)),
         money=Money(**{name: rolled[name] for name in Money.__slots__}),
         books=Books(
             received_minor=books["received"],
@@ -265,6 +259,7 @@ def facts(tx: Asked, day: SiteDay) -> DayFacts:
 def standing(tx: Asked, day: SiteDay, *, now: datetime) -> Standing:
     """Add up what stands now at a site."""
     values = _values(day)
+    tx.query(BY_SETS, {"site_id": day.site_id, "large": LARGE_ACCOUNTS})
     edges = [now - timedelta(days=days) for days in AGES_DAYS]
     red = tx.query(_RED, values)[0]
     arrears = tx.query(_ARREARS, {**values, "edges": [None, *edges], "next_edges": [*edges, None]})[0]
@@ -284,6 +279,17 @@ def standing(tx: Asked, day: SiteDay, *, now: datetime) -> Standing:
             CaseCount(kind=row["kind"], open=row["open"], oldest_days=(now - row["oldest_at"]).days)
             for row in tx.query(_CASES, values)
         ),
+    )
+
+
+def _energy(rolled: Row, rates: Sequence[Row]) -> Energy:
+    return Energy(
+        used_wh=rolled["used_wh"],
+        provisional_wh=rolled["provisional_wh"],
+        accounts=rolled["known"],
+        unknown=rolled["unknown"],
+        rates_wh=tuple(row["used_wh"] for row in rates if row["used_wh"] is not None),
+        hours_wh=(),
     )
 
 

@@ -27,7 +27,7 @@ _KINDS: Final = {
 _DAY: Final = timedelta(days=1)
 # A store's plans and patience are made for a few rows by their keys; a day of a site is read whole. Of the
 # freezes of last night no statistics know: by loops, a large site would be compared with itself row by row.
-_BY_SETS: Final = """
+BY_SETS: Final = """
 select set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true),
     set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
     set_config('work_mem', '128MB', true), set_config('statement_timeout', '240s', true),
@@ -35,7 +35,7 @@ select set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin',
     (select set_config(name, '300s', true) from pg_settings where name = 'transaction_timeout')
 from (select from account where site_id = %(site_id)s limit %(large)s) as sampled
 """
-_LARGE_ACCOUNTS: Final = 5_000
+LARGE_ACCOUNTS: Final = 5_000
 # Of the postings of some time, by account: how the credit moved, of it what is not in force, and how many.
 _MOVED = """
 select account_id,
@@ -149,7 +149,7 @@ class PostgresDays:
         self._tx = tx
 
     def roll(self, day: SiteDay) -> int:
-        self._tx.query(_BY_SETS, {"site_id": day.site_id, "large": _LARGE_ACCOUNTS})
+        self._tx.query(BY_SETS, {"site_id": day.site_id, "large": LARGE_ACCOUNTS})
         written: int = self._tx.query(_ROLL, _values(day))[0]["written"]
         return written
 
@@ -163,7 +163,7 @@ class PostgresDays:
         return [to_day(row) for row in found]
 
     def differing(self, day: SiteDay, *, limit: int) -> list[RollDiffers]:
-        self._tx.query(_BY_SETS, {"site_id": day.site_id, "large": _LARGE_ACCOUNTS})
+        self._tx.query(BY_SETS, {"site_id": day.site_id, "large": LARGE_ACCOUNTS})
         return [RollDiffers(**row) for row in self._tx.query(_DIFFERING, {**_values(day), "limit": limit})]
 
     def rolled(self, key: DayKey) -> list[AccountDay]:
