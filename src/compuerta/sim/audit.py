@@ -1,20 +1,24 @@
-"""The day after: each provider's bill is held against the books; nothing may differ but what it lied about.
+"""The day after: the providers' bills are held against the books, and the journal against its seals.
 
-It looks past everything that the run has said and heard: at the provider's own list of its money.
+Nothing may differ but what a provider lied about. It looks past everything that the run has said and heard:
+at the provider's own list of its money, and at the rows of the postings alone.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 
 from compuerta.adapters.memory import compare_bill
+from compuerta.adapters.memory.journal import MemoryJournal
 from compuerta.adapters.payments.http import converse_with
 from compuerta.domain.party import zone_of
-from compuerta.services import statement_days, statement_sheet
+from compuerta.services import statement_days, statement_sheet, verifying
 from compuerta.services.payment_ports import NotReady, PaymentProvider, StatementKind
 from compuerta.services.statement_port import Found, Statement, What
 from compuerta.services.statement_sheet import Sheet
+from compuerta.services.verifying import Question
 from compuerta.sim.looking import PromiseBroken
 from compuerta.sim.providers import Provider
+from compuerta.sim.stage import START
 from compuerta.sim.tariffs import CURRENCY
 from compuerta.sim.town import Town
 
@@ -22,8 +26,9 @@ MADE_AT = time(12)  # of the day after, in the provider's own zone: every bill i
 
 
 def look(town: Town) -> None:
-    """Hold the bill of the run's day against the books; raises `PromiseBroken`."""
-    lines = [
+    """Hold the bills of the run's days against the books, and verify the journal; raises `PromiseBroken`."""
+    lines = list(_altered(town))
+    lines += [
         f"M2: the bill of {each.name} differs: {found.what.value} {found.transaction_no} {found.reference},"
         f" theirs {found.theirs_minor}, ours {found.ours_minor}"
         for each in town.providers
@@ -34,16 +39,31 @@ def look(town: Town) -> None:
         raise PromiseBroken(lines)
 
 
+def _altered(town: Town) -> Iterator[str]:
+    journal = MemoryJournal(town.database.store.tables)
+    verified = verifying.verify(journal, Question(now=town.stage.now()), tell=lambda number: None)
+    for each in verified.found:
+        yield f"M5: {each.wrong.value} {each.account_id} {each.day} {each.posting_id} {each.detail}"
+    if not verified.anchors:
+        yield "M5: no day is anchored"
+
+
 def _differences(town: Town, asked: Provider) -> Iterator[Found]:
     provider = town.doors[0].providers[asked.name]
     zone = provider.capabilities.statement_zone
-    today = town.stage.now().astimezone(zone_of(zone)).date()
-    statement = Statement(
-        provider=asked.name, day=today, kind=StatementKind.TRADE, organisation_id=1, currency=CURRENCY
-    )
-    made_at = datetime.combine(today + timedelta(days=1), MADE_AT, zone_of(zone)).astimezone(UTC)
-    sheet = _sheet(town, asked, provider, statement, made_at=made_at)
-    yield from compare_bill(town.database.store, sheet, statement_days.scope_of(statement, zone=zone)).found
+    first, last = (each.astimezone(zone_of(zone)).date() for each in (START, town.stage.now()))
+    for number in range((last - first).days + 1):
+        statement = Statement(
+            provider=asked.name,
+            day=first + timedelta(days=number),
+            kind=StatementKind.TRADE,
+            organisation_id=1,
+            currency=CURRENCY,
+        )
+        made_at = datetime.combine(last + timedelta(days=1), MADE_AT, zone_of(zone)).astimezone(UTC)
+        sheet = _sheet(town, asked, provider, statement, made_at=made_at)
+        scope = statement_days.scope_of(statement, zone=zone)
+        yield from compare_bill(town.database.store, sheet, scope).found
 
 
 def _sheet(

@@ -28,6 +28,7 @@ from compuerta.services import charging, converging, crediting, deliver, observe
 from compuerta.services.records import AccountView, Claim, Holdings, Key, Payment
 from compuerta.services.store_port import Store
 from compuerta.sim import sabotage_butler as butler
+from compuerta.sim import sabotage_days as days
 from compuerta.sim import sabotage_payments as payments
 from compuerta.wire.dlt645 import frame as framing
 from compuerta.wire.dlt645 import session
@@ -298,6 +299,8 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "second_person": _entry("nobody decides on their own proposal", "Broken", payments.no_second_person),
         "lines": _entry("every part of a payment is a line", "M3", payments.no_last_line),
         "lowering": _entry("a debt is less by what was paid of it", "M3", payments.no_lowering),
+        "roll": _entry("a day is all that was booked in it", "T1", days.no_adjustments),
+        "seal": _entry("every posting of a day is sealed", "M5", days.no_last_seal),
         "billing_hold": _entry("a register that runs backwards is not billed", "T2 Broken", _no_billing_hold),
     }
 )
