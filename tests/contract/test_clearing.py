@@ -18,11 +18,13 @@ from tests.unit.services.town import (
     a_posting,
     a_reversal,
     a_town,
+    an_id,
     paid,
 )
 
-from compuerta.domain.ledger import PROVIDER_FEE, Line, PostingKind, cash
+from compuerta.domain.ledger import BANK, PROVIDER_FEE, Line, PostingKind, cash
 from compuerta.services import clearing, vend
+from compuerta.services.bank_port import Payout
 from compuerta.services.clearing import DaysNotOver, ProviderUnknown, TooMuchForOneFile
 from compuerta.services.store_port import Store
 
@@ -214,3 +216,29 @@ def test_money_of_others_under_the_same_code_is_not_in_it(store: Store) -> None:
 
         assert tx.clearing.movements(span, limit=9) == []
         assert tx.clearing.held_minor(span) == {}
+
+
+def test_a_payout_is_swept_under_the_number_of_the_provider(store: Store) -> None:
+    town = a_traded_town(store)
+    at = NOON + HOUR
+    payout = Payout(
+        provider=WECHAT,
+        payout_no="w1",
+        organisation_id=town.organisation_id,
+        day=DAY,
+        amount_minor=4_000,
+        currency="CNY",
+        at=at,
+        posting_id=an_id("posting swept"),
+    )
+    kind = PostingKind.PAYOUT
+    booked(store, town.suspense_id, {BANK: 4_000, cash(WECHAT): -4_000}, kind=kind, name="swept")
+    with store.transaction() as tx:
+        tx.bank.put_payouts([payout])
+
+    document = told(store)
+
+    assert camt053_faults(document) == []
+    assert found(document, ".//c:SubFmlyCd")[-1] == "SWEP"
+    assert found(document, ".//c:Ntry/c:AcctSvcrRef")[-1] == "w1"
+    assert found(document, ".//c:ValDt/c:DtTm")[-1] == "2026-11-22T05:00:00.000Z"

@@ -74,7 +74,7 @@ def camt053(store: Store, provider: str, *, first_day: date, last_day: date, now
         span = _span(view, account, cash(provider), days=(first_day, last_day), now=now)
         held = tx.clearing.held_minor(span)
         movements = tx.clearing.movements(span, limit=MOVEMENTS_MAX + 1)
-        owner = tx.clearing.owner(account.organisation_id)
+        owner = tx.exports.organisation_name(account.organisation_id)
     if len(movements) > MOVEMENTS_MAX:
         raise TooMuchForOneFile(span.code)
     currencies = {view.account.currency, *held, *(each.currency for each in movements)}

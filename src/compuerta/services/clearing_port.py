@@ -28,19 +28,15 @@ class Movement:
     amount_minor: int
     currency: str
     booked_at: datetime
-    valued_at: datetime  # when the payer paid; when it was booked, where nobody did
+    valued_at: datetime  # when the payer paid, or the provider paid out; else when it was booked
     codes: tuple[str, ...]  # all codes of the posting
-    transaction_no: str = ""  # the provider's, of the payment
+    transaction_no: str = ""  # the provider's, of the payment or payout
     reference: str = ""  # of the order
     refund_reference: str = ""
 
 
 class Clearing(Protocol):
     """What a use case may ask about clearing accounts."""
-
-    def owner(self, organisation_id: int) -> str:
-        """Return the name of an organisation."""
-        ...
 
     def held_minor(self, span: Span) -> dict[str, int]:
         """Return what was held when the span began, by currency."""

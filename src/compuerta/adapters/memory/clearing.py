@@ -15,9 +15,6 @@ class MemoryClearing:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def owner(self, organisation_id: int) -> str:
-        return self._tables.organisations[organisation_id]
-
     def held_minor(self, span: Span) -> dict[str, int]:
         held: Counter[str] = Counter()
         for posting in self._tables.postings.values():
@@ -43,6 +40,14 @@ class MemoryClearing:
         told = posting if posting.reverses is None else self._tables.postings[posting.reverses]
         refund = self._tables.refunds.get((posting.account_id, told.cause_id))
         payment = self._payment(told, refund)
+        payouts = self._tables.payouts.values()
+        payout = next((each for each in payouts if each.posting_id == posting.posting_id), None)
+        valued_at, transaction_no = posting.booked_at, ""
+        if payment is not None:
+            transaction_no = payment.transaction_no
+            valued_at = payment.paid_at if refund is None else valued_at
+        elif payout is not None:
+            valued_at, transaction_no = payout.at, payout.payout_no
         return Movement(
             account_id=posting.account_id,
             posting_id=posting.posting_id,
@@ -50,9 +55,9 @@ class MemoryClearing:
             amount_minor=_moved_minor(posting, code),
             currency=posting.currency,
             booked_at=posting.booked_at,
-            valued_at=posting.booked_at if payment is None or refund is not None else payment.paid_at,
+            valued_at=valued_at,
             codes=tuple(line.code for line in posting.lines),
-            transaction_no="" if payment is None else payment.transaction_no,
+            transaction_no=transaction_no,
             reference="" if payment is None else payment.reference,
             refund_reference="" if refund is None else refund.reference,
         )

@@ -20,12 +20,13 @@ _MOVED = """
 select p.account_id, p.posting_id, p.kind, p.currency, p.booked_at, p.codes,
     (select sum(l.amount_minor)::bigint from unnest(p.codes, p.amounts_minor) as l (code, amount_minor)
         where l.code = %(code)s) as amount_minor,
-    case when f.refund_id is null then coalesce(y.paid_at, p.booked_at) else p.booked_at end as valued_at,
-    coalesce(y.transaction_no, '') as transaction_no, coalesce(y.reference, '') as reference,
+    coalesce(case when f.refund_id is null then coalesce(y.paid_at, w.at) end, p.booked_at) as valued_at,
+    coalesce(y.transaction_no, w.payout_no, '') as transaction_no, coalesce(y.reference, '') as reference,
     coalesce(f.reference, '') as refund_reference
 from posting p
 join account a on a.account_id = p.account_id and a.organisation_id = %(organisation_id)s
 left join posting o on o.account_id = p.account_id and o.posting_id = p.reverses
+left join payout w on w.organisation_id = a.organisation_id and w.posting_id = p.posting_id
 left join refund f on f.account_id = p.account_id and f.refund_id = coalesce(o.cause_id, p.cause_id)
 left join dispute d on d.account_id = p.account_id and d.dispute_id = coalesce(o.cause_id, p.cause_id)
 left join payment y on y.account_id = p.account_id
@@ -41,12 +42,6 @@ class PostgresClearing:
 
     def __init__(self, tx: Asked) -> None:
         self._tx = tx
-
-    def owner(self, organisation_id: int) -> str:
-        (row,) = self._tx.query(
-            "select name from organisation where organisation_id = %(id)s", {"id": organisation_id}
-        )
-        return str(row["name"])
 
     def held_minor(self, span: Span) -> dict[str, int]:
         return {row["currency"]: row["held_minor"] for row in self._tx.query(_HELD, asdict(span))}
