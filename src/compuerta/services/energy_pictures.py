@@ -55,9 +55,10 @@ class Picture:
     uses: tuple[Use, ...]
 
     @property
-    def used_wh(self) -> int:
-        """What is known of it."""
-        return sum(each.used_wh or 0 for each in self.uses)
+    def used_wh(self) -> int | None:
+        """What is known of it; None = nothing."""
+        known = [each.used_wh for each in self.uses if each.used_wh is not None]
+        return sum(known) if known else None
 
     @property
     def before(self) -> date:

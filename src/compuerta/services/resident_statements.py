@@ -137,9 +137,10 @@ class ResidentStatement:
         return sum(each.credit_minor for each in self.moved if each.effect is effect)
 
     @property
-    def used_wh(self) -> int:
-        """The energy of the days that are known."""
-        return sum(each.used_wh or 0 for each in self.days)
+    def used_wh(self) -> int | None:
+        """The energy of the days that are known; None = of none."""
+        known = [each.used_wh for each in self.days if each.used_wh is not None]
+        return sum(known) if known else None
 
     @property
     def days_missing(self) -> int:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, timedelta
 
 import openpyxl  # type: ignore[import-untyped]
@@ -12,11 +12,12 @@ from tests.unit.services.town import HOUR, PLATFORM, Home, a_meter_entry, a_post
 from tests.unit.services.town import a_tariff as founded
 
 from compuerta.adapters.memory import MemoryStore
+from compuerta.adapters.memory.histories import MemoryHistories
 from compuerta.adapters.paper import sheet_press, spreadsheet
 from compuerta.apps import statement_facts
 from compuerta.domain import account_words
 from compuerta.domain.contact import Language
-from compuerta.domain.ledger import SUSPENSE, PostingKind, transfer
+from compuerta.domain.ledger import SUSPENSE, Posting, PostingKind, transfer
 from compuerta.domain.party import AccountKind, RoadKind
 from compuerta.drivers.abilities import MeterState
 from compuerta.services import observe
@@ -26,11 +27,12 @@ from compuerta.services.asof_sheet import asof_sheet
 from compuerta.services.energy_pictures import Stretch, account_picture, site_picture
 from compuerta.services.energy_sheet import energy_sheet
 from compuerta.services.freeze_port import Freeze, FreezeBasis
+from compuerta.services.history_port import CodeSum
 from compuerta.services.owner_sheet import owner_sheet
-from compuerta.services.owner_statements import site_statement
+from compuerta.services.owner_statements import DoesNotRoll, site_statement
 from compuerta.services.records import Endpoint
 from compuerta.services.resident_sheet import resident_sheet
-from compuerta.services.resident_statements import resident_statement
+from compuerta.services.resident_statements import DoesNotAddUp, resident_statement
 from compuerta.services.sheet import Cell, Sheet
 from compuerta.services.statement_months import Month
 
@@ -298,3 +300,46 @@ def test_every_word_is_said_in_every_language() -> None:
         for words in account_words.WORDS.values()
     ]
     assert fields[0] == fields[1] == fields[2]
+
+
+def test_a_month_of_which_nothing_is_known_is_not_zero(store: MemoryStore, home: Home) -> None:
+    statement = resident_statement(store, home.account_id, month=OCTOBER, now=NOVEMBER_10)
+    picture = account_picture(
+        store, home.account_id, stretch=Stretch.MONTH, day=OCTOBER.first, now=NOVEMBER_10
+    )
+
+    assert (statement.used_wh, picture.used_wh, statement.days_missing) == (None, None, 31)
+    assert energy_sheet(picture, language=Language.ENGLISH).figures[0].cell.text == "–"
+
+
+def test_a_line_that_the_ledger_does_not_have_makes_no_statement(
+    store: MemoryStore, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(store, home, since=OPENED, hours=2)
+    real = MemoryHistories.postings
+
+    def short(self: MemoryHistories, account_id: int, *, since: datetime, until: datetime) -> list[Posting]:
+        return real(self, account_id, since=since, until=until)[1:]
+
+    monkeypatch.setattr(MemoryHistories, "postings", short)
+
+    with pytest.raises(DoesNotAddUp):
+        resident_statement(store, home.account_id, month=OCTOBER, now=NOVEMBER_10)
+
+
+def test_a_move_that_the_ledger_does_not_have_makes_no_statement(
+    store: MemoryStore, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(store, home, since=OPENED, hours=2)
+    real = MemoryHistories.sums
+
+    def short(
+        self: MemoryHistories, account_ids: Collection[int], *, since: datetime | None = None, until: datetime
+    ) -> list[CodeSum]:
+        found = real(self, account_ids, since=since, until=until)
+        return found if since is None else found[1:]
+
+    monkeypatch.setattr(MemoryHistories, "sums", short)
+
+    with pytest.raises(DoesNotRoll):
+        site_statement(store, 1, month=OCTOBER, now=NOVEMBER_10)

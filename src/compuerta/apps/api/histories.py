@@ -56,7 +56,7 @@ class AccountMonth(BaseModel):
     adjusted_minor: int
     closing_minor: int
     undelivered_minor: int
-    used_wh: int
+    used_wh: int | None = Field(description="of the days that are known")
     days_missing: int
     moved: list[Named]
     days: list[Named]

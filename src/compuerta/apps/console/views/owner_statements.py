@@ -32,7 +32,7 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
     context: dict[str, object] = {
         "sites": sites,
         "chosen": chosen,
-        "may_all": _may_all(person),
+        "may_all": _may_all(person, sites),
         "month": month,
         "month_before": month.before,
         "month_after": month.after if month < statement_months.running(wiring.now(), zone=zone) else None,
@@ -54,8 +54,14 @@ def _may(person: Person, site: SiteRow) -> bool:
     return person.may(Right.SEE_MONEY, Place(organisation_id=person.organisation_id, site_id=site.site_id))
 
 
-def _may_all(person: Person) -> bool:
-    return person.may(Right.SEE_MONEY, Place(organisation_id=person.organisation_id))
+def _may_all(person: Person, sites: list[SiteRow]) -> bool:
+    """Tell whether all sites can be stated together, for this person."""
+    is_one = len({each.currency for each in sites}) == 1
+    return (
+        len(sites) > 1
+        and is_one
+        and person.may(Right.SEE_MONEY, Place(organisation_id=person.organisation_id))
+    )
 
 
 def _chosen(request: HttpRequest, person: Person, sites: list[SiteRow]) -> SiteRow | None:
@@ -66,8 +72,7 @@ def _chosen(request: HttpRequest, person: Person, sites: list[SiteRow]) -> SiteR
         if found is None:
             raise Http404
         return found
-    is_one = len({each.currency for each in sites}) <= 1
-    return None if not sites or (is_one and _may_all(person) and len(sites) > 1) else sites[0]
+    return None if not sites or _may_all(person, sites) else sites[0]
 
 
 def _stated(person: Person, chosen: SiteRow | None, month: Month) -> OwnerStatement:
