@@ -50,6 +50,7 @@ def frozen(
     registers: Mapping[Home, tuple[int, int | None]],
     *,
     basis: FreezeBasis = FreezeBasis.METER,
+    clock_off_s: int | None = None,
 ) -> None:
     """Write what meters showed at a midnight: register, and balance where it has one."""
     freezes = [
@@ -64,6 +65,7 @@ def frozen(
             known_at=midnight(number),
             energy_wh=energy_wh,
             balance_minor=balance_minor,
+            clock_off_s=clock_off_s,
         )
         for home, (energy_wh, balance_minor) in registers.items()
     ]

@@ -138,11 +138,16 @@ def prices_at(view: AccountView, at: datetime) -> Prices:
 
 
 def other_version_minor(view: AccountView, span: Span, runs_by: VersionKey | None) -> int | None:
-    """Return by how much a meter deducts less that runs by another version than bills the use."""
+    """Return by how much a meter deducts less that runs by another version than bills the use.
+
+    Of a meter whose prices are set by hand nobody sees by which it runs: the one before is supposed.
+    """
     schedule = view.schedule
     assert schedule is not None
     ours = schedule.version_at(to_us(span.end) - 1)
-    theirs = schedule.by_key.get(runs_by) if runs_by is not None else None
+    since_us, _ = schedule.reign_at(to_us(span.end) - 1)
+    before = None if since_us is None else schedule.version_at(since_us - 1)
+    theirs = before if runs_by is None else schedule.by_key.get(runs_by)
     if theirs is None or theirs.key == ours.key:
         return None
     one, other = (
