@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from compuerta.adapters.memory import occupancy, outbox, periods, supply, tariffs
+from compuerta.adapters.memory import outbox, periods, registry, supply, tariffs
 from compuerta.adapters.memory.access import MemoryAccess
 from compuerta.adapters.memory.alarms import MemoryAlarms
 from compuerta.adapters.memory.bank import MemoryBanks
@@ -40,7 +40,7 @@ from compuerta.domain.ledger import (
     judge_all,
     liability_minor,
 )
-from compuerta.domain.party import BUYING, Account, Meter, Period, Site
+from compuerta.domain.party import Meter, Site
 from compuerta.domain.payment import Attempt
 from compuerta.domain.supply import FORBIDDING, HoldKind
 from compuerta.drivers.abilities import KEEP_POWER
@@ -133,54 +133,10 @@ class MemoryTransaction:
         self._tables.endpoints[endpoint.endpoint_id] = endpoint
 
     def add_meter(self, entry: MeterEntry) -> int:
-        require(entry.endpoint_id in self._tables.endpoints, "meter_endpoint_id_fkey")
-        self._tables.take("meter_meter_no_key", entry.meter_no)
-        meter_id = len(self._tables.meters) + 1
-        self._tables.meters[meter_id] = Meter(
-            meter_id=meter_id,
-            organisation_id=entry.organisation_id,
-            meter_no=entry.meter_no,
-            model=entry.model,
-            credit_authority=entry.credit_authority,
-            customer_no=entry.customer_no,
-            endpoint_id=entry.endpoint_id,
-            road=entry.road,
-        )
-        self._tables.snapshots[meter_id] = MeterSnapshot(meter_id=meter_id)
-        return meter_id
+        return registry.add_meter(self._tables, entry)
 
     def add_account(self, opening: AccountOpening) -> int:
-        account = self._account(opening)
-        account_id = account.account_id
-        occupancy.settle_in(self._tables, account, floor=opening.floor)
-        self._tables.holdings[account_id] = Holdings(account_id=account_id, register_wh=opening.register_wh)
-        require((opening.kind in BUYING) == (opening.tariff_id is not None), "account_has_a_tariff")
-        self._tables.terms[account_id] = opening.terms
-        if opening.by_intervals:
-            self._tables.by_intervals.add(account_id)
-        if opening.meter_id is not None:
-            occupancy.install(self._tables, opening.meter_id, account_id, at=opening.opened_at)
-        return account_id
-
-    def _account(self, opening: AccountOpening) -> Account:
-        site = self._tables.sites[opening.site_id]
-        account = Account(
-            account_id=len(self._tables.accounts) + 1,
-            organisation_id=site.organisation_id,
-            site_id=site.site_id,
-            kind=opening.kind,
-            name=opening.name,
-            supply_point=opening.supply_point,
-            building=opening.building,
-            currency=site.currency,
-            zone=site.zone,
-            tariff_id=opening.tariff_id,
-            meter_id=opening.meter_id,
-            pay_token=opening.pay_token,
-            period=Period(start=opening.opened_at),
-        )
-        known = self._tables.supply_points.get(self._tables.place_of(account))
-        return account if known is None else replace(account, pay_token=known.pay_token)
+        return registry.add_account(self._tables, opening)
 
     def add_provider_account(self, account: ProviderAccount) -> None:
         self._tables.take("provider_account_pkey", account.provider)
