@@ -77,7 +77,10 @@ def a_month(store: Store) -> Town:
             )
         )
         south = tx.add_site(
-            organisation_id=town.organisation_id, name='South; "2 | 3:4"', zone="America/Lima", currency="PEN"
+            organisation_id=town.organisation_id,
+            name='(South); "2 | 3:4"',
+            zone="America/Lima",
+            currency="PEN",
         )
         tariff_id = a_tariff(tx, town.organisation_id, flat_tariff("0.5000", currency="PEN"))
         name = "=cmd|' /C calc'!A0"

@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from openpyxl import load_workbook
@@ -12,8 +12,9 @@ from compuerta.adapters.books.writers import writer_of
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain import chart, ledger, voucher
 from compuerta.domain.chart import CHINA, CLASSES, INTERNATIONAL, PRESETS, ChartRow, ChartUnfit
+from compuerta.domain.party import Site
 from compuerta.domain.voucher import KINGDEE, LAYOUTS, Field, Layout, LayoutUnfit, Voucher, VoucherLine
-from compuerta.services import exporting
+from compuerta.services import bookkeeping, exporting
 from compuerta.services.bookkeeping import Wish
 from compuerta.services.export_port import Form, Part
 
@@ -42,6 +43,15 @@ def cells_of(file: bytes) -> list[tuple[object, ...]]:
     sheet = load_workbook(io.BytesIO(file)).active
     assert sheet is not None
     return list(sheet.iter_rows(values_only=True))
+
+
+def test_a_month_is_the_sites_own_also_where_the_clock_is_put_back() -> None:
+    york = Site(site_id=1, organisation_id=1, name="York", zone="America/New_York", currency="USD")
+
+    month = bookkeeping.month_of(york, NOVEMBER)
+
+    assert month.starts_at == datetime(2026, 11, 1, 4, tzinfo=UTC)  # in summer time, and ends in winter time
+    assert month.ends_at == datetime(2026, 12, 1, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("form", Form)

@@ -131,7 +131,8 @@ def _plain(text: str) -> str:
     kept = "".join(each if each.isprintable() else " " for each in text)
     for mark in ":;|":
         kept = kept.replace(mark, "-")
-    return " ".join(kept.split())
+    # A mark or a bracket in the beginning would be taken for a state, or for a code.
+    return " ".join(kept.split()).lstrip("*!( ") or "-"
 
 
 def _lines(lines: Iterable[str]) -> bytes:
