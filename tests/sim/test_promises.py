@@ -224,6 +224,8 @@ LIES: list[tuple[str, Change]] = [
     ("T1", in_books("account_days", recharged_minor=1, adjusted_minor=-1)),
     ("T1", in_books("site_days", step=DayStep.FREEZING)),
     ("T2", in_books("holdings", billing_held=True)),
+    ("T2", in_books("freezes", at=1, energy_wh=1)),
+    ("T2", without("freezes", meter_id=2)),
     ("T2", a_meter(lambda fact: replace(fact, ran_backwards=True), holds=METER)),
 ]
 

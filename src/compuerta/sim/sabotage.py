@@ -299,6 +299,8 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "second_person": _entry("nobody decides on their own proposal", "Broken", payments.no_second_person),
         "lines": _entry("every part of a payment is a line", "M3", payments.no_last_line),
         "lowering": _entry("a debt is less by what was paid of it", "M3", payments.no_lowering),
+        "midnights": _entry("meters are asked for the midnights that they keep", "T2", days.no_asking),
+        "late_midnights": _entry("what comes late opens its day again", "T2", days.no_late_midnights),
         "roll": _entry("a day is all that was booked in it", "T1", days.no_adjustments),
         "seal": _entry("every posting of a day is sealed", "M5", days.no_last_seal),
         "billing_hold": _entry("a register that runs backwards is not billed", "T2 Broken", _no_billing_hold),

@@ -1,12 +1,29 @@
-"""Sabotage of the ends of days: what rolls them forward, and what seals them; see `sabotage`."""
+"""Sabotage of the ends of days: what freezes them, rolls them forward and seals them; see `sabotage`."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from compuerta.adapters.memory import days, seals
 from compuerta.domain.ledger import Posting, PostingKind
+from compuerta.services import freezing
+from compuerta.services.freeze_port import SiteDay
+from compuerta.services.store_port import Transaction
 
 Change = tuple[object, str, object]
+
+
+def no_late_midnights() -> Sequence[Change]:
+    """Write what came late, and leave its day closed as it was."""
+
+    def closed(tx: Transaction, day: SiteDay, *, now: datetime) -> None:
+        pass
+
+    return [(freezing, "_open_again", closed)]
+
+
+def no_asking() -> Sequence[Change]:
+    """Wait for meters to tell their midnights by themselves."""
+    return [(freezing, "wanted", lambda store, meter_ids, *, now: {})]
 
 
 def no_adjustments() -> Sequence[Change]:
