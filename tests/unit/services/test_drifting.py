@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.contract.test_days import FIRST, HOUR
+from tests.contract.test_days import FIRST, HOUR, rolled
 from tests.contract.test_drifts import FULL, delivered, frozen, midnight, weighed
 from tests.unit.services.tariffs import DAY, DECEMBER_AT, STANDARD, approved
 from tests.unit.services.town import METER, NOON, PLATFORM, Home, a_town, paid, the_view, told
@@ -140,3 +140,18 @@ def test_a_clock_that_is_off_explains_no_more_than_it_can_price_otherwise() -> N
         (drift,) = weighed(store, town, 1)
 
         assert (drift.cause, drift.minor) == (cause, gap_minor)
+
+
+def test_a_balance_that_no_posting_explains_is_a_case_and_stays_as_it_is() -> None:
+    store = MemoryStore()
+    town = a_town(store, authorities=(PLATFORM,))
+    home = town.homes[0]
+    paid(store, home)
+    held = store.tables.holdings[home.account_id]
+    store.tables.holdings[home.account_id] = replace(held, delivered_minor=held.delivered_minor + 1)
+
+    rolled(store, town)
+
+    (case,) = store.tables.cases.values()
+    assert (case.kind, case.account_id) == ("roll_differs", home.account_id)
+    assert store.tables.holdings[home.account_id].delivered_minor == held.delivered_minor + 1
