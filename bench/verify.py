@@ -64,7 +64,9 @@ def main() -> None:
     given = parser.parse_args()
     with _estate.standing(accounts=given.accounts) as url:
         sealed_s = [sealed(url, FIRST_DAY + timedelta(days=number)) for number in range(given.days)]
+        began_s = time.process_time()
         whole, whole_s = timed(lambda: verified(url))
+        worked_s = time.process_time() - began_s
         hashed, floor_s = timed(lambda: floor(url))
         plant(url)
         damaged = verified(url)
@@ -73,6 +75,7 @@ def main() -> None:
     told(f"a day of {given.accounts:,} accounts sealed in {max(sealed_s):.1f} s at most")
     told(f"{whole.postings:,} postings, {whole.seals:,} seals: {whole_s:.1f} s")
     told(f"verified: {per_s:,.0f} postings/s (target {TARGET_PER_S:,})")
+    told(f"by our own processor time: {whole.postings / worked_s:,.0f} postings/s")
     told(
         f"floor: {hashed / floor_s:,.0f} postings/s copied out and hashed;"
         f" verified in {whole_s / floor_s:.1f} times it"

@@ -14,6 +14,9 @@ BY_SETS = """
 select set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true),
     set_config('plan_cache_mode', 'force_custom_plan', true), set_config('statement_timeout', '50s', true)
 """
+# Of a table that was empty when it was looked at last, each account's last seal would be sought by reading all
+# of it, while this very statement fills it: 20,000 accounts took nine seconds in place of one.
+_BY_INDEX = "select set_config('enable_seqscan', 'off', true)"
 _ACCOUNTS = """
 select max(account_id) as last, count(*) as accounts from (
     select account_id from account where site_id = %(site_id)s and account_id > %(after)s
@@ -101,6 +104,7 @@ class PostgresSeals:
         values = {"site_id": day.site_id, "day": day.day, "until": day.ends_at, "since": since}
         some = {**values, "after": after, "limit": limit}
         self._tx.run(BY_SETS, {})
+        self._tx.run(_BY_INDEX, {})
         (accounts,) = self._tx.query(_ACCOUNTS, some)
         if accounts["last"] is None:
             return Sealed(last=None)
