@@ -14,8 +14,8 @@ BY_SETS = """
 select set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true),
     set_config('plan_cache_mode', 'force_custom_plan', true), set_config('statement_timeout', '50s', true)
 """
-# Of a table that was empty when it was looked at last, each account's last seal would be sought by reading all
-# of it, while this very statement fills it: 20,000 accounts took nine seconds in place of one.
+# Of a table that was empty when it was looked at last, each account's last seal would be sought by reading
+# all of it, while this very statement fills it: 20,000 accounts took nine seconds in place of one.
 _BY_INDEX = "select set_config('enable_seqscan', 'off', true)"
 _ACCOUNTS = """
 select max(account_id) as last, count(*) as accounts from (
