@@ -13,25 +13,39 @@ from tests.unit.services.town import (
     a_hold,
     a_notice,
     a_posting,
+    a_recharge,
     a_town,
+    an_id,
     an_opening,
     ordered,
     paid,
     told,
 )
 
-from compuerta.domain.ledger import BANK, DEBT, OWED, PROVIDER_FEE, PostingKind, cash, transfer
+from compuerta.domain.ledger import (
+    BANK,
+    DEBT,
+    DELIVERED,
+    MOVED,
+    OWED,
+    PROVIDER_FEE,
+    PostingKind,
+    cash,
+    transfer,
+)
 from compuerta.drivers.abilities import Relay
 from compuerta.services import vend
 from compuerta.services.asof import AsOf, InstantAhead, Standing, as_of
 from compuerta.services.day_end import bounds_of
 from compuerta.services.freeze_port import Freeze, FreezeBasis, SiteDay
+from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.owner_statements import (
     MonthAhead,
     Way,
     organisation_statement,
     site_statement,
 )
+from compuerta.services.records import Instant, RechargeInstant
 from compuerta.services.resident_statements import (
     AccountUnknown,
     Effect,
@@ -343,3 +357,44 @@ def test_who_lived_there_is_told_whoever_is_asked_about(shelf: Shelf, town: Town
 def test_the_future_is_refused(shelf: Shelf, town: Town) -> None:
     with pytest.raises(InstantAhead):
         at_instant(shelf, town, NEW_YEAR + SECOND)
+
+
+def test_what_a_meter_had_left_is_carried_over_and_is_no_recharge(shelf: Shelf, town: Town) -> None:
+    home, at = town.homes[0], OPENED + 2 * DAY
+    carried = replace(
+        a_recharge(home, transaction_no="carried", amount_minor=300),
+        payment_id=None,
+        adjustment_id=an_id("carried"),
+    )
+    posted = RechargeInstant(
+        account_id=home.account_id, recharge_id=carried.recharge_id, instant=Instant.POSTED, at=at
+    )
+    posting = a_posting(
+        home.account_id,
+        kind=PostingKind.CARRIED,
+        lines=transfer(debit=MOVED, credit=DELIVERED, amount_minor=300),
+    )
+    with shelf.store.transaction() as tx:
+        tx.occupancy.put_adjustments(
+            [
+                Adjustment(
+                    account_id=home.account_id,
+                    adjustment_id=an_id("carried"),
+                    amount_minor=300,
+                    who="ana",
+                    why="a new meter",
+                    at=at,
+                )
+            ]
+        )
+        tx.put_recharges([carried])
+        tx.put_instants([posted])
+        tx.book([replace(posting, cause_id=an_id("carried"), booked_at=at)])
+
+    statement = a_month(shelf, town)
+
+    assert statement.minor(Effect.ADJUSTED) == 300
+    assert statement.minor(Effect.RECHARGED) == 5_000
+    with shelf.store.transaction() as tx:
+        told = tx.histories.recharged(home.account_id, since=at, until=at + SECOND)
+    assert [(each.grant_id, each.paid_at, each.provider) for each in told] == [(an_id("carried"), at, "")]

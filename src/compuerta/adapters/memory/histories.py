@@ -174,6 +174,9 @@ class MemoryHistories:
             if each.account_id != account_id:
                 continue
             payment = None if each.payment_id is None else payments[each.payment_id]
+            posted = self._tables.instants[each.recharge_id, Instant.POSTED]
+            # What a meter that was exchanged had left was paid to the other one.
+            paid = self._tables.instants.get((each.recharge_id, Instant.PAID), posted)
             yield Recharged(
                 account_id=account_id,
                 recharge_id=each.recharge_id,
@@ -182,8 +185,8 @@ class MemoryHistories:
                 reference="" if payment is None else payment.reference,
                 paid_minor=each.paid_minor,
                 credit_minor=each.credit_minor,
-                booked_at=self._tables.instants[each.recharge_id, Instant.POSTED].at,
-                paid_at=self._tables.instants[each.recharge_id, Instant.PAID].at,
+                booked_at=posted.at,
+                paid_at=paid.at,
                 lines=self._tables.recharge_lines.get(each.recharge_id, ()),
             )
 

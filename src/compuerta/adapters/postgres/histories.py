@@ -39,11 +39,11 @@ _RECHARGED = """
 select r.account_id, r.recharge_id, coalesce(r.payment_id, r.adjustment_id) as grant_id,
     coalesce(p.provider, '') as provider,
     coalesce(p.reference, '') as reference, r.paid_minor, r.credit_minor, posted.at as booked_at,
-    paid.at as paid_at
+    coalesce(paid.at, posted.at) as paid_at
 from recharge r
 join recharge_instant posted
     on (posted.account_id, posted.recharge_id, posted.instant) = (r.account_id, r.recharge_id, 'posted')
-join recharge_instant paid
+left join recharge_instant paid
     on (paid.account_id, paid.recharge_id, paid.instant) = (r.account_id, r.recharge_id, 'paid')
 left join payment p on p.account_id = r.account_id and p.payment_id = r.payment_id
 where r.account_id = %(account_id)s
