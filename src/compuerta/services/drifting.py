@@ -81,7 +81,11 @@ def _page(tx: Transaction, account_ids: Sequence[int], day: SiteDay, *, now: dat
     views = {
         account_id: view
         for account_id, view in tx.lock_accounts(account_ids, now=now).items()
-        if view.meter is not None and view.snapshot is not None and view.account.period.start < day.ends_at
+        if view.meter is not None
+        and view.snapshot is not None
+        # A feeder buys nothing, and has no money to drift.
+        and view.schedule is not None
+        and view.account.period.start < day.ends_at
     }
     meters = {view.meter.meter_id: view for view in views.values() if view.meter is not None}
     freezes = tx.freezes.freezes_of(meters, since=day.day - suspecting.BEFORE, until=day.day + DAY)

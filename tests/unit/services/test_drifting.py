@@ -6,10 +6,22 @@ from datetime import timedelta
 from tests.contract.test_days import FIRST, HOUR, rolled
 from tests.contract.test_drifts import FULL, delivered, frozen, midnight, weighed
 from tests.unit.services.tariffs import DAY, DECEMBER_AT, STANDARD, approved
-from tests.unit.services.town import METER, NOON, PLATFORM, Home, a_town, paid, the_view, told
+from tests.unit.services.town import (
+    METER,
+    NOON,
+    PLATFORM,
+    Home,
+    a_meter_entry,
+    a_town,
+    an_opening,
+    paid,
+    the_view,
+    told,
+)
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.drift import Cause
+from compuerta.domain.party import AccountKind
 from compuerta.domain.tariff.document import tariff_from
 from compuerta.domain.tariff.tally import Span
 from compuerta.services import recomputing
@@ -155,3 +167,16 @@ def test_a_balance_that_no_posting_explains_is_a_case_and_stays_as_it_is() -> No
     (case,) = store.tables.cases.values()
     assert (case.kind, case.account_id) == ("roll_differs", home.account_id)
     assert store.tables.holdings[home.account_id].delivered_minor == held.delivered_minor + 1
+
+
+def test_a_feeder_whose_meter_shows_money_is_not_weighed() -> None:
+    store = MemoryStore()
+    town = a_town(store)
+    with store.transaction() as tx:
+        meter_id = tx.add_meter(a_meter_entry(town.organisation_id, number=7))
+        opening = an_opening(town.site_id, name="riser", kind=AccountKind.FEEDER, meter_id=meter_id)
+        feeder = Home(meter_id=meter_id, account_id=tx.add_account(opening))
+    told(store, feeder, at=NOON + HOUR, energy_wh=500, balance_minor=9_900)
+    frozen(store, town, 0, {feeder: (900, 9_900)})
+
+    assert weighed(store, town, 0) == []
