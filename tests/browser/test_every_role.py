@@ -295,6 +295,7 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         values |= {"webhook_id": flat.pay_token, "delivery_id": flat.pay_token}
         values |= {"month": f"{wiring.now():%Y-%m}"}
         values |= {"form": "json", "site_id": 1, "export_no": 1, "invoice_id": flat.pay_token}
+        values |= {"entry_id": flat.pay_token}
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)
         for window in windows.values():

@@ -92,6 +92,8 @@ def importing(request: HttpRequest, person: Person) -> HttpResponse:
 def entry(request: HttpRequest, person: Person, entry_id: UUID) -> HttpResponse:
     """Show an entry; tie it, agree to a tie, refuse one, or make it a case when a form comes back."""
     require_money(person)
+    if request.method == "POST":
+        _require_keeper(person)
     found = bank_reads.entry(person.organisation_id, entry_id)
     if found is None:
         raise Http404
@@ -149,7 +151,6 @@ def _take(request: HttpRequest, person: Person, wanted: Import) -> HttpResponse:
 
 
 def _act(request: HttpRequest, person: Person, found: EntryRow) -> HttpResponse:
-    _require_keeper(person)
     act_id = act_id_of(request)
     actor = people.actor(request, person, why=request.POST.get("why", "").strip()[:WHY_MAX])
     key = EntryKey(found.bank_account_id, found.entry_id)
