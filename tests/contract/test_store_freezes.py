@@ -5,16 +5,19 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from tests.contract.conftest import Shelf
-from tests.unit.services.town import HOUR, METER, NOON, PLATFORM, SECOND, Town, a_meter_entry, a_town
+from tests.unit.services.town import HOUR, METER, NOON, PLATFORM, SECOND, Home, Town, a_meter_entry, a_town
 
-from compuerta.drivers.abilities import NOT_FROZEN, Relay
+from compuerta.drivers.abilities import NOT_FROZEN, MeterFreeze, Relay
+from compuerta.services import freezing
 from compuerta.services.freeze_port import (
     NOT_TOLD,
     DayStep,
     Freeze,
     FreezeBasis,
     SiteDay,
+    WantedFreeze,
 )
+from compuerta.services.freezing import FreezeReport
 from compuerta.services.records import Reading
 from compuerta.services.store_port import Conflict, Store
 
@@ -222,3 +225,32 @@ def test_midnights_are_wanted_of_who_may_still_tell_them_the_newest_first(shelf:
     with shelf.store.transaction() as tx:
         tx.freezes.save_day(replace(today, provisional=0))
     assert wanted(since=MIDNIGHT)[5:] == []
+
+
+def test_a_midnight_that_comes_late_opens_its_day_again_and_a_fall_is_held(shelf: Shelf) -> None:
+    store, town = shelf.store, a_town(shelf.store, authorities=(METER, METER))
+    late, fallen = town.homes
+    reading = a_reading(town, at=MIDNIGHT - HOUR, energy_wh=9_000, home=1)
+    with store.transaction() as tx:
+        tx.put_readings([reading])
+    put(store, days=(a_day(town),))
+
+    def tells(home: Home, energy_wh: int, *, at: datetime) -> None:
+        told = MeterFreeze(midnight=datetime(2026, 11, 23), energy_wh=energy_wh)  # noqa: DTZ001
+        asked = WantedFreeze(meter_id=home.meter_id, day=TODAY, at=MIDNIGHT, zone="Asia/Shanghai")
+        freezing.take_freezes(store, [FreezeReport(wanted=asked, told=told, at=at)], now=at)
+
+    tells(fallen, 10, at=MIDNIGHT + SECOND)
+    frozen = freezing.freeze_day(store, a_day(town), MIDNIGHT + MINUTE)
+    with store.transaction() as tx:
+        tx.freezes.save_day(replace(frozen, step=DayStep.DONE, due_at=None))
+    tells(late, 1_230, at=MIDNIGHT + HOUR)
+
+    assert (frozen.meters, frozen.valid, frozen.missing) == (2, 0, 1)
+    with store.transaction() as tx:
+        day = tx.freezes.day(a_day(town).key)
+        known = [(each.basis, each.energy_wh, each.version) for each in tx.freezes.freezes(a_day(town).key)]
+    assert day is not None
+    assert (day.step, day.version) == (DayStep.FREEZING, 2)
+    assert known == [(FreezeBasis.METER, 1_230, 2), (FreezeBasis.HELD, 10, 1)]
+    assert shelf.count("case_file") == 1
