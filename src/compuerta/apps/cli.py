@@ -210,7 +210,7 @@ def key(
 def demo(
     once: Annotated[bool, typer.Option(help="run the story once, without the console, and end")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the story's facts as JSON")] = False,
-    story: Annotated[str, typer.Option(help="which story: loop, supply or payments")] = "loop",
+    story: Annotated[str, typer.Option(help="which story: loop, supply, payments or month")] = "loop",
 ) -> None:
     """Run a small town on this machine: a balance falls, the relay opens, a payment closes it; or more."""
     from compuerta.apps.demo import run
