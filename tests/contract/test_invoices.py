@@ -279,6 +279,8 @@ def test_a_credit_note_takes_an_invoice_back_and_the_month_is_invoiced_once_more
     wrong = issued(store, home)
 
     note = taken_back(store, town, wrong)
+    with store.transaction() as tx:
+        assert tx.invoices.standing(town.organisation_id, month=NOVEMBER) == set()
     buyer = Party(name="Ana & <Co>", country="ES", tax_id="ESX1234567L")
     invoicing.set_buyer(
         store, Buyer(account_id=home.account_id, party=buyer), actor=ANA, act_id=an_id("b"), now=NOON
@@ -318,15 +320,19 @@ def test_an_invoice_of_another_organisation_is_not_there(store: Store) -> None:
 @pytest.mark.postgres
 @pytest.mark.slow
 def test_many_at_once_leave_no_gap_and_no_number_twice(postgres_url: str) -> None:
-    store = PostgresStore(postgres_url)
-    try:
-        town = a_used_town(store, homes=8)
+    def asked(home: Home) -> Invoice:
+        store = PostgresStore(postgres_url)
+        try:
+            return tried(store, lambda each: issued(each, home))
+        finally:
+            store.shut()
 
-        with ThreadPoolExecutor(4) as crew:
-            both = [*town.homes, *town.homes]
-            made = list(crew.map(lambda home: tried(store, lambda each: issued(each, home)), both))
-    finally:
-        store.shut()
+    store = PostgresStore(postgres_url)
+    town = a_used_town(store, homes=8)
+    store.shut()
+
+    with ThreadPoolExecutor(4) as crew:
+        made = list(crew.map(asked, [*town.homes, *town.homes]))
 
     assert {each.number for each in made} == set(range(1, 9))
 
@@ -364,8 +370,9 @@ def test_invoices_are_listed_by_month_and_number(store: Store) -> None:
     made = [issued(store, home, month) for month in (NOVEMBER, DECEMBER) for home in reversed(town.homes)]
 
     with store.transaction() as tx:
-        assert tx.invoices.invoices(town.organisation_id, month=NOVEMBER) == made[:2]
-        assert tx.invoices.months(town.organisation_id) == [(DECEMBER, 2), (NOVEMBER, 2)]
+        first, second = made[:2]
+        assert tx.invoices.invoices(town.organisation_id, month=NOVEMBER, after=("", 0), limit=1) == [first]
+        assert tx.invoices.invoices(town.organisation_id, month=NOVEMBER, after=("A", 1), limit=9) == [second]
         assert tx.invoices.invoice(made[0].account_id, made[0].invoice_id) == made[0]
         assert tx.invoices.invoice(made[1].account_id, made[0].invoice_id) is None
 

@@ -110,7 +110,10 @@ def lines_of(
         *_rest_lines(rest, found.taxes, fee_percent=_percent_of_fees(view), currency=currency),
     ]
     kept = tuple(line for line in lines if line.quantity or line.amount_minor)
-    return Told(lines=kept, taxes=tuple(_taxes(kept, found.taxes)))
+    made = Told(lines=kept, taxes=tuple(_taxes(kept, found.taxes)))
+    told_minor = sum(each.amount_minor for each in kept) + sum(each.tax_minor for each in made.taxes)
+    assert told_minor == sum(earned.by_code.values()), "an invoice tells what was earned, to the minor unit"
+    return made
 
 
 def _moves(

@@ -96,12 +96,14 @@ class Invoices(Protocol):
         """Return an account's invoices and credit notes of a month, by number."""
         ...
 
-    def invoices(self, organisation_id: int, *, month: date) -> list[Invoice]:
-        """Return an organisation's invoices and credit notes of a month, by series and number."""
+    def invoices(
+        self, organisation_id: int, *, month: date, after: tuple[str, int], limit: int
+    ) -> list[Invoice]:
+        """Return an organisation's invoices and credit notes of a month, by series and number, after one."""
         ...
 
-    def months(self, organisation_id: int) -> list[tuple[date, int]]:
-        """Return the months that have invoices, the last one first, and how many each has."""
+    def standing(self, organisation_id: int, *, month: date) -> set[int]:
+        """Return the accounts with an invoice of a month that was not taken back."""
         ...
 
     def earning(self, organisation_id: int, *, since: datetime, until: datetime) -> list[int]:

@@ -49,13 +49,21 @@ class MemoryInvoices:
     def of_month(self, account_id: int, month: date) -> list[Invoice]:
         return [each for each in self._sorted() if (each.account_id, each.month) == (account_id, month)]
 
-    def invoices(self, organisation_id: int, *, month: date) -> list[Invoice]:
+    def invoices(
+        self, organisation_id: int, *, month: date, after: tuple[str, int], limit: int
+    ) -> list[Invoice]:
         asked = organisation_id, month
-        return [each for each in self._sorted() if (each.organisation_id, each.month) == asked]
+        found = [each for each in self._sorted() if (each.organisation_id, each.month) == asked]
+        return [each for each in found if (each.series, each.number) > after][:limit]
 
-    def months(self, organisation_id: int) -> list[tuple[date, int]]:
-        counted = Counter(each.month for each in self._sorted() if each.organisation_id == organisation_id)
-        return sorted(counted.items(), reverse=True)
+    def standing(self, organisation_id: int, *, month: date) -> set[int]:
+        back = {each.corrects for each in self._tables.invoices.values()}
+        return {
+            each.account_id
+            for each in self._tables.invoices.values()
+            if (each.organisation_id, each.month, each.corrects) == (organisation_id, month, None)
+            and each.invoice_id not in back
+        }
 
     def earning(self, organisation_id: int, *, since: datetime, until: datetime) -> list[int]:
         accounts = self._tables.accounts

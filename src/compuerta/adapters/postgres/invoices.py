@@ -102,21 +102,27 @@ class PostgresInvoices:
         )
         return [to_invoice(row) for row in found]
 
-    def invoices(self, organisation_id: int, *, month: date) -> list[Invoice]:
+    def invoices(
+        self, organisation_id: int, *, month: date, after: tuple[str, int], limit: int
+    ) -> list[Invoice]:
+        series, number = after
         found = self._tx.query(
             """select * from invoice where organisation_id = %(id)s and month = %(month)s
-            order by series, number""",
-            {"id": organisation_id, "month": month},
+                and (series, number) > (%(series)s, %(number)s)
+            order by series, number limit %(limit)s""",
+            {"id": organisation_id, "month": month, "series": series, "number": number, "limit": limit},
         )
         return [to_invoice(row) for row in found]
 
-    def months(self, organisation_id: int) -> list[tuple[date, int]]:
+    def standing(self, organisation_id: int, *, month: date) -> set[int]:
         found = self._tx.query(
-            """select month, count(*) as number from invoice where organisation_id = %(id)s
-            group by month order by month desc""",
-            {"id": organisation_id},
+            """select account_id from invoice i
+            where organisation_id = %(id)s and month = %(month)s and corrects is null and not exists (
+                select from invoice b where b.account_id = i.account_id and b.corrects = i.invoice_id)
+            order by account_id""",
+            {"id": organisation_id, "month": month},
         )
-        return [(row["month"], row["number"]) for row in found]
+        return {row["account_id"] for row in found}
 
     def earning(self, organisation_id: int, *, since: datetime, until: datetime) -> list[int]:
         values = {"id": organisation_id, "since": since, "until": until, "codes": sorted(INCOME)}

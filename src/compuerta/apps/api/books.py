@@ -34,6 +34,7 @@ Outcome = TypeVar("Outcome")
 LINES_MAX: Final = 1_000  # postings of one page of a journal
 DAYS_MAX: Final = 400  # of one question: a year, and some
 _MONTH: Final = r"^[12][0-9]{3}-(0[1-9]|1[0-2])$"
+_INVOICE: Final = r"^([A-Z0-9]{1,10}-[0-9]{1,18})?$"
 _CURSOR: Final = r"^[0-9]{1,20}\.[0-9]{1,19}\.[0-9a-f]{32}$"
 Accountant = Annotated[Caller, Depends(needs(Right.SEE_MONEY))]
 Keeper = Annotated[Caller, Depends(needs(Right.KEEP_BOOKS))]
@@ -296,11 +297,23 @@ def _add_exports(router: APIRouter, machines: Machines) -> None:
 
 def _add_invoices(router: APIRouter, machines: Machines) -> None:
     @router.get("/invoices", response_model=list[InvoiceRow])
-    async def list_invoices(asker: Accountant, month: Month) -> list[dict[str, object]]:
-        """List the invoices and credit notes of a month, by number."""
+    async def list_invoices(
+        asker: Accountant,
+        month: Month,
+        after: Annotated[str, Query(pattern=_INVOICE, description="numbers after this one")] = "",
+        limit: Annotated[int, Query(ge=1, le=LINES_MAX)] = PAGE_MAX,
+    ) -> list[dict[str, object]]:
+        """List the invoices and credit notes of a month, by number and in pages."""
         _require_all(asker)
         first = date.fromisoformat(f"{month}-01")
-        found = partial(_invoices, organisation_id=asker.organisation_id, month=first)
+        series, _, number = after.partition("-")
+        found = partial(
+            _invoices,
+            organisation_id=asker.organisation_id,
+            month=first,
+            after=(series, int(number or 0)),
+            limit=limit,
+        )
         return [_invoice(each) for each in await machines.desk.run(found)]
 
     @router.get("/accounts/{account_id}/invoices/{invoice_id}", response_class=Response, responses=_XML)
@@ -335,9 +348,11 @@ def _closes(store: PostgresStore, *, organisation_id: int) -> list[MonthClose]:
         return tx.periods.closes(organisation_id)
 
 
-def _invoices(store: PostgresStore, *, organisation_id: int, month: date) -> list[Invoice]:
+def _invoices(
+    store: PostgresStore, *, organisation_id: int, month: date, after: tuple[str, int], limit: int
+) -> list[Invoice]:
     with store.transaction() as tx:
-        return tx.invoices.invoices(organisation_id, month=month)
+        return tx.invoices.invoices(organisation_id, month=month, after=after, limit=limit)
 
 
 def _one_invoice(store: PostgresStore, *, account_id: int, invoice_id: UUID) -> Invoice | None:

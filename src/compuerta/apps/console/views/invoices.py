@@ -158,9 +158,7 @@ def _issue(request: HttpRequest, person: Person) -> HttpResponse:
 def _issued(store: PostgresStore, *, organisation_id: int, month: date, actor: Actor) -> tuple[int, int]:
     """Issue what is missing of a month, up to a bound; returns how many are left, and made."""
     with store.transaction() as tx:
-        known = tx.invoices.invoices(organisation_id, month=month)
-    back = {each.corrects for each in known}
-    standing = {each.account_id for each in known if each.corrects is None and each.invoice_id not in back}
+        standing = tx.invoices.standing(organisation_id, month=month)
     wanted = [each for each in invoicing.to_invoice(store, organisation_id, month) if each not in standing]
     now = wiring.now()
     made = [
