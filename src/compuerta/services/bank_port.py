@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
+
+MACHINE: Final = "bank statement"  # who ties what is plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,11 +18,10 @@ from compuerta.domain.ledger import BANK, SAFE, Posting, PostingKind, transfer
 from compuerta.domain.naming import derived, named_apart
 from compuerta.services import booking
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
-from compuerta.services.bank_port import BankEntry, BankTie, EntryKey, Target, TargetKey, TargetKind
+from compuerta.services.bank_port import MACHINE, BankEntry, BankTie, EntryKey, Target, TargetKey, TargetKind
 from compuerta.services.records import Case
 from compuerta.services.store_port import Conflict, Store, Transaction
 
-MACHINE: Final = "bank statement"  # who ties what is plain
 SOONER: Final = timedelta(days=1)  # a bank's day may be the one before the provider's
 LATER: Final = timedelta(days=10)  # a week, and the holidays around it
 OPEN_MAX: Final = 5_000  # entries and targets that are looked at together

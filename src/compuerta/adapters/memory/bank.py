@@ -6,6 +6,7 @@ from uuid import UUID
 
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.services.bank_port import (
+    MACHINE,
     BankAccount,
     BankEntry,
     BankStatement,
@@ -161,7 +162,7 @@ class MemoryBanks:
 
     def save_ties(self, ties: Sequence[BankTie]) -> None:
         for each in ties:
-            by_machine = each.kind is TargetKind.PAYOUT or each.tied_by == "bank statement"
+            by_machine = each.kind is TargetKind.PAYOUT or each.tied_by == MACHINE
             require(by_machine or each.agreed_by != each.tied_by, "bank_tie_by_two_persons")
             self._tables.bank_ties[*_key(each), each.target, each.tied_at] = each
 
