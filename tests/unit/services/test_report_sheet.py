@@ -57,7 +57,8 @@ def _facts(*, hours: int, name: str) -> DayFacts:
         ),
         channels=(
             Channel(
-                provider="stripe", kind="stripe", payments=2, paid_minor=11_000, refunds=1, refunded_minor=200,
+                provider="stripe", kind="stripe", payments=2, paid_minor=11_000, refunds=1,
+                refunded_minor=200,
             ),
         ),
         bills=(
