@@ -10,9 +10,16 @@ from datetime import UTC, datetime, time, timedelta
 from compuerta.adapters.memory import compare_bill
 from compuerta.adapters.memory.journal import MemoryJournal
 from compuerta.adapters.payments.http import converse_with
-from compuerta.domain.party import zone_of
-from compuerta.services import statement_days, statement_sheet, verifying
+from compuerta.domain.party import BUYING, zone_of
+from compuerta.services import (
+    resident_statements,
+    statement_days,
+    statement_months,
+    statement_sheet,
+    verifying,
+)
 from compuerta.services.payment_ports import NotReady, PaymentProvider, StatementKind
+from compuerta.services.resident_statements import DoesNotAddUp
 from compuerta.services.statement_port import Found, Statement, What
 from compuerta.services.statement_sheet import Sheet
 from compuerta.services.verifying import Question
@@ -20,14 +27,14 @@ from compuerta.sim.looking import PromiseBroken
 from compuerta.sim.providers import Provider
 from compuerta.sim.stage import START
 from compuerta.sim.tariffs import CURRENCY
-from compuerta.sim.town import Town
+from compuerta.sim.town import ZONE, Town
 
 MADE_AT = time(12)  # of the day after, in the provider's own zone: every bill is made by then
 
 
 def look(town: Town) -> None:
     """Hold the bills of the run's days against the books, and verify the journal; raises `PromiseBroken`."""
-    lines = list(_altered(town))
+    lines = [*_altered(town), *_untied(town)]
     lines += [
         f"M2: the bill of {each.name} differs: {found.what.value} {found.transaction_no} {found.reference},"
         f" theirs {found.theirs_minor}, ours {found.ours_minor}"
@@ -46,6 +53,18 @@ def _altered(town: Town) -> Iterator[str]:
         yield f"M5: {each.wrong.value} {each.account_id} {each.day} {each.posting_id} {each.detail}"
     if not verified.anchors:
         yield "M5: no day is anchored"
+
+
+def _untied(town: Town) -> Iterator[str]:
+    """T1 Every resident's statement of the month adds up to the books."""
+    store, now = town.database.store, town.stage.now()
+    month = statement_months.running(now, zone=ZONE)
+    for account in store.tables.accounts.values():
+        if account.kind in BUYING:
+            try:
+                resident_statements.resident_statement(store, account.account_id, month=month, now=now)
+            except DoesNotAddUp as differs:
+                yield f"T1: {differs}"
 
 
 def _differences(town: Town, asked: Provider) -> Iterator[Found]:
