@@ -101,6 +101,15 @@ def test_what_was_believed_is_found_by_date_and_time(
 
     expect(page.locator(".c-warnbox")).to_contain_text("La cuenta aún no existía")
 
+    # In 1991 Shanghai put its clocks back at two o'clock.
+    page.fill("input[name=at]", "1991-09-15T01:30")
+    page.locator("form.ao-form button").click()
+    first, second = page.locator("section a.c-button").all()
+    expect(first).to_contain_text("UTC+09:00")
+    second.click()
+
+    expect(page.locator(".ao-at")).to_contain_text("1991-09-15 01:30:00 UTC+08:00")
+
 
 def test_a_picture_hatches_what_is_supposed_and_leaves_blank_what_is_not_known(
     signed_in: Callable[..., Page], console: Console, store: PostgresStore

@@ -34,6 +34,7 @@ from compuerta.services import asof, asof_sheet, energy_pictures, energy_sheet
 from compuerta.services.energy_pictures import Picture, Stretch
 from compuerta.services.history_port import Tenancy
 from compuerta.services.local_instants import InstantTwice
+from compuerta.services.receipt_sheet import clock
 from compuerta.services.resident_sheet import Paths, resident_sheet
 
 STRETCHES: Final[Mapping[Stretch, Promise]] = MappingProxyType(
@@ -101,7 +102,8 @@ def as_of(request: HttpRequest, person: Person, account_id: int) -> HttpResponse
         at = work.run(lambda store: asof.instant_at(store, account_id, text, turn=turn))
         found = work.run(lambda store: asof.as_of(store, account_id, at=at, now=now))
     except InstantTwice as refusal:
-        context["twice"] = list(enumerate(refusal.instants))
+        zone = zone_of(tenancy.zone)
+        context["twice"] = [(number, clock(each, zone=zone)) for number, each in enumerate(refusal.instants)]
     except Refused as refusal:
         context["error"] = screens.told(refusal)
     else:
