@@ -56,8 +56,8 @@ _RAW = (
     "insert into book_export_file select organisation_id, export_no, 'x' from book_export",
     """insert into book_answer
     select organisation_id, export_no, 1, 1, '17', true, '', null, 'ana', now() from book_export""",
-    """insert into invoice (account_id, invoice_id, organisation_id, series, number, kind, month, issue, currency,
-        net_minor, tax_minor, total_minor, sheet, digest, issued_on, made_at, made_by)
+    """insert into invoice (account_id, invoice_id, organisation_id, series, number, kind, month, issue,
+        currency, net_minor, tax_minor, total_minor, sheet, digest, issued_on, made_at, made_by)
     values (2, gen_random_uuid(), 1, 'X', 1, '380', '2026-09-01', 1, 'CNY', 1, 0, 1, '{}', repeat('0', 64),
         '2026-10-01', now(), 'ana')""",
     """insert into seal values

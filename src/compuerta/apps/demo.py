@@ -77,7 +77,7 @@ def run(*, story: str, once: bool, as_json: bool) -> int:
         play = Play(stage=stage, console=console)
         STORIES[story].opens(stage, lambda what: play.tell(f"[dim]{what}[/]"))
         facts = STORIES[story].play(play)
-        facts["slow"] = [each["meter"] for each in facts.get("recharges", ()) if not (each.get("held") or is_fast(each))]
+        facts["slow"] = [each["meter"] for each in _watched(facts) if not is_fast(each)]
         if as_json:
             sys.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
         good = _is_good(facts)
@@ -205,13 +205,18 @@ def _is_good(facts: dict[str, Any]) -> bool:
     return kept and not facts["missing"]
 
 
+def _watched(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the recharges whose seconds count: nothing kept their power back."""
+    return [each for each in facts.get("recharges", ()) if not each.get("held")]
+
+
 def _sum_up(play: Play, facts: dict[str, Any], *, good: bool) -> None:
     play.tell("all books, meters and payments are looked at:")
     for name, words in PROMISES.items():
         each = facts["promises"].get(name, {"checked": 0, "broken": 0})
         mark = "[green]kept[/]" if each["broken"] == 0 else f"[red]broken {each['broken']} times[/]"
         play.tell(f"  {mark} {name} {words} [dim]({each['checked']} checked)[/]")
-    watched = [each for each in facts.get("recharges", ()) if not each.get("held")]
+    watched = _watched(facts)
     for road in sorted({each["road"] for each in watched}):
         waited_s = sorted(
             seconds(each["paid_at"], each["closed_at"]) for each in watched if each["road"] == road

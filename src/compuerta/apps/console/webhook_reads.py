@@ -61,8 +61,8 @@ def deliveries(organisation_id: int) -> list[DeliveryRow]:
     """Return the last tellings; those that somebody has to look at come first."""
     return rows(
         DeliveryRow,
-        """select d.webhook_id, d.delivery_id, w.url, d.event, coalesce(p.name, '') as place, d.at, d.state, d.tries,
-            d.due_at, d.last_answer, w.ended_at is null as is_open
+        """select d.webhook_id, d.delivery_id, w.url, d.event, coalesce(p.name, '') as place, d.at, d.state,
+            d.tries, d.due_at, d.last_answer, w.ended_at is null as is_open
         from webhook_delivery d join webhook w using (webhook_id)
         left join account a using (account_id) left join supply_point p using (supply_point_id)
         where d.organisation_id = %(organisation_id)s
