@@ -271,6 +271,19 @@ def test_who_reaches_another_site_sees_no_supply_at_all(street: Connection) -> N
     assert seen == []
 
 
+@pytest.mark.slow
+def test_who_reaches_another_site_sees_no_day_of_this_one(street: Connection) -> None:
+    tables = ("site_day", "anchor", "journal_check", "daily_report", "daily_report_told", "meter_freeze")
+
+    with behind(street, around(1, [Place(organisation_id=1, site_id=1)])):
+        own = [table for table in tables if number_of_rows(street, table)]
+    with behind(street, around(1, [Place(organisation_id=1, site_id=99)])):
+        seen = [table for table in tables if number_of_rows(street, table)]
+
+    assert own == list(tables)
+    assert seen == []
+
+
 def test_who_has_no_place_reaches_nothing() -> None:
     assert around(1, []) == Wall(organisation_id=1, scope=())
     assert around(1, [Place(organisation_id=2)]) == Wall(organisation_id=1, scope=())

@@ -10,6 +10,10 @@ create function pg_temp.rows_of(named text, columns text[]) returns text languag
             when 'organisation_id' <> all (columns) and 'provider' = any (columns) then format(
                 'exists (select from provider_account p where p.provider = %I.provider)', named)
         end
+        -- A day of a site is there for whoever reaches the site; a meter's, or an account's, with these.
+        union all select 3, format(
+            '(site_id is null or exists (select from site s where s.site_id = %I.site_id))', named)
+        where 'site_id' = any (columns) and 'account_id' <> all (columns)
     ) as clauses where clause is not null
 $$;
 
