@@ -83,7 +83,7 @@ def run(*, story: str, once: bool, as_json: bool) -> int:
         good = _is_good(facts)
         _sum_up(play, facts, good=good)
         if not once:
-            _serve(play)
+            _serve(play, lives_on=STORIES[story].lives_on)
     return 0 if good else 1
 
 
@@ -122,13 +122,16 @@ class Story:
     plan: Callable[[], tuple[town.Home, ...]]
     play: Callable[[Play], dict[str, Any]]
     opens: Callable[[Stage, Callable[[str], None]], None] = Stage.open
+    lives_on: bool = True  # meters, providers and the rest go on when it is told
 
 
 STORIES = {
     "loop": Story(plan=town.plan, play=_loop),
     "supply": Story(plan=supply_story.plan, play=supply_story.play),
     "payments": Story(plan=payment_story.plan, play=payment_story.play),
-    "month": Story(plan=month_world.plan, play=month_story.play, opens=month_story.open_books),
+    "month": Story(
+        plan=month_world.plan, play=month_story.play, opens=month_story.open_books, lives_on=False
+    ),
 }
 
 
@@ -227,21 +230,27 @@ def _sum_up(play: Play, facts: dict[str, Any], *, good: bool) -> None:
     play.tell("[bold green]all as promised[/]" if good else "[bold red]not as promised[/]")
 
 
-def _serve(play: Play) -> None:
+def _serve(play: Play, *, lives_on: bool) -> None:
     stage = play.stage
-    _load(stage, {home: home.power_w // 10 if home.in_story else home.power_w for home in stage.town.homes})
-    token = stage.town.homes[0].pay_token
-    play.console.print(
-        f"\n[bold]Console[/]      {stage.console_url}/"
-        f"\n[bold]Sign in as[/]   {', '.join(PERSONS)} / {stage.password}   [dim]a tariff needs two[/]"
-        f"\n[bold]Pay page[/]     {stage.console_url}/p/{token}"
-        f"\n[bold]Its wallet[/]   {stage.provider_url}/pay/   no QR to scan: press Pay there"
-        f"\n[bold]Letters[/]      {stage.carriers_url}/sim/received"
-        f"\n[bold]Machines[/]     {stage.console_url}/api/docs   key {stage.api_key}"
-        f"\n[bold]Status[/]       COMPUERTA_DATA={stage.directory} .venv/bin/compuerta status"
-        f"\n[bold]Logs[/]         {stage.crew.logs}\n\nCtrl-C ends it.",
-        soft_wrap=True,
-    )
+    lines = [
+        f"[bold]Console[/]      {stage.console_url}/",
+        f"[bold]Sign in as[/]   {', '.join(PERSONS)} / {stage.password}   [dim]a tariff needs two[/]",
+        f"[bold]Pay page[/]     {stage.console_url}/p/{stage.town.homes[0].pay_token}",
+    ]
+    if lives_on:
+        _load(
+            stage, {home: home.power_w // 10 if home.in_story else home.power_w for home in stage.town.homes}
+        )
+        lines += [
+            f"[bold]Its wallet[/]   {stage.provider_url}/pay/   no QR to scan: press Pay there",
+            f"[bold]Letters[/]      {stage.carriers_url}/sim/received",
+            f"[bold]Machines[/]     {stage.console_url}/api/docs   key {stage.api_key}",
+        ]
+    lines += [
+        f"[bold]Status[/]       COMPUERTA_DATA={stage.directory} .venv/bin/compuerta status",
+        f"[bold]Logs[/]         {stage.crew.logs}\n\nCtrl-C ends it.",
+    ]
+    play.console.print("", *lines, sep="\n", soft_wrap=True)
     try:
         while True:
             stage.tend()

@@ -67,8 +67,10 @@ Act = Callable[[Tale], None]
 
 
 def open_books(stage: Stage, told: Callable[[str], None]) -> None:
-    """Build the town as of the month's first instant; its processes are not needed."""
+    """Build the town as of the month's first instant; whoever comes to look finds a door only."""
     stage.open_books(told, now=START)
+    if stage.public:
+        stage.open_door()
 
 
 def play(play: Play) -> dict[str, Any]:
