@@ -16,7 +16,7 @@ from compuerta.services import banking, shifts, tying
 from compuerta.services.acting import Actor, ReasonMissing
 from compuerta.services.bank_port import BankAccount, BankEntry, EntryKey, Target, TargetKind
 from compuerta.services.bank_sheet import BalancesDiffer, BankSheet, Judged, Overlaps, SheetEntry, Standing
-from compuerta.services.banking import AccountDiffers, AccountExists, AccountUnknown, Import
+from compuerta.services.banking import AccountDiffers, AccountExists, AccountUnknown, Import, StatementAhead
 from compuerta.services.shift_port import MovementKind
 from compuerta.services.shifts import Taking
 from compuerta.services.tying import EntryUnknown, OwnTie, SumDiffers, TargetUnknown, Tying
@@ -150,6 +150,13 @@ def test_a_statement_of_another_account_is_refused(
         took(shelf, a_sheet(ARRIVED, **changes))
 
 
+def test_a_statement_of_days_that_have_not_been_is_refused(shelf: Shelf, town: Town) -> None:
+    with pytest.raises(StatementAhead):
+        took(shelf, replace(a_sheet(ARRIVED), ends_on=date(2999, 1, 1)))
+
+    assert shelf.count("bank_statement") == 0
+
+
 def test_one_bad_statement_of_a_file_leaves_the_good_one_untaken(shelf: Shelf, town: Town) -> None:
     with pytest.raises(BalancesDiffer):
         took(shelf, a_sheet(ARRIVED), a_sheet(OTHER, closing_minor=1))
@@ -217,7 +224,7 @@ def test_two_entries_that_one_payout_could_answer_wait_for_a_person(shelf: Shelf
 
 
 def test_an_entry_far_from_the_day_is_not_tied_by_itself(shelf: Shelf, town: Town) -> None:
-    took(shelf, a_sheet(ARRIVED._replace(booked_on=date(2027, 1, 1))))
+    took(shelf, a_sheet(ARRIVED._replace(booked_on=date(2026, 10, 1))))
 
     assert len(untied(shelf)) == len(targets(shelf)) == 1
 
@@ -269,7 +276,7 @@ def test_several_deposits_in_one_entry_are_tied_by_hand_and_booked_by_a_second_p
 def test_a_tie_that_is_refused_leaves_the_entry_open(shelf: Shelf, town: Town) -> None:
     opened(shelf.store, town, till=TILL, float_minor=3_000)
     dropped(shelf, town, 1_000)
-    took(shelf, a_sheet(SheetEntry(date(2027, 1, 1), 1_000, "", "cash")))
+    took(shelf, a_sheet(SheetEntry(date(2026, 10, 1), 1_000, "", "cash")))
     (entry,) = untied(shelf)
     deposits = tuple(each.key for each in targets(shelf) if each.key.kind is TargetKind.DEPOSIT)
     tying.tie(

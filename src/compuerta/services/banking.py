@@ -5,7 +5,8 @@ entries and its last balance. What is known already is absorbed; what contradict
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from compuerta.domain.errors import Refused
@@ -15,6 +16,9 @@ from compuerta.services.acting import Act, Actor, entry_about
 from compuerta.services.bank_port import BankAccount, BankEntry, BankStatement
 from compuerta.services.bank_sheet import BankSheet, Judged, SheetEntry, Standing
 from compuerta.services.store_port import Store, Transaction
+
+# A day that ends at its midnight may be said as the next, and a bank's clock be a day ahead of ours.
+AHEAD_MAX: Final = timedelta(days=2)
 
 
 class AccountUnknown(Refused):
@@ -39,6 +43,14 @@ class AccountDiffers(Refused):
         super().__init__(f"the statement is of {told}, and {chosen} was chosen; nothing was taken")
         self.told = told
         self.chosen = chosen
+
+
+class StatementAhead(Refused):
+    """A statement of days that have not been: all that comes after would contradict it."""
+
+    def __init__(self, ends_on: date) -> None:
+        super().__init__(f"the statement goes up to {ends_on}, which lies ahead; nothing was taken")
+        self.ends_on = ends_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +91,8 @@ def preview(store: Store, wanted: Import, *, now: datetime) -> list[Judged]:
 def take(store: Store, wanted: Import, *, actor: Actor, act_id: UUID, now: datetime) -> list[Judged]:
     """Take a file, and tie what of it is plain; what is known already changes nothing.
 
-    Raises `AccountUnknown`, `AccountDiffers`, `BalancesDiffer`, `Overlaps`: then nothing was written.
+    Raises `AccountUnknown`, `AccountDiffers`, `StatementAhead`, `BalancesDiffer`, `Overlaps`: then nothing
+    was written.
     """
     with store.transaction() as tx:
         account = _account(tx, wanted)
@@ -111,6 +124,8 @@ def _judged(tx: Transaction, wanted: Import, account: BankAccount, *, now: datet
     judged = []
     for sheet in sorted(wanted.sheets, key=lambda each: (each.starts_on, each.ends_on)):
         _require_account(sheet, account)
+        if sheet.ends_on > now.date() + AHEAD_MAX:
+            raise StatementAhead(sheet.ends_on)
         known = tx.bank.entries(account.bank_account_id, sheet.starts_on, sheet.ends_on)
         entries = [SheetEntry(each.booked_on, each.amount_minor, each.reference, each.text) for each in known]
         entries += [each for each in new if sheet.starts_on <= each.booked_on <= sheet.ends_on]

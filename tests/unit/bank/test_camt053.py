@@ -75,6 +75,28 @@ def test_a_type_of_document_is_refused_with_its_entities(head: str) -> None:
     assert faults_of(a_file(head=head)).faults[0].what == "DOCTYPE"
 
 
+@pytest.mark.parametrize("encoding", ["GB18030", "no-such", "rot13"])
+def test_an_encoding_that_cannot_be_read_is_said(encoding: str) -> None:
+    file = a_file().replace(b"UTF-8", encoding.encode())
+
+    assert faults_of(file).faults[0].what == "XML"
+
+
+def test_a_period_that_is_no_day_is_said() -> None:
+    file = a_file().replace(b"</Acct>", b"</Acct><FrToDt><FrDtTm>yesterday</FrDtTm></FrToDt>")
+
+    assert faults_of(file).faults[0].what == "FrToDt/FrDtTm"
+
+
+def test_an_entry_in_another_currency_is_not_taken_for_money_of_the_account() -> None:
+    entry, debit = (each.format(sts="<Cd>BOOK</Cd>") for each in (ENTRY, DEBIT))
+
+    refused = faults_of(a_file(entry.replace("CNY", "EUR"), debit))
+
+    assert refused.faults[0].reason == "it is in EUR, and the account in CNY"
+    assert faults_of(a_file().replace(b'"CNY">100.00', b'"EUR">100.00')).faults[0].what == "Bal"
+
+
 def test_every_faulty_entry_is_told_and_nothing_is_read() -> None:
     bad = ENTRY.format(sts="<Cd>BOOK</Cd>")
 

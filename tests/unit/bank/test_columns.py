@@ -91,6 +91,7 @@ def test_every_faulty_row_is_told_by_its_number() -> None:
     [
         FILE.replace("-9.70", "-9.60"), FILE.replace("Balance\n", "Saldo\n"), FILE.replace("140.00", ""),
         "", FILE.splitlines()[2], "Date,Amount\n电".encode("gb18030"), b"\x00",
+        FILE.replace("Date", "Date\x00"), f"{FILE}\x00",
     ],
 )  # fmt: skip
 def test_what_does_not_tie_or_is_no_such_file_is_refused(file: str | bytes) -> None:

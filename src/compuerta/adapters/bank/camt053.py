@@ -48,6 +48,8 @@ def _tree(file: bytes) -> Element:
         parser.Parse(file, True)
     except expat.ExpatError as error:
         raise FileUnreadable([Fault(error.lineno, "XML", expat.ErrorString(error.code))]) from error
+    except (ValueError, LookupError) as error:  # what it says of its encoding, which expat leaves to Python
+        raise FileUnreadable([Fault(1, "XML", f"{error}: save it as UTF-8")]) from error
     root: Element = reading.builder.close()
     return root
 
@@ -81,12 +83,15 @@ def _sheet(statement: Element) -> BankSheet:
     faults: list[Fault] = []
     opening = _balance(statement, ("OPBD", "PRCD"), faults)
     closing = _balance(statement, ("CLBD",), faults)
-    entries = list(_entries(statement, faults))
+    entries = list(_entries(statement, faults, currency="" if closing is None else closing[1]))
+    since, until = (_told_day(statement, f"FrToDt/{name}", faults) for name in ("FrDtTm", "ToDtTm"))
+    if opening is not None and closing is not None and opening[1] != closing[1]:
+        faults.append(Fault(0, "Bal", f"it begins in {opening[1]}, and ends in {closing[1]}"))
     if faults or opening is None or closing is None:
         raise FileUnreadable(faults)
     days = [each.booked_on for each in entries]
-    starts_on = _day(statement.findtext("FrToDt/FrDtTm")) or min(days, default=closing[2])
-    ends_on = _day(statement.findtext("FrToDt/ToDtTm")) or closing[2]
+    starts_on = since or min(days, default=closing[2])
+    ends_on = until or closing[2]
     return BankSheet(
         number=_text(statement, "Acct/Id/IBAN") or _text(statement, "Acct/Id/Othr/Id"),
         currency=closing[1],
@@ -115,14 +120,16 @@ def _balance(statement: Element, codes: tuple[str, ...], faults: list[Fault]) ->
     return None
 
 
-def _entries(statement: Element, faults: list[Fault]) -> Iterator[SheetEntry]:
-    """Return what is booked; what is announced alone is no money yet."""
+def _entries(statement: Element, faults: list[Fault], *, currency: str) -> Iterator[SheetEntry]:
+    """Return what is booked, in the account's currency; what is announced alone is no money yet."""
     for row_no, each in enumerate(statement.findall("Ntry"), start=1):
         state = _text(each, "Sts/Cd") or _text(each, "Sts")
         if state not in ("BOOK", ""):
             continue
         try:
-            amount_minor, _ = _amount(each)
+            amount_minor, own = _amount(each)
+            if currency and own != currency:
+                raise ValueError(f"it is in {own}, and the account in {currency}")
             day = _day(each.findtext("BookgDt/Dt") or each.findtext("BookgDt/DtTm"))
             if day is None:
                 raise ValueError("it has no day of booking")
@@ -134,6 +141,14 @@ def _entries(statement: Element, faults: list[Fault]) -> Iterator[SheetEntry]:
                 return
             continue
         yield SheetEntry(day, amount_minor, _reference(each), _told(each))
+
+
+def _told_day(statement: Element, path: str, faults: list[Fault]) -> date | None:
+    try:
+        return _day(statement.findtext(path))
+    except ValueError as error:
+        faults.append(Fault(0, path, str(error)))
+        return None
 
 
 def _amount(element: Element) -> tuple[int, str]:

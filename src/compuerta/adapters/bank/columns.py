@@ -120,6 +120,9 @@ def _lines(file: bytes, columns: ColumnMap) -> list[list[str]]:
         row_no = file[: error.start].count(b"\n") + 1
         reason = f"is not {columns.encoding}: choose the other encoding"
         raise FileUnreadable([Fault(row_no, "text", reason)]) from error
+    if "\0" in text:
+        row_no = text[: text.index("\0")].count("\n") + 1
+        raise FileUnreadable([Fault(row_no, "text", "has signs that are none: this is no CSV")])
     try:
         return list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=columns.delimiter))
     except csv.Error as error:

@@ -41,6 +41,9 @@ TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         banking.AccountUnknown: _("There is no such bank account."),
         banking.AccountExists: _("A bank account of this number is there already."),
         banking.AccountDiffers: _("This statement is of another account, or currency. Nothing was taken."),
+        banking.StatementAhead: _(
+            "It goes up to a day that lies ahead. Nothing was taken: look at its days."
+        ),
         tying.EntryUnknown: _("Somebody has tied this entry, or made it a case, already."),
         tying.TargetUnknown: _("Choose what it answers: another entry may have answered it meanwhile."),
         tying.SumDiffers: _("What you chose does not come to the amount of the entry."),
