@@ -1,16 +1,18 @@
 """Banks' statements in both stores: taken once, tied where it is plain, and listed where it is not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from tests.contract.conftest import Shelf
+from tests.contract.conftest import PostgresShelf, Shelf
 from tests.contract.test_funds import FEE, PAYMENT, PAYOUT, funded
 from tests.contract.test_statements import DAY, a_line, taken
 from tests.contract.test_tills import TILL, a_till, opened
 from tests.unit.services.town import NOON, WECHAT, Town, a_town, an_id, paid
 
+from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.ledger import BANK, SAFE, cash
 from compuerta.services import banking, shifts, tying
 from compuerta.services.acting import Actor, ReasonMissing
@@ -30,9 +32,23 @@ ARRIVED = SheetEntry(DAY + timedelta(days=1), 4_970, "p00001", "WeChat")
 OTHER = SheetEntry(DAY + timedelta(days=2), -100, "", "fee")
 
 
+@contextmanager
+def closing_stores(url: str) -> Iterator[tuple[PostgresStore, PostgresStore]]:
+    one, other = PostgresStore(url), PostgresStore(url)
+    try:
+        yield one, other
+    finally:
+        one.shut()
+        other.shut()
+
+
 @pytest.fixture
 def town(shelf: Shelf) -> Town:
-    """A town whose provider has paid out 49.70, a till, and an account at a bank."""
+    return furnished(shelf)
+
+
+def furnished(shelf: Shelf) -> Town:
+    """Return a town whose provider has paid out 49.70, with a till, and an account at a bank."""
     town = a_town(shelf.store)
     paid(shelf.store, town.homes[0])
     taken(shelf, [a_line()])
@@ -221,6 +237,32 @@ def test_two_entries_that_one_payout_could_answer_wait_for_a_person(shelf: Shelf
             act_id=an_id("tie 2"),
             now=NOON,
         )
+
+
+@pytest.mark.postgres
+def test_an_entry_that_a_person_ties_meanwhile_is_not_tied_by_itself(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing_stores(postgres_url) as (store, beside):
+        shelf = PostgresShelf(store=store, url=postgres_url)
+        town = furnished(shelf)
+        opened(store, town, till=TILL, float_minor=3_000)
+        dropped(shelf, town, 1_000)
+        dropped(shelf, town, 1_000, name="drop 2")
+        took(shelf, a_sheet(SheetEntry(DAY, 1_000, "", "cash")))
+        (entry,) = untied(shelf)
+        one, other = (each for each in targets(shelf) if each.key.kind is TargetKind.DEPOSIT)
+
+        def found(*_: object) -> list[tuple[BankEntry, Target]]:
+            by_hand = Tying(entry=key_of(entry), organisation_id=1, targets=(one.key,))
+            tying.tie(beside, by_hand, actor=ANA, act_id=an_id("1"), now=NOON)
+            return [(entry, other)]
+
+        monkeypatch.setattr(tying, "plain_ties", found)
+        tying.tie_known(store, organisation_id=1, now=NOON)
+
+        with store.transaction() as tx:
+            assert [each.number for each in tx.bank.ties(key_of(entry))] == [one.key.number]
 
 
 def test_an_entry_far_from_the_day_is_not_tied_by_itself(shelf: Shelf, town: Town) -> None:

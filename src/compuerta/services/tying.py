@@ -70,7 +70,8 @@ def tie_known(store: Store, *, organisation_id: int, now: datetime) -> int:
     try:
         with store.transaction() as tx:
             entries = tx.bank.untied(organisation_id, limit=OPEN_MAX)
-            plain = plain_ties(entries, tx.bank.targets(organisation_id, limit=OPEN_MAX))
+            found = plain_ties(entries, tx.bank.targets(organisation_id, limit=OPEN_MAX))
+            plain = [(entry, target) for entry, target in found if _is_open(tx, entry)]
             ties = [_tie(entry, target, who=MACHINE, now=now, agreed=True) for entry, target in plain]
             tx.bank.put_ties(ties)
             _book(tx, ties, {target.key: target.currency for _, target in plain}, now=now)
@@ -201,10 +202,16 @@ def file(
 
 def _open(tx: Transaction, key: EntryKey, organisation_id: int) -> BankEntry:
     entry = tx.bank.entry(key)
-    is_theirs = entry is not None and entry.organisation_id == organisation_id
-    if entry is None or not is_theirs or entry.case_id is not None or tx.bank.ties(key):
+    if entry is None or entry.organisation_id != organisation_id or not _is_open(tx, entry):
         raise EntryUnknown
     return entry
+
+
+def _is_open(tx: Transaction, entry: BankEntry) -> bool:
+    """Tell whether an entry still waits; it is held then: nobody ties it, or makes it a case, beside us."""
+    key = EntryKey(entry.bank_account_id, entry.entry_id)
+    held = tx.bank.entry(key)
+    return held is not None and held.case_id is None and not tx.bank.ties(key)
 
 
 def _waiting(
