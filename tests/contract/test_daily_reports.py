@@ -97,9 +97,9 @@ def ended(store: Store, town: Town, *, now: datetime = AFTER, valid: int = 1) ->
         assert here is not None
         here = replace(here, step=DayStep.ROLLING, meters=2, valid=valid, provisional=2 - valid, due_at=now)
         tx.freezes.save_day(here)
-    rolled = rolling.roll_day(store, here, now)
+    rolled = replace(rolling.roll_day(store, here, now), step=DayStep.REPORTING)
     with store.transaction() as tx:
-        tx.freezes.save_day(replace(rolled, step=DayStep.REPORTING))
+        tx.freezes.save_day(rolled)
     return reporting.report_day(store, rolled, now)
 
 

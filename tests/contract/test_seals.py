@@ -133,6 +133,24 @@ def test_a_sealing_that_was_killed_is_continued(shelf: Shelf, monkeypatch: pytes
     assert (anchor.accounts, anchor.postings, shelf.count("seal")) == (3, 3, 3)
 
 
+def test_a_day_whose_sealing_was_killed_is_anchored_before_its_morrow(shelf: Shelf) -> None:
+    """Else its seals would have no anchor for ever, as forged ones have none."""
+    town = a_street(shelf.store)
+    booked(shelf.store, town, "a", when=at(DAY))
+    booked(shelf.store, town, "b", when=at(DAY + ONE), home=1)
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr(sealing, "anchor", _die)
+        with pytest.raises(KeyboardInterrupt):
+            ended(shelf.store, town)
+
+    ended(shelf.store, town, DAY + ONE)
+    ended(shelf.store, town)
+
+    anchor = last_anchor(shelf.store, town)
+    assert (anchor.anchor_no, anchor.day, anchor.postings) == (2, DAY + ONE, 1)
+    assert (shelf.count("seal"), shelf.count("case_file")) == (2, 0)
+
+
 def _die(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 

@@ -5,12 +5,13 @@ two of them goes on where it stopped; a day that learns something late is opened
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from compuerta.domain.party import zone_of
 from compuerta.services.freeze_port import DayStep, FrozenSite, SiteDay
-from compuerta.services.store_port import Store
+from compuerta.services.store_port import Store, Transaction
 
 # What was decided before midnight is written by then, and gateways have asked their meters once.
 GRACE: Final = timedelta(minutes=3)
@@ -34,11 +35,30 @@ def sweep(store: Store, *, now: datetime, steps: Mapping[DayStep, Step]) -> int:
     for each in claimed:
         day = each
         for _ in DayStep:
-            if day.step is DayStep.DONE:
-                break
+            if day.step is DayStep.DONE or day.due_at != each.due_at:
+                break  # done, or somebody else's
             day = steps[day.step](store, day, now)
             done += 1
     return done
+
+
+def is_ours(here: SiteDay, day: SiteDay) -> bool:
+    """Tell whether a day stands as it was claimed, or went on in these hands.
+
+    A lease may end while a step is done: somebody else has it then, or it was opened again behind us.
+    """
+    return (here.step, here.version, here.due_at) == (day.step, day.version, day.due_at)
+
+
+def go_on(tx: Transaction, day: SiteDay, *, to: DayStep) -> SiteDay:
+    """Let a day whose step was done go on to the next; one that is not ours any more stays as it is."""
+    here = tx.freezes.day(day.key)
+    assert here is not None, "days are never deleted"
+    if not is_ours(here, day):
+        return here
+    gone = replace(here, step=to)
+    tx.freezes.save_day(gone)
+    return gone
 
 
 def _ended(site: FrozenSite, *, now: datetime) -> Iterator[SiteDay]:

@@ -5,7 +5,7 @@ ends by itself only when the figures agree again; a suspicion is ended by people
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,7 +22,7 @@ from compuerta.domain.drift import (
 )
 from compuerta.domain.instruction import TAKEN_BACK, Instruction, Kind, State
 from compuerta.domain.tariff.schedule import VersionKey
-from compuerta.services import recomputing, suspecting
+from compuerta.services import day_end, recomputing, suspecting
 from compuerta.services.day_port import AccountDay, AccountWeight, ChargedSince, Drift
 from compuerta.services.drift_cases import Drifts, Figures
 from compuerta.services.freeze_port import DayStep, Freeze, SiteDay
@@ -70,11 +70,7 @@ def weigh_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
             break
         after = ids[-1]
     with store.transaction() as tx:
-        here = tx.freezes.day(day.key)
-        assert here is not None, "a day that is weighed was begun"
-        weighed = replace(here, step=DayStep.SEALING)
-        tx.freezes.save_day(weighed)
-    return weighed
+        return day_end.go_on(tx, day, to=DayStep.SEALING)
 
 
 def _page(tx: Transaction, account_ids: Sequence[int], day: SiteDay, *, now: datetime) -> _Page:

@@ -17,6 +17,7 @@ from compuerta.domain.freeze import Known
 from compuerta.domain.naming import named
 from compuerta.domain.party import zone_of
 from compuerta.drivers.abilities import NOT_YET_FROZEN, MeterFreeze
+from compuerta.services import day_end
 from compuerta.services.freeze_port import (
     CLOCK_OFF,
     DAYS_KEPT_MAX,
@@ -96,8 +97,9 @@ def freeze_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
         _look_back(store, day, after=after, now=now)
         with store.transaction() as tx:
             known = tx.freezes.day(day.key)
-            if known is None or known.step is not DayStep.FREEZING:
-                return known or day
+            assert known is not None, "days are never deleted"
+            if not day_end.is_ours(known, day):
+                return known
             page = tx.freezes.measuring(day.site_id, at=day.ends_at, after=after, limit=PAGE_METERS_MAX)
             _fill(tx, known, page, now=now)
             if len(page) < PAGE_METERS_MAX:
@@ -278,7 +280,9 @@ def _fill(tx: Transaction, day: SiteDay, page: Sequence[Measuring], *, now: date
 
 
 def _made(tx: Transaction, ground: "_Ground", *, now: datetime) -> Freeze | None:
-    """Return what readings prove, or what is supposed; None where that is known already."""
+    """Return what readings prove, or what is supposed; None where that is known already, or more."""
+    if ground.known is not None and ground.known.is_told:
+        return None  # its meter told while we waited for the day
     read = ground.read(now=now)
     return ground.supposed(now=now) if read is None else _weighed(tx, read, ground, now=now)
 

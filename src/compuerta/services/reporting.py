@@ -18,7 +18,7 @@ from compuerta.domain.party import zone_of
 from compuerta.domain.policy import policy_of_texts
 from compuerta.domain.tariff.civil import civil_us, from_us
 from compuerta.domain.tariff.tally import Span
-from compuerta.services import daily_report, sealing, telling, telling_books
+from compuerta.services import daily_report, day_end, sealing, telling, telling_books
 from compuerta.services.daily_report import DailyReport, DayFacts, DriftLine
 from compuerta.services.day_port import Drift
 from compuerta.services.freeze_port import DayKey, DayStep, SiteDay
@@ -52,7 +52,7 @@ def report_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
     with store.transaction() as tx:
         here = tx.freezes.day(day.key)
         assert here is not None, "a day that is reported was begun"
-        if here.step is not DayStep.REPORTING:
+        if not day_end.is_ours(here, day):
             return here  # somebody has opened it again
         _make(tx, here, now=now)
         done = replace(here, step=DayStep.DONE, due_at=None, done_at=now)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from compuerta.domain.naming import named
+from compuerta.services import day_end
 from compuerta.services.day_port import RollDiffers
 from compuerta.services.freeze_port import DayKey, DayStep, SiteDay
 from compuerta.services.records import Case
@@ -38,9 +39,7 @@ def roll_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
         for each in days:
             if each.key != here.key and each.key in changed and each.step is DayStep.DONE:
                 tx.freezes.save_day(_opened_again(each, now=now))
-        rolled = replace(here, step=DayStep.WEIGHING)
-        tx.freezes.save_day(rolled)
-    return rolled
+        return day_end.go_on(tx, day, to=DayStep.WEIGHING)
 
 
 def tell_differing(tx: Transaction, day: SiteDay, differing: Sequence[RollDiffers], *, now: datetime) -> None:

@@ -5,12 +5,14 @@ is late: it is sealed with the next day, and somebody has to say why it is there
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from compuerta.domain import sealing
 from compuerta.domain.naming import derived
 from compuerta.domain.sealing import Anchor, text_of_anchor
+from compuerta.services import day_end
+from compuerta.services.day_end import DAYS_BEHIND_MAX
 from compuerta.services.freeze_port import DayKey, DayStep, SiteDay
 from compuerta.services.records import Case
 from compuerta.services.seal_port import LatePosting
@@ -18,10 +20,37 @@ from compuerta.services.store_port import Store, Transaction
 
 ACCOUNTS_AT_ONCE_MAX: Final = 50_000  # a transaction of some seconds
 BATCHES_MAX: Final = 10_000  # more than there are accounts in any city
+DAY: Final = timedelta(days=1)
 
 
 def seal_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
     """Seal the postings of a site's day and anchor them; a day that is anchored is left as it is."""
+    for each in _unanchored(store, day):
+        _seal(store, each, now=now)
+    with store.transaction() as tx:
+        return day_end.go_on(tx, day, to=DayStep.REPORTING)
+
+
+def _unanchored(store: Store, day: SiteDay) -> list[SiteDay]:
+    """Return this day, and before it those that have no anchor yet.
+
+    Somebody may be sealing yesterday, or was killed while he did. Were today anchored first, the seals of
+    yesterday would have no anchor for ever, as forged ones have none.
+    """
+    days = [day]
+    for _ in range(DAYS_BEHIND_MAX):
+        with store.transaction() as tx:
+            last = tx.seals.last_anchor(day.site_id)
+            yesterday = days[-1].day - DAY
+            is_anchored = last is not None and last.day >= yesterday
+            before = None if is_anchored else tx.freezes.day(DayKey(day.site_id, yesterday))
+        if before is None:
+            break
+        days.append(before)
+    return days[::-1]
+
+
+def _seal(store: Store, day: SiteDay, *, now: datetime) -> None:
     after: int | None = 0
     for _ in range(BATCHES_MAX):
         if after is None:
@@ -31,11 +60,6 @@ def seal_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
         current = tx.freezes.day(day.key)
         assert current is not None, "days are never deleted"
         anchor(tx, current, now=now)
-        if current.step is not DayStep.SEALING:
-            return current  # a late freeze has opened it again meanwhile
-        ended = replace(current, step=DayStep.REPORTING)
-        tx.freezes.save_day(ended)
-        return ended
 
 
 def _seal_some(store: Store, day: SiteDay, *, after: int, now: datetime) -> int | None:

@@ -8,7 +8,7 @@ from tests.unit.services.town import NOON, PLATFORM, a_town, an_opening
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.party import AccountKind
-from compuerta.services import day_end
+from compuerta.services import closing_days, day_end
 from compuerta.services.day_end import DAYS_AT_ONCE_MAX, GRACE, LEASE, Step
 from compuerta.services.freeze_port import DayStep, SiteDay
 from compuerta.services.store_port import Store
@@ -97,3 +97,35 @@ def test_days_that_nobody_ended_are_ended_in_their_order() -> None:
     days = [day for step, day in done if step is DayStep.FREEZING]
     assert days == [NOON.date() + number * DAY for number in range(10)]
     assert len(days) > DAYS_AT_ONCE_MAX
+
+
+@pytest.mark.parametrize("step", ORDER[:-1])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_step_whose_lease_ended_leaves_the_day_as_others_have_it(step: DayStep, version: int) -> None:
+    store = MemoryStore()
+    a_town(store, authorities=(PLATFORM,))
+    day_end.sweep(store, now=MIDNIGHT + GRACE, steps=goes_on([]))
+    (begun,) = store.tables.site_days.values()
+    ours = replace(begun, step=step, due_at=MIDNIGHT + LEASE)
+    theirs = replace(begun, step=step, due_at=MIDNIGHT + 2 * LEASE, version=version)
+    with store.transaction() as tx:
+        tx.freezes.save_day(theirs)
+
+    told = closing_days.STEPS[step](store, ours, MIDNIGHT + LEASE)
+
+    assert told == theirs == store.tables.site_days[begun.key]
+
+
+def test_who_finds_that_his_lease_has_ended_does_no_more_of_the_day() -> None:
+    store, done = MemoryStore(), list[tuple[DayStep, date]]()
+    a_town(store, authorities=(PLATFORM,))
+
+    def is_slow(store: Store, day: SiteDay, now: datetime) -> SiteDay:
+        with store.transaction() as tx:
+            (theirs,) = tx.freezes.claim_days(now=now + LEASE, until=now + 2 * LEASE, limit=1)
+        return theirs
+
+    slowly = {**goes_on(done), DayStep.WEIGHING: is_slow}
+    day_end.sweep(store, now=MIDNIGHT + GRACE, steps=slowly)
+
+    assert [step for step, _ in done] == [DayStep.FREEZING, DayStep.ROLLING]

@@ -255,6 +255,22 @@ def test_what_was_supposed_of_later_days_is_supposed_anew_from_a_fact_that_comes
     assert (day.step, day.version) == (DayStep.FREEZING, 2)
 
 
+def test_a_fact_that_comes_while_its_day_is_waited_for_is_not_supposed_over() -> None:
+    store, town = a_place()
+    home = town.homes[0]
+    day = a_known_week(store, home, days=4)
+    ended_until(store, day)
+    seen_before = the_freeze(store, home, day=day)
+    tells(store, home, 13_900, day=day, late=HOUR)
+    ended(store, now=MIDNIGHT + (day - TODAY) + HOUR + LATE_WAIT)
+
+    with store.transaction() as tx:
+        freezing._make_anew(tx, [seen_before], now=MIDNIGHT + (day - TODAY) + 2 * HOUR)
+
+    assert seen_before.basis is FreezeBasis.PROVISIONAL
+    assert the_freeze(store, home, day=day).basis is FreezeBasis.METER
+
+
 def test_a_reading_that_comes_later_proves_a_midnight_over_which_nothing_was_used() -> None:
     store, town = a_place()
     home = town.homes[0]
