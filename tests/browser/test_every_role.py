@@ -6,6 +6,7 @@ changing ask for different things; None = there is no such method.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -348,6 +349,40 @@ def test_who_changes_something_may(house: House, name: str) -> None:
             wrong.append((screen, answer.status_code, answer.headers.get("location")))
 
     assert wrong == []
+
+
+# What is of all sites together: accounts at banks and providers, and numbers that run through all of them.
+OF_ALL_SITES = (
+    "bank", "bank_import", "bank_entry", "statements", "statement_fetch", "statement_end", "months", "month",
+    "month_close", "invoices", "invoice", "export_answers",
+)  # fmt: skip
+
+
+def test_who_keeps_the_books_of_one_site_has_none_that_are_of_all(house: House) -> None:
+    house.console.rows(
+        """with given as (
+            insert into role (organisation_id, role, rights)
+            values (1, 'bookkeeper', '{see,see_money,correct,keep_books,close_month}')
+        ) insert into role_grant
+            (grant_id, organisation_id, user_name, role, site_id, granted_by, granted_at)
+        values (gen_random_uuid(), 1, 'resident', 'bookkeeper', 1, 'owner', now())"""
+    )
+    with closing(a_window(house.console, "resident")) as window:
+        drifts = window.get(house.address("drifts"))
+        let_in = [
+            screen
+            for screen in OF_ALL_SITES
+            for ask in [ASKED[screen]]
+            if (ask.get is not None and window.get(house.address(screen)).status_code != 403)
+            or (
+                ask.post is not None
+                and window.post(house.address(screen), data=house.form(screen, window)).status_code != 403
+            )
+        ]
+
+    house.console.rows("delete from role_grant where user_name = 'resident' and role = 'bookkeeper'")
+    assert drifts.status_code == 200
+    assert let_in == []
 
 
 def test_a_form_from_another_site_is_refused_on_every_screen(house: House) -> None:

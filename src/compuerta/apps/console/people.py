@@ -55,7 +55,13 @@ class Person:
     @property
     def wall(self) -> Wall:
         """What is there for this person: the places that they may see."""
-        return around(self.organisation_id, [place for place, rights in self.rights if Right.SEE in rights])
+        return self.wall_of(Right.SEE)
+
+    def wall_of(self, *rights: Right) -> Wall:
+        """What is there where this person has any of these rights: money of one site is seen there alone."""
+        return around(
+            self.organisation_id, [place for place, held in self.rights if held.intersection(rights)]
+        )
 
     @property
     def may_sell(self) -> bool:

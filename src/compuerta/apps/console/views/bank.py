@@ -19,7 +19,7 @@ from compuerta.apps.console.bank_reads import AccountRow, EntryRow, TargetRow
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.views.chart import keeps_books
-from compuerta.apps.console.views.corrections import WHY_MAX, require_money
+from compuerta.apps.console.views.corrections import WHY_MAX, require_all_money
 from compuerta.apps.console.views.meters import act_id_of
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.money import MINOR_DIGITS
@@ -41,7 +41,7 @@ _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 @for_people
 def page(request: HttpRequest, person: Person) -> HttpResponse:
     """List accounts, statements, and what waits; add an account when the form comes back."""
-    require_money(person)
+    require_all_money(person)
     if request.method == "POST":
         return _add(request, person)
     context = {
@@ -59,7 +59,7 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
 @for_people
 def importing(request: HttpRequest, person: Person) -> HttpResponse:
     """Look at a statement before it is taken, and then take it."""
-    require_money(person)
+    require_all_money(person)
     _require_keeper(person)
     accounts = bank_reads.accounts(person.organisation_id)
     context: dict[str, object] = {"accounts": accounts, "orders": bank_words.ORDERS.items()}
@@ -91,7 +91,7 @@ def importing(request: HttpRequest, person: Person) -> HttpResponse:
 @for_people
 def entry(request: HttpRequest, person: Person, entry_id: UUID) -> HttpResponse:
     """Show an entry; tie it, agree to a tie, refuse one, or make it a case when a form comes back."""
-    require_money(person)
+    require_all_money(person)
     if request.method == "POST":
         _require_keeper(person)
     found = bank_reads.entry(person.organisation_id, entry_id)

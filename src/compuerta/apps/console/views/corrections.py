@@ -26,7 +26,7 @@ from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.views import shifts as shift_views
 from compuerta.apps.console.views.meters import act_id_of
-from compuerta.domain.access import Right
+from compuerta.domain.access import Place, Right
 from compuerta.domain.correction import CorrectionKind, Way
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import correcting, indebting
@@ -34,6 +34,7 @@ from compuerta.services.acting import Actor
 from compuerta.services.proposing import NotProposable, Proposal
 from compuerta.services.shifts import ShiftMissing
 
+MONEY = (Right.SEE_MONEY, Right.CORRECT, Right.APPROVE_CORRECTION)  # each of them sees money
 WHY_MAX = 500
 WORDS_MAX = 200
 FOUND_MAX = 8
@@ -61,7 +62,13 @@ class AccountUnclear(Refused):
 
 def require_money(person: Person) -> None:
     """Refuse who sees no money."""
-    if not any(person.may(right) for right in (Right.SEE_MONEY, Right.CORRECT, Right.APPROVE_CORRECTION)):
+    if not any(person.may(right) for right in MONEY):
+        raise PermissionDenied
+
+
+def require_all_money(person: Person) -> None:
+    """Refuse who sees only a part: an account at a bank, or at a provider, is of all sites together."""
+    if not any(person.may(right, Place(organisation_id=person.organisation_id)) for right in MONEY):
         raise PermissionDenied
 
 

@@ -15,9 +15,9 @@ from compuerta.apps import wiring
 from compuerta.apps.console import histories, people, screens, statement_reads, statement_words, work
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
-from compuerta.apps.console.views.corrections import WHY_MAX, require_money
+from compuerta.apps.console.views.corrections import WHY_MAX, require_all_money
 from compuerta.apps.console.views.meters import act_id_of
-from compuerta.domain.access import Right
+from compuerta.domain.access import Place, Right
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.services import agreeing, statement_days
 from compuerta.services.agreeing import Outcome
@@ -28,7 +28,7 @@ from compuerta.services.statement_port import StatementKey
 @for_people
 def listing(request: HttpRequest, person: Person) -> HttpResponse:
     """List the bills of the last days, and what of them is open."""
-    require_money(person)
+    require_all_money(person)
     context = {
         "bills": [(each, uuid4()) for each in statement_reads.bills(person.organisation_id)],
         "open": [
@@ -36,7 +36,7 @@ def listing(request: HttpRequest, person: Person) -> HttpResponse:
         ],
         "ended": statement_reads.differences(person.organisation_id, ended=True),
         "choices": statement_words.CHOICES.items(),
-        "may_act": person.may(Right.CORRECT),
+        "may_act": _may_act(person),
     }
     return show(request, person, "statements", context, title=_("Statements"))
 
@@ -87,7 +87,7 @@ def end(request: HttpRequest, person: Person, provider: str, day: str, differenc
 
 def _key(request: HttpRequest, person: Person, provider: str, day: str) -> StatementKey:
     """Name a bill of this person's own house; another's is not there."""
-    if not person.may(Right.CORRECT):
+    if not _may_act(person):
         raise PermissionDenied
     try:
         key = StatementKey(provider, date.fromisoformat(day), StatementKind(request.POST.get("kind", "")))
@@ -96,3 +96,7 @@ def _key(request: HttpRequest, person: Person, provider: str, day: str) -> State
     if not statement_reads.is_theirs(person.organisation_id, provider):
         raise Http404
     return key
+
+
+def _may_act(person: Person) -> bool:
+    return person.may(Right.CORRECT, Place(organisation_id=person.organisation_id))
