@@ -208,6 +208,20 @@ def test_what_somebody_does_to_a_seal_or_an_anchor_is_named(
 
 
 @pytest.mark.postgres
+def test_a_last_day_that_was_cut_off_is_missed(touched: tuple[PostgresShelf, Vandal]) -> None:
+    shelf, vandal = touched
+    vandal("delete from anchor where anchor_no = 3")
+    with closing(psycopg.connect(shelf.url, autocommit=True)) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(f"delete from seal where day = '{DAY + ONE * 2}'")
+        connection.execute(f"delete from posting where posting_id = '{an_id('evening 2')}'")
+
+    (found,) = verified(shelf).found
+
+    assert (found.wrong, found.day) == (Wrong.ANCHOR_MISSING, DAY + ONE * 2)
+
+
+@pytest.mark.postgres
 def test_a_chain_that_was_written_anew_is_found_by_an_anchor_kept_elsewhere(
     touched: tuple[PostgresShelf, Vandal],
 ) -> None:

@@ -75,6 +75,10 @@ class Journal(Protocol):
         """Return all anchors, by site and number."""
         ...
 
+    def sealed_days(self) -> Mapping[int, date]:
+        """Return of each site the last of its days whose end went on past sealing."""
+        ...
+
     def accounts(self, *, since: Mapping[int, datetime]) -> Iterator[SealedAccount]:
         """Yield all accounts by number, with those seals that end after a site's instant."""
         ...
@@ -133,6 +137,7 @@ def verify(journal: Journal, question: Question, *, tell: Callable[[int], None])
     for orphan, postings in rows.before(None):
         _name_strangers(orphan, postings, verified)
     days.check(verified)
+    days.check_end(journal.sealed_days(), verified)
     return verified
 
 
@@ -215,6 +220,14 @@ class _Days:
         for (site_id, day), total in sorted(self._sums.items()):
             if total.until <= self._question.now - SEALING_MAX:
                 detail = f"{total.accounts} seals of a day have no anchor"
+                verified.add(Finding(wrong=Wrong.ANCHOR_MISSING, site_id=site_id, day=day, detail=detail))
+
+    def check_end(self, sealed: Mapping[int, date], verified: Verified) -> None:
+        """Hold the last anchor of each site against the days that went on as sealed: none is cut off."""
+        last = {anchor.site_id: anchor.day for anchor in self._anchors}
+        for site_id, day in sorted(sealed.items()):
+            if last.get(site_id, date.min) < day:
+                detail = "the day ended as a sealed one, and has no anchor"
                 verified.add(Finding(wrong=Wrong.ANCHOR_MISSING, site_id=site_id, day=day, detail=detail))
 
     def _check_one(self, anchor: Anchor, expected: tuple[int, bytes], verified: Verified) -> None:

@@ -1,12 +1,15 @@
 """The journal in memory, for whoever verifies it."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 from compuerta.adapters.memory.tables import Tables
 from compuerta.domain import sealing
 from compuerta.domain.sealing import Anchor
+from compuerta.services.freeze_port import DayStep
 from compuerta.services.verifying import SealedAccount
+
+PAST_SEALING = (DayStep.REPORTING, DayStep.DONE)
 
 
 class MemoryJournal:
@@ -17,6 +20,10 @@ class MemoryJournal:
 
     def anchors(self) -> list[Anchor]:
         return sorted(self._tables.anchors.values(), key=lambda each: (each.site_id, each.anchor_no))
+
+    def sealed_days(self) -> dict[int, date]:
+        past = [each for each in self._tables.site_days.values() if each.step in PAST_SEALING]
+        return {each.site_id: each.day for each in sorted(past, key=lambda each: each.day)}
 
     def accounts(self, *, since: Mapping[int, datetime]) -> Iterator[SealedAccount]:
         for account_id, account in sorted(self._tables.accounts.items()):

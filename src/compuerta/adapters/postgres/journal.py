@@ -6,7 +6,7 @@ binary COPY: what is hashed is what lies there, whatever any function of the dat
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -56,6 +56,15 @@ class PostgresJournal:
             {"site_id": self._site_id},
         )
         return [Anchor(**row) for row in found]
+
+    def sealed_days(self) -> dict[int, date]:
+        found = self._seals.execute(
+            """select site_id, max(day) as day from site_day
+            where step in ('reporting', 'done') and (%(site_id)s::bigint is null or site_id = %(site_id)s)
+            group by site_id""",
+            {"site_id": self._site_id},
+        )
+        return {row["site_id"]: row["day"] for row in found}
 
     def accounts(self, *, since: Mapping[int, datetime]) -> Iterator[SealedAccount]:
         with self._seals.cursor("seals", row_factory=tuple_row) as cursor:
