@@ -24,8 +24,8 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
             "以下日期结转后又有入账：{days}。",
         ),
         "days_missing": (
-            "The use of {count} days is not known; they are left blank.",
-            "No se conoce el consumo de {count} días; quedan en blanco.",
+            "Days of which the use is not known, and which are left blank: {count}.",
+            "Días cuyo consumo no se conoce y que quedan en blanco: {count}.",
             "{count} 天的用电量未知，留空。",
         ),
         "opening": ("Opening balance", "Saldo inicial", "期初余额"),
@@ -127,8 +127,8 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
         "used": ("Measured behind it", "Medido detrás", "下级计量"),
         "loss": ("Loss", "Pérdida", "损耗"),
         "missing_accounts": (
-            "On {count} days the use of some accounts is not known.",
-            "En {count} días no se conoce el consumo de algunas cuentas.",
+            "Days on which the use of some accounts is not known: {count}.",
+            "Días en los que no se conoce el consumo de algunas cuentas: {count}.",
             "{count} 天中有部分账户用电量未知。",
         ),
         # Pictures.
@@ -195,9 +195,20 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
         "nobody": ("nobody", "nadie", "无人"),
         "none": ("none", "ninguno", "无"),
         "owed": ("Owed from before", "Deuda anterior", "历史欠费"),
-        "provisional": ("supposed", "supuesto", "估算"),
-        "missing": ("missing", "falta", "缺失"),
-        "held": ("in doubt", "en duda", "存疑"),
+        # What a freeze rests on: as the page of a day says it.
+        "basis_meter": ("the meter's own midnight", "la medianoche del propio contador", "电表零点冻结"),
+        "basis_reading": ("a reading at midnight", "una lectura a medianoche", "零点抄表"),
+        "basis_provisional": ("supposed", "estimado", "估算"),
+        "basis_missing": ("not known", "no se sabe", "未知"),
+        "basis_held": ("held until somebody looks", "retenido hasta que alguien lo mire", "待人工核实"),
+        "not_told": ("the meter has not told it yet", "el contador aún no lo ha dicho", "电表尚未回答"),
+        "not_frozen": ("the meter keeps nothing of this midnight",
+                       "el contador no guarda nada de esta medianoche", "电表没有该零点的冻结"),
+        "frozen_at_another_time": ("its clock was set over midnight",
+                                   "su reloj se ajustó saltando la medianoche", "校时越过了零点"),
+        "clock_off": ("its clock was wrong", "su reloj iba mal", "时钟不准"),
+        "register_backwards": ("its register ran backwards", "su registro retrocedió", "表底倒走"),
+        "register_jump": ("its register jumped", "su registro dio un salto", "表底突跳"),
         # Why supply was on or off, and holds, beside those that `wording` has.
         "in_credit": ("in credit", "con saldo", "余额充足"),
         "protected": ("protected supply", "suministro protegido", "保电"),
@@ -212,7 +223,6 @@ _WORDS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
         "overload": ("overload", "sobrecarga", "过载"),
         "administrator": ("administration", "administración", "管理方"),
         "temporary": ("temporary supply", "suministro temporal", "临时供电"),
-        "reading": ("by readings", "por lecturas", "按读数"),
     }
 )  # fmt: skip
 WORDS: Final[Mapping[Language, Mapping[str, str]]] = MappingProxyType(

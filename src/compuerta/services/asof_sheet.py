@@ -172,7 +172,8 @@ class _Told:
 
     def _freeze(self, name: str, freeze: Freeze) -> tuple[Cell, ...]:
         text = self._writer.text
-        basis = text(" · ".join(filter(None, (self._word(freeze.basis.value), freeze.reason))))
+        names = filter(None, (f"basis_{freeze.basis.value}", freeze.reason))
+        basis = text(" · ".join(self._word(each) for each in names))
         return text(name), text(freeze.day.isoformat()), self._writer.energy(freeze.energy_wh), basis
 
 

@@ -26,7 +26,7 @@ from compuerta.services.asof import as_of, instant_at
 from compuerta.services.asof_sheet import asof_sheet
 from compuerta.services.energy_pictures import Stretch, account_picture, site_picture
 from compuerta.services.energy_sheet import energy_sheet
-from compuerta.services.freeze_port import Freeze, FreezeBasis
+from compuerta.services.freeze_port import FINAL, NOT_TOLD, Freeze, FreezeBasis
 from compuerta.services.history_port import CodeSum
 from compuerta.services.owner_sheet import owner_sheet
 from compuerta.services.owner_statements import DoesNotRoll, site_statement
@@ -300,6 +300,13 @@ def test_every_word_is_said_in_every_language() -> None:
         for words in account_words.WORDS.values()
     ]
     assert fields[0] == fields[1] == fields[2]
+
+
+def test_what_a_freeze_rests_on_is_said_in_words() -> None:
+    names = {f"basis_{each.value}" for each in FreezeBasis} | {NOT_TOLD} | FINAL
+
+    for words in account_words.WORDS.values():
+        assert names <= words.keys()
 
 
 def test_a_month_of_which_nothing_is_known_is_not_zero(store: MemoryStore, home: Home) -> None:
