@@ -92,6 +92,7 @@ LOGIN_REDIRECT_URL = reverse_lazy("dashboard")
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es", "Español"), ("zh-hans", "中文")]
 LOCALE_PATHS = [_HERE / "locale"]
+FORMAT_MODULE_PATH = "compuerta.apps.console.formats"
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -1,0 +1,1 @@
+"""How figures look where Django's own habit is not the trade's."""

@@ -1,0 +1,3 @@
+"""Accounts in Chinese group by three digits, as printed papers do; Django would group by four."""
+
+NUMBER_GROUPING = 3
