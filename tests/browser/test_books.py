@@ -32,6 +32,8 @@ def test_a_month_goes_out_by_an_own_chart_and_its_answers_come_back(
     page.get_by_label("Form").select_option("csv")
     page.get_by_label("Month").fill(f"{wiring.now():%Y-%m}")
     page.get_by_role("button", name="Export").click()
+    expect(page.get_by_label("Form")).to_have_value("csv")  # for the next one of the same month
+    expect(page.get_by_label("Month")).to_have_value(f"{wiring.now():%Y-%m}")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     answers = tmp_path / "answers.csv"

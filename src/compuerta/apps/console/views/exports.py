@@ -1,13 +1,15 @@
 """Exports: the books of a month for other programs, under numbers, and what these say of them."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -31,6 +33,7 @@ from compuerta.services.export_port import Answer, BookExport, Form, Part
 
 SHOWN_MAX = 100
 ANSWERS_BYTES_MAX = 5_000_000
+_CHOSEN = ("month", "form", "part", "site", "currency")
 _TYPES = {
     Form.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     Form.CSV: "text/csv; charset=utf-8",
@@ -71,7 +74,9 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
         messages.success(request, _("This is export %(number)s.") % number)
     else:
         messages.info(request, _("Nothing is other than before: it is export %(number)s already.") % number)
-    return redirect("exports")
+    # Whoever makes one makes the next of the same month: what was chosen stays chosen.
+    chosen = urlencode({name: request.POST.get(name, "") for name in _CHOSEN})
+    return redirect(f"{reverse('exports')}?{chosen}")
 
 
 @never_cache
@@ -173,7 +178,7 @@ def _page(request: HttpRequest, person: Person, *, error: str = "") -> HttpRespo
     exports, answered = work.run(read)
     sites = till_reads.sites(person.organisation_id)
     names = {each.site_id: each.name for each in sites}
-    now = wiring.now()
+    now, chosen = wiring.now(), request.POST or request.GET
     values = {
         "rows": [
             _row(person, each, names, answered.get(each.export_no, (0, 0)))
@@ -187,8 +192,8 @@ def _page(request: HttpRequest, person: Person, *, error: str = "") -> HttpRespo
         "currencies": sorted({each.currency for each in sites}),
         "forms": [(form.value, word) for form, word in book_words.FORMS.items()],
         "parts": [(part.value, word) for part, word in book_words.PARTS.items()],
-        "typed": {name: request.POST.get(name, "") for name in ("form", "part", "site", "currency")},
-        "month": request.POST.get("month", "") or f"{date(now.year, now.month, 1):%Y-%m}",
+        "typed": {name: chosen.get(name, "") for name in _CHOSEN},
+        "month": chosen.get("month", "") or f"{date(now.year, now.month, 1) - timedelta(days=1):%Y-%m}",
         "error": error,
     }
     return show(request, person, "exports", values, title=_("Exports"), status=422 if error else 200)
