@@ -147,6 +147,21 @@ def test_what_was_charged_and_never_measured_is_told(store: Store) -> None:
     assert drift.recomputed_minor == drift.books_minor + drift.minor
 
 
+def test_what_comes_to_nothing_by_recomputation_is_a_figure_too(store: Store) -> None:
+    town = a_town(store, authorities=(PLATFORM,))
+    home = town.homes[0]
+    paid(store, home, amount_minor=53 * 4)
+    told(store, home, at=NOON + HOUR, energy_wh=1_000)
+    frozen(store, town, 0, {home: (2_000, None)})
+    weighed(store, town, 0)
+    told(store, home, at=NOON + DAY, energy_wh=20_000)
+    frozen(store, town, 1, {home: (4_000, None)})
+
+    (drift,) = weighed(store, town, 1)
+
+    assert (drift.recomputed_minor, drift.minor) == (0, 53 * 16)
+
+
 def test_what_is_on_its_way_is_no_case(shelf: Shelf) -> None:
     town, home = a_full_meter(shelf.store)
     paid(shelf.store, home, name="2", now=NOON + HOUR)

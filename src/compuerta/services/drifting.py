@@ -199,8 +199,9 @@ def _tell(
 ) -> None:
     tolerance = _tolerance_minor(page, view, recomputed)
     if figures.meter_minor is None:
-        gap_minor = (figures.recomputed_minor or figures.books_minor) - figures.books_minor
-        if figures.recomputed_minor is not None and abs(gap_minor) > tolerance:
+        known_minor = figures.recomputed_minor
+        gap_minor = 0 if known_minor is None else known_minor - figures.books_minor
+        if abs(gap_minor) > tolerance:
             drifts.tell(tx, Cause.UNEXPLAINED, gap_minor, figures)  # of its day alone
         return
     rest_minor = _rest_minor(drifts, figures, tolerance=tolerance)
