@@ -227,6 +227,19 @@ def test_midnights_are_wanted_of_who_may_still_tell_them_the_newest_first(shelf:
     assert wanted(since=MIDNIGHT)[5:] == []
 
 
+def test_who_never_answers_keeps_nobody_else_from_being_asked_for_older_midnights(shelf: Shelf) -> None:
+    town = a_town(shelf.store, authorities=(METER, METER))
+    silent, back = (home.meter_id for home in town.homes)
+    days = [TODAY + number * DAY for number in range(4)]
+    told = [a_freeze(town, home=1, day=day) for day in days[1:]]
+    put(shelf.store, *told, days=tuple(a_day(town, day=day) for day in days))
+
+    with shelf.store.transaction() as tx:
+        found = tx.freezes.wanted([silent, back], since=MIDNIGHT, limit=2)
+
+    assert [(each.meter_id, each.day) for each in found] == [(silent, days[-1]), (back, TODAY)]
+
+
 def test_a_midnight_that_comes_late_opens_its_day_again_and_a_fall_is_held(shelf: Shelf) -> None:
     store, town = shelf.store, a_town(shelf.store, authorities=(METER, METER))
     late, fallen = town.homes

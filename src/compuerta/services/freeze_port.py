@@ -199,5 +199,8 @@ class Freezes(Protocol):
         ...
 
     def wanted(self, meter_ids: Iterable[int], *, since: datetime, limit: int) -> list[WantedFreeze]:
-        """Return the midnights since an instant that these meters may still tell, the newest first."""
+        """Return the midnights since an instant that these meters may still tell: first each meter's newest.
+
+        So those that never answer do not keep the others from being asked for older ones.
+        """
         ...

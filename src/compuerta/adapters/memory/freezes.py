@@ -1,6 +1,6 @@
 """Days of sites, and freezes, in memory."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -128,7 +128,12 @@ class MemoryFreezes:
             and _measures(each, day.ends_at)
             and _is_wanted(last.get((each.meter_id, day.day)))
         ]
-        return sorted(found, key=lambda each: (-each.at.timestamp(), each.meter_id))[:limit]
+        by_meter: dict[int, list[WantedFreeze]] = defaultdict(list)
+        for wanted in sorted(found, key=lambda each: each.at, reverse=True):
+            by_meter[wanted.meter_id].append(wanted)
+        placed = [pair for own in by_meter.values() for pair in enumerate(own)]
+        placed.sort(key=lambda pair: (pair[0], -pair[1].at.timestamp(), pair[1].meter_id))
+        return [wanted for _, wanted in placed[:limit]]
 
     def _last(self) -> list[Freeze]:
         last: dict[tuple[int, date], Freeze] = {}

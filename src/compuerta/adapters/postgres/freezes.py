@@ -46,20 +46,23 @@ left join lateral (
 """
 _READING: tuple[str, ...] = Reading.__slots__
 _WANTED = """
-select i.meter_id, d.day, d.ends_at as at, d.zone
-from installation i
-join account a using (account_id)
-join site_day d on d.site_id = a.site_id and d.ends_at >= greatest(i.started_at, %(since)s)
-    and (i.ended_at is null or d.ends_at < i.ended_at)
-    and (d.step = 'freezing' or d.provisional > 0 or d.missing > 0)
-left join lateral (
-    select f.basis, f.reason from meter_freeze f
-    where f.meter_id = i.meter_id and f.day = d.day order by f.version desc limit 1
-) f on true
-where i.meter_id = any(%(ids)s) and (
-    f.basis is null or (f.basis in ('provisional', 'missing') and f.reason <> all(%(final)s))
-)
-order by d.ends_at desc, i.meter_id limit %(limit)s
+select meter_id, day, at, zone from (
+    select i.meter_id, d.day, d.ends_at as at, d.zone,
+        row_number() over (partition by i.meter_id order by d.ends_at desc) as place
+    from installation i
+    join account a using (account_id)
+    join site_day d on d.site_id = a.site_id and d.ends_at >= greatest(i.started_at, %(since)s)
+        and (i.ended_at is null or d.ends_at < i.ended_at)
+        and (d.step = 'freezing' or d.provisional > 0 or d.missing > 0)
+    left join lateral (
+        select f.basis, f.reason from meter_freeze f
+        where f.meter_id = i.meter_id and f.day = d.day order by f.version desc limit 1
+    ) f on true
+    where i.meter_id = any(%(ids)s) and (
+        f.basis is null or (f.basis in ('provisional', 'missing') and f.reason <> all(%(final)s))
+    )
+) untold
+order by place, at desc, meter_id limit %(limit)s
 """
 
 
