@@ -189,6 +189,7 @@ def test_closed_days_are_listed_between_two_days(place: Place, store: PostgresSt
 
     assert [each["day"] for each in found] == ["2026-11-20"]
     assert place.ask("/closed-days?since=2026-11-01&until=2028-11-30", key=key).status_code == 422
+    assert place.ask("/closed-days?since=9999-12-31&until=9999-12-31", key=key).json() == []
     assert place.ask("/closed-months", key=key).json() == []
 
 

@@ -48,6 +48,8 @@ def test_an_instant_that_lies_ahead_or_has_no_offset_is_refused(place: Place, ke
 
     assert place.ask(path, key=key, params={"at": ahead.isoformat()}).status_code == 422
     assert place.ask(path, key=key, params={"at": "2026-05-03T10:00:00"}).status_code == 422
+    first = place.ask(path, key=key, params={"at": "0001-01-01T00:00:00+14:00"})
+    assert first.status_code < 500, "the first instant that can be written"
 
 
 def test_a_month_adds_up_for_machines_and_others_accounts_are_not_there(place: Place, key: str) -> None:
@@ -58,7 +60,8 @@ def test_a_month_adds_up_for_machines_and_others_accounts_are_not_there(place: P
     moves = told["recharged_minor"] + told["charged_minor"] + told["adjusted_minor"]
     assert told["opening_minor"] + moves == told["closing_minor"]
     assert place.ask(f"/accounts/999999/months/{month}", key=key).status_code == 404
-    assert place.ask(f"/accounts/{home.account_id}/months/2001-01", key=key).status_code == 422
+    for none in ("2001-01", "0001-01", "9999-12"):
+        assert place.ask(f"/accounts/{home.account_id}/months/{none}", key=key).status_code == 422
 
 
 def test_as_of_is_typed_with_the_sites_clock(place: Place) -> None:

@@ -3,7 +3,7 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from compuerta.apps import config
 from compuerta.domain.errors import Refused
+from compuerta.services import statement_months
 from compuerta.services.export_port import Form, Part
 
 if TYPE_CHECKING:
@@ -175,8 +176,8 @@ class ChainBroken(Refused):
 def month_in(text: str) -> date:
     """Read a month such as 2026-11; returns its first day."""
     try:
-        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 a month has no zone
-    except ValueError:
+        return statement_months.parsed(text).first
+    except statement_months.MonthMalformed:
         raise MonthUnreadable(text) from None
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import zone_of
 
-_YEAR_MIN, _YEAR_MAX = 1900, 2999  # of what people can mean, and every zone's clock can show
+YEAR_MIN, YEAR_MAX = 1900, 2999  # of what people can mean, and every zone's clock can show
 
 
 class InstantMalformed(Refused):
@@ -44,7 +44,7 @@ def instant_of(text: str, *, zone: str, turn: int | None = None) -> datetime:
     """
     try:
         written = datetime.fromisoformat(text)
-        if not _YEAR_MIN <= written.year <= _YEAR_MAX:
+        if not YEAR_MIN <= written.year <= YEAR_MAX:
             raise InstantMalformed(text)
         if written.tzinfo is not None:
             return written.astimezone(UTC)

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import zone_of
 from compuerta.services.day_end import bounds_of
+from compuerta.services.local_instants import YEAR_MAX, YEAR_MIN
 
 
 class MonthMalformed(Refused):
@@ -67,6 +68,9 @@ def running(now: datetime, *, zone: str) -> Month:
 def parsed(text: str) -> Month:
     """Return the month that somebody wrote as 2026-05; refuses what is none."""
     try:
-        return month_of(date.fromisoformat(f"{text}-01"))
+        month = month_of(date.fromisoformat(f"{text}-01"))
     except ValueError:
         raise MonthMalformed(text) from None
+    if not YEAR_MIN <= month.year <= YEAR_MAX:
+        raise MonthMalformed(text)
+    return month

@@ -200,7 +200,7 @@ def _add_closed(router: APIRouter, machines: Machines) -> None:
         site_id: Annotated[int | None, Query(ge=1, le=BIGINT_MAX)] = None,
     ) -> list[reading.Row]:
         """List the days of sites that are done, by day and site."""
-        if not since <= until <= since + timedelta(days=DAYS_MAX):
+        if not timedelta() <= until - since <= timedelta(days=DAYS_MAX):
             raise HTTPException(
                 status.HTTP_422_UNPROCESSABLE_CONTENT, f"until: from since on, at most {DAYS_MAX} days"
             )

@@ -33,7 +33,7 @@ from compuerta.domain.party import zone_of
 from compuerta.services import asof, asof_sheet, energy_pictures, energy_sheet
 from compuerta.services.energy_pictures import Picture, Stretch
 from compuerta.services.history_port import Tenancy
-from compuerta.services.local_instants import InstantTwice
+from compuerta.services.local_instants import YEAR_MAX, YEAR_MIN, InstantTwice
 from compuerta.services.receipt_sheet import clock
 from compuerta.services.resident_sheet import Paths, resident_sheet
 
@@ -164,9 +164,12 @@ def _tenancy(account_id: int) -> Tenancy:
 
 def _date(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise Http404 from None
+    if not YEAR_MIN <= found.year <= YEAR_MAX:
+        raise Http404
+    return found
 
 
 def _pictured(

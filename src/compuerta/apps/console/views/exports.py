@@ -1,7 +1,7 @@
 """Exports: the books of a month for other programs, under numbers, and what these say of them."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -26,7 +26,7 @@ from compuerta.apps.console.views.corrections import require_money
 from compuerta.apps.console.views.meters import act_id_of
 from compuerta.domain.access import Place, Right
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.services import acknowledging, exporting
+from compuerta.services import acknowledging, exporting, statement_months
 from compuerta.services.acknowledging import Acknowledgement, AnswerUnfit
 from compuerta.services.bookkeeping import Wish
 from compuerta.services.export_port import Answer, BookExport, Form, Part
@@ -141,8 +141,8 @@ def _wish(request: HttpRequest, person: Person) -> Wish:
         raise PermissionDenied
     try:
         form, part = Form(request.POST.get("form", "")), Part(request.POST.get("part", ""))
-        month = datetime.strptime(request.POST.get("month", ""), "%Y-%m").date()  # noqa: DTZ007
-    except ValueError:
+        month = statement_months.parsed(request.POST.get("month", "")).first
+    except (ValueError, statement_months.MonthMalformed):
         raise Http404 from None
     return Wish(
         organisation_id=person.organisation_id,

@@ -1,7 +1,7 @@
 """Invoices: a month's documents, one of them, and who sells and buys by law."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ from compuerta.apps.console.views.corrections import WHY_MAX
 from compuerta.apps.console.views.meters import act_id_of
 from compuerta.domain.access import Place, Right
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.services import invoice_sheets, invoicing
+from compuerta.services import invoice_sheets, invoicing, statement_months
 from compuerta.services.acting import Actor, ReasonMissing
 from compuerta.services.invoice_port import Buyer, Invoice, Seller
 from compuerta.services.invoicing import PartyFaulty, Taking
@@ -211,8 +211,8 @@ def _party(request: HttpRequest) -> Party:
 
 def _month(text: str) -> date | None:
     try:
-        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 a month has no zone
-    except ValueError:
+        return statement_months.parsed(text).first
+    except statement_months.MonthMalformed:
         return None
 
 
