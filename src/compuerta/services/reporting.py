@@ -8,7 +8,6 @@ of a later version only where money is different.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 from compuerta.domain.access import USUAL, Place, Right, rights_in
@@ -17,8 +16,7 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.party import zone_of
 from compuerta.domain.policy import policy_of_texts
 from compuerta.domain.tariff.civil import civil_us, from_us
-from compuerta.domain.tariff.tally import Span
-from compuerta.services import daily_report, day_end, sealing, telling, telling_books
+from compuerta.services import daily_report, day_end, energy_pictures, sealing, telling, telling_books
 from compuerta.services.daily_report import DailyReport, DayFacts, DriftLine
 from compuerta.services.day_port import Drift
 from compuerta.services.freeze_port import DayKey, DayStep, SiteDay
@@ -171,25 +169,12 @@ def _hours(tx: Transaction, day: SiteDay) -> tuple[int, ...]:
     meter_ids = tx.reports.hourly_meters(day.key)
     spans = tx.messages.uses_of(meter_ids, since=day.starts_at - HOUR, until=day.ends_at + HOUR)
     hours = (day.ends_at - day.starts_at) // HOUR
-    edges = [day.starts_at + number * HOUR for number in range(hours + 1)]
-    used = [0] * hours
+    used = dict.fromkeys((day.starts_at + number * HOUR for number in range(hours)), 0)
     for own in spans.values():
-        for number, (start, end) in enumerate(pairwise(edges)):
-            used[number] += sum(
-                _within(span, start, end) for span in own if span.start < end and start < span.end
-            )
-    return tuple(used) if any(used) else ()
-
-
-def _within(span: Span, start: datetime, end: datetime) -> int:
-    """Return what of a use falls into an hour: a share of the way up to its end, less up to its start."""
-    length_us = max((span.end - span.start) // timedelta(microseconds=1), 1)
-
-    def up_to(instant: datetime) -> int:
-        inside = min(max(instant, span.start), span.end) - span.start
-        return span.energy_wh * (inside // timedelta(microseconds=1)) // length_us
-
-    return up_to(end) - up_to(start)
+        for hour, energy_wh, _ in energy_pictures.shared_out(own, anchor=day.starts_at):
+            if hour in used:
+                used[hour] += energy_wh
+    return tuple(used.values()) if any(used.values()) else ()
 
 
 def _tell_at(tx: Transaction, day: SiteDay, known: KeptReport | None, *, now: datetime) -> datetime | None:
