@@ -106,6 +106,27 @@ def test_a_statement_is_looked_at_taken_once_and_its_entry_tied_by_hand(
     assert console.rows("select number, tied_by, agreed_by from bank_tie") == [
         ("P20261101000001", "accountant", "accountant")
     ]
+    page.get_by_text("Entries that are answered").click()
+    page.locator("details tr", has_text="49.70").get_by_role("link", name="Look").click()
+    expect(page.locator("body")).to_contain_text("P20261101000001")
+
+
+def test_a_csv_of_which_no_column_is_said_asks_for_them_in_the_readers_words(
+    signed_in: Callable[..., Page], console: Console
+) -> None:
+    console.furnish(
+        """insert into bank_account (bank_account_id, organisation_id, name, number, currency)
+        values (gen_random_uuid(), 1, 'Other', %(number)s, 'CNY') returning number""",
+        {"number": 4711},
+    )
+    page = signed_in(name="accountant", language="es")
+    page.goto("/bank/import")
+    buffer = {"name": "bank.csv", "mimeType": "text/csv", "buffer": b"Fecha,Importe"}
+    page.locator("[name=file]").set_input_files(buffer)  # type: ignore[arg-type]
+    page.locator("form .c-actions .c-button").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("indique qué columna tiene el día")
+    expect(page.locator("[name=day]")).to_be_visible()
 
 
 @pytest.mark.parametrize("language", ["es", "zh-hans"])

@@ -162,6 +162,20 @@ def untied(organisation_id: int) -> list[EntryRow]:
     )
 
 
+def answered(organisation_id: int) -> list[EntryRow]:
+    """Return the last entries that are tied, or became a case, the newest first."""
+    return rows(
+        EntryRow,
+        f"""{_ENTRY} and (e.case_id is not null or exists (
+            select from bank_tie t where t.bank_account_id = e.bank_account_id and t.entry_id = e.entry_id
+                and t.agreed_at is not null
+        ))
+        group by e.bank_account_id, e.entry_id, a.name, a.currency
+        order by e.booked_on desc, e.entry_id limit %(limit)s""",
+        {"organisation_id": organisation_id, "limit": ENTRIES_SHOWN_MAX},
+    )
+
+
 def entry(organisation_id: int, entry_id: UUID) -> EntryRow | None:
     """Return an entry, or None where it is not there."""
     found = rows(

@@ -27,6 +27,32 @@ TARGETS: Mapping[str, Promise] = MappingProxyType(
 ORDERS: Mapping[str, Promise] = MappingProxyType(
     {"ymd": _("year, month, day"), "dmy": _("day, month, year"), "mdy": _("month, day, year")}
 )
+# What a file is refused for, where it can be said without a name or a figure of the file.
+FAULTS: Mapping[str, Promise] = MappingProxyType(
+    {
+        "headings": _("headings"),
+        "balance": _("balance"),
+        "text": _("text"),
+        "file": _("file"),
+        "rows": _("rows"),
+        "say which column has the day, and which the amount": _(
+            "say which column has the day, and which the amount"
+        ),
+        "there is no row with a day": _("there is no row with a day"),
+        "it has rows of several accounts": _("it has rows of several accounts"),
+        "without a column of balances, type the first and the last": _(
+            "without a column of balances, type the first and the last"
+        ),
+        "is not utf-8: choose the other encoding": _("is not utf-8: choose the other encoding"),
+        "is not gb18030: choose the other encoding": _("is not gb18030: choose the other encoding"),
+        "has signs that are none: this is no CSV": _("has signs that are none: this is no CSV"),
+        "there is no balance": _("there is no balance"),
+        "the balance before and the amount do not come to it": _(
+            "the balance before and the amount do not come to it"
+        ),
+        "this is no camt.053.001 statement": _("this is no camt.053.001 statement"),
+    }
+)
 TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
     {
         bank_sheet.FileUnreadable: _("This file cannot be read as it is. Nothing of it was taken."),

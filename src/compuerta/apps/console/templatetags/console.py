@@ -10,7 +10,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from compuerta.apps.console import labels, till_words, use_reads, warning_forms
+from compuerta.apps.console import bank_words, labels, till_words, use_reads, warning_forms
 from compuerta.domain import receipt_words
 from compuerta.domain.division import Part
 from compuerta.domain.energy import format_kwh
@@ -103,13 +103,20 @@ def ahead(at: datetime | None) -> str:
     """Show how far an instant lies ahead: "in 12 min"."""
     if at is None:
         return "–"
-    return _("in %(span)s") % {"span": _span(max(0, int((at - datetime.now(UTC)).total_seconds())))}
+    ahead_s = int((at - datetime.now(UTC)).total_seconds())
+    return _("in %(span)s") % {"span": _span(ahead_s)} if ahead_s > 0 else _("now")
 
 
 @register.filter
 def word(name: str) -> str:
     """Show a row's name as a word."""
     return labels.word(name)
+
+
+@register.filter
+def fault_word(text: str) -> str:
+    """Show why a file is refused in the reader's words; what names something of the file stays as it is."""
+    return str(bank_words.FAULTS.get(text, text))
 
 
 @register.filter

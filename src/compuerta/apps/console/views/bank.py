@@ -48,6 +48,7 @@ def page(request: HttpRequest, person: Person) -> HttpResponse:
         "accounts": bank_reads.accounts(person.organisation_id),
         "statements": bank_reads.statements(person.organisation_id),
         "entries": bank_reads.untied(person.organisation_id),
+        "answered": bank_reads.answered(person.organisation_id),
         "targets": _targets(person),
         "currencies": sorted(MINOR_DIGITS),
         "may_act": keeps_books(person),
