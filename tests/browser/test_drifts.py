@@ -90,6 +90,8 @@ def test_the_largest_difference_comes_first_with_its_figures_and_its_case(
     first.get_by_role("link", name="To the case").click()
 
     expect(page.locator(":target")).to_contain_text("the meter has not what it was given")
+    page.locator(":target").get_by_role("link", name="Look").click()
+    expect(page.locator("article").first).to_be_visible()  # and back to its figures
 
 
 def test_silent_ends_are_sorted_by_what_nobody_has_paid_for(signed_in: Callable[..., Page]) -> None:

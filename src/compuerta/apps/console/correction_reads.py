@@ -1,7 +1,9 @@
 """What the screens of suspense, corrections and cases show: one query each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from django.utils.functional import Promise
@@ -309,6 +311,23 @@ class CaseRow:
     site_id: int
     building: str
     meter_id: int | None
+
+    @property
+    def screen(self) -> str | None:
+        """The screen that tells of it in the reader's words, and where it is worked on."""
+        return "drifts" if self.kind.startswith("drift_") else _SCREENS.get(self.kind)
+
+
+_SCREENS: Mapping[str, str] = MappingProxyType(
+    {
+        "statement_differs": "statements",
+        "statement_faulty": "statements",
+        "statement_missing": "statements",
+        "reference_unknown": "suspense",
+        "bank_entry": "bank",
+        "posting_late": "anchors",
+    }
+)
 
 
 def cases(organisation_id: int, *, closed: bool) -> list[CaseRow]:
