@@ -22,7 +22,8 @@ from compuerta.services.statement_months import month_of
 from compuerta.services.store_port import Store, Transaction
 
 _HOUR: Final = timedelta(hours=1)
-_SECOND: Final = timedelta(seconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NOTHING: Final = timedelta()
 _DAY: Final = timedelta(days=1)
 
 
@@ -161,7 +162,7 @@ def _hours(
         {each.meter_id for each in fitted}, since=starts_at - _HOUR, until=min(until + _HOUR, now)
     )
     used: dict[datetime, int] = {}
-    known_s: dict[datetime, int] = {}
+    known: dict[datetime, timedelta] = {}
     for each in fitted:
         # What a meter measured before, or after, is of somebody else.
         spans = [
@@ -169,19 +170,20 @@ def _hours(
             for span in found.get(each.meter_id, ())
             if span.start >= each.started_at and (each.ended_at is None or span.end <= each.ended_at)
         ]
-        for hour, energy_wh, covered_s in shared_out(spans, anchor=starts_at):
+        for hour, energy_wh, covered in shared_out(spans, anchor=starts_at):
             used[hour] = used.get(hour, 0) + energy_wh
-            known_s[hour] = known_s.get(hour, 0) + covered_s
-    whole_s = len(fitted) * (_HOUR // _SECOND)
+            known[hour] = known.get(hour, _NOTHING) + covered
+    whole = len(fitted) * _HOUR
     here = starts_at
     while here < ends_at:
         label = f"{here.astimezone(zone_of(zone)):%H}"
-        yield Use(label=label, used_wh=used.get(here), is_supposed=0 < known_s.get(here, 0) < whole_s)
+        is_supposed = _NOTHING < known.get(here, _NOTHING) < whole
+        yield Use(label=label, used_wh=used.get(here), is_supposed=is_supposed)
         here += _HOUR
 
 
-def shared_out(spans: Sequence[Span], *, anchor: datetime) -> Iterator[tuple[datetime, int, int]]:
-    """Yield the hours that uses lie in, each with its share in whole Wh and the seconds that it rests on.
+def shared_out(spans: Sequence[Span], *, anchor: datetime) -> Iterator[tuple[datetime, int, timedelta]]:
+    """Yield the hours that uses lie in, each with its share in whole Wh and the time that it rests on.
 
     Hours begin as the anchor does: a zone's clock may be half an hour off.
     """
@@ -190,7 +192,6 @@ def shared_out(spans: Sequence[Span], *, anchor: datetime) -> Iterator[tuple[dat
         while at < span.end:
             hour = anchor + (at - anchor) // _HOUR * _HOUR
             until = min(hour + _HOUR, span.end)
-            covered_s = (until - at) // _SECOND
-            share_wh = left_wh * covered_s // max((span.end - at) // _SECOND, 1)
-            yield hour, share_wh, covered_s
+            share_wh = left_wh * ((until - at) // _MICROSECOND) // ((span.end - at) // _MICROSECOND)
+            yield hour, share_wh, until - at
             at, left_wh = until, left_wh - share_wh

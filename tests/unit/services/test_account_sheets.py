@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import openpyxl  # type: ignore[import-untyped]
 import pytest
@@ -19,12 +20,13 @@ from compuerta.domain import account_words
 from compuerta.domain.contact import Language
 from compuerta.domain.ledger import SUSPENSE, Posting, PostingKind, transfer
 from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import MeterState
 from compuerta.services import observe
 from compuerta.services.alarm_port import Feeding
 from compuerta.services.asof import as_of, instant_at
 from compuerta.services.asof_sheet import asof_sheet
-from compuerta.services.energy_pictures import Stretch, account_picture, site_picture
+from compuerta.services.energy_pictures import Stretch, account_picture, shared_out, site_picture
 from compuerta.services.energy_sheet import energy_sheet
 from compuerta.services.freeze_port import FINAL, NOT_TOLD, Freeze, FreezeBasis
 from compuerta.services.history_port import CodeSum
@@ -111,6 +113,16 @@ def test_use_up_to_midnight_is_of_the_day_that_midnight_ends(store: MemoryStore,
     assert (first.used_wh, second.used_wh) == (2_400, None)
     # Its last hour was booked a moment after midnight: money is by the instant of booking.
     assert (first.charged_minor, second.charged_minor) == (46, 2)
+
+
+def test_readings_between_two_seconds_lose_nothing_of_an_hour() -> None:
+    edges = [OPENED + number * timedelta(minutes=30, milliseconds=300) for number in range(4)]
+    spans = [Span(start=start, end=end, energy_wh=100_000) for start, end in pairwise(edges)]
+
+    shares = list(shared_out(spans, anchor=OPENED))
+
+    assert sum(energy_wh for _, energy_wh, _ in shares) == 300_000
+    assert sum((each for hour, _, each in shares if hour == OPENED), timedelta()) == timedelta(hours=1)
 
 
 def test_a_picture_of_a_day_has_as_many_hours_as_the_day(store: MemoryStore, home: Home) -> None:

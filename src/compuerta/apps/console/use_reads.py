@@ -131,7 +131,7 @@ def _known(account_id: int, *, now: datetime) -> tuple[AccountView | None, Shape
 
 def _by_hour(spans: Sequence[Span], *, anchor: datetime) -> Mapping[datetime, int]:
     hours: dict[datetime, int] = {}
-    for hour, energy_wh, _covered_s in energy_pictures.shared_out(spans, anchor=anchor):
+    for hour, energy_wh, _ in energy_pictures.shared_out(spans, anchor=anchor):
         hours[hour] = hours.get(hour, 0) + energy_wh
     return hours
 
