@@ -1,5 +1,6 @@
 """The past in both stores: statements that tie to the ledger, and what was believed at an instant."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -22,6 +23,8 @@ from tests.unit.services.town import (
     told,
 )
 
+from compuerta.adapters.postgres.histories import PostgresHistories
+from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.ledger import (
     BANK,
     DEBT,
@@ -38,6 +41,7 @@ from compuerta.services import vend
 from compuerta.services.asof import AsOf, InstantAhead, Standing, as_of
 from compuerta.services.day_end import bounds_of
 from compuerta.services.freeze_port import Freeze, FreezeBasis, SiteDay
+from compuerta.services.history_port import CodeSum
 from compuerta.services.occupancy_port import Adjustment
 from compuerta.services.owner_statements import (
     MonthAhead,
@@ -188,6 +192,33 @@ def test_an_account_that_buys_nothing_has_no_statement(shelf: Shelf, town: Town)
     for account_id in (town.suspense_id, 999):
         with pytest.raises(AccountUnknown):
             resident_statement(shelf.store, account_id, month=NOVEMBER, now=NEW_YEAR)
+
+
+@pytest.mark.postgres
+def test_what_is_booked_while_a_statement_is_read_does_not_break_it(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, beside = PostgresStore(postgres_url), PostgresStore(postgres_url)
+    town = a_town(store, authorities=(PLATFORM,))
+    account_id, looked = town.homes[0].account_id, PostgresHistories.sums
+    ends: list[datetime] = []
+
+    def sums(self: PostgresHistories, *ids: Collection[int], **span: datetime) -> list[CodeSum]:
+        found = looked(self, *ids, **span)
+        ends.append(span["until"])
+        if len(ends) == 2:  # the sums of the beginning, and of the end, were read
+            with beside.transaction() as tx:
+                tx.book([a_posting(account_id, name="1"), a_posting(account_id, name="2", amount_minor=1)])
+        return found
+
+    monkeypatch.setattr(PostgresHistories, "sums", sums)
+    try:
+        stated = site_statement(store, town.site_id, month=NOVEMBER, now=NEW_YEAR)
+    finally:
+        store.shut()
+        beside.shut()
+
+    assert stated.lines[0].closing_minor == 5_001
 
 
 # Owners' statements.

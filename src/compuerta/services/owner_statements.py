@@ -37,7 +37,7 @@ from compuerta.services.day_end import bounds_of
 from compuerta.services.day_port import AccountDay
 from compuerta.services.freeze_port import FreezeBasis
 from compuerta.services.history_port import CodeSum, Tenancy
-from compuerta.services.resident_statements import CREDIT, Effect, Owed, effect_of, owed_of
+from compuerta.services.resident_statements import CREDIT, Effect, Owed, effect_of, owed_of, read_steadily
 from compuerta.services.statement_months import Month
 from compuerta.services.store_port import Store, Transaction
 
@@ -210,8 +210,12 @@ class OwnerStatement:
 
 def site_statement(store: Store, site_id: int, *, month: Month, now: datetime) -> OwnerStatement:
     """Return a month of a site; of the running month, up to now."""
-    with store.transaction() as tx:
-        return _stated(tx, [site_id], f"site {site_id}", month, now=now)
+
+    def read() -> OwnerStatement:
+        with store.transaction() as tx:
+            return _stated(tx, [site_id], f"site {site_id}", month, now=now)
+
+    return read_steadily(read, unsteady=DoesNotRoll)
 
 
 def organisation_statement(
@@ -221,9 +225,13 @@ def organisation_statement(
 
     The month is that of the first site's zone.
     """
-    with store.transaction() as tx:
-        sites = tx.histories.sites_of(organisation_id)
-        return _stated(tx, sites, f"organisation {organisation_id}", month, now=now)
+
+    def read() -> OwnerStatement:
+        with store.transaction() as tx:
+            sites = tx.histories.sites_of(organisation_id)
+            return _stated(tx, sites, f"organisation {organisation_id}", month, now=now)
+
+    return read_steadily(read, unsteady=DoesNotRoll)
 
 
 def _stated(

@@ -5,11 +5,12 @@ party's contract, so that nothing of whoever lived there before is in it. What t
 against the ledger's own sum before anybody sees them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from compuerta.domain.errors import Broken, Refused
@@ -24,6 +25,8 @@ from compuerta.services.store_port import Store, Transaction
 CREDIT: Final = frozenset({DELIVERED, UNDELIVERED})
 # What was used in the last minutes of a month is read, and booked, in the next.
 READ_LATE_MAX: Final = timedelta(days=3)
+READS_MAX: Final = 3
+Stated = TypeVar("Stated")
 
 
 class AccountUnknown(Refused):
@@ -161,14 +164,29 @@ def months_of(tenancy: Tenancy, *, now: datetime) -> tuple[Month, Month]:
 
 def resident_statement(store: Store, account_id: int, *, month: Month, now: datetime) -> ResidentStatement:
     """Return a month of an account; of the running month, up to now."""
-    with store.transaction() as tx:
-        tenancy = tx.histories.tenancy(account_id)
-        if tenancy is None or tenancy.kind not in BUYING:
-            raise AccountUnknown(account_id)
-        first, last = months_of(tenancy, now=now)
-        if not first <= month <= last:
-            raise MonthOutside(month, first=first, last=last)
-        return _stated(tx, tenancy, month, now=now)
+
+    def read() -> ResidentStatement:
+        with store.transaction() as tx:
+            tenancy = tx.histories.tenancy(account_id)
+            if tenancy is None or tenancy.kind not in BUYING:
+                raise AccountUnknown(account_id)
+            first, last = months_of(tenancy, now=now)
+            if not first <= month <= last:
+                raise MonthOutside(month, first=first, last=last)
+            return _stated(tx, tenancy, month, now=now)
+
+    return read_steadily(read, unsteady=DoesNotAddUp)
+
+
+def read_steadily(read: Callable[[], Stated], *, unsteady: type[Broken]) -> Stated:
+    """Read again what did not tie, for something may have been booked between two looks of one reading.
+
+    Who still does not tie then has a fault.
+    """
+    for _ in range(READS_MAX - 1):
+        with suppress(unsteady):
+            return read()
+    return read()
 
 
 def _stated(tx: Transaction, tenancy: Tenancy, month: Month, *, now: datetime) -> ResidentStatement:
