@@ -94,6 +94,13 @@ def test_the_largest_difference_comes_first_with_its_figures_and_its_case(
     expect(page.locator("article").first).to_be_visible()  # and back to its figures
 
 
+def test_in_spanish_the_sign_stands_behind_as_on_paper(signed_in: Callable[..., Page]) -> None:
+    page = signed_in(name="accountant", language="es")
+    page.goto("/drifts/")
+
+    expect(page.locator("article .dr-figures").first).to_contain_text("100,00\u00a0¥")
+
+
 def test_silent_ends_are_sorted_by_what_nobody_has_paid_for(signed_in: Callable[..., Page]) -> None:
     page = signed_in(name="accountant")
     page.goto("/drifts/")

@@ -7,8 +7,8 @@ from decimal import Decimal
 from django import template
 from django.conf import settings
 from django.utils import formats
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from compuerta.apps.console import bank_words, labels, till_words, use_reads, warning_forms
 from compuerta.domain import receipt_words
@@ -34,7 +34,9 @@ def money(amount_minor: int | None, currency: str | None) -> str:
     )
     minus = "−" if amount_minor < 0 else ""
     sign = _SIGNS.get(currency, f"{currency}\u00a0")
-    return f"{minus}{amount}\u00a0{sign}" if currency in _AFTER else f"{minus}{sign}{amount}"
+    # As messages and papers have it: whoever reads Spanish finds the sign behind.
+    is_after = currency in _AFTER or (get_language() or "").startswith("es")
+    return f"{minus}{amount}\u00a0{sign.rstrip()}" if is_after else f"{minus}{sign}{amount}"
 
 
 @register.filter
