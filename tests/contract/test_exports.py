@@ -358,7 +358,7 @@ def test_vouchers_tell_one_currency_and_say_so(shelf: Shelf) -> None:
 def test_accounts_that_do_not_add_up_stop_the_export(shelf: Shelf) -> None:
     town = a_busy_town(shelf.store)
     with shelf.store.transaction() as tx:
-        month = bookkeeping.month_of(tx.exports.sites(town.organisation_id)[0], NOVEMBER)
+        month = bookkeeping.site_month(tx.exports.sites(town.organisation_id)[0], NOVEMBER)
         totals = tx.exports.customers(month, (UNDELIVERED,), since=None, until=LATER)
     wrong = [replace(totals[0], debit_minor=totals[0].debit_minor + 1), *totals[1:]]
 

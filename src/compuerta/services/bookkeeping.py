@@ -10,15 +10,14 @@ A day is the site's own. Postings are never changed, so that a day that is over 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
 from compuerta.domain.chart import CONTROLLED, BookAccount, Chart, CodeUnmapped, account_of
 from compuerta.domain.errors import Broken, Refused
 from compuerta.domain.party import Site
-from compuerta.domain.tariff.civil import day_start_us, from_us
 from compuerta.domain.voucher import Layout, Voucher, VoucherLine
 from compuerta.services.charting import chart_of, layout_of
+from compuerta.services.day_end import bounds_of
 from compuerta.services.export_port import (
     BookDay,
     BookLine,
@@ -33,6 +32,7 @@ from compuerta.services.export_port import (
     SiteMonth,
     Total,
 )
+from compuerta.services.statement_months import month_of
 from compuerta.services.store_port import Store
 
 DAYS_MAX = 100_000  # days of sites in one file: more are no file that anybody opens
@@ -129,7 +129,7 @@ def frame_of(store: Store, wish: Wish, *, now: datetime) -> Frame:
         wanted = [each for each in sites if wish.site_id in (None, each.site_id)]
         if not wanted:
             raise SiteUnknown(wish.site_id)
-        months = tuple(month_of(each, wish.month) for each in wanted)
+        months = tuple(site_month(each, wish.month) for each in wanted)
         if all(each.starts_at > now for each in months):
             raise MonthAhead(wish.month)
         return Frame(
@@ -141,10 +141,9 @@ def frame_of(store: Store, wish: Wish, *, now: datetime) -> Frame:
         )
 
 
-def month_of(site: Site, first: date) -> SiteMonth:
+def site_month(site: Site, first: date) -> SiteMonth:
     """Return a month of a site, from midnight to midnight by its own clock."""
-    zone = ZoneInfo(site.zone)
-    starts_at, ends_at = (from_us(day_start_us(day, zone=zone)) for day in (first, _next_month(first)))
+    starts_at, ends_at = month_of(first).bounds(zone=site.zone)
     return SiteMonth(site=site, month=first, starts_at=starts_at, ends_at=ends_at)
 
 
@@ -200,10 +199,6 @@ def vouchers_of(journal: Journal) -> list[Voucher]:
     return [_voucher(number, day) for number, day in enumerate(journal.days, start=1)]
 
 
-def _next_month(first: date) -> date:
-    return (first.replace(day=28) + timedelta(days=4)).replace(day=1)
-
-
 def _book_days(site: Site, booked: Iterable[tuple[date, Total]], frame: Frame) -> list[BookDay]:
     sums: dict[tuple[date, str], dict[BookAccount, tuple[int, int]]] = defaultdict(dict)
     for day, total in booked:
@@ -230,13 +225,9 @@ def _customer_days(
 ) -> Iterator[CustomerDay]:
     number = 0
     for month in frame.months:
-        zone = ZoneInfo(month.site.zone)
-        last = _next_month(month.month)
-        days = [month.month + timedelta(days=n) for n in range((last - month.month).days)]
         balances: Balances = defaultdict(int)
-        edges = [from_us(day_start_us(day, zone=zone)) for day in (*days, last)]
-        spans: list[tuple[date, datetime | None, datetime]] = [(month.month, None, edges[0])]
-        spans += [(day, since, until) for day, since, until in zip(days, edges, edges[1:], strict=False)]
+        spans: list[tuple[date, datetime | None, datetime]] = [(month.month, None, month.starts_at)]
+        spans += [(day, *bounds_of(day, zone=month.site.zone)) for day in month_of(month.month).days()]
         for day, since, until in spans:
             number += 1
             if since is not None and since > now:

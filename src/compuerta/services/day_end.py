@@ -6,10 +6,11 @@ two of them goes on where it stopped; a day that learns something late is opened
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from compuerta.domain.party import zone_of
+from compuerta.domain.tariff.civil import day_start_us, from_us
 from compuerta.services.freeze_port import DayStep, FrozenSite, SiteDay
 from compuerta.services.store_port import Store, Transaction
 
@@ -84,7 +85,4 @@ def _ended(site: FrozenSite, *, now: datetime) -> Iterator[SiteDay]:
 def bounds_of(day: date, *, zone: str) -> tuple[datetime, datetime]:
     """Return the instants at which a day begins and ends in a zone; it has 23, 24 or 25 hours."""
     here = zone_of(zone)
-    starts, ends = (
-        datetime.combine(each, time(), tzinfo=here).astimezone(UTC) for each in (day, day + timedelta(days=1))
-    )
-    return starts, ends
+    return from_us(day_start_us(day, zone=here)), from_us(day_start_us(day + timedelta(days=1), zone=here))

@@ -9,7 +9,7 @@ that is wrong is taken back by a credit note that names it, and the month may be
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from compuerta.services.acting import Act, Actor, entry_about, require_reason
 from compuerta.services.invoice_lines import Told, lines_of
 from compuerta.services.invoice_port import Buyer, Earned, Invoice, Seller, name_of
 from compuerta.services.records import AccountView, Basis, LoadDay
+from compuerta.services.statement_months import month_of
 from compuerta.services.store_port import Store, Transaction
 from compuerta.wire.ubl.writing import Kind, Party, Sheet, invoice_document
 
@@ -132,9 +133,9 @@ def set_buyer(store: Store, buyer: Buyer, *, actor: Actor, act_id: UUID, now: da
 
 def to_invoice(store: Store, organisation_id: int, month: date) -> list[int]:
     """Return the accounts of which something was earned in a month, in whatever zone their site is."""
-    first, after = _days(month)
     day = timedelta(days=1)
-    since, until = (datetime.combine(each, time(0), UTC) for each in (first - day, after + day))
+    starts_at, ends_at = month_of(month).bounds(zone="UTC")
+    since, until = starts_at - day, ends_at + day
     with store.transaction() as tx:
         return tx.invoices.earning(organisation_id, since=since, until=until)
 
@@ -154,7 +155,7 @@ def issue(store: Store, account_id: int, month: date, *, actor: Actor, now: date
         standing = [each for each in known if each.corrects is None and each.invoice_id not in back]
         if standing:
             return standing[-1]
-        since, until = _span(view, month)
+        since, until = month_of(month).bounds(zone=view.account.zone)
         if until > now:
             raise MonthNotOver(month, ends_at=until)
         earned = tx.invoices.earned(account_id, since=since, until=until)
@@ -257,14 +258,13 @@ def _sheet(
     view: AccountView, seller: Seller, buyer: Party, told: Told, *, month: date, now: datetime
 ) -> Sheet:
     """Return the sheet of a month; one that comes to less than nothing is a credit note."""
-    first, after = _days(month)
     account = view.account
     sheet = Sheet(
         kind=Kind.INVOICE,
         number="",
         issued_on=now.astimezone(zone_of(account.zone)).date(),
-        first_day=first,
-        last_day=after - timedelta(days=1),
+        first_day=month,
+        last_day=month_of(month).after.first - timedelta(days=1),
         currency=account.currency,
         buyer_reference=" ".join(part for part in (account.building, account.supply_point) if part),
         seller=seller.party,
@@ -313,19 +313,6 @@ def _view(tx: Transaction, account_id: int, *, now: datetime) -> AccountView:
     if view is None or view.account.kind not in BUYING:
         raise AccountNotInvoiced(account_id)
     return view
-
-
-def _span(view: AccountView, month: date) -> tuple[datetime, datetime]:
-    there = zone_of(view.account.zone)
-    first, after = _days(month)
-    since, until = (datetime.combine(each, time(0), there).astimezone(UTC) for each in (first, after))
-    return since, until
-
-
-def _days(month: date) -> tuple[date, date]:
-    """Return the first day of a month, and of the one after it."""
-    first = month.replace(day=1)
-    return first, (first + timedelta(days=31)).replace(day=1)
 
 
 def _require(party: Party) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from itertools import count, takewhile
 from typing import Final
 
 from compuerta.domain.errors import Refused
@@ -17,9 +16,9 @@ from compuerta.domain.party import zone_of
 from compuerta.domain.sealing import NOTHING
 from compuerta.services import telling_books
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
-from compuerta.services.day_end import bounds_of
 from compuerta.services.freeze_port import FrozenSite
 from compuerta.services.period_port import Check, MonthClose, Reach
+from compuerta.services.statement_months import month_of, running
 from compuerta.services.store_port import Store, Transaction
 
 # Longer than a booking may be late before the database looks at it: a machine whose clock is behind cannot
@@ -84,10 +83,13 @@ def months(tx: Transaction, organisation_id: int, *, now: datetime) -> list[date
     sites = _sites(tx, organisation_id)
     if not sites:
         return []
-    first = min(each.since.astimezone(zone_of(each.zone)).date() for each in sites).replace(day=1)
-    today = max(now.astimezone(zone_of(each.zone)).date() for each in sites)
-    every = (_added(first, number) for number in count())
-    return list(takewhile(lambda month: month <= today, every))[-MONTHS_MAX:][::-1]
+    first = min(running(each.since, zone=each.zone) for each in sites)
+    month = max(running(now, zone=each.zone) for each in sites)
+    found: list[date] = []
+    while month >= first and len(found) < MONTHS_MAX:
+        found.append(month.first)
+        month = month.before
+    return found
 
 
 def checklist(tx: Transaction, organisation_id: int, month: date) -> Checklist:
@@ -122,13 +124,14 @@ def close_month(store: Store, closing: Closing, *, actor: Actor, act: Act, now: 
     The same month again is harmless. Refuses what is not over, not in order, or not finished.
     """
     with store.transaction() as tx:
+        tx.periods.hold(closing.organisation_id)
         closes = tx.periods.closes(closing.organisation_id)
         known = next((each for each in closes if each.month == closing.month), None)
         if known is not None:
             return known
         last = closes[0] if closes else None
-        if last is not None and closing.month != _added(last.month, 1):
-            raise MonthOutOfOrder(_added(last.month, 1))
+        if last is not None and closing.month != month_of(last.month).after.first:
+            raise MonthOutOfOrder(month_of(last.month).after.first)
         looked = require_closable(tx, closing, now=now)
         if looked.to_name:
             require_reason(actor)
@@ -202,19 +205,12 @@ def _sites(tx: Transaction, organisation_id: int) -> list[FrozenSite]:
 
 
 def _reach(organisation_id: int, month: date, sites: list[FrozenSite]) -> Reach:
-    last_day = _added(month, 1) - timedelta(days=1)
-    begins = {each.site_id: bounds_of(month, zone=each.zone)[0] for each in sites}
-    ends = {each.site_id: bounds_of(last_day, zone=each.zone)[1] for each in sites}
-    took_part = [each.site_id for each in sites if each.since < ends[each.site_id]]
+    bounds = {each.site_id: month_of(month).bounds(zone=each.zone) for each in sites}
+    took_part = [each.site_id for each in sites if each.since < bounds[each.site_id][1]]
     return Reach(
         organisation_id=organisation_id,
         month=month,
-        last_day=last_day,
-        begins={site_id: begins[site_id] for site_id in took_part},
-        ends={site_id: ends[site_id] for site_id in took_part},
+        last_day=month_of(month).after.first - timedelta(days=1),
+        begins={site_id: bounds[site_id][0] for site_id in took_part},
+        ends={site_id: bounds[site_id][1] for site_id in took_part},
     )
-
-
-def _added(month: date, number: int) -> date:
-    years, months_on = divmod(month.month - 1 + number, 12)
-    return date(month.year + years, months_on + 1, 1)

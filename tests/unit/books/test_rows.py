@@ -48,7 +48,7 @@ def cells_of(file: bytes) -> list[tuple[object, ...]]:
 def test_a_month_is_the_sites_own_also_where_the_clock_is_put_back() -> None:
     york = Site(site_id=1, organisation_id=1, name="York", zone="America/New_York", currency="USD")
 
-    month = bookkeeping.month_of(york, NOVEMBER)
+    month = bookkeeping.site_month(york, NOVEMBER)
 
     assert month.starts_at == datetime(2026, 11, 1, 4, tzinfo=UTC)  # in summer time, and ends in winter time
     assert month.ends_at == datetime(2026, 12, 1, 5, tzinfo=UTC)
