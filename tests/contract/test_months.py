@@ -1,14 +1,18 @@
 """Months in both stores: what is closed stays closed, and nothing is booked behind it."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+import psycopg
 import pytest
 from tests.contract.conftest import Shelf
 from tests.contract.test_seals import ZONE, at, booked, ended
 from tests.unit.services.town import Home, Town, an_id, an_opening
 
+from compuerta.adapters.postgres.periods import PostgresPeriods
+from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.ledger import DELIVERED, REVENUE_ENERGY, Posting, PostingKind, transfer
 from compuerta.domain.party import AccountKind
 from compuerta.domain.sealing import NOTHING
@@ -17,7 +21,7 @@ from compuerta.services.acting import Act, Actor, ReasonMissing
 from compuerta.services.day_end import bounds_of
 from compuerta.services.freeze_port import DayKey, DayStep, SiteDay
 from compuerta.services.month_close import BLOCKING, Closing, MonthBlocked, MonthNotOver, MonthOutOfOrder
-from compuerta.services.period_port import Check, MonthClose, PeriodClosed, Total
+from compuerta.services.period_port import Check, MonthClose, PeriodClosed, Reach, Total
 from compuerta.services.records import Case
 from compuerta.services.store_port import Store
 
@@ -159,6 +163,41 @@ def test_the_same_booking_again_is_harmless_after_its_month_is_closed(shelf: She
     booked(shelf.store, town, "a", when=at(LAST))
 
     assert shelf.count("posting") == 1
+
+
+@pytest.mark.postgres
+def test_nothing_is_booked_into_a_month_while_it_is_added_up(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PostgresStore(postgres_url)
+    town = a_past_street(store)
+    booked(store, town, "a", when=at(LAST))
+    done(store, town)
+    add_up, refused = PostgresPeriods.totals, []
+
+    def totals(self: PostgresPeriods, reach: Reach) -> list[Total]:
+        found = add_up(self, reach)
+        with closing(psycopg.connect(postgres_url)) as beside:
+            beside.execute("set lock_timeout = '10ms'")
+            try:
+                beside.execute(
+                    """insert into posting (account_id, posting_id, kind, currency, codes, amounts_minor,
+                        booked_at, cause_id)
+                    select account_id, gen_random_uuid(), kind, currency, codes, amounts_minor, booked_at,
+                        gen_random_uuid() from posting"""
+                )
+            except psycopg.errors.LockNotAvailable as error:
+                refused.append(error)
+        return found
+
+    monkeypatch.setattr(PostgresPeriods, "totals", totals)
+    try:
+        close = closed(store, town)
+    finally:
+        store.shut()
+
+    assert len(refused) == 1
+    assert [each.amount_minor for each in close.totals] == [100, -100]
 
 
 def test_another_organisation_books_as_it_likes(shelf: Shelf) -> None:

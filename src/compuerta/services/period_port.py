@@ -93,6 +93,10 @@ class Periods(Protocol):
         """Return all closed months, the last first."""
         ...
 
+    def hold(self, organisation_id: int) -> None:
+        """Let nobody close a month, or book late, beside this transaction; who does so now is waited for."""
+        ...
+
     def put(self, close: MonthClose) -> None: ...
 
     def days_done(self, reach: Reach) -> int:

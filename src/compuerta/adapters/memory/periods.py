@@ -24,6 +24,9 @@ class MemoryPeriods:
         ]
         return sorted(mine, key=lambda each: each.month, reverse=True)
 
+    def hold(self, organisation_id: int) -> None:
+        """Transactions in memory come one after another."""
+
     def put(self, close: MonthClose) -> None:
         require(close.month.day == 1, "month_close_month_check")
         self._tables.take("month_close_pkey", close.organisation_id, close.month)

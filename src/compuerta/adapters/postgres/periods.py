@@ -63,6 +63,9 @@ class PostgresPeriods:
         )
         return [_to_close(row) for row in found]
 
+    def hold(self, organisation_id: int) -> None:
+        self._tx.query("select pg_advisory_xact_lock(books_lock(%(of)s))", {"of": organisation_id})
+
     def put(self, close: MonthClose) -> None:
         row = rows.columns(close)
         row["totals"] = [list(each) for each in close.totals]

@@ -14,12 +14,19 @@ create table month_close (
 );
 comment on table month_close is 'reference: a month of an organisation''s books, closed; append-only';
 
+-- Under which an organisation's books are held while a month of them is closed, and shared by who books late.
+create function books_lock(bigint) returns bigint language sql immutable parallel safe
+return hashtextextended('books ' || $1, 0);
+
 -- Nothing is booked before the end of a closed month, by the clock of the account's site. What is booked is
 -- booked now, and no month is closed within two hours of its end: so nobody pays for this but the late.
 create function refuse_closed_month() returns trigger language plpgsql as $$
 declare
     shut date;
 begin
+    -- A month that is being closed has added itself up already.
+    perform pg_advisory_xact_lock_shared(books_lock(organisation_id)) from account
+    where account_id = new.account_id;
     select max(m.month) into shut
     from account a
     join site s on s.site_id = a.site_id
