@@ -76,8 +76,8 @@ def test_a_month_goes_to_a_file_and_its_answers_come_back(export: Export, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("journal", "--month", "2026-13", "--format", "csv"), "MonthUnreadable"),
-        (("journal", "--month", "9998-01", "--format", "csv"), "MonthAhead"),
+        (("journal", "--month", "2026-13", "--format", "csv"), "MonthMalformed"),
+        (("journal", "--month", "2998-01", "--format", "csv"), "MonthAhead"),
         (this_month("--format", "csv", "--site", "99"), "SiteUnknown"),
         (this_month("--format", "csv", "--layout", "sap"), "LayoutUnfit"),
         (this_month("--format", "csv", "--out", "/nowhere/at/all"), "FileUnwritable"),

@@ -8,6 +8,7 @@ import typer
 
 from compuerta.apps import export_cli
 from compuerta.domain.errors import Refused
+from compuerta.services import statement_months
 
 Day = Annotated[str | None, typer.Option(help="YYYY-MM-DD, by the clock of the account's site")]
 Month = Annotated[str | None, typer.Option(help="YYYY-MM, in place of a day")]
@@ -49,5 +50,5 @@ def days_of(day: str | None, month: str | None) -> tuple[date, date]:
         raise DaysUnclear from None
     if month is None or day is not None:
         raise DaysUnclear
-    first = export_cli.month_in(month)
-    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    wanted = statement_months.parsed(month)
+    return wanted.first, wanted.after.first - timedelta(days=1)

@@ -3,7 +3,6 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
@@ -31,14 +30,6 @@ Organisation = Annotated[
     int | None, typer.Option(min=1, max=BIGINT_MAX, help="its number; not needed where there is one only")
 ]
 Number = Annotated[int, typer.Argument(min=1, max=BIGINT_MAX, help="of the export")]
-
-
-class MonthUnreadable(Refused):
-    """A text that is no month."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(f"{text!r} is no month: write it as 2026-11")
-        self.text = text
 
 
 class OrganisationUnclear(Refused):
@@ -77,7 +68,7 @@ def journal(
     from compuerta.services import exporting
     from compuerta.services.bookkeeping import Wish
 
-    first = month_in(month)
+    first = statement_months.parsed(month).first
     console = Console(stderr=True)
     with the_store() as store, _progress(console) as progress:
         wish = Wish(
@@ -171,14 +162,6 @@ class ChainBroken(Refused):
             f"the chain of seals breaks at export {export_no}: somebody changed or removed a row"
         )
         self.export_no = export_no
-
-
-def month_in(text: str) -> date:
-    """Read a month such as 2026-11; returns its first day."""
-    try:
-        return statement_months.parsed(text).first
-    except statement_months.MonthMalformed:
-        raise MonthUnreadable(text) from None
 
 
 def _progress(console: Console) -> Progress:

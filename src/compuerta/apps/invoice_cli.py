@@ -11,6 +11,7 @@ from rich.progress import track
 
 from compuerta.apps import export_cli
 from compuerta.domain.errors import Refused
+from compuerta.services import statement_months
 
 if TYPE_CHECKING:
     from compuerta.adapters.postgres.store import PostgresStore
@@ -35,7 +36,7 @@ def ubl(
     """Write the invoices of a month as UBL 2.1; those that were not issued yet are issued now, for good."""
     if every == (account is not None):
         raise AccountsUnclear
-    first = export_cli.month_in(month)
+    first = statement_months.parsed(month).first
     console = Console(stderr=True)
     with export_cli.the_store() as store:
         accounts = _accounts(store, account, first, organisation)

@@ -1,7 +1,7 @@
 """Months of the books: what has to be finished in each, closing it for good; and the sealed journal."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import groupby
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from compuerta.apps.console.views.corrections import WHY_MAX, require_money
 from compuerta.apps.console.views.meters import act_id_of
 from compuerta.domain.access import Place, Right
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.services import month_close
+from compuerta.services import month_close, statement_months
 from compuerta.services.acting import Act, ReasonMissing
 from compuerta.services.month_close import BLOCKING, Checklist, Closing
 from compuerta.services.period_port import Check, MonthClose
@@ -157,8 +157,8 @@ def _months(person: Person) -> tuple[list[date], dict[date, MonthClose]]:
 def _month(person: Person, month: str) -> tuple[date, list[date], dict[date, MonthClose]]:
     months, closes = _months(person)
     try:
-        asked = datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 a month has no zone
-    except ValueError:
+        asked = statement_months.parsed(month).first
+    except statement_months.MonthMalformed:
         raise Http404 from None
     if asked not in months:
         raise Http404
