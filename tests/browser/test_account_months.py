@@ -130,6 +130,22 @@ def test_a_picture_hatches_what_is_supposed_and_leaves_blank_what_is_not_known(
     )
 
 
+def test_pictures_are_of_the_month_that_was_read_and_lead_back_to_it(
+    signed_in: Callable[..., Page], console: Console
+) -> None:
+    month = f"{wiring.now():%Y-%m}"
+    page, flat = signed_in(), console.flats[0]
+
+    page.goto(f"/accounts/{flat.account_id}/energy?on={month}-01")
+    expect(page.get_by_role("link", name="Statement", exact=True)).to_have_attribute(
+        "href", f"/accounts/{flat.account_id}/statement?month={month}"
+    )
+    page.goto(f"/accounts/{flat.account_id}/statement?month={month}")
+    expect(page.get_by_role("link", name="Pictures of use")).to_have_attribute(
+        "href", f"/accounts/{flat.account_id}/energy?on={month}-01"
+    )
+
+
 def test_an_owner_reads_a_site(signed_in: Callable[..., Page], console: Console) -> None:
     page = signed_in(language="zh-hans")
 
