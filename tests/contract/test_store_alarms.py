@@ -221,4 +221,5 @@ def test_a_meter_hangs_behind_one_feeder_at_a_time(store: Store) -> None:
         tx.alarms.put_feedings([replace(hung, feeder_meter_id=other, started_at=NOON + HOUR)])
     with store.transaction() as tx:
         assert tx.alarms.fed_by(feeder) == [replace(hung, ended_at=NOON + HOUR)]
-        assert tx.alarms.feeders(after=0, limit=9) == [other]
+        assert tx.alarms.feeders(after=0, limit=9) == tx.alarms.feeders_of([unit, feeder]) == [other]
+        assert tx.alarms.feeders_of([feeder]) == []

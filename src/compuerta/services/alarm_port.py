@@ -144,3 +144,7 @@ class Alarms(Protocol):
     def feeders(self, *, after: int, limit: int) -> list[int]:
         """Return the meters that something hangs behind, by id from after one on."""
         ...
+
+    def feeders_of(self, meter_ids: Iterable[int]) -> list[int]:
+        """Return the feeders that these meters hang behind, by id."""
+        ...

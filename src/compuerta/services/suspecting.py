@@ -16,7 +16,6 @@ from compuerta.services.store_port import Transaction
 
 DAY: Final = timedelta(days=1)
 BEFORE: Final = 8 * DAY  # seven days of use need eight freezes before the day's own
-FEEDERS_MAX: Final = 1_000
 FACTS: Final = frozenset({FreezeBasis.METER, FreezeBasis.READING})
 OPENED: Final = frozenset(
     {
@@ -84,10 +83,8 @@ def _before(uses: Uses, day: date) -> tuple[int, ...]:
 def _unmeasured(tx: Transaction, meter_ids: Iterable[int], day: SiteDay) -> dict[int, int]:
     """Return by how much more than usual is lost behind the feeder of each meter, where all is known."""
     wanted, found = set(meter_ids), dict[int, int]()
-    for feeder_id in tx.alarms.feeders(after=0, limit=FEEDERS_MAX):
+    for feeder_id in tx.alarms.feeders_of(wanted):
         behind = {each.meter_id for each in tx.alarms.fed_by(feeder_id) if each.ended_at is None}
-        if not behind & wanted:
-            continue
         freezes = tx.freezes.freezes_of([feeder_id, *behind], since=day.day - BEFORE, until=day.day + DAY)
         losses = _losses(_uses(freezes), feeder_id, behind)
         before = _before(losses, day.day)

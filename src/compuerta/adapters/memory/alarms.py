@@ -162,6 +162,11 @@ class MemoryAlarms:
         }
         return sorted(found)[:limit]
 
+    def feeders_of(self, meter_ids: Iterable[int]) -> list[int]:
+        asked = set(meter_ids)
+        hung = [each for each in self._tables.feedings.values() if each.meter_id in asked]
+        return sorted({each.feeder_meter_id for each in hung if each.ended_at is None})
+
     def _open(self) -> Iterator[MeterAlarm]:
         return (alarm for alarm in self._tables.meter_alarms.values() if alarm.closed_at is None)
 

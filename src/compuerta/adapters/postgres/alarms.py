@@ -208,6 +208,14 @@ class PostgresAlarms:
         )
         return [row["feeder_meter_id"] for row in found]
 
+    def feeders_of(self, meter_ids: Iterable[int]) -> list[int]:
+        found = self._tx.query(
+            """select distinct feeder_meter_id from feeding
+            where ended_at is null and meter_id = any(%(ids)s) order by feeder_meter_id""",
+            {"ids": list(meter_ids)},
+        )
+        return [row["feeder_meter_id"] for row in found]
+
 
 def to_alarm(row: Row) -> MeterAlarm:
     """Return an alarm as its row tells it."""
