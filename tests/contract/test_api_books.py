@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 from tests.contract.door import Place, bearer, closing_store
 from tests.contract.test_invoices import CASA
 from tests.unit.payments.wechat_side import NOON
-from tests.unit.services.town import an_id
+from tests.unit.services.town import a_posting, an_id, an_opening
 
 from compuerta.adapters.books.writers import writer_of
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps.api.keys import make_key
 from compuerta.domain.access import Right
 from compuerta.domain.ledger import DELIVERED, REVENUE_ENERGY, Posting, PostingKind, transfer
+from compuerta.domain.party import AccountKind
 from compuerta.services import exporting, invoicing
 from compuerta.services.acting import Actor
 from compuerta.services.bookkeeping import Wish
@@ -102,6 +104,28 @@ def test_the_pages_of_a_journal_are_the_whole_day_once_and_in_order(
     assert {str(an_id(f"use {number}")) for number in range(5)} <= {each["posting_id"] for each in whole}
     assert all(one["booked_at"] <= other["booked_at"] for one, other in pairwise(whole))
     assert {sum(line["amount_minor"] for line in each["lines"]) for each in whole} == {0}
+
+
+def test_where_midnight_comes_twice_a_day_begins_with_the_first(
+    place: Place, store: PostgresStore, key: str
+) -> None:
+    """Havana puts its clocks back from one o'clock to midnight."""
+    first = datetime(2026, 11, 1, 4, 30, tzinfo=UTC)
+    with store.transaction() as tx:
+        site_id = tx.add_site(
+            organisation_id=place.organisation_id, name="Habana", zone="America/Havana", currency="CNY"
+        )
+        account_id = tx.add_account(
+            an_opening(site_id, name="flat", meter_id=None, kind=AccountKind.SUSPENSE, opened_at=NOON)
+        )
+        lines = transfer(debit=DELIVERED, credit=REVENUE_ENERGY, amount_minor=10)
+        tx.book([replace(a_posting(account_id, name="twice", lines=lines), booked_at=first)])
+
+    def booked_on(day: str) -> int:
+        return len(place.ask(f"/sites/{site_id}/journal/{day}", key=key).json()["postings"])
+
+    assert (booked_on("2026-10-31"), booked_on("2026-11-01")) == (0, 1)
+    assert place.ask(f"/sites/{site_id}/journal/9999-12-31", key=key).status_code == 422
 
 
 @pytest.mark.parametrize("after", ["x", "1.2", "1.2.3'; drop table posting"])

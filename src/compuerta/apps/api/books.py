@@ -24,9 +24,11 @@ from compuerta.apps.api.supply import REFUSALS
 from compuerta.domain.access import Place, Right, covers
 from compuerta.services import acknowledging, exporting, invoicing
 from compuerta.services.acknowledging import ANSWERS_MAX, TEXT_MAX, Acknowledgement
+from compuerta.services.day_end import bounds_of
 from compuerta.services.export_port import Answer, BookExport
 from compuerta.services.exporting import ExportUnknown
 from compuerta.services.invoice_port import Invoice
+from compuerta.services.local_instants import YEAR_MAX, YEAR_MIN
 from compuerta.services.period_port import MonthClose
 
 Outcome = TypeVar("Outcome")
@@ -167,8 +169,7 @@ select p.posting_id, p.account_id, p.kind, p.currency, p.booked_at, p.cause_id, 
     p.amounts_minor, (extract(epoch from p.booked_at) * 1000000)::bigint as booked_us
 from posting p join account a using (account_id) join site z on z.site_id = a.site_id
 where z.organisation_id = %(organisation_id)s and z.site_id = %(site_id)s
-    and p.booked_at >= %(day)s::date::timestamp at time zone z.zone
-    and p.booked_at < (%(day)s::date + 1)::timestamp at time zone z.zone
+    and p.booked_at >= %(starts_at)s and p.booked_at < %(ends_at)s
     and (%(posting_id)s::uuid is null or (p.booked_at, p.account_id, p.posting_id) > (
         timestamptz 'epoch' + %(booked_us)s * interval '1 microsecond', %(account_id)s, %(posting_id)s::uuid))
 order by p.booked_at, p.account_id, p.posting_id limit %(limit)s
@@ -240,12 +241,17 @@ def _add_journal(router: APIRouter, machines: Machines) -> None:
     ) -> dict[str, object]:
         """Read what was booked at a site on a day, by the site's clock, in order and in pages."""
         named = {"organisation_id": asker.organisation_id, "site_id": site_id}
-        await machines.one(_SITE, **named)
+        if not YEAR_MIN <= day.year <= YEAR_MAX:
+            raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, f"day: {YEAR_MIN} to {YEAR_MAX}")
+        site = await machines.one(_SITE, **named)
+        # As the day was ended: where midnight comes twice, PostgreSQL would begin it with the second.
+        starts_at, ends_at = bounds_of(day, zone=site["zone"])
         booked_us, account_id, posting_id = (after or "0.0.").split(".")
         found = await machines.ask(
             _JOURNAL,
             **named,
-            day=day,
+            starts_at=starts_at,
+            ends_at=ends_at,
             booked_us=int(booked_us),
             account_id=int(account_id),
             posting_id=posting_id or None,
