@@ -116,6 +116,7 @@ def _go_through(tale: Tale) -> None:
             act = ACTS[day]
             tale.play.tell(f"  {act.__doc__}")
             act(tale)
+    world.audit()  # the account's last bill, which comes after that of payments: the month can be closed
     world.rest()
 
 
