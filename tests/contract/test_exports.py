@@ -23,6 +23,7 @@ from compuerta.domain.ledger import (
     cash,
     transfer,
 )
+from compuerta.domain.money import CurrencyUnknown
 from compuerta.domain.voucher import KINGDEE
 from compuerta.services import acknowledging, bookkeeping, charting, exporting
 from compuerta.services.acknowledging import Acknowledgement, AnswerContradicts, AnswerUnfit, MonthElsewhere
@@ -338,6 +339,8 @@ def test_a_site_or_a_month_that_is_not_there_is_refused(shelf: Shelf) -> None:
         made(shelf.store, town, wish=replace(wish, site_id=99))
     with pytest.raises(bookkeeping.MonthAhead):
         made(shelf.store, town, wish=replace(wish, month=date(2027, 1, 1)))
+    with pytest.raises(CurrencyUnknown):
+        made(shelf.store, town, wish=replace(wish, currency="cny\x00"))
     with pytest.raises(exporting.ExportUnknown):
         exporting.content(shelf.store, organisation_id=town.organisation_id, export_no=7)
 

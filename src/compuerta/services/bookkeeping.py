@@ -14,6 +14,7 @@ from datetime import date, datetime
 
 from compuerta.domain.chart import CONTROLLED, BookAccount, Chart, CodeUnmapped, account_of
 from compuerta.domain.errors import Broken, Refused
+from compuerta.domain.money import minor_digits
 from compuerta.domain.party import Site
 from compuerta.domain.voucher import Layout, Voucher, VoucherLine
 from compuerta.services.charting import chart_of, layout_of
@@ -124,6 +125,8 @@ class Frame:
 
 def frame_of(store: Store, wish: Wish, *, now: datetime) -> Frame:
     """Return what an export begins with; refuses a site that is not there, and a month that has not begun."""
+    if wish.currency is not None:
+        minor_digits(wish.currency)  # refused by name where it is none
     with store.transaction() as tx:
         sites = tx.exports.sites(wish.organisation_id)
         wanted = [each for each in sites if wish.site_id in (None, each.site_id)]
