@@ -67,12 +67,10 @@ PEAK_W = 900
 VISIT_EVERY = timedelta(hours=2)
 # Gateways look a little after the hour, so that midnight is over when they ask for its freeze.
 VISIT_AT = timedelta(minutes=5)
-BILLS_AT = timedelta(hours=11)
 LOW_MINOR, RECHARGE_MINOR = 1_500, 6_000
 TURN = timedelta(seconds=2)
 TURNS_MAX = 20  # of the gateway, until nothing is due any more
 STEPS_MAX = 40  # of days, on one visit
-REDO_AFTER = timedelta(minutes=20)  # late freezes are gathered so long before their day is opened again
 POSTMAN = Sender(
     owner="postman",
     carrier_of=lambda organisation_id, channel: CarrierTerms(

@@ -7,12 +7,12 @@ version; what only stands at an instant (debts, who is off, open cases) is told 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, cast
 
 from compuerta.domain.losses import is_too_much
-from compuerta.domain.party import zone_of
 from compuerta.domain.policy import Json
+from compuerta.services.day_end import bounds_of
 
 FORM: Final = 1  # of the document
 AGES_DAYS: Final = (30, 60, 90)  # where debts become older debts
@@ -421,7 +421,7 @@ def _lost(feeders: Sequence[Feeder]) -> int:
 
 def hours_of(report: DailyReport) -> list[datetime]:
     """Return the instants at which the hours of a report's day begin."""
-    starts_at = datetime.combine(report.date, time(), tzinfo=zone_of(report.zone)).astimezone(UTC)
+    starts_at, _ = bounds_of(report.date, zone=report.zone)
     return [starts_at + timedelta(hours=number) for number in range(report.day_hours)]
 
 
