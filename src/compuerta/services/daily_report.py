@@ -11,8 +11,9 @@ from datetime import date, datetime, timedelta
 from typing import Final, cast
 
 from compuerta.domain.losses import is_too_much
+from compuerta.domain.party import zone_of
 from compuerta.domain.policy import Json
-from compuerta.services.day_end import bounds_of
+from compuerta.domain.tariff.civil import day_start_us, from_us
 
 FORM: Final = 1  # of the document
 AGES_DAYS: Final = (30, 60, 90)  # where debts become older debts
@@ -421,7 +422,7 @@ def _lost(feeders: Sequence[Feeder]) -> int:
 
 def hours_of(report: DailyReport) -> list[datetime]:
     """Return the instants at which the hours of a report's day begin."""
-    starts_at, _ = bounds_of(report.date, zone=report.zone)
+    starts_at = from_us(day_start_us(report.date, zone=zone_of(report.zone)))
     return [starts_at + timedelta(hours=number) for number in range(report.day_hours)]
 
 
