@@ -261,7 +261,7 @@ def _stated(
         since=since,
         until=until,
         is_over=ends_at <= now,
-        lines=tuple(_lines(known, (before, moved, after), used, since=since)),
+        lines=tuple(_lines(known, (before, moved, after), used, since=since, until=until)),
         held=tuple(_held(before, moved, after)),
         earned=_under(moved, _is_earned, sign=-1),
         borne=_under(moved, _is_borne, sign=1),
@@ -279,6 +279,7 @@ def _lines(
     used: Mapping[int, int],
     *,
     since: datetime,
+    until: datetime,
 ) -> Iterator[AccountLine]:
     """Yield who had an account in the month, or money that moved; by building and place."""
     before, moved, after = (_by_account(each) for each in sums)
@@ -293,8 +294,8 @@ def _lines(
         if moved_minor != closing_minor:
             raise DoesNotRoll(f"account {account_id}", moved_minor=moved_minor, ledger_minor=closing_minor)
         owed_minor = _sum(line for line in after.get(account_id, ()) if line.code == DEBT)
-        is_gone = each.closed_at is not None and each.closed_at <= since
-        if each.kind not in BUYING or (is_gone and not any((opening_minor, *effects.values(), owed_minor))):
+        is_here = _is_open(each, since, until) or any((opening_minor, *effects.values(), owed_minor))
+        if each.kind not in BUYING or not is_here:
             continue
         yield AccountLine(
             tenancy=each,

@@ -301,6 +301,14 @@ def test_money_that_could_not_be_placed_is_told_beside_what_is_held(store: Memor
     assert (statement.suspense_minor, statement.closing_minor) == (900, 900)
 
 
+def test_who_came_later_is_not_in_the_month_before(store: MemoryStore, home: Home) -> None:
+    before = site_statement(store, 1, month=OCTOBER.before, now=NOVEMBER_10)
+    first = site_statement(store, 1, month=OCTOBER, now=NOVEMBER_10)
+
+    assert before.lines == ()
+    assert [each.tenancy.account_id for each in first.lines] == [home.account_id]
+
+
 def test_every_word_is_said_in_every_language() -> None:
     for language, words in account_words.WORDS.items():
         assert all(words.values()), language
