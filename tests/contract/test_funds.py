@@ -229,6 +229,16 @@ def test_a_payout_that_is_another_than_it_was_is_refused(shelf: Shelf, town: Tow
     assert shelf.booked_minor(BANK) == 4_970
 
 
+def test_a_payout_that_a_bill_of_another_day_told_of_is_refused(shelf: Shelf, town: Town) -> None:
+    taken(shelf, [], day=TOMORROW)
+    funded(shelf, [PAYMENT, FEE, PAYOUT])
+
+    with pytest.raises(StatementFaulty, match="twice"):
+        funded(shelf, [replace_amount(PAYOUT, -4_970, after=-4_970)], day=TOMORROW, trade=())
+
+    assert (shelf.booked_minor(BANK), shelf.count("payout")) == (4_970, 1)
+
+
 def test_a_fund_bill_waits_for_the_trade_bill_and_for_another_one_where_that_changed(
     shelf: Shelf, town: Town
 ) -> None:

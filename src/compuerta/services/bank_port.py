@@ -1,6 +1,6 @@
 """The port to bank statements, what providers and safes sent to banks, and what answers what."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -131,8 +131,8 @@ class Banks(Protocol):
         """Write new payouts."""
         ...
 
-    def payouts_of(self, provider: str, day: date) -> list[Payout]:
-        """Return the payouts of a provider's day by number."""
+    def payouts_of(self, provider: str, day: date, numbers: Collection[str] = ()) -> list[Payout]:
+        """Return the payouts of a provider's day, and those with these numbers of any day, by number."""
         ...
 
     def add_account(self, account: BankAccount) -> bool:

@@ -141,8 +141,9 @@ def _pay_out(tx: Transaction, known: Statement, matched: Matched, *, now: dateti
         )
         for each in matched.payouts
     ]
-    told = {each.payout_no: each for each in tx.bank.payouts_of(known.provider, known.day)}
     by_no = {each.payout_no: each for each in payouts}
+    # One that another day's bill told of is told twice.
+    told = {each.payout_no: each for each in tx.bank.payouts_of(known.provider, known.day, by_no)}
     if len(by_no) < len(payouts) or any(by_no.get(number) != each for number, each in told.items()):
         raise StatementFaulty(matched.lines, "a payout is there twice, or is another than it was")
     new = [each for each in payouts if each.payout_no not in told]

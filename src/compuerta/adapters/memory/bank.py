@@ -1,6 +1,6 @@
 """Bank statements, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date
 from uuid import UUID
 
@@ -32,9 +32,11 @@ class MemoryBanks:
             self._tables.take("payout_pkey", each.provider, each.payout_no)
             self._tables.payouts[each.provider, each.payout_no] = each
 
-    def payouts_of(self, provider: str, day: date) -> list[Payout]:
+    def payouts_of(self, provider: str, day: date, numbers: Collection[str] = ()) -> list[Payout]:
         found = [
-            each for each in self._tables.payouts.values() if (each.provider, each.day) == (provider, day)
+            each
+            for each in self._tables.payouts.values()
+            if each.provider == provider and (each.day == day or each.payout_no in numbers)
         ]
         return sorted(found, key=lambda each: each.payout_no)
 

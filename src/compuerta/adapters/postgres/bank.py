@@ -1,6 +1,6 @@
 """Bank statements, in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -62,11 +62,12 @@ class PostgresBanks:
     def put_payouts(self, payouts: Sequence[Payout]) -> None:
         self._tx.insert("payout", [rows.columns(each) for each in payouts])
 
-    def payouts_of(self, provider: str, day: date) -> list[Payout]:
+    def payouts_of(self, provider: str, day: date, numbers: Collection[str] = ()) -> list[Payout]:
         found = self._tx.query(
-            """select * from payout where provider = %(provider)s and day = %(day)s
+            """select * from payout
+            where provider = %(provider)s and (day = %(day)s or payout_no = any(%(numbers)s))
             order by payout_no collate "C" """,
-            {"provider": provider, "day": day},
+            {"provider": provider, "day": day, "numbers": list(numbers)},
         )
         return [Payout(**row) for row in found]
 

@@ -48,8 +48,11 @@ class SiteDays:
 
 @for_people
 def listing(request: HttpRequest, person: Person) -> HttpResponse:
-    """List the last days of each site that somebody may see the money of."""
+    """List the last days of each site that somebody may see the money of, or go to the day that is chosen."""
     _require_money(person)
+    site, day = request.GET.get("site", ""), request.GET.get("day", "")
+    if re.fullmatch(r"[0-9]{1,9} [0-9]{4}-[0-9]{2}-[0-9]{2}", f"{site} {day}"):
+        return redirect("daily_report", site, day)
     return _listing(request, person)
 
 
@@ -205,6 +208,6 @@ def _version(request: HttpRequest) -> int | None:
     text = request.GET.get("version", "")
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= VERSION_MAX:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 0 < int(text) <= VERSION_MAX:
         raise Http404
     return int(text)
