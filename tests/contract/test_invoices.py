@@ -402,6 +402,7 @@ def test_an_account_that_buys_nothing_is_not_invoiced(store: Store) -> None:
     ("change", "field"),
     [
         ({"name": " "}, "name"),
+        ({"name": "\x7f\x01"}, "name"),
         ({"country": "Spain"}, "country"),
         ({"tax_id": "B12345674"}, "tax_id"),
         ({"tax_id": ""}, "tax_id"),

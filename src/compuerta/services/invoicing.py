@@ -16,6 +16,7 @@ from uuid import UUID
 from compuerta.domain.errors import Broken, Refused
 from compuerta.domain.naming import derived, named
 from compuerta.domain.party import BUYING, zone_of
+from compuerta.domain.xml_text import plain
 from compuerta.services import charging, invoice_sheets
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
 from compuerta.services.invoice_lines import Told, lines_of
@@ -294,7 +295,7 @@ def _buyer(tx: Transaction, view: AccountView, seller: Seller) -> Party:
     if known is not None:
         return known.party
     account = view.account
-    return Party(name=account.name or account.supply_point, country=seller.party.country)
+    return Party(name=plain(account.name) or account.supply_point, country=seller.party.country)
 
 
 def _load_days(tx: Transaction, earned: Earned) -> list[LoadDay]:
@@ -320,7 +321,7 @@ def _require(party: Party) -> None:
     for field in Party.__slots__:
         if len(getattr(party, field)) > TEXT_MAX:
             raise PartyFaulty(field, f"at most {TEXT_MAX} characters")
-    if not party.name.strip():
+    if not plain(party.name):
         raise PartyFaulty("name", "an invoice names the party")
     if not _COUNTRY.fullmatch(party.country):
         raise PartyFaulty("country", "two capital letters, such as MX")
