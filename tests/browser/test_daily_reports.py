@@ -1,6 +1,7 @@
 """Daily reports in a real browser: a day with its pictures and tables, its files, and who is sent them."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -95,6 +96,16 @@ def test_an_owner_opens_yesterday_from_the_list(signed_in: Callable[..., Page]) 
     expect(page.locator(".sh-chart").first).to_contain_text("Energy by day")
     expect(page.get_by_text("8 / 10")).to_be_visible()
     expect(page.get_by_text("1 missing, 1 supposed")).to_be_visible()
+
+
+def test_a_day_that_the_list_does_not_reach_is_chosen(signed_in: Callable[..., Page]) -> None:
+    page = signed_in()
+    page.goto("/reports/")
+
+    page.get_by_label("Day").first.fill(last_day().isoformat())
+    page.get_by_role("button", name="Show").first.click()
+
+    expect(page).to_have_url(re.compile(re.escape(address_of(last_day()))))
 
 
 @pytest.mark.parametrize("language", ["es", "zh-hans"])

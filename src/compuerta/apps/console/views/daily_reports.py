@@ -1,5 +1,6 @@
 """Daily reports: the days of each site, a day's report as page and as files, and who is sent them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
