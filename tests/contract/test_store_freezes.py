@@ -7,6 +7,7 @@ import pytest
 from tests.contract.conftest import Shelf
 from tests.unit.services.town import HOUR, METER, NOON, PLATFORM, SECOND, Home, Town, a_meter_entry, a_town
 
+from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.drivers.abilities import NOT_FROZEN, MeterFreeze, Relay
 from compuerta.services import freezing
 from compuerta.services.freeze_port import (
@@ -238,6 +239,25 @@ def test_who_never_answers_keeps_nobody_else_from_being_asked_for_older_midnight
         found = tx.freezes.wanted([silent, back], since=MIDNIGHT, limit=2)
 
     assert [(each.meter_id, each.day) for each in found] == [(silent, days[-1]), (back, TODAY)]
+
+
+def test_who_tells_a_midnight_does_not_wait_for_whoever_works_on_its_day(postgres_url: str) -> None:
+    """His recharges would wait with him: what he tells is asked again."""
+    worker, gateway = PostgresStore(postgres_url), PostgresStore(postgres_url)
+    town = a_town(worker, authorities=(METER,))
+    put(worker, days=(replace(a_day(town), step=DayStep.SEALING),))
+    asked = WantedFreeze(meter_id=town.homes[0].meter_id, day=TODAY, at=MIDNIGHT, zone="Asia/Shanghai")
+    told = MeterFreeze(midnight=datetime(2026, 11, 23), energy_wh=1_230)  # noqa: DTZ001
+    report = FreezeReport(wanted=asked, told=told, at=MIDNIGHT + MINUTE)
+
+    with worker.transaction() as tx:
+        tx.freezes.day(a_day(town).key)
+        freezing.take_freezes(gateway, [report], now=MIDNIGHT + MINUTE)  # waiting would end in an error
+
+    with gateway.transaction() as tx:
+        assert tx.freezes.freezes(a_day(town).key) == []
+    worker.shut()
+    gateway.shut()
 
 
 def test_a_midnight_that_comes_late_opens_its_day_again_and_a_fall_is_held(shelf: Shelf) -> None:

@@ -115,7 +115,7 @@ class Days(Protocol):
         ...
 
     def rolled_days(self, site_id: int, *, since: date) -> list[SiteDay]:
-        """Return the days of a site from one on that were rolled before, by day, and lock them."""
+        """Return the days of a site from one on that were rolled before, by day."""
         ...
 
     def differing(self, day: SiteDay, *, limit: int) -> list[RollDiffers]:

@@ -166,6 +166,10 @@ class Freezes(Protocol):
         """Return a day, locked until the transaction ends."""
         ...
 
+    def look_at_day(self, key: DayKey) -> SiteDay | None:
+        """Return a day as it stands, whoever has locked it."""
+        ...
+
     def save_day(self, day: SiteDay) -> None:
         """Write all that may change of a day."""
         ...

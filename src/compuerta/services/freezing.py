@@ -162,8 +162,8 @@ class _Taken:
 
     def take(self, key: DayKey, told: Sequence[tuple[FreezeReport, Measuring]]) -> None:
         """Judge what is told of one day, and keep what is new; nothing, while its end is being worked on."""
-        day = self._tx.freezes.day(key)
-        if day is None or day.step not in (DayStep.FREEZING, DayStep.DONE):
+        day = _day_at(self._tx, key, DayStep.FREEZING, DayStep.DONE)
+        if day is None:
             return
         self._days[key] = day
         grounds = _Ground.of(
@@ -221,6 +221,18 @@ class _Taken:
         return rules.clock_off_then(off_s, seen_at=seen_at, at=day.ends_at, zone=zone_of(day.zone))
 
 
+def _day_at(tx: Transaction, key: DayKey, *steps: DayStep) -> SiteDay | None:
+    """Return a day, locked, where it stands at one of these steps.
+
+    Who works on it is not waited for: behind what a gateway has to tell of midnights are its recharges.
+    """
+    seen = tx.freezes.look_at_day(key)
+    if seen is None or seen.step not in steps:
+        return None
+    day = tx.freezes.day(key)
+    return day if day is not None and day.step in steps else None
+
+
 def _open_again(tx: Transaction, day: SiteDay, *, now: datetime) -> None:
     """Let a day that is done learn what came late; one that waits already waits for it too."""
     if day.step is DayStep.DONE:
@@ -251,8 +263,8 @@ def _make_anew(tx: Transaction, freezes: Sequence[Freeze], *, now: datetime) -> 
         if measuring is not None:
             meters_of[DayKey(each.site_id, each.day)].append(measuring)
     for key, meters in sorted(meters_of.items()):
-        day = tx.freezes.day(key)
-        if day is not None and day.step is DayStep.DONE:
+        day = _day_at(tx, key, DayStep.DONE)
+        if day is not None:
             anew = [_made(tx, ground, now=now) for ground in _Ground.of(tx, day, meters).values()]
             changed = [each for each in anew if each is not None]
             tx.freezes.put_freezes(changed)

@@ -24,22 +24,27 @@ ROLL_DIFFERS: Final = "roll_differs"
 
 
 def roll_day(store: Store, day: SiteDay, now: datetime) -> SiteDay:
-    """Roll a day of a site forward, and the days after it that were rolled before; see `day_end.Step`."""
+    """Roll a day of a site forward, and the days after it that were rolled before; see `day_end.Step`.
+
+    A large site takes a minute. Days are locked at its end only: gateways look at them all the time, and what
+    they have to tell does not wait. Who rolls the same rows beside us is refused by their keys.
+    """
     with store.transaction() as tx:
-        here = tx.freezes.day(day.key)
-        assert here is not None, "a day that is rolled was begun"
         later = [each for each in tx.days.rolled_days(day.site_id, since=day.day) if each.day > day.day]
-        days = [here, *later]
+        days = [day, *later]
         changed = _roll(tx, days)
         if tx.days.differing(days[-1], limit=1):
             # Something was booked into a day that was rolled: from the first day on that it may lie in.
             days = [*tx.days.rolled_days(day.site_id, since=day.day - LOOK_BACK)]
             changed |= _roll(tx, days)
             tell_differing(tx, days[-1], tx.days.differing(days[-1], limit=CASES_MAX), now=now)
-        for each in days:
-            if each.key != here.key and each.key in changed and each.step is DayStep.DONE:
-                tx.freezes.save_day(_opened_again(each, now=now))
-        return day_end.go_on(tx, day, to=DayStep.WEIGHING)
+        rolled = day
+        for key in sorted({*changed, day.key}):
+            if key == day.key:
+                rolled = day_end.go_on(tx, day, to=DayStep.WEIGHING)
+            else:
+                _open_again(tx, key, now=now)
+    return rolled
 
 
 def tell_differing(tx: Transaction, day: SiteDay, differing: Sequence[RollDiffers], *, now: datetime) -> None:
@@ -66,5 +71,8 @@ def _roll(tx: Transaction, days: Sequence[SiteDay]) -> set[DayKey]:
     return {each.key for each in days if tx.days.roll(each)}
 
 
-def _opened_again(day: SiteDay, *, now: datetime) -> SiteDay:
-    return replace(day, step=DayStep.WEIGHING, version=day.version + 1, due_at=now, done_at=None)
+def _open_again(tx: Transaction, key: DayKey, *, now: datetime) -> None:
+    day = tx.freezes.day(key)
+    if day is not None and day.step is DayStep.DONE:
+        opened = replace(day, step=DayStep.WEIGHING, version=day.version + 1, due_at=now, done_at=None)
+        tx.freezes.save_day(opened)

@@ -62,6 +62,9 @@ class MemoryFreezes:
     def day(self, key: DayKey) -> SiteDay | None:
         return self._tables.site_days.get(key)
 
+    def look_at_day(self, key: DayKey) -> SiteDay | None:
+        return self.day(key)
+
     def save_day(self, day: SiteDay) -> None:
         self._tables.site_days[day.key] = day
 

@@ -157,7 +157,7 @@ class PostgresDays:
         found = self._tx.query(
             """select s.* from site_day s where s.site_id = %(site_id)s and s.day >= %(since)s and exists (
                 select from account_day a where a.site_id = s.site_id and a.day = s.day
-            ) order by s.day for update""",
+            ) order by s.day""",
             {"site_id": site_id, "since": since},
         )
         return [to_day(row) for row in found]

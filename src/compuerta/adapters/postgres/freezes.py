@@ -21,6 +21,7 @@ from compuerta.services.freeze_port import (
 from compuerta.services.records import Reading
 
 _CHANGING = ("step", "due_at", "version", "meters", "valid", "provisional", "missing", "done_at")
+_DAY = "select * from site_day where site_id = %(site_id)s and day = %(day)s"
 _LAST = "select distinct on (meter_id, day) * from meter_freeze where {} order by meter_id, day, version desc"
 
 _MEASURING = """
@@ -101,9 +102,11 @@ class PostgresFreezes:
         return sorted((to_day(row) for row in found), key=lambda each: (each.day, each.site_id))
 
     def day(self, key: DayKey) -> SiteDay | None:
-        found = self._tx.query(
-            "select * from site_day where site_id = %(site_id)s and day = %(day)s for update", key._asdict()
-        )
+        found = self._tx.query(f"{_DAY} for update", key._asdict())
+        return to_day(found[0]) if found else None
+
+    def look_at_day(self, key: DayKey) -> SiteDay | None:
+        found = self._tx.query(_DAY, key._asdict())
         return to_day(found[0]) if found else None
 
     def save_day(self, day: SiteDay) -> None:
