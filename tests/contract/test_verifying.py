@@ -15,7 +15,9 @@ from tests.unit.services.town import Town, an_id
 from compuerta.adapters.memory.journal import MemoryJournal
 from compuerta.adapters.postgres import journal
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.services import verifying
+from compuerta.domain.sealing import NOTHING
+from compuerta.services import month_close, verifying
+from compuerta.services.period_port import LastAnchor, MonthClose
 from compuerta.services.verifying import Question, Verified, Wrong
 
 LATER = at(DAY + ONE * 30)
@@ -205,6 +207,35 @@ def test_what_somebody_does_to_a_seal_or_an_anchor_is_named(
     found = verified(shelf).found
     assert {each.wrong for each in found} == wrongs
     assert all(each.day is not None for each in found)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "done",
+    [
+        """update month_close set totals = '[["CNY", "delivered", 1]]'""",
+        "update month_close set closed_by = 'nobody'",
+        "update month_close set previous = sha256('')",
+        """update month_close set anchors = '[]'""",
+    ],
+)
+def test_a_closed_month_that_somebody_changed_is_named(
+    touched: tuple[PostgresShelf, Vandal], done: str
+) -> None:
+    shelf, vandal = touched
+    last = last_anchor(shelf.store, a_street_again(shelf))
+    close = MonthClose(
+        organisation_id=1, month=date(2020, 1, 1), closed_at=LATER, closed_by="ana", why="", named={},
+        totals=(), anchors=(LastAnchor(1, last.anchor_no, last.digest.hex()),), previous=NOTHING,
+        digest=NOTHING,
+    )  # fmt: skip
+    with shelf.store.transaction() as tx:
+        tx.periods.put(replace(close, digest=month_close.digest_of(close)))
+    assert verified(shelf).is_whole
+
+    vandal(done)
+
+    assert [each.wrong for each in verified(shelf).found] == [Wrong.CLOSE_CHANGED]
 
 
 @pytest.mark.postgres

@@ -28,6 +28,8 @@ from compuerta.domain.sealing import (
     Anchor,
     Seal,
 )
+from compuerta.services.month_close import digest_of
+from compuerta.services.period_port import MonthClose
 
 FINDINGS_MAX: Final = 1_000  # that are named; more are counted
 TOLD_EVERY: Final = 10_000  # postings
@@ -44,6 +46,7 @@ class Wrong(Enum):
     SEAL_MISSING = "seal_missing"
     ANCHOR_CHANGED = "anchor_changed"  # an anchor does not fit its seals, or not the one before it
     ANCHOR_MISSING = "anchor_missing"
+    CLOSE_CHANGED = "close_changed"  # a month's close is not what was written, or names another anchor
     ANCHOR_UNKNOWN = "anchor_unknown"  # one that was kept elsewhere is not in this journal
 
 
@@ -77,6 +80,10 @@ class Journal(Protocol):
 
     def sealed_days(self) -> Mapping[int, date]:
         """Return of each site the last of its days whose end went on past sealing."""
+        ...
+
+    def closes(self) -> list[MonthClose]:
+        """Return all closed months, by organisation and month; none, where only one site is asked for."""
         ...
 
     def accounts(self, *, since: Mapping[int, datetime]) -> Iterator[SealedAccount]:
@@ -138,6 +145,7 @@ def verify(journal: Journal, question: Question, *, tell: Callable[[int], None])
         _name_strangers(orphan, postings, verified)
     days.check(verified)
     days.check_end(journal.sealed_days(), verified)
+    _check_closes(journal.closes(), anchors, verified)
     return verified
 
 
@@ -268,6 +276,21 @@ def _check_kept(anchors: list[Anchor], kept: Iterable[str], verified: Verified) 
         if not any(each.digest.hex().startswith(letters) for each in anchors):
             detail = f"{letters}: the journal was rewritten, or its end is missing"
             verified.add(Finding(wrong=Wrong.ANCHOR_UNKNOWN, detail=detail))
+
+
+def _check_closes(closes: Iterable[MonthClose], anchors: Iterable[Anchor], verified: Verified) -> None:
+    """Hold each closed month against what it says, the close before it, and the anchors that it names."""
+    there = {(each.site_id, each.anchor_no): each.digest.hex() for each in anchors}
+    before: MonthClose | None = None
+    for close in closes:
+        first = before is None or before.organisation_id != close.organisation_id
+        previous = NOTHING if first or before is None else before.digest
+        lost = [each for each in close.anchors if there.get((each.site_id, each.anchor_no)) != each.digest]
+        if (close.previous, close.digest) != (previous, digest_of(close)) or lost:
+            named = ", ".join(f"anchor {each.anchor_no} of site {each.site_id}" for each in lost)
+            detail = f"organisation {close.organisation_id}: {named or 'it is not what was written'}"
+            verified.add(Finding(wrong=Wrong.CLOSE_CHANGED, day=close.month, detail=detail))
+        before = close
 
 
 def _check_account(account: SealedAccount, postings: _Kept, days: _Days, verified: Verified) -> None:

@@ -7,6 +7,7 @@ from compuerta.adapters.memory.tables import Tables
 from compuerta.domain import sealing
 from compuerta.domain.sealing import Anchor
 from compuerta.services.freeze_port import DayStep
+from compuerta.services.period_port import MonthClose
 from compuerta.services.verifying import SealedAccount
 
 PAST_SEALING = (DayStep.REPORTING, DayStep.DONE)
@@ -24,6 +25,9 @@ class MemoryJournal:
     def sealed_days(self) -> dict[int, date]:
         past = [each for each in self._tables.site_days.values() if each.step in PAST_SEALING]
         return {each.site_id: each.day for each in sorted(past, key=lambda each: each.day)}
+
+    def closes(self) -> list[MonthClose]:
+        return sorted(self._tables.month_closes.values(), key=lambda each: (each.organisation_id, each.month))
 
     def accounts(self, *, since: Mapping[int, datetime]) -> Iterator[SealedAccount]:
         for account_id, account in sorted(self._tables.accounts.items()):

@@ -15,7 +15,9 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row, tuple_row
 
+from compuerta.adapters.postgres.periods import to_close
 from compuerta.domain.sealing import COLUMNS, Anchor, Seal
+from compuerta.services.period_port import MonthClose
 from compuerta.services.verifying import SealedAccount
 
 _OPTIONS = (
@@ -65,6 +67,12 @@ class PostgresJournal:
             {"site_id": self._site_id},
         )
         return {row["site_id"]: row["day"] for row in found}
+
+    def closes(self) -> list[MonthClose]:
+        if self._site_id is not None:
+            return []
+        found = self._seals.execute("select * from month_close order by organisation_id, month")
+        return [to_close(row) for row in found]
 
     def accounts(self, *, since: Mapping[int, datetime]) -> Iterator[SealedAccount]:
         with self._seals.cursor("seals", row_factory=tuple_row) as cursor:

@@ -61,7 +61,7 @@ class PostgresPeriods:
             "select * from month_close where organisation_id = %(organisation_id)s order by month desc",
             {"organisation_id": organisation_id},
         )
-        return [_to_close(row) for row in found]
+        return [to_close(row) for row in found]
 
     def hold(self, organisation_id: int) -> None:
         self._tx.query("select pg_advisory_xact_lock(books_lock(%(of)s))", {"of": organisation_id})
@@ -110,7 +110,8 @@ def _values(reach: Reach) -> dict[str, Any]:
     }
 
 
-def _to_close(row: Row) -> MonthClose:
+def to_close(row: Row) -> MonthClose:
+    """Return the close that a row tells of."""
     return MonthClose(
         **{
             **row,
