@@ -5,7 +5,7 @@ found to be wrong later is put right by a reversal that is booked then and names
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -90,6 +90,12 @@ def months(tx: Transaction, organisation_id: int, *, now: datetime) -> list[date
         found.append(month.first)
         month = month.before
     return found
+
+
+def taken_in_by(month: date, closes: Collection[MonthClose]) -> MonthClose | None:
+    """Return the close that has a month in it, or None; the first close has all months before it."""
+    later = [each for each in closes if each.month >= month]
+    return min(later, key=lambda each: each.month, default=None)
 
 
 def checklist(tx: Transaction, organisation_id: int, month: date) -> Checklist:

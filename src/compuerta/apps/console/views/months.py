@@ -58,7 +58,12 @@ def listing(request: HttpRequest, person: Person) -> HttpResponse:
     months, closes = _months(person)
     context = {
         "rows": [
-            _Row(month=each, close=closes.get(each), is_next=each == _next(months, closes)) for each in months
+            _Row(
+                month=each,
+                close=month_close.taken_in_by(each, closes.values()),
+                is_next=each == _next(months, closes),
+            )
+            for each in months
         ],
     }
     return show(request, person, "months", context, title=_("Months"))
@@ -69,6 +74,9 @@ def page(request: HttpRequest, person: Person, month: str) -> HttpResponse:
     """Show a month: what has to be finished, or what it was closed with."""
     _require_all_books(person)
     asked, months, closes = _month(person, month)
+    taken = month_close.taken_in_by(asked, closes.values())
+    if taken is not None and taken.month != asked:
+        return redirect("month", f"{taken.month:%Y-%m}")
     looked = None if asked in closes else _looked(person, asked)
     # The first close may be of any month: it takes in all before it.
     is_next = not closes or asked == _next(months, closes)
