@@ -5,13 +5,13 @@ bank's. It is of days that are over, by the clock of the site that the account b
 are never changed: made again, it is the same to the byte.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from typing import Final
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.ledger import BANK, PostingKind, cash
-from compuerta.domain.party import zone_of
 from compuerta.services.clearing_port import Movement, Span
+from compuerta.services.day_end import bounds_of
 from compuerta.services.records import AccountView, ProviderAccount
 from compuerta.services.store_port import Store
 from compuerta.wire.camt053.writing import Entry, Sort, Statement, statement_document
@@ -104,12 +104,9 @@ def camt053(store: Store, provider: str, *, first_day: date, last_day: date, now
 def _span(
     view: AccountView, account: ProviderAccount, code: str, *, days: tuple[date, date], now: datetime
 ) -> Span:
-    there = zone_of(view.account.zone)
     first_day, last_day = days
-    since, until = (
-        datetime.combine(day, time(0), there).astimezone(UTC)
-        for day in (first_day, last_day + timedelta(days=1))
-    )
+    since, _ = bounds_of(first_day, zone=view.account.zone)
+    _, until = bounds_of(last_day, zone=view.account.zone)
     if until > now:
         raise DaysNotOver(last_day, ends_at=until)
     return Span(organisation_id=account.organisation_id, code=code, since=since, until=until)
