@@ -8,7 +8,9 @@ from functools import cache
 from tests.tidy.house import Source, dotted, source_of, sources
 
 # What Django looks for by name and no line of ours imports.
-FOUND_BY_DJANGO = frozenset({"admin", "apps", "models", "migrations", "management", "templatetags"})
+FOUND_BY_DJANGO = frozenset(
+    {"formats", "admin", "apps", "models", "migrations", "management", "templatetags"}
+)
 
 # Whoever holds other bills against ours calls these from outside the project.
 FOR_OUTSIDE_CHECKS = frozenset({"monthly_totals"})
