@@ -168,7 +168,7 @@ def test_reports_are_sent_to_whoever_asks_and_no_more_to_who_ends_it(
 
 
 def test_an_address_that_is_none_is_refused_in_words(console: Console) -> None:
-    with closing(a_window(console, "ana")) as window:
+    with closing(a_window(console, "marta")) as window:
         sent = {
             "csrfmiddlewaretoken": window.cookies["csrftoken"], "channel": "email", "address": "nobody",
             "language": "en", "act_id": "0b0c61c2-3f8e-4a80-9a3c-0a49c1f5c1f1",

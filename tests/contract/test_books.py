@@ -13,6 +13,7 @@ from tests.unit.services.town import (
     PLATFORM,
     SECOND,
     WECHAT,
+    Home,
     a_hold,
     a_meter_entry,
     a_notice,
@@ -34,6 +35,7 @@ from compuerta.domain.payment import DisputeNotice, DisputeState, RefundNotice, 
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.services import disputing, promises, refunding, swapping, vend
 from compuerta.services.acting import Actor
+from compuerta.services.freeze_port import Freeze, FreezeBasis
 from compuerta.services.indebting import DebtOpening
 from compuerta.services.moving import Shown
 from compuerta.services.records import EmergencyCredit, LoadDay
@@ -121,7 +123,23 @@ def a_history(store: Store) -> None:
         display_minor=5_000,
     )
     swapping.swap_meter(store, swap, models=MODELS, actor=actor, move_id=an_id("swap"), now=NOON + 5 * SECOND)
+    with store.transaction() as tx:
+        tx.freezes.put_freezes([a_freeze(in_meter)])
     rolled(store, town)
+
+
+def a_freeze(home: Home) -> Freeze:
+    return Freeze(
+        meter_id=home.meter_id,
+        day=NOON.date(),
+        version=1,
+        site_id=1,
+        account_id=home.account_id,
+        at=NOON,
+        basis=FreezeBasis.METER,
+        known_at=NOON + SECOND,
+        energy_wh=0,
+    )
 
 
 def test_both_stores_tell_the_same_history(postgres_url: str) -> None:

@@ -296,7 +296,7 @@ def _settle(tx: MemoryTransaction, stage: Stage) -> None:
         "emergency_minor": emergency_minor,
         "emergency_below_minor": 300,
         "emergency_automatic": bool(emergency_minor) and stage.between(0, 1) == 1,
-        "friendly_slots": ([], ["16:10-16:40"], ["16:30-17:20"], ["17:35-18:30"])[stage.between(0, 3)],
+        "friendly_slots": ([], ["23:35-00:05"], ["23:55-00:45"], ["01:00-01:55"])[stage.between(0, 3)],
         "overload_closings_max": 2,
         "overload_rest_min": (1, 5)[stage.between(0, 1)],
         "recharge_fee_minor": (0, 0, 7)[stage.between(0, 2)],
