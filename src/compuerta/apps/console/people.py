@@ -131,13 +131,14 @@ def actor(request: HttpRequest, person: Person, *, why: str) -> Actor:
     return Actor(who=person.name, why=why, origin=f"console {request.META.get('REMOTE_ADDR', '')}".strip())
 
 
-def menu_shows(right: Right) -> Callable[[HttpRequest], bool]:
-    """Return what tells whether an entry is in somebody's menu: by a right that they have anywhere."""
+def menu_shows(right: Right, *, of_all: bool = False) -> Callable[[HttpRequest], bool]:
+    """Return what tells whether an entry is in somebody's menu: by a right anywhere, or of all sites."""
 
     def shown(request: HttpRequest) -> bool:
         if not isinstance(request.user, User):
             return False
-        return any(right in held for _, held in _rights(request.user.get_username()))
+        granted = _rights(request.user.get_username())
+        return any(right in held and not (of_all and place.site_id) for place, held in granted)
 
     return shown
 
@@ -147,6 +148,7 @@ may_grant = menu_shows(Right.GRANT)
 may_audit = menu_shows(Right.AUDIT)
 sees_operations = menu_shows(Right.PROPOSE_MASS)
 sees_money = menu_shows(Right.SEE_MONEY)
+sees_all_money = menu_shows(Right.SEE_MONEY, of_all=True)
 
 
 def may_administer(request: HttpRequest) -> bool:

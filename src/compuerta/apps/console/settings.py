@@ -164,23 +164,76 @@ UNFOLD: dict[str, Any] = {
                         "permission": "compuerta.apps.console.people.sees_money",
                     },
                     {
-                        "title": _("Statements"),
-                        "icon": "receipt_long",
-                        "link": reverse_lazy("statements"),
-                        "permission": "compuerta.apps.console.people.sees_money",
-                    },
-                    {
-                        "title": _("Bank"),
-                        "icon": "account_balance",
-                        "link": reverse_lazy("bank"),
-                        "permission": "compuerta.apps.console.people.sees_money",
-                    },
-                    {
                         "title": _("Cases"),
                         "icon": "help_center",
                         "link": reverse_lazy("cases"),
                         "permission": "compuerta.apps.console.people.sees_money",
                     },
+                ]
+            },
+            {
+                "title": _("Books"),
+                "separator": True,
+                "items": [
+                    {
+                        "title": _("Drift"),
+                        "icon": "difference",
+                        "link": reverse_lazy("drifts"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Owner statement"),
+                        "icon": "domain",
+                        "link": reverse_lazy("owner_statement"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Statements"),
+                        "icon": "receipt_long",
+                        "link": reverse_lazy("statements"),
+                        "permission": "compuerta.apps.console.people.sees_all_money",
+                    },
+                    {
+                        "title": _("Bank"),
+                        "icon": "account_balance",
+                        "link": reverse_lazy("bank"),
+                        "permission": "compuerta.apps.console.people.sees_all_money",
+                    },
+                    {
+                        "title": _("Months"),
+                        "icon": "calendar_month",
+                        "link": reverse_lazy("months"),
+                        "permission": "compuerta.apps.console.people.sees_all_money",
+                    },
+                    {
+                        "title": _("Sealed journal"),
+                        "icon": "anchor",
+                        "link": reverse_lazy("anchors"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Chart of accounts"),
+                        "icon": "format_list_numbered",
+                        "link": reverse_lazy("chart"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                    {
+                        "title": _("Invoices"),
+                        "icon": "request_quote",
+                        "link": reverse_lazy("invoices"),
+                        "permission": "compuerta.apps.console.people.sees_all_money",
+                    },
+                    {
+                        "title": _("Exports"),
+                        "icon": "ios_share",
+                        "link": reverse_lazy("exports"),
+                        "permission": "compuerta.apps.console.people.sees_money",
+                    },
+                ]
+            },
+            {
+                "separator": True,
+                "items": [
                     {"title": _("Tariffs"), "icon": "price_change", "link": reverse_lazy("tariffs")},
                     {
                         "title": _("Operations"),
@@ -215,54 +268,6 @@ UNFOLD: dict[str, Any] = {
                         "icon": "shield_person",
                         "link": reverse_lazy("admin:auth_user_changelist"),
                         "permission": "compuerta.apps.console.people.may_administer",
-                    },
-                ]
-            },
-            {
-                "title": _("Books"),
-                "separator": True,
-                "items": [
-                    {
-                        "title": _("Drift"),
-                        "icon": "difference",
-                        "link": reverse_lazy("drifts"),
-                        "permission": "compuerta.apps.console.people.sees_money",
-                    },
-                    {
-                        "title": _("Owner statement"),
-                        "icon": "domain",
-                        "link": reverse_lazy("owner_statement"),
-                        "permission": "compuerta.apps.console.people.sees_money",
-                    },
-                    {
-                        "title": _("Months"),
-                        "icon": "calendar_month",
-                        "link": reverse_lazy("months"),
-                        "permission": "compuerta.apps.console.people.sees_money",
-                    },
-                    {
-                        "title": _("Sealed journal"),
-                        "icon": "anchor",
-                        "link": reverse_lazy("anchors"),
-                        "permission": "compuerta.apps.console.people.sees_money",
-                    },
-                    {
-                        "title": _("Chart of accounts"),
-                        "icon": "format_list_numbered",
-                        "link": reverse_lazy("chart"),
-                        "permission": "compuerta.apps.console.people.sees_money",
-                    },
-                    {
-                        "title": _("Invoices"),
-                        "icon": "request_quote",
-                        "link": reverse_lazy("invoices"),
-                        "permission": "compuerta.apps.console.people.sees_money",
-                    },
-                    {
-                        "title": _("Exports"),
-                        "icon": "ios_share",
-                        "link": reverse_lazy("exports"),
-                        "permission": "compuerta.apps.console.people.sees_money",
                     },
                 ]
             }
