@@ -164,7 +164,7 @@ class Banks(Protocol):
         ...
 
     def untied(self, organisation_id: int, *, limit: int) -> list[tuple[BankEntry, str]]:
-        """Return entries that are tied to nothing and are no case, the oldest first, with currencies."""
+        """Return entries that are tied to nothing and are no case, the newest first, with currencies."""
         ...
 
     def untied_until(self, organisation_id: int, until: date) -> int:
@@ -176,7 +176,7 @@ class Banks(Protocol):
         ...
 
     def targets(self, organisation_id: int, *, limit: int) -> list[Target]:
-        """Return what no entry answers, the oldest first."""
+        """Return what no entry answers, the newest first: what is old may wait, and hides nothing new."""
         ...
 
     def put_ties(self, ties: Sequence[BankTie]) -> None:

@@ -94,7 +94,7 @@ class MemoryBanks:
             for key, each in self._tables.bank_entries.items()
             if each.organisation_id == organisation_id and each.case_id is None and key not in tied
         ]
-        found.sort(key=lambda each: (each.booked_on, each.entry_id))
+        found.sort(key=lambda each: (-each.booked_on.toordinal(), each.entry_id))
         accounts = self._tables.bank_accounts
         return [(each, accounts[each.bank_account_id].currency) for each in found[:limit]]
 
@@ -128,7 +128,9 @@ class MemoryBanks:
             for each in [*payouts, *(each for each in deposits if each is not None)]
             if each.organisation_id == organisation_id and each.key not in answered
         ]
-        found.sort(key=lambda each: (each.day, each.key.kind.value, each.key.provider, each.key.number))
+        found.sort(
+            key=lambda each: (-each.day.toordinal(), each.key.kind.value, each.key.provider, each.key.number)
+        )
         return found[:limit]
 
     def _deposit(self, movement: CashMovement) -> Target | None:

@@ -28,7 +28,7 @@ e.organisation_id = %(organisation_id)s and e.case_id is null and not exists (
 """
 _UNTIED = f"""
 select e.*, a.currency from bank_entry e join bank_account a using (bank_account_id)
-where {_IS_UNTIED} order by e.booked_on, e.entry_id limit %(limit)s
+where {_IS_UNTIED} order by e.booked_on desc, e.entry_id limit %(limit)s
 """
 # What a movement brought into the safe is, at the end of a shift, what was counted.
 _TARGETS = """
@@ -49,7 +49,7 @@ where (kind = 'payout' or amount_minor > 0) and not exists (
     where (t.kind, t.provider, t.number) = (target.kind, target.provider, target.number)
         and t.refused_at is null
 )
-order by day, kind, provider collate "C", number collate "C" limit %(limit)s
+order by day desc, kind, provider collate "C", number collate "C" limit %(limit)s
 """
 
 
