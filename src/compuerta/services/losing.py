@@ -65,20 +65,24 @@ def lose(tx: Transaction, loss: Loss, *, now: datetime) -> None:
     payment = loss.payment
     if taking_back.spoken_for(tx, payment) > payment.amount_minor:
         _stop(tx, payment, now=now)
-    shares = _shares(tx, loss)
-    lost_minor = sum(shares.values())
     in_suspense = payment.verdict is PaymentVerdict.SUSPENDED
-    home_minor = shares.get(payment.account_id, 0)
+    home_minor, owing = _shares(tx, loss)
+    lost_minor = home_minor + sum(owing.values())
+    if not in_suspense:
+        owing = {**owing, payment.account_id: owing.get(payment.account_id, 0) + home_minor}
+    own_minor = owing.get(payment.account_id, 0)  # what was in suspense may have been placed at home
+    suspended_minor = home_minor if in_suspense else 0
     amounts = {
-        SUSPENSE if in_suspense else DEBT: home_minor,
-        MOVED: lost_minor - home_minor,
+        SUSPENSE: suspended_minor,
+        DEBT: own_minor,
+        MOVED: lost_minor - suspended_minor - own_minor,
         cash(payment.provider): -lost_minor,
     }
     book(tx, loss, payment.account_id, amounts, now=now)
-    for account_id, minor in shares.items():
+    for account_id, minor in owing.items():
         if account_id != payment.account_id:
             book(tx, loss, account_id, {DEBT: minor, MOVED: -minor}, now=now)
-        if minor and not (in_suspense and account_id == payment.account_id):
+        if minor:
             tx.dues.put_debts([_debt(loss, account_id, minor, now=now)])
     if lost_minor < loss.amount_minor:
         rest_minor = loss.amount_minor - lost_minor
@@ -194,8 +198,8 @@ def _is_in_doubt(tx: Transaction, correction: Correction) -> bool:
     )
 
 
-def _shares(tx: Transaction, loss: Loss) -> dict[int, int]:
-    """Return how much of a loss falls on which account: first where the payment came, then where it went."""
+def _shares(tx: Transaction, loss: Loss) -> tuple[int, dict[int, int]]:
+    """Return how much of a loss falls where the payment came, and then how much on whom it went to."""
     payment = loss.payment
     corrections = tx.corrections.of_payment(payment.account_id, payment.payment_id)
     done = [each for each in corrections if each.state is CorrectionState.DONE]
@@ -214,11 +218,12 @@ def _shares(tx: Transaction, loss: Loss) -> dict[int, int]:
         under_way = (each for each in corrections if each.state in _OPEN and _left_suspense(tx, each))
         home_minor -= sum(each.amount_minor for each in under_way)
     rest_minor = min(loss.amount_minor, left_minor)
-    shares = {}
-    for account_id, minor in ((payment.account_id, home_minor), *elsewhere.items()):
-        shares[account_id] = min(rest_minor, max(minor, 0))
-        rest_minor -= shares[account_id]
-    return shares
+    home_minor = min(rest_minor, max(home_minor, 0))
+    rest_minor -= home_minor
+    for account_id, minor in elsewhere.items():
+        elsewhere[account_id] = min(rest_minor, max(minor, 0))
+        rest_minor -= elsewhere[account_id]
+    return home_minor, elsewhere
 
 
 def _other_losses(tx: Transaction, loss: Loss) -> dict[UUID, int]:
