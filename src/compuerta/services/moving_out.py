@@ -100,7 +100,7 @@ def moved_out(tx: Transaction, leaving: MoveOut, *, actor: Actor, move_id: UUID,
         return known
     require_leaving(view)
     assert view.meter is not None
-    withdrawing.refuse_open(tx, view.meter.meter_id)
+    withdrawing.refuse_open(tx, view.meter.meter_id, account_id=view.account.account_id)
     if leaving.keeps_power and view.holds & FORBIDDING:
         raise PowerCannotStay(view.holds & FORBIDDING)
     closed = moving.last_charge(tx, view, leaving.shown, now=now)

@@ -150,7 +150,7 @@ def swapped(
         return known
     moving.require_open(view)
     assert view.meter is not None
-    withdrawing.refuse_open(tx, view.meter.meter_id)
+    withdrawing.refuse_open(tx, view.meter.meter_id, account_id=view.account.account_id)
     new = _registered(tx, view, swap)
     closed = moving.last_charge(tx, view, _closing(view, swap), now=now)
     found = _end_instructions(tx, closed, swap, now=now)

@@ -6,6 +6,7 @@ refused took nothing: its number is given out again, or every later recharge wou
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from compuerta.domain.correction import Correction, CorrectionState, Event
@@ -17,6 +18,8 @@ from compuerta.drivers.abilities import NOT_SENDABLE, WithdrawalOrder
 from compuerta.services.records import AccountView, Case, Claim
 from compuerta.services.store_port import Transaction
 
+FOLLOWING_MAX: Final = 100  # corrections of one account that take back at one time
+
 
 class WithdrawalOpen(Refused):
     """Credit is being asked back from a meter that is to change hands."""
@@ -26,9 +29,16 @@ class WithdrawalOpen(Refused):
         self.meter_id = meter_id
 
 
-def refuse_open(tx: Transaction, meter_id: int) -> None:
-    """Refuse to go on where a withdrawal of a meter is open; nobody else could tell what became of it."""
-    if any(each.kind is Kind.WITHDRAWAL for each in tx.occupancy.open_instructions(meter_id)):
+def refuse_open(tx: Transaction, meter_id: int, *, account_id: int) -> None:
+    """Refuse to go on where a withdrawal of a meter is open; nobody else could tell what became of it.
+
+    One that the meter has counted is open until its correction has followed with the rest of the money.
+    """
+    is_asked = any(each.kind is Kind.WITHDRAWAL for each in tx.occupancy.open_instructions(meter_id))
+    waiting = tx.corrections.taking_back(after=account_id - 1, limit=FOLLOWING_MAX)
+    if is_asked or any(
+        each.account_id == account_id and tx.corrections.withdrawals(each.correction_id) for each in waiting
+    ):
         raise WithdrawalOpen(meter_id)
 
 
