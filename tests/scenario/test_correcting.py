@@ -291,6 +291,19 @@ def test_a_meter_with_a_withdrawal_under_way_does_not_change_hands(bench: Bench)
         )
 
 
+def test_nobody_leaves_between_a_meters_count_and_its_correction(bench: Bench) -> None:
+    home = bench.home
+    bench.money_in(home, amount_minor=5_000, name="1")
+    approved(bench, a_proposal(home))
+    meter_says(bench, home, Ending.DONE, now=LATER, state=MeterState(balance_minor=0, purchase_no=2))
+    leaving = moving_out.MoveOut(account_id=home.account_id, shown=Shown(register_wh=0), rest=Rest.CASH)
+
+    with pytest.raises(withdrawing.WithdrawalOpen):
+        bench.leave(leaving)
+    correcting.sweep(bench.store, after=0, now=LATER)
+    bench.leave(leaving)
+
+
 # A recharge that is not in its meter.
 
 

@@ -23,13 +23,13 @@ from tests.scenario.correction_bench import (
     unknown_money,
 )
 from tests.scenario.moving_bench import Bench
-from tests.unit.services.town import WECHAT, an_id, paid
+from tests.unit.services.town import WECHAT, a_notice, an_id, ordered, paid
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.correction import CorrectionKind, CorrectionState, Way
 from compuerta.domain.ledger import DEBT, DELIVERED, REFUNDING, SUSPENSE, cash
 from compuerta.domain.payment import DisputeState, RefundState
-from compuerta.services import correcting, disputing, moving_out, refunding
+from compuerta.services import correcting, disputing, moving_out, refunding, vend
 from compuerta.services.disputing import HeardDispute
 from compuerta.services.moving import Rest, Shown
 from compuerta.services.payment_ports import RefundAnswer
@@ -250,6 +250,20 @@ def test_a_charge_back_of_a_payment_that_was_placed_in_part_empties_suspense_fir
     heard_of_dispute(bench, DisputeState.WON, transaction_no="tlost")
     assert bench.codes(suspense_of(bench), SUSPENSE, cash(WECHAT)) == [-4_500, 5_000]
     assert bench.moved_minor() == 0
+
+
+def test_what_was_placed_at_home_is_owed_there_and_is_won_back(bench: Bench) -> None:
+    home = bench.homes[1]
+    ordered(bench.store, home, amount_minor=4_000)
+    vend.accept_payments(bench.store, [a_notice(amount_minor=5_000)], now=LATER)
+    approved(bench, a_proposal(home, kind=CorrectionKind.PLACE, to_account_id=home.account_id))
+    assert bench.codes(home.account_id, SUSPENSE, DELIVERED) == [0, -5_000]
+
+    heard_of_dispute(bench, DisputeState.OPENED)
+
+    assert bench.codes(home.account_id, SUSPENSE, DEBT, cash(WECHAT)) == [0, 5_000, 0]
+    heard_of_dispute(bench, DisputeState.WON)
+    assert bench.codes(home.account_id, SUSPENSE, DEBT, cash(WECHAT)) == [0, 0, 5_000]
 
 
 def test_a_refund_of_money_in_suspense_is_stopped_when_the_bank_takes_it(bench: Bench) -> None:
