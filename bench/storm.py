@@ -38,8 +38,8 @@ GATEWAYS = 2
 PAID_MINOR = 2_000
 BATCH_MS = 100
 REACHED = (
-    """insert into endpoint (endpoint_id, organisation_id, road, address)
-    select 'e' || meter_id, organisation_id, '4g', lpad(meter_id::text, 15, '0') from meter""",
+    """insert into endpoint (endpoint_id, organisation_id, road, bearer, address)
+    select 'e' || meter_id, organisation_id, '4g', 'dial_in', lpad(meter_id::text, 15, '0') from meter""",
     "update meter set road = '4g', endpoint_id = 'e' || meter_id",
     # Everybody is in the dark, by the books and at the meter.
     "update account_state set delivered_minor = 0",

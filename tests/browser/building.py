@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 import psycopg
 
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.party import BEARERS, AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.payment import PaymentNotice
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.drivers.abilities import Ending, MeterState, Relay, Result
@@ -173,7 +173,11 @@ def _flat(tx, place: tuple[int, int, int], room: int, number: int, opened: datet
     endpoint_id = f"{road.value}-{room}"
     tx.add_endpoint(
         Endpoint(
-            endpoint_id=endpoint_id, organisation_id=organisation_id, road=road, address=f"866{room:012d}"
+            endpoint_id=endpoint_id,
+            organisation_id=organisation_id,
+            road=road,
+            bearer=BEARERS[road][0],
+            address=f"866{room:012d}",
         )
     )
     meter_id = tx.add_meter(

@@ -27,7 +27,7 @@ from compuerta.apps.api.keys import make_key
 from compuerta.apps.desk import Desk
 from compuerta.apps.door import machines_door
 from compuerta.apps.town import Home
-from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.party import AccountKind, Bearer, CreditAuthority, RoadKind
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.services import tariffing
 from compuerta.services.payment_ports import HttpRequest, HttpResponse, PaymentProvider
@@ -271,6 +271,7 @@ def _a_neighbour(store: PostgresStore) -> Neighbour:
                 endpoint_id="bus-9",
                 organisation_id=organisation_id,
                 road=RoadKind.RS485,
+                bearer=Bearer.SERIAL,
                 address="/dev/nine",
                 baud=town.BAUD,
             )

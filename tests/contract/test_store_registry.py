@@ -18,7 +18,7 @@ from tests.unit.services.town import (
 )
 
 from compuerta.domain.errors import Refused
-from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.domain.party import AccountKind, Bearer, RoadKind
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.civil import to_us
 from compuerta.domain.tariff.flat import price_fraction
@@ -125,6 +125,7 @@ def test_meters_and_endpoints_are_listed_in_order(store: Store) -> None:
             endpoint_id="a-module",
             organisation_id=town.organisation_id,
             road=RoadKind.MOBILE_4G,
+            bearer=Bearer.DIAL_IN,
             address="867000000000001",
         )
         tx.add_endpoint(another)
@@ -188,6 +189,7 @@ def test_a_road_end_is_entered_once(store: Store) -> None:
         endpoint_id="another",
         organisation_id=town.organisation_id,
         road=RoadKind.RS485,
+        bearer=Bearer.SERIAL,
         address="/dev/one",
         baud=2400,
     )

@@ -15,7 +15,7 @@ from tests.unit.services.town import a_tariff as founded
 
 from compuerta.adapters.postgres import books, bulk_bills
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.domain.party import RoadKind
+from compuerta.domain.party import Bearer, RoadKind
 from compuerta.domain.tariff.components import (
     Account,
     Allocation,
@@ -81,7 +81,11 @@ def a_town(store: Store, chance: Random) -> None:
         )
         tx.add_endpoint(
             Endpoint(
-                endpoint_id="bus", organisation_id=organisation_id, road=RoadKind.RS485, address="/dev/one"
+                endpoint_id="bus",
+                organisation_id=organisation_id,
+                road=RoadKind.RS485,
+                bearer=Bearer.SERIAL,
+                address="/dev/one",
             )
         )
         number = 0

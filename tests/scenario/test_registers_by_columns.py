@@ -26,7 +26,7 @@ from tests.unit.services.town import a_tariff as founded
 from compuerta.adapters.postgres import books, bulk
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain.ledger import DELIVERED, Posting, PostingKind, cash, transfer
-from compuerta.domain.party import RoadKind
+from compuerta.domain.party import Bearer, RoadKind
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.civil import from_us, to_us
 from compuerta.domain.tariff.components import (
@@ -186,6 +186,7 @@ def a_town(store: Store) -> list[Home]:
                 endpoint_id="bus",
                 organisation_id=organisation_id,
                 road=RoadKind.RS485,
+                bearer=Bearer.SERIAL,
                 address="/dev/one",
                 baud=2400,
             )

@@ -11,7 +11,7 @@ from tests.unit.services.town import WECHAT, Home, a_notice, an_id, an_opening, 
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.models import load_models
-from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.party import AccountKind, Bearer, CreditAuthority, RoadKind
 from compuerta.domain.tariff import document
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
@@ -151,6 +151,7 @@ class Town:
                     endpoint_id=endpoint_id,
                     organisation_id=place.organisation_id,
                     road=RoadKind.MOBILE_4G if in_meter else RoadKind.RS485,
+                    bearer=Bearer.DIAL_IN if in_meter else Bearer.SERIAL,
                     address=endpoint_id,
                     baud=None if in_meter else 9_600,
                 )

@@ -61,8 +61,9 @@ RECEIPTS = {
     "payout", "bank_account", "bank_statement", "bank_entry", "bank_tie",
 }  # fmt: skip
 
-# An organisation's own words are taken back, and ours are there again; keys expire, old news is forgotten.
-GIVEN_UP = {"message_template", "idempotency_key", "webhook_delivery"}
+# An organisation's own words are taken back, and ours are there again; keys expire, old news is forgotten; a
+# meter is reached by other ways from now on.
+GIVEN_UP = {"message_template", "idempotency_key", "webhook_delivery", "meter_way"}
 
 A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"
 

@@ -50,8 +50,12 @@ insert into mass_item (operation_id, account_id, wave, state)
     select operation_id, 2, 1, 'waiting' from mass_operation;
 insert into alarm (kind, subject, detail, first_at, last_at) values ('a', 'b', 'c', now(), now());
 insert into role_beat (role, instance, started_at, beat_at) values ('worker', '1', now(), now());
+insert into endpoint (endpoint_id, organisation_id, road, bearer, address)
+    values ('spare', 1, '4g', 'mqtt', 'spare');
 insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
     select endpoint_id, true, '1', now() from endpoint;
+insert into meter_way (meter_id, rank, endpoint_id)
+    select meter_id, 1, 'spare' from meter order by meter_id limit 1;
 insert into debt (account_id, debt_id, kind, name, opened_minor, remaining_minor, opened_at,
         opened_by, why, cause_id)
     values (2, gen_random_uuid(), 'arrears', 'from before', 100, 100, now(), 'ana', 'why',

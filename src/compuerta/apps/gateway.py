@@ -10,18 +10,18 @@ from functools import partial
 
 import structlog
 
-from compuerta.adapters.links.registration import DialProfile, template
-from compuerta.adapters.links.serial_bus import PortNotOpened, SerialBus
-from compuerta.adapters.links.tcp_server import TcpServer
+from compuerta.adapters.links.roadhead import Stranger
 from compuerta.adapters.postgres import hints
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.apps.beats import BEAT_S, name_of
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
+from compuerta.apps.roadheads import heads_of
 from compuerta.apps.roads import Registry, Road
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.party import Meter, RoadKind
+from compuerta.domain.road import RoadSign
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job
 from compuerta.services import beating, dispatching, freezing
@@ -56,23 +56,25 @@ class Gateway:
         self._registry = Registry()
         self._roads: dict[str, Road] = {}
         self._tasks = asyncio.TaskGroup()
-        self._buses: set[str] = set()
         self._unspoken: set[str] = set()  # meters whose model is not here; told once
         self._changed_ends: dict[str, bool] = {}
         self._polls = Polls(poll_ms=given.poll_s * 1_000)
         self._hinted = asyncio.Event()
         self._midnights: dict[int, list[WantedFreeze]] = {}  # that meters have not told, looked up last
         self._due = asyncio.Event()
-        self._server = TcpServer(_profiles(), is_known=self._is_known, dialed=self._dialed)
-        self._strangers_told: dict[str, int] = {}
+        self._heads = heads_of(given, self)
+        self._signs: dict[str, RoadSign] = {}  # the last of each end that is still to be written
+        self._strangers_told: set[Stranger] = set()
 
     async def run(self) -> None:
         """Hold the roads until cancelled; a road or loop that fails ends them all."""
         try:
             async with self._tasks as tasks:
                 await self._learn()
-                port = await self._server.open(host=self._given.road_host, port=self._given.road_port)
-                log.info("gateway.road.opened", port=port, name=self._name)
+                for head in self._heads:
+                    await head.open()
+                    tasks.create_task(head.run())
+                log.info("gateway.begun", name=self._name)
                 for loop in (
                     self._dispatch,
                     self._listen,
@@ -198,13 +200,8 @@ class Gateway:
 
     # roads ---------------------------------------------------------------------------------------------
 
-    def _is_known(self, registration: str) -> bool:
-        return registration in self._registry.by_registration
-
-    def _dialed(self, registration: str, link: Link) -> None:
-        self._open_road(self._registry.by_registration[registration].endpoint_id, link)
-
-    def _open_road(self, endpoint_id: str, link: Link) -> None:
+    def opened(self, endpoint_id: str, link: Link) -> None:
+        """See `Keeper`."""
         former = self._roads.pop(endpoint_id, None)
         if former is not None and not former.is_lost:
             former.lost("dialed_again")
@@ -217,6 +214,10 @@ class Gateway:
         self._dispatcher.reach(meter.meter_id for meter in meters)
         self._due.set()
         log.info("gateway.road.alive", endpoint=endpoint_id)
+
+    def signalled(self, endpoint_id: str, sign: RoadSign) -> None:
+        """See `Keeper`."""
+        self._signs[endpoint_id] = sign
 
     def _lost(self, road: Road, reason: str) -> None:
         endpoint_id = road.endpoint.endpoint_id
@@ -242,10 +243,8 @@ class Gateway:
         endpoints, meters, zones = await self._desk.run(_registered)
         self._dispatcher.follow(zones)
         self._registry.fill(endpoints, [meter for meter in meters if self._can_speak_to(meter)])
-        for endpoint in endpoints:
-            if endpoint.road is RoadKind.RS485 and endpoint.endpoint_id not in self._buses:
-                self._buses.add(endpoint.endpoint_id)
-                self._tasks.create_task(self._hold_bus(endpoint.endpoint_id))
+        for head in self._heads:
+            head.learn([each for each in endpoints if each.bearer in head.bearers])
 
     def _can_speak_to(self, meter: Meter) -> bool:
         model = self._models.get(meter.model)
@@ -255,19 +254,6 @@ class Gateway:
             self._unspoken.add(meter.meter_no)
             log.error("gateway.meter.model_unknown", meter=meter.meter_no, model=meter.model)
         return False
-
-    async def _hold_bus(self, endpoint_id: str) -> None:
-        endpoint = self._registry.endpoints[endpoint_id]
-
-        def not_opened(error: PortNotOpened) -> None:
-            log.warning("gateway.bus.not_opened", endpoint=endpoint_id, error=str(error))
-
-        await SerialBus(
-            endpoint.address,
-            opened=lambda link: self._open_road(endpoint_id, link),
-            not_opened=not_opened,
-            baud=endpoint.baud or 2400,
-        ).run()
 
     # life ----------------------------------------------------------------------------------------------
 
@@ -284,12 +270,8 @@ class Gateway:
                 # We were taken for dead, and our roads for lost.
                 ends |= dict.fromkeys(self._roads, True)
             beat = beating.Beat(role="gateway", instance=self._name, started_at=started, at=wiring.now())
-            strangers = {each.registration: each.times for each in self._server.strangers()}
-            alarms = [
-                _alarm(registration, times)
-                for registration, times in strangers.items()
-                if self._strangers_told.get(registration) != times
-            ]
+            strangers = {each for head in self._heads for each in head.strangers()}
+            alarms = [_alarm(each) for each in strangers - self._strangers_told]
             try:
                 await self._desk.run(partial(beating.beat, sign=beat, ends=ends, alarms=alarms))
             except Unreachable:
@@ -302,19 +284,14 @@ class Gateway:
     async def _shut(self) -> None:
         for road in list(self._roads.values()):
             road.shut()
-        await self._server.shut()
+        for head in self._heads:
+            await head.shut()
         await self._desk.shut()
 
 
-def _profiles() -> list[DialProfile]:
-    return [
-        DialProfile(registration=template("CPT1:{imei}"), heartbeats=(template("HB"),), heartbeat_s=60),
-    ]
-
-
-def _alarm(registration: str, times: int) -> Alarm:
-    detail = f"dialed {times} times; enter it as an endpoint to let it in"
-    return Alarm(kind="registration_unknown", subject=registration, detail=detail, at=wiring.now())
+def _alarm(stranger: Stranger) -> Alarm:
+    detail = f"came {stranger.times} times; enter it as an endpoint to let it in"
+    return Alarm(kind=stranger.why, subject=stranger.registration, detail=detail, at=wiring.now())
 
 
 def _wanted(store: PostgresStore, *, meter_ids: set[int]) -> dict[int, list[WantedFreeze]]:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from compuerta.domain.party import Meter, RoadKind
+from compuerta.domain.party import Meter
 from compuerta.drivers.abilities import Result
 from compuerta.drivers.line import Job, Line
 from compuerta.services.link_port import Link
@@ -21,14 +21,12 @@ class Registry:
     """What the gateway knows of meters and road ends; loaded anew from time to time."""
 
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
-    by_registration: dict[str, Endpoint] = field(default_factory=dict)
     by_no: dict[str, Meter] = field(default_factory=dict)
     on_endpoint: dict[str, list[Meter]] = field(default_factory=dict)
 
     def fill(self, endpoints: list[Endpoint], meters: list[Meter]) -> None:
         """Take over what the database knows now."""
         self.endpoints = {each.endpoint_id: each for each in endpoints}
-        self.by_registration = {each.address: each for each in endpoints if each.road is RoadKind.MOBILE_4G}
         self.by_no = {each.meter_no: each for each in meters}
         self.on_endpoint = {each.endpoint_id: [] for each in endpoints}
         for meter in meters:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from compuerta.adapters.tariffs import LIBRARY, load_tariff
 from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language, Topic
-from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.party import AccountKind, Bearer, CreditAuthority, RoadKind
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.services import contacting, shifts, tariffing
@@ -342,6 +342,7 @@ def _endpoints(homes: tuple[Home, ...], bus_paths: dict[str, str], *, organisati
             endpoint_id=home.endpoint_id,
             organisation_id=organisation_id,
             road=RoadKind.MOBILE_4G,
+            bearer=Bearer.DIAL_IN,
             address=home.endpoint_id,
         )
         for home in homes
@@ -352,6 +353,7 @@ def _endpoints(homes: tuple[Home, ...], bus_paths: dict[str, str], *, organisati
             endpoint_id=name,
             organisation_id=organisation_id,
             road=RoadKind.RS485,
+            bearer=Bearer.SERIAL,
             address=path,
             baud=BAUD,
         )

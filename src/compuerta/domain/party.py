@@ -6,9 +6,11 @@ in the same manner, so that the next tenant never inherits the last one's histor
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from types import MappingProxyType
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -30,6 +32,29 @@ class RoadKind(Enum):
 
     MOBILE_4G = "4g"
     RS485 = "rs485"
+    NBIOT = "nbiot"
+
+
+class Bearer(Enum):
+    """What carries the bytes of a road; an endpoint has one."""
+
+    DIAL_IN = "dial_in"  # a module or DTU opens a TCP connection to us
+    DIAL_OUT = "dial_out"  # we open one to a converter that waits for it
+    SERIAL = "serial"  # a port of the machine that a gateway runs on
+    OUTPOST = "outpost"  # a line of a small gateway that stands beside the bus
+    MQTT = "mqtt"
+    COAP = "coap"  # the meter's own LwM2M
+    OPERATOR = "operator"  # the platform of a network's operator stands between
+
+
+# By which bearers a road can be travelled; the first is what is meant where nobody says.
+BEARERS: Mapping[RoadKind, tuple[Bearer, ...]] = MappingProxyType(
+    {
+        RoadKind.MOBILE_4G: (Bearer.DIAL_IN, Bearer.MQTT),
+        RoadKind.RS485: (Bearer.SERIAL, Bearer.OUTPOST, Bearer.DIAL_OUT, Bearer.DIAL_IN, Bearer.MQTT),
+        RoadKind.NBIOT: (Bearer.COAP, Bearer.OPERATOR, Bearer.MQTT),
+    }
+)
 
 
 class AccountKind(Enum):
@@ -100,7 +125,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """A device with an address and a model, and the road end that it is reached by."""
+    """A device with an address and a model, and the road end that it is reached by first.
+
+    Further ways to it are in `tx.roads`.
+    """
 
     meter_id: int
     organisation_id: int
@@ -110,6 +138,7 @@ class Meter:
     customer_no: str  # 12 digits: what the meter compares in a recharge
     endpoint_id: str
     road: RoadKind
+    unit_no: int | None = None  # 1 to 247: the address on a Modbus line
 
     def __post_init__(self) -> None:
         require_meter_no(self.meter_no)

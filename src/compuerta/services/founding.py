@@ -10,7 +10,7 @@ from uuid import UUID
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.naming import derived
-from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind, require_meter_no
+from compuerta.domain.party import BEARERS, AccountKind, CreditAuthority, RoadKind, require_meter_no
 from compuerta.domain.tariff.components import Terms
 from compuerta.services import moving, rollout
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
@@ -220,6 +220,7 @@ def _endpoint(row: PlaceRow, organisation_id: int) -> Endpoint:
         endpoint_id=row.endpoint_id,
         organisation_id=organisation_id,
         road=row.road,
+        bearer=BEARERS[row.road][0],
         address=row.address or row.endpoint_id,
         baud=row.baud,
     )

@@ -11,7 +11,7 @@ from enum import Enum
 from uuid import UUID
 
 from compuerta.domain.instruction import Instruction
-from compuerta.domain.party import Account, AccountKind, CreditAuthority, Meter, RoadKind
+from compuerta.domain.party import Account, AccountKind, Bearer, CreditAuthority, Meter, RoadKind
 from compuerta.domain.policy import DEFAULT, Policy
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Terms
@@ -388,13 +388,19 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """The end of a road: a module or DTU that dials in, or a serial bus."""
+    """The end of a road: a module or DTU that dials in, a serial bus, a sleeper on NB-IoT."""
 
     endpoint_id: str
     organisation_id: int
     road: RoadKind
-    address: str  # registration text of a dial-in, or device path of a bus
-    baud: int | None = None
+    bearer: Bearer
+    # What names it to its bearer: registration text, device path, host:port, MQTT or LwM2M client name,
+    # an outpost and its line, the operator's device id.
+    address: str
+    baud: int | None = None  # of a bus; None = nobody shares the road
+    contact_s: int | None = None  # a sleeper says something at least so often; None = always awake
+    key_generation: int = 1  # which of its keys is good now; one more takes the old ones away
+    cell: str = ""  # radio cell or segment that it shares with others; "" = not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,6 +447,7 @@ class MeterEntry:
     customer_no: str
     endpoint_id: str
     road: RoadKind
+    unit_no: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

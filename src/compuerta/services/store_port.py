@@ -22,6 +22,7 @@ from compuerta.services.alarm_port import Alarms
 from compuerta.services.bank_port import Banks
 from compuerta.services.claim_port import Claims
 from compuerta.services.clearing_port import Clearing
+from compuerta.services.commission_port import Commissions
 from compuerta.services.correction_port import Corrections
 from compuerta.services.day_port import Days
 from compuerta.services.dues_port import Dues
@@ -32,8 +33,10 @@ from compuerta.services.invoice_port import Invoices
 from compuerta.services.mass_port import Masses
 from compuerta.services.message_port import Messages
 from compuerta.services.occupancy_port import Occupancy
+from compuerta.services.outpost_port import Outposts
 from compuerta.services.partner_port import Partners
 from compuerta.services.period_port import Periods
+from compuerta.services.plan_port import Plans
 from compuerta.services.receipt_port import Receipts
 from compuerta.services.records import (
     AccountOpening,
@@ -66,6 +69,7 @@ from compuerta.services.records import (
     Warned,
 )
 from compuerta.services.report_port import Reports
+from compuerta.services.road_port import Roads
 from compuerta.services.seal_port import Seals
 from compuerta.services.shift_port import Shifts
 from compuerta.services.statement_port import Statements
@@ -137,6 +141,14 @@ class Transaction(Protocol):
     def reports(self) -> Reports: ...
     @property
     def histories(self) -> Histories: ...
+    @property
+    def roads(self) -> Roads: ...
+    @property
+    def outposts(self) -> Outposts: ...
+    @property
+    def commissions(self) -> Commissions: ...
+    @property
+    def plans(self) -> Plans: ...
 
     # registry
     def add_organisation(self, name: str, *, live: bool = True) -> int:

@@ -14,7 +14,7 @@ from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.domain.contact import Channel, Language, Topic
 from compuerta.domain.division import DebtKind
-from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.party import BEARERS, AccountKind, CreditAuthority, RoadKind
 from compuerta.domain.policy import Json
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
@@ -347,14 +347,7 @@ def _register(
     for number, (kind, meter_no) in enumerate(zip(kinds, houses, strict=True), start=1):
         endpoint_id = _endpoint_id(number, kind)
         if endpoint_id not in {endpoint.endpoint_id for endpoint in tx.endpoints()}:
-            tx.add_endpoint(
-                Endpoint(
-                    endpoint_id=endpoint_id,
-                    organisation_id=organisation_id,
-                    road=kind.road,
-                    address=endpoint_id,
-                )
-            )
+            tx.add_endpoint(_end(endpoint_id, kind, organisation_id=organisation_id))
         meter_id = tx.add_meter(
             MeterEntry(
                 organisation_id=organisation_id,
@@ -444,6 +437,16 @@ def _meter_no(number: int) -> str:
 
 def _customer_no(number: int) -> str:
     return f"{700_000 + number:012d}"
+
+
+def _end(endpoint_id: str, kind: Kind, *, organisation_id: int) -> Endpoint:
+    return Endpoint(
+        endpoint_id=endpoint_id,
+        organisation_id=organisation_id,
+        road=kind.road,
+        bearer=BEARERS[kind.road][0],
+        address=endpoint_id,
+    )
 
 
 def _endpoint_id(number: int, kind: Kind) -> str:

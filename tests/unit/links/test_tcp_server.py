@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from compuerta.adapters.links.registration import DialProfile, template
-from compuerta.adapters.links.tcp_server import HEARD_BYTES_MAX, DialLimits, Stranger, TcpServer
+from compuerta.adapters.links.roadhead import Stranger
+from compuerta.adapters.links.tcp_server import HEARD_BYTES_MAX, DialLimits, TcpServer
 from compuerta.services.link_port import Link
 
 PATIENCE_S = 5.0

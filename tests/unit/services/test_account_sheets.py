@@ -19,7 +19,7 @@ from compuerta.apps import statement_facts
 from compuerta.domain import account_words
 from compuerta.domain.contact import Language
 from compuerta.domain.ledger import SUSPENSE, Posting, PostingKind, transfer
-from compuerta.domain.party import AccountKind, RoadKind
+from compuerta.domain.party import AccountKind, Bearer, RoadKind
 from compuerta.domain.tariff.tally import Span
 from compuerta.drivers.abilities import MeterState
 from compuerta.services import observe
@@ -62,7 +62,11 @@ def home(store: MemoryStore) -> Home:
         )
         tx.add_endpoint(
             Endpoint(
-                endpoint_id="bus", organisation_id=organisation_id, road=RoadKind.RS485, address="/dev/one"
+                endpoint_id="bus",
+                organisation_id=organisation_id,
+                road=RoadKind.RS485,
+                bearer=Bearer.SERIAL,
+                address="/dev/one",
             )
         )
         tariff_id = founded(tx, organisation_id, a_tariff(an_energy(("0.20",))))
@@ -143,7 +147,11 @@ def test_hours_begin_as_the_sites_clock_does(store: MemoryStore) -> None:
         site_id = tx.add_site(organisation_id=organisation_id, name="A", zone="Asia/Kolkata", currency="EUR")
         tx.add_endpoint(
             Endpoint(
-                endpoint_id="bus", organisation_id=organisation_id, road=RoadKind.RS485, address="/dev/one"
+                endpoint_id="bus",
+                organisation_id=organisation_id,
+                road=RoadKind.RS485,
+                bearer=Bearer.SERIAL,
+                address="/dev/one",
             )
         )
         meter_id = tx.add_meter(a_meter_entry(organisation_id, number=1, authority=PLATFORM))

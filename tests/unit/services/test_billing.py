@@ -9,7 +9,7 @@ from tests.unit.services.town import HOUR, PLATFORM, Home, a_meter_entry, an_ope
 from tests.unit.services.town import a_tariff as founded
 
 from compuerta.adapters.memory import MemoryStore
-from compuerta.domain.party import RoadKind
+from compuerta.domain.party import Bearer, RoadKind
 from compuerta.domain.supply import Reason
 from compuerta.domain.tariff.rating import rate
 from compuerta.domain.tariff.tally import Span
@@ -35,7 +35,11 @@ def a_home(store: MemoryStore) -> Home:
             organisation_id=organisation_id, name="Sur", zone="Europe/Madrid", currency="EUR"
         )
         end = Endpoint(
-            endpoint_id="bus", organisation_id=organisation_id, road=RoadKind.RS485, address="/dev/one"
+            endpoint_id="bus",
+            organisation_id=organisation_id,
+            road=RoadKind.RS485,
+            bearer=Bearer.SERIAL,
+            address="/dev/one",
         )
         tx.add_endpoint(end)
         tariff_id = founded(tx, organisation_id, BY_HOUR)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from compuerta.adapters.models import load_models
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.ledger import UNDELIVERED, Line, Posting, PostingKind, cash, transfer
-from compuerta.domain.party import AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.party import AccountKind, Bearer, CreditAuthority, RoadKind
 from compuerta.domain.payment import Attempt, PaymentNotice
 from compuerta.domain.supply import HoldKind
 from compuerta.domain.tariff.components import Tariff
@@ -99,6 +99,7 @@ def a_town(
                 endpoint_id="bus",
                 organisation_id=organisation_id,
                 road=RoadKind.RS485,
+                bearer=Bearer.SERIAL,
                 address="/dev/one",
                 baud=2400,
             )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from compuerta.adapters.links.ear import Ear
 from compuerta.adapters.links.registration import TEMPLATE_BYTES_MAX, DialProfile, Sieve
+from compuerta.adapters.links.roadhead import STRANGERS_MAX, Stranger
 from compuerta.domain.errors import Refused
 from compuerta.services.link_port import Link, Listener
 
@@ -41,15 +42,7 @@ class DialLimits:
     # would otherwise take all sessions, and no meter could dial.
     unregistered_max: int = 1_000
     sweep_s: float = 1.0  # how often deadlines are looked at: one timer for all sessions
-    strangers_max: int = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stranger:
-    """Somebody who dialed and was not let in: a meter that is not entered yet, or nobody of ours."""
-
-    registration: str  # the id, or the bytes in hexadecimal where no template fits
-    times: int
+    strangers_max: int = STRANGERS_MAX
 
 
 @dataclass(slots=True, kw_only=True)

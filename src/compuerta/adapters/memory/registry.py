@@ -22,6 +22,7 @@ def add_meter(tables: Tables, entry: MeterEntry) -> int:
         customer_no=entry.customer_no,
         endpoint_id=entry.endpoint_id,
         road=entry.road,
+        unit_no=entry.unit_no,
     )
     tables.snapshots[meter_id] = MeterSnapshot(meter_id=meter_id)
     return meter_id

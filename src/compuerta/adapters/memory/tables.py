@@ -88,6 +88,7 @@ class Tables:
     on_trial: set[int] = field(default_factory=set)  # organisations that are paid with play money
     sites: dict[int, Site] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    further_ends: dict[int, tuple[str, ...]] = field(default_factory=dict)  # by meter, in their order
     meters: dict[int, Meter] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
     account_of_meter: dict[int, int] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from compuerta.adapters.memory.alarms import MemoryAlarms
 from compuerta.adapters.memory.bank import MemoryBanks
 from compuerta.adapters.memory.claims import MemoryClaims
 from compuerta.adapters.memory.clearing import MemoryClearing
+from compuerta.adapters.memory.commissions import MemoryCommissions
 from compuerta.adapters.memory.corrections import MemoryCorrections
 from compuerta.adapters.memory.days import MemoryDays
 from compuerta.adapters.memory.dues import MemoryDues
@@ -21,11 +22,14 @@ from compuerta.adapters.memory.invoices import MemoryInvoices
 from compuerta.adapters.memory.masses import MemoryMasses
 from compuerta.adapters.memory.messages import MemoryMessages
 from compuerta.adapters.memory.occupancy import MemoryOccupancy
+from compuerta.adapters.memory.outposts import MemoryOutposts
 from compuerta.adapters.memory.partners import MemoryPartners
 from compuerta.adapters.memory.periods import MemoryPeriods
+from compuerta.adapters.memory.plans import MemoryPlans
 from compuerta.adapters.memory.provider_bills import MemoryStatements
 from compuerta.adapters.memory.receipts import MemoryReceipts
 from compuerta.adapters.memory.reports import MemoryReports
+from compuerta.adapters.memory.roads import MemoryRoads
 from compuerta.adapters.memory.seals import MemorySeals
 from compuerta.adapters.memory.shifts import MemoryShifts
 from compuerta.adapters.memory.tables import Tables, require
@@ -108,6 +112,10 @@ class MemoryTransaction:
         self.invoices = MemoryInvoices(tables)
         self.reports = MemoryReports(tables)
         self.histories = MemoryHistories(tables)
+        self.roads = MemoryRoads(tables)
+        self.outposts = MemoryOutposts(tables)
+        self.commissions = MemoryCommissions(tables)
+        self.plans = MemoryPlans(tables)
 
     # registry ------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from compuerta.adapters.postgres import rows
 from compuerta.adapters.postgres.rows import Asked
 from compuerta.domain.money import minor_digits
-from compuerta.domain.party import Meter, RoadKind, require_meter_no, zone_of
+from compuerta.domain.party import Bearer, Meter, RoadKind, require_meter_no, zone_of
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 
 
@@ -49,9 +49,9 @@ def add_meter(tx: Asked, entry: MeterEntry) -> int:
     meter_id = _one(
         tx,
         """insert into meter
-            (organisation_id, meter_no, model, credit_authority, customer_no, endpoint_id, road)
+            (organisation_id, meter_no, model, credit_authority, customer_no, endpoint_id, road, unit_no)
         values (%(organisation_id)s, %(meter_no)s, %(model)s, %(credit_authority)s, %(customer_no)s,
-            %(endpoint_id)s, %(road)s)
+            %(endpoint_id)s, %(road)s, %(unit_no)s)
         returning meter_id""",
         kept,
     )
@@ -110,7 +110,9 @@ def provider_account(tx: Asked, provider: str) -> ProviderAccount | None:
 def endpoints(tx: Asked) -> list[Endpoint]:
     """Return the ends of all roads."""
     found = tx.query("select * from endpoint order by endpoint_id", {})
-    return [Endpoint(**{**row, "road": RoadKind(row["road"])}) for row in found]
+    return [
+        Endpoint(**{**row, "road": RoadKind(row["road"]), "bearer": Bearer(row["bearer"])}) for row in found
+    ]
 
 
 def meters(tx: Asked) -> list[Meter]:

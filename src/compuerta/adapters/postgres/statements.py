@@ -30,7 +30,7 @@ select
     l.warned_of as s_warned_of, l.warned_minor as s_warned_minor,
     m.meter_id as m_meter_id, m.organisation_id as m_organisation_id, m.meter_no as m_meter_no,
     m.model as m_model, m.credit_authority as m_credit_authority, m.customer_no as m_customer_no,
-    m.endpoint_id as m_endpoint_id, m.road as m_road,
+    m.endpoint_id as m_endpoint_id, m.road as m_road, m.unit_no as m_unit_no,
     t.meter_id as t_meter_id, t.purchase_no_last as t_purchase_no_last, t.purchase_no as t_purchase_no,
     t.wanted_closed as t_wanted_closed,
     t.wanted_reason as t_wanted_reason, t.relay as t_relay, t.energy_wh as t_energy_wh,

@@ -18,6 +18,7 @@ from compuerta.adapters.postgres.alarms import PostgresAlarms
 from compuerta.adapters.postgres.bank import PostgresBanks
 from compuerta.adapters.postgres.claims import PostgresClaims
 from compuerta.adapters.postgres.clearing import PostgresClearing
+from compuerta.adapters.postgres.commissions import PostgresCommissions
 from compuerta.adapters.postgres.corrections import PostgresCorrections
 from compuerta.adapters.postgres.days import PostgresDays
 from compuerta.adapters.postgres.dues import PostgresDues
@@ -28,11 +29,14 @@ from compuerta.adapters.postgres.invoices import PostgresInvoices
 from compuerta.adapters.postgres.masses import PostgresMasses
 from compuerta.adapters.postgres.messages import PostgresMessages
 from compuerta.adapters.postgres.occupancy import PostgresOccupancy
+from compuerta.adapters.postgres.outposts import PostgresOutposts
 from compuerta.adapters.postgres.partners import PostgresPartners
 from compuerta.adapters.postgres.periods import PostgresPeriods
+from compuerta.adapters.postgres.plans import PostgresPlans
 from compuerta.adapters.postgres.provider_bills import PostgresStatements
 from compuerta.adapters.postgres.receipts import PostgresReceipts
 from compuerta.adapters.postgres.reports import PostgresReports
+from compuerta.adapters.postgres.roads import PostgresRoads
 from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.seals import PostgresSeals
 from compuerta.adapters.postgres.shifts import PostgresShifts
@@ -118,6 +122,10 @@ class PostgresTransaction:
         self.invoices = PostgresInvoices(self)
         self.reports = PostgresReports(self)
         self.histories = PostgresHistories(self)
+        self.roads = PostgresRoads(self)
+        self.outposts = PostgresOutposts(self)
+        self.commissions = PostgresCommissions(self)
+        self.plans = PostgresPlans(self)
         self.made_work = False  # something is due for a gateway once this commits
 
     # registry ------------------------------------------------------------------------------------------

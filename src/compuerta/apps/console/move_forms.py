@@ -5,7 +5,7 @@ from compuerta.apps.console.fields import FieldOdd, Form
 from compuerta.apps.console.move_reads import Subject
 from compuerta.domain.contact import Channel, Language
 from compuerta.domain.money import AmountMalformed
-from compuerta.domain.party import CreditAuthority, RoadKind
+from compuerta.domain.party import BEARERS, CreditAuthority, RoadKind
 from compuerta.domain.tariff.components import Terms
 from compuerta.services.exchanging import Exchange
 from compuerta.services.moving import Rest, Shown, Steps
@@ -80,7 +80,13 @@ def swap(form: Form, at: Subject, *, organisation_id: int) -> MeterSwap:
         purchase_no=fields.whole(form, "purchase_no"),
         new_purchase_no=fields.whole(form, "new_purchase_no") or 0,
         new_module=(
-            Endpoint(endpoint_id=module, organisation_id=organisation_id, road=road, address=module)
+            Endpoint(
+                endpoint_id=module,
+                organisation_id=organisation_id,
+                road=road,
+                bearer=BEARERS[road][0],
+                address=module,
+            )
             if brings
             else None
         ),

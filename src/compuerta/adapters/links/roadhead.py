@@ -1,0 +1,68 @@
+"""Road heads: where the roads of one bearer arrive at this process, and who takes them.
+
+A gateway has one head per bearer. A head knows sockets, brokers and ports; the keeper knows meters. What is
+asleep is simply not there: a head opens the link of a sleeper when it is heard, and tells its loss as
+`ASLEEP` when it may be gone again, so that nothing is claimed for it meanwhile.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from compuerta.domain.party import Bearer
+from compuerta.domain.road import RoadSign
+from compuerta.services.link_port import Link
+from compuerta.services.records import Endpoint
+
+ASLEEP: Final = "asleep"  # the reason of a loss that is no fault
+STRANGERS_MAX: Final = 200  # of one head; the one refused longest ago makes room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """Somebody who came and was not let in: a device that is not entered yet, or nobody of ours."""
+
+    registration: str  # the name it gave, or its bytes in hexadecimal where it gave none
+    times: int
+    why: str = "registration_unknown"  # the alarm that it becomes: also "key_refused", "topic_refused" ...
+
+
+class Keeper(Protocol):
+    """Who takes the roads that arrive; calls come from the event loop."""
+
+    def opened(self, endpoint_id: str, link: Link) -> None:
+        """Take a road that is there now; an earlier link of the same end is lost by it."""
+        ...
+
+    def signalled(self, endpoint_id: str, sign: RoadSign) -> None:
+        """Take what an end tells of its road."""
+        ...
+
+
+class Roadhead(Protocol):
+    """Where the roads of some bearers arrive."""
+
+    @property
+    def bearers(self) -> frozenset[Bearer]:
+        """The bearers whose ends it serves."""
+        ...
+
+    async def open(self) -> None:
+        """Take what can be refused at the start, such as a port; raises what says why."""
+        ...
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        ...
+
+    async def shut(self) -> None:
+        """End all links without telling their listeners."""
+        ...
+
+    def learn(self, ends: Sequence[Endpoint]) -> None:
+        """Take over which ends of its bearers there are now; told at the start, and every few seconds."""
+        ...
+
+    def strangers(self) -> list[Stranger]:
+        """Return who was not let in, with how often since the start."""
+        ...

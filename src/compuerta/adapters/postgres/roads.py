@@ -1,0 +1,42 @@
+"""Roads, in PostgreSQL."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from compuerta.adapters.postgres.rows import Asked
+from compuerta.domain.party import RoadKind
+from compuerta.domain.road import Way
+
+_WAYS = """
+select m.meter_id, e.endpoint_id, e.road, 0 as rank from meter m join endpoint e using (endpoint_id)
+where %(all)s or m.meter_id = any(%(ids)s)
+union all
+select f.meter_id, e.endpoint_id, e.road, f.rank
+from meter_way f join endpoint e using (endpoint_id) join meter m using (meter_id)
+where (%(all)s or f.meter_id = any(%(ids)s)) and m.endpoint_id <> f.endpoint_id
+order by meter_id, rank
+"""
+
+
+class PostgresRoads:
+    """See `road_port.Roads`."""
+
+    def __init__(self, tx: Asked) -> None:
+        self._tx = tx
+
+    def ways(self, meter_ids: Iterable[int] | None = None) -> dict[int, tuple[Way, ...]]:
+        ids = [] if meter_ids is None else sorted(set(meter_ids))
+        found: dict[int, tuple[Way, ...]] = {}
+        for row in self._tx.query(_WAYS, {"all": meter_ids is None, "ids": ids}):
+            way = Way(endpoint_id=row["endpoint_id"], road=RoadKind(row["road"]))
+            found[row["meter_id"]] = (*found.get(row["meter_id"], ()), way)
+        return found
+
+    def put_ways(self, ways: Mapping[int, Sequence[str]]) -> None:
+        self._tx.run("delete from meter_way where meter_id = any(%(ids)s)", {"ids": sorted(ways)})
+        for meter_id, ends in sorted(ways.items()):
+            self._tx.run(
+                """insert into meter_way (meter_id, rank, endpoint_id)
+                select %(meter_id)s, rank, endpoint_id
+                from unnest(%(ends)s::text[]) with ordinality as e (endpoint_id, rank)""",
+                {"meter_id": meter_id, "ends": list(ends)},
+            )

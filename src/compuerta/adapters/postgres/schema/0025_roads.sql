@@ -1,0 +1,36 @@
+-- Every road to a meter: by what it is carried, further ways, and how well they serve.
+
+alter table endpoint drop constraint endpoint_road_check;
+alter table endpoint drop constraint endpoint_baud_check;
+alter table endpoint drop constraint endpoint_road_address_key;
+alter table endpoint
+    add column bearer text check (
+        bearer in ('dial_in', 'dial_out', 'serial', 'outpost', 'mqtt', 'coap', 'operator')
+    ),
+    add column contact_s integer check (contact_s between 1 and 2678400),
+    add column key_generation integer not null default 1 check (key_generation > 0),
+    add column cell text not null default '' check (length(cell) <= 60);
+update endpoint set bearer = case road when '4g' then 'dial_in' else 'serial' end;
+alter table endpoint
+    alter column bearer set not null,
+    add check (road in ('4g', 'rs485', 'nbiot')),
+    add check (baud in (600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)),
+    -- What names an end to its bearer is one end's.
+    add unique (bearer, address);
+comment on table endpoint is 'reference: the end of a road: a module that dials in, a bus, a sleeper on NB-IoT';
+
+alter table meter drop constraint meter_road_check;
+alter table meter
+    add column unit_no smallint check (unit_no between 1 and 247),
+    add check (road in ('4g', 'rs485', 'nbiot'));
+
+-- The first way to a meter is its own end; these come after it.
+create table meter_way (
+    meter_id bigint not null references meter,
+    rank smallint not null check (rank between 1 and 9),
+    endpoint_id text not null references endpoint,
+    primary key (meter_id, rank),
+    unique (meter_id, endpoint_id)
+);
+comment on table meter_way is 'distributed: further ways to a meter, in their order';
+grant select, insert, update, delete on meter_way to compuerta_work;

@@ -1,0 +1,1 @@
+-- Small gateways that stand beside buses, and what they may decide while the platform is away.

@@ -1,0 +1,1 @@
+-- Commissioning: what was found on a road, claimed, tried and handed over.

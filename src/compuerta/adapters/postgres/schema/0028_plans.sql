@@ -1,0 +1,1 @@
+-- The adviser: what was asked, and which roads it chose.

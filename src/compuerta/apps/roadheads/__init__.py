@@ -1,0 +1,14 @@
+"""The road heads of a gateway: a module for each, put together here."""
+
+from compuerta.adapters.links.roadhead import Keeper, Roadhead
+from compuerta.apps.config import Settings
+from compuerta.apps.roadheads.dial_in import DialInHead
+from compuerta.apps.roadheads.serial import SerialHead
+
+
+def heads_of(given: Settings, keeper: Keeper) -> list[Roadhead]:
+    """Return the heads that this installation has."""
+    return [
+        DialInHead(keeper, host=given.road_host, port=given.road_port),
+        SerialHead(keeper),
+    ]

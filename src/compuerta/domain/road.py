@@ -1,0 +1,26 @@
+"""Roads: the ways to a meter in their order, and what their ends tell of themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from compuerta.domain.party import RoadKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to a meter: an end, and by what road it goes."""
+
+    endpoint_id: str
+    road: RoadKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadSign:
+    """What an end tells of its road; None = it did not say."""
+
+    at: datetime
+    rsrp_dbm: int | None = None  # NB-IoT and 4G: about -50 near the mast, -140 hardly there
+    snr_db: int | None = None
+    csq: int | None = None  # 0 to 31, 3GPP TS 27.007 8.5; 99 is None
+    cell: str | None = None
+    next_contact_at: datetime | None = None  # until when a sleeper will have said something

@@ -1,0 +1,18 @@
+"""The port to roads: by which ways meters are reached, and how well."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from compuerta.domain.road import Way
+
+
+class Roads(Protocol):
+    """What a use case may ask about roads."""
+
+    def ways(self, meter_ids: Iterable[int] | None = None) -> dict[int, tuple[Way, ...]]:
+        """Return the ways to these meters, or to all, in their order; the first is the meter's own end."""
+        ...
+
+    def put_ways(self, ways: Mapping[int, Sequence[str]]) -> None:
+        """Say by which further ends, in order, meters are reached when their own is not there."""
+        ...
