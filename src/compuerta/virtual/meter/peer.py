@@ -104,7 +104,8 @@ class VirtualMeter:
         self._access = Access(self.core, passwords=setup.passwords)
         self._module = SecurityModule(self.core, esam=esam, chance=chance)
         self._vendor = VendorDesk(self.core) if setup.layout is RechargeLayout.VENDOR else None
-        self._session = MeterSession(address=setup.meter_no)
+        # One for each connector: what comes in by two of them at once is not one frame.
+        self._sessions: dict[str, MeterSession] = {}
         self._rest = _Rest()
         self._corrected_day = -1
         self._told = 0  # how many records there were when it last told of itself
@@ -118,20 +119,21 @@ class VirtualMeter:
         """Let the world go on until `to_ms`."""
         self.core.advance(to_ms=to_ms)
 
-    def receive(self, data: bytes, *, now_ms: int, line_ms: int | None = None) -> bytes:
+    def receive(self, data: bytes, *, now_ms: int, line_ms: int | None = None, connector: str = "") -> bytes:
         """Take what came over the road at `now_ms`, obey it, and return the answers' bytes.
 
         `line_ms` is the road's own time, which tells where silence ends a frame: it differs from `now_ms`
-        where the world runs faster than the wire.
+        where the world runs faster than the wire. `connector` is the one that it came in by, of a meter that
+        has several: a terminal for the bus, a module for the air.
         """
         self.advance(to_ms=now_ms)
         if not self.core.powered:
             return b""
         answers = bytearray()
-        for requested in self._session.receive(data, now_ms if line_ms is None else line_ms):
+        for requested in self._at(connector).receive(data, now_ms if line_ms is None else line_ms):
             answer = self._answer(requested)
             if answer is not None:
-                answers += self._session.send(answer)
+                answers += self._at(connector).send(answer)
         return b"" if self.silent else bytes(answers)
 
     def take_push(self) -> bytes:
@@ -145,7 +147,10 @@ class VirtualMeter:
             return b""
         words = reading.read(self.core, DI_STATUS_WORDS)
         assert words is not None, "every meter has status words"
-        return self._session.send(RegisterAnswer(di=DI_STATUS_WORDS, payload=words))
+        return self._at("").send(RegisterAnswer(di=DI_STATUS_WORDS, payload=words))
+
+    def _at(self, connector: str) -> MeterSession:
+        return self._sessions.setdefault(connector, MeterSession(address=self.core.meter_no))
 
     def _answer(self, requested: Requested) -> Answer | None:
         if requested.broadcast:
@@ -236,7 +241,7 @@ class VirtualMeter:
         if not self.core.programming_key:
             return None
         self.core.meter_no = request.meter_no
-        self._session = MeterSession(address=request.meter_no)
+        self._sessions.clear()
         return Acknowledged(function=Function.WRITE_ADDRESS)
 
     def _maintain(
