@@ -82,7 +82,9 @@ class Bus:
 
     def _hear(self, request: bytes) -> None:
         now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
-        answers = [meter.receive(request, now_ms=now_ms, line_ms=line_ms) for meter in self.meters]
+        answers = [
+            meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="bus") for meter in self.meters
+        ]
         answers = [answer for answer in answers if answer]
         answer = garbled(answers) if answers else b""
         td_s = self._chance.randint(*self._answer_delay_ms) / 1_000

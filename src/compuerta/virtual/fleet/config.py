@@ -9,7 +9,7 @@
                 {"meter_no": "260305510012", "layout": "vendor", "bus": "house-1"}]}
 
 A meter with an `endpoint_id` dials in (several with the same id sit behind one gateway); one with a `bus` is
-on that line. What is not said is as in `MeterSetup`, `Limits`, `DialPlan`; unknown names are refused.
+on that line; one with both can be reached by both. What is not said is as in `MeterSetup`, `Limits`, `DialPlan`; unknown names are refused.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,9 @@ from compuerta.virtual.meter.setup import Limits, MeterSetup
 MINUTE_MS: Final = 60_000
 # The key of demonstrations: no secret, and no real meter has it.
 DEMO_ESAM_KEY: Final = b"compuerta demonstration key"
-_ELSEWHERE: Final = frozenset({"endpoint_id", "bus", "clock_error_s"})
+# Where a meter sits, by the field that says so; it may sit on several roads at once.
+_PLACES: Final = ("bus", "endpoint_id")
+_ELSEWHERE: Final = frozenset({*_PLACES, "clock_error_s"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,29 +65,28 @@ def plan_from(config: Mapping[str, Json]) -> FleetPlan:
 def roads_from(config: Mapping[str, Json], *, world: World) -> dict[str, Road]:
     """Make all meters and their roads; nothing is opened or dialed yet. Refuses with `FieldMalformed`."""
     chance = Random(whole(config.get("seed", 1), "seed"))
-    on_bus, behind = _meters_from(config, world=world, chance=chance)
+    sitting = _meters_from(config, world=world, chance=chance)
     buses = mapping(config.get("buses", {}), "buses")
     roads: dict[str, Road] = {}
-    for name, meters in on_bus.items():
+    for name, meters in sitting["bus"].items():
         bus = mapping(buses.get(name), f"buses.{name}")
         baud = whole(bus.get("baud", 2_400), f"buses.{name}.baud")
         roads[name] = Bus(meters, world=world, chance=chance, baud=baud)
-    if behind:
+    if sitting["endpoint_id"]:
         plan = _dial_plan(mapping(config.get("dial_in"), "dial_in"))
-        for endpoint_id, meters in behind.items():
+        for endpoint_id, meters in sitting["endpoint_id"].items():
             roads[endpoint_id] = Modem(meters, endpoint_id=endpoint_id, plan=plan, world=world, chance=chance)
     return roads
 
 
 def _meters_from(
     config: Mapping[str, Json], *, world: World, chance: Random
-) -> tuple[dict[str, list[VirtualMeter]], dict[str, list[VirtualMeter]]]:
-    """The meters by their bus, and by the endpoint that they sit behind."""
+) -> dict[str, dict[str, list[VirtualMeter]]]:
+    """The meters of each road, by the field that puts them there and the road's name."""
     key = config.get("soft_esam_key")
     esam = SoftEsam(DEMO_ESAM_KEY if key is None else bytes.fromhex(str(key)))
     zone_ms = whole(config.get("utc_offset_min", 0), "utc_offset_min") * MINUTE_MS
-    on_bus: dict[str, list[VirtualMeter]] = {}
-    behind: dict[str, list[VirtualMeter]] = {}
+    sitting: dict[str, dict[str, list[VirtualMeter]]] = {place: {} for place in _PLACES}
     entries = config.get("meters")
     if not isinstance(entries, list):
         raise FieldMalformed("meters must be a list")
@@ -93,13 +94,12 @@ def _meters_from(
         one = mapping(entry, "each of meters")
         setup = setup_from(one, zone_ms=zone_ms, chance=chance)
         meter = VirtualMeter(setup, now_ms=world.now_ms(), esam=esam, chance=chance)
-        if "bus" in one:
-            on_bus.setdefault(str(one["bus"]), []).append(meter)
-        elif "endpoint_id" in one:
-            behind.setdefault(str(one["endpoint_id"]), []).append(meter)
-        else:
-            raise FieldMalformed(f"meter {setup.meter_no} needs a bus or an endpoint_id")
-    return on_bus, behind
+        places = [place for place in _PLACES if place in one]
+        if not places:
+            raise FieldMalformed(f"meter {setup.meter_no} needs one of {', '.join(_PLACES)}")
+        for place in places:
+            sitting[place].setdefault(str(one[place]), []).append(meter)
+    return sitting
 
 
 def setup_from(entry: Mapping[str, Json], *, zone_ms: int, chance: Random) -> MeterSetup:

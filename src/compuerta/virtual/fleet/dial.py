@@ -130,7 +130,9 @@ class Modem:
     def exchange(self, request: bytes) -> list[tuple[int, bytes]]:
         """Let the meters hear bytes; returns what goes back, each with its delay in ms."""
         now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
-        answers = [meter.receive(request, now_ms=now_ms, line_ms=line_ms) for meter in self.meters]
+        answers = [
+            meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="4g") for meter in self.meters
+        ]
         answers = [answer for answer in answers if answer]
         answer = garbled(answers) if answers else b""
         td_ms = self._chance.randint(*self._plan.answer_delay_ms)
