@@ -241,7 +241,7 @@ async def on_a_device(device: str, request: bytes) -> tuple[Ear, float]:
 def a_bus(meters_no: int, *, world: World, baud: int = 19_200) -> Bus:
     meters = [a_meter(number, world=world) for number in range(1, meters_no + 1)]
     bus = Bus(meters, world=world, chance=Random(1), baud=baud, answer_delay_ms=(0, 1))
-    bus.open()
+    bus.start()
     return bus
 
 
@@ -254,7 +254,7 @@ def test_meters_on_one_line_answer_to_their_own_numbers() -> None:
 
         (frame,) = Deframer().receive(bytes(ear.octets), now_ms=0)
         assert frame.address == "000000000002"
-        bus.shut()
+        await bus.shut()
 
     play(scene())
 
@@ -263,13 +263,13 @@ def test_bytes_travel_at_the_speed_of_the_line() -> None:
     async def scene() -> None:
         world = a_world()
         bus = Bus([a_meter(world=world)], world=world, chance=Random(1), baud=9_600)
-        bus.open()
+        bus.start()
 
         _, took_s = await on_a_bus(bus, asked(READ_ENERGY, of="000000000001"))
 
         # 20 bytes there and 24 back, 11 bits each, and 20 ms for the meter to begin.
         assert took_s >= (20 + 24) * 11 / 9_600 + 0.020
-        bus.shut()
+        await bus.shut()
 
     play(scene())
 
@@ -288,7 +288,7 @@ def test_a_late_answer_does_not_hold_up_the_line() -> None:
         _, took_s = await on_a_bus(bus, request)
 
         assert took_s < LATE_MS / 1_000
-        bus.shut()
+        await bus.shut()
 
     play(scene())
 
@@ -306,7 +306,7 @@ def test_two_meters_that_answer_at_once_spoil_both_answers() -> None:
         assert [parse_answer(frame) for frame in Deframer().receive(one_alone, now_ms=0)] == [
             AddressAnswer(meter_no="000000000001")
         ]
-        bus.shut()
+        await bus.shut()
 
     play(scene())
 

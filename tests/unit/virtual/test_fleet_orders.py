@@ -1,7 +1,18 @@
 """Orders that tamper: what a thief, a fault or a careless hand does to a meter, and what it says of it."""
 
+import asyncio
+
 import pytest
-from tests.unit.virtual.test_fleet import Platform, a_fleet, a_meter, a_modem, a_world, asked, play
+from tests.unit.virtual.test_fleet import (
+    PATIENCE_S,
+    Platform,
+    a_fleet,
+    a_meter,
+    a_modem,
+    a_world,
+    asked,
+    play,
+)
 
 from compuerta.virtual.fleet import Fleet
 from compuerta.virtual.fleet.control import OrderMalformed
@@ -104,3 +115,31 @@ def test_a_meter_that_dials_in_tells_of_an_event_at_once_and_by_a_heartbeat() ->
         await platform.server.shut()
 
     play(scene())
+
+
+def test_a_road_that_is_cut_is_dialed_again_when_it_is_whole() -> None:
+    async def scene() -> None:
+        platform, world = Platform(), a_world()
+        plan = await platform.open()
+        modem = a_modem([a_meter(world=world)], plan=plan, world=world)
+        _, _, ear = await platform.next_call()
+        fleet = Fleet({"modem": modem}, world=world)
+
+        fleet.obey({"order": "cut_road", "road": "modem", "cut": True})
+        async with asyncio.timeout(PATIENCE_S):
+            await ear.is_lost.wait()
+        cut = dict(modem.state())
+        fleet.obey({"order": "cut_road", "road": "modem", "cut": False})
+        who, _, _ = await platform.next_call()
+
+        assert cut["connected"] is False
+        assert who == modem.endpoint_id
+        await modem.shut()
+        await platform.server.shut()
+
+    play(scene())
+
+
+def test_a_road_that_is_not_there_cannot_be_cut() -> None:
+    with pytest.raises(OrderMalformed):
+        a_fleet().obey({"order": "cut_road", "road": "nowhere", "cut": True})

@@ -11,10 +11,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compuerta.virtual.fleet.bus import Bus
 from compuerta.virtual.fleet.config import FleetPlan, plan_from, roads_from
 from compuerta.virtual.fleet.control import Fleet, serve
-from compuerta.virtual.fleet.dial import Modem
 from compuerta.virtual.fleet.world import World
 
 
@@ -34,11 +32,8 @@ async def _run(fleet: Fleet, plan: FleetPlan) -> None:
     stop = asyncio.Event()
     for signal_no in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_no, stop.set)
-    for name, road in fleet.roads.items():
-        if isinstance(road, Bus):
-            _link(plan.links.get(name), device=road.open())
-        else:
-            road.start()
+    for road in fleet.roads.values():
+        road.start()
     control = await serve(fleet, path=plan.control) if plan.control else None
     sys.stdout.write(json.dumps(fleet.obey({"order": "roads"})) + "\n")
     sys.stdout.flush()
@@ -46,20 +41,7 @@ async def _run(fleet: Fleet, plan: FleetPlan) -> None:
     if control is not None:
         control.close()
     for road in fleet.roads.values():
-        if isinstance(road, Modem):
-            await road.shut()
-        else:
-            road.shut()
-    for link in plan.links.values():
-        link.unlink(missing_ok=True)
-
-
-def _link(link: Path | None, *, device: str) -> None:
-    if link is None:
-        return
-    if link.is_symlink():
-        link.unlink()
-    link.symlink_to(device)
+        await road.shut()
 
 
 if __name__ == "__main__":

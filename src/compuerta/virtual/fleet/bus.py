@@ -7,11 +7,14 @@ at once spoil both answers. A pseudo terminal carries no parity: parity errors n
 import asyncio
 import os
 import tty
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import Final
 
 from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.fleet.fields import Json
+from compuerta.virtual.fleet.road import CannotHangUp
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 
@@ -31,6 +34,7 @@ class Bus:
         chance: Random,
         baud: int = 2_400,
         answer_delay_ms: tuple[int, int] = (20, 100),
+        link: Path | None = None,  # where to put a name for the device
     ) -> None:
         self.meters = tuple(meters)
         self.faults = Faults()
@@ -39,19 +43,23 @@ class Bus:
         self._world = world
         self._chance = chance
         self._answer_delay_ms = answer_delay_ms
+        self._link = link
+        self._cut = False
         self._controller = self._terminal = -1
         self._free_at_s = 0.0  # until then somebody's bytes are on the line
 
-    def open(self) -> str:
-        """Open the line in the running loop and return the path of the device."""
+    def start(self) -> None:
+        """See `Road`; from now on `device` is there."""
         self._controller, self._terminal = os.openpty()
         tty.setraw(self._terminal)
         os.set_blocking(self._controller, False)
         self.device = os.ttyname(self._terminal)
         asyncio.get_running_loop().add_reader(self._controller, self._readable)
-        return self.device
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(self.device)
 
-    def shut(self) -> None:
+    async def shut(self) -> None:
         """Take the line away; the platform's port then fails as an unplugged adapter does."""
         if self._controller < 0:
             return
@@ -60,6 +68,21 @@ class Bus:
         for handle in (self._controller, self._terminal):
             os.close(handle)
         self._controller = self._terminal = -1
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+
+    def set_cut(self, cut: bool) -> None:
+        """See `Road`; the port stays, and nobody answers."""
+        self._cut = cut
+
+    def hang_up(self) -> None:
+        """See `Road`."""
+        raise CannotHangUp("bus")
+
+    def state(self) -> Mapping[str, Json]:
+        """See `Road`."""
+        meters: list[Json] = [meter.meter_no for meter in self.meters]
+        return {"kind": "bus", "device": self.device, "baud": self.baud, "meters": meters}
 
     def power_changed(self) -> None:
         """Nothing to do: the line has no modem that could lose its power."""
@@ -81,6 +104,8 @@ class Bus:
         loop.call_at(self._free_at_s, self._hear, request)
 
     def _hear(self, request: bytes) -> None:
+        if self._cut:
+            return
         now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
         answers = [
             meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="bus") for meter in self.meters

@@ -9,7 +9,8 @@
                 {"meter_no": "260305510012", "layout": "vendor", "bus": "house-1"}]}
 
 A meter with an `endpoint_id` dials in (several with the same id sit behind one gateway); one with a `bus` is
-on that line; one with both can be reached by both. What is not said is as in `MeterSetup`, `Limits`, `DialPlan`; unknown names are refused.
+on that line; one with both can be reached by both. What is not said is as in `MeterSetup`, `Limits`,
+`DialPlan`; unknown names are refused.
 """
 
 from collections.abc import Mapping
@@ -22,9 +23,9 @@ from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import RechargeLayout
 from compuerta.virtual.fleet.bus import Bus
-from compuerta.virtual.fleet.control import Road
 from compuerta.virtual.fleet.dial import DialPlan, Modem
 from compuerta.virtual.fleet.fields import FieldMalformed, Json, filled, mapping, one_of, whole, wholes
+from compuerta.virtual.fleet.road import Road
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.load import HOURS, ConstantLoad, DailyLoad, LoadProfile, a_household
 from compuerta.virtual.meter.peer import VirtualMeter
@@ -44,21 +45,14 @@ class FleetPlan:
 
     factor: int
     control: str | None
-    links: Mapping[str, Path]  # of a bus: where to put a link to its device
 
 
 def plan_from(config: Mapping[str, Json]) -> FleetPlan:
     """Read what concerns the fleet as a whole."""
     control = config.get("control")
-    links: dict[str, Path] = {}
-    for name, bus in mapping(config.get("buses", {}), "buses").items():
-        link = mapping(bus, f"buses.{name}").get("link")
-        if link is not None:
-            links[name] = Path(str(link))
     return FleetPlan(
         factor=whole(config.get("factor", 1), "factor"),
         control=None if control is None else str(control),
-        links=links,
     )
 
 
@@ -71,7 +65,8 @@ def roads_from(config: Mapping[str, Json], *, world: World) -> dict[str, Road]:
     for name, meters in sitting["bus"].items():
         bus = mapping(buses.get(name), f"buses.{name}")
         baud = whole(bus.get("baud", 2_400), f"buses.{name}.baud")
-        roads[name] = Bus(meters, world=world, chance=chance, baud=baud)
+        link = None if bus.get("link") is None else Path(str(bus["link"]))
+        roads[name] = Bus(meters, world=world, chance=chance, baud=baud, link=link)
     if sitting["endpoint_id"]:
         plan = _dial_plan(mapping(config.get("dial_in"), "dial_in"))
         for endpoint_id, meters in sitting["endpoint_id"].items():

@@ -7,15 +7,14 @@ tests: it has no password, so it listens on a unix socket or on loopback only.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from compuerta.domain.errors import Refused
 from compuerta.virtual.faults import Faults, afflict
-from compuerta.virtual.fleet.bus import Bus
-from compuerta.virtual.fleet.dial import Modem
 from compuerta.virtual.fleet.fields import FieldMalformed, Json, filled, one_of, truth, whole, within
+from compuerta.virtual.fleet.road import CannotHangUp, Road
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.clock import civil_from_ms
 from compuerta.virtual.meter.peer import VirtualMeter
@@ -23,8 +22,6 @@ from compuerta.virtual.meter.peer import VirtualMeter
 LINE_BYTES_MAX: Final = 1 << 22  # a state of 10,000 meters is about three megabytes
 
 VOLTAGE_DV_MAX: Final = 9_999  # XXX.X
-
-Road = Modem | Bus
 
 
 class OrderMalformed(Refused):
@@ -37,7 +34,10 @@ class Fleet:
     def __init__(self, roads: Mapping[str, Road], *, world: World) -> None:
         self.world = world
         self.roads = dict(roads)
-        self._road_of = {meter.meter_no: road for road in roads.values() for meter in road.meters}
+        self._roads_of: dict[str, list[Road]] = {}
+        for road in roads.values():
+            for meter in road.meters:
+                self._roads_of.setdefault(meter.meter_no, []).append(road)
         self._meters = {meter.meter_no: meter for road in roads.values() for meter in road.meters}
 
     def meter(self, meter_no: str) -> VirtualMeter:
@@ -88,25 +88,28 @@ class Fleet:
             wanted = self._meters if meter_no is None else (str(meter_no),)
             return {"meters": [self.state(one) for one in wanted]}
         if name == "roads":
-            return {"roads": {road_name: _road_state(road) for road_name, road in self.roads.items()}}
+            return {"roads": {road_name: dict(road.state()) for road_name, road in self.roads.items()}}
+        if name == "cut_road":
+            self._cut(order)
+            return {}
         action = _ACTIONS.get(str(name))
         if action is None:
-            raise OrderMalformed(f"no order {name!r}; there are dump, roads, {', '.join(_ACTIONS)}")
+            raise OrderMalformed(f"no order {name!r}; there are dump, roads, cut_road, {', '.join(_ACTIONS)}")
         meter = self.meter(str(meter_no))
         action(self, meter, order)
-        self.road_of(meter).push()
+        for road in self.roads_of(meter):
+            road.push()
         return {}
 
-    def road_of(self, meter: VirtualMeter) -> Road:
-        """Return the road that a meter is on."""
-        return self._road_of[meter.meter_no]
+    def roads_of(self, meter: VirtualMeter) -> Sequence[Road]:
+        """Return the roads that a meter is on, in the order of the file."""
+        return self._roads_of[meter.meter_no]
 
-
-def _road_state(road: Road) -> dict[str, Json]:
-    meters: list[Json] = [meter.meter_no for meter in road.meters]
-    if isinstance(road, Bus):
-        return {"kind": "bus", "device": road.device, "baud": road.baud, "meters": meters}
-    return {"kind": "dial_in", "connected": road.connected, "meters": meters}
+    def _cut(self, order: Mapping[str, Json]) -> None:
+        road = self.roads.get(str(order.get("road")))
+        if road is None:
+            raise OrderMalformed(f"no road {order.get('road')!r}; there are {', '.join(self.roads)}")
+        road.set_cut(truth(order.get("cut"), "cut"))
 
 
 # The orders.
@@ -177,7 +180,8 @@ def _set_limits(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) ->
 
 def _set_power(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
     meter.core.set_power(truth(order.get("powered"), "powered"))
-    fleet.road_of(meter).power_changed()
+    for road in fleet.roads_of(meter):
+        road.power_changed()
 
 
 def _set_silent(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
@@ -192,15 +196,13 @@ def _set_faults(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) ->
     """Misbehave now: faults of the road hold for all meters on it, those of the meter for this one."""
     changes = {name: value for name, value in order.items() if name not in ("order", "meter_no")}
     faults = filled(Faults(), changes, what="faults")
-    fleet.road_of(meter).faults = faults
+    for road in fleet.roads_of(meter):
+        road.faults = faults
     afflict(meter, faults)
 
 
 def _hang_up(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
-    road = fleet.road_of(meter)
-    if not isinstance(road, Modem):
-        raise OrderMalformed(f"meter {meter.meter_no} is on a cable and cannot hang up")
-    road.hang_up()
+    fleet.roads_of(meter)[0].hang_up()
 
 
 _ACTIONS: Final[Mapping[str, Callable[[Fleet, VirtualMeter, Mapping[str, Json]], None]]] = {
@@ -249,5 +251,5 @@ def _answer(fleet: Fleet, line: bytes) -> dict[str, Json]:
         if not isinstance(order, dict):
             raise OrderMalformed("an order is a JSON object")
         return {"ok": True, **fleet.obey(order)}
-    except (OrderMalformed, FieldMalformed, ValueError) as refusal:
+    except (OrderMalformed, FieldMalformed, CannotHangUp, ValueError) as refusal:
         return {"ok": False, "reason": str(refusal)}

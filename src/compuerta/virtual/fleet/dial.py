@@ -6,12 +6,13 @@ A thousand modems sleep in one process: each has one timer, and nothing is compu
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
 from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.fleet.fields import Json
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 
@@ -54,12 +55,13 @@ class Modem:
         self._world = world
         self._chance = chance
         self._call: _Call | None = None
+        self._cut = False
         self._power = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.power_changed()
 
     def start(self) -> None:
-        """Begin to dial, in the running loop."""
+        """Begin to dial."""
         self._task = asyncio.get_running_loop().create_task(self._keep_dialed())
 
     async def shut(self) -> None:
@@ -89,11 +91,21 @@ class Modem:
 
     def power_changed(self) -> None:
         """Look again at whether the meters have power: without it the modem is dead too."""
-        if any(meter.core.powered for meter in self.meters):
+        if not self._cut and any(meter.core.powered for meter in self.meters):
             self._power.set()
         else:
             self._power.clear()
             self.hang_up()
+
+    def set_cut(self, cut: bool) -> None:
+        """See `Road`; nothing is dialed while it is cut."""
+        self._cut = cut
+        self.power_changed()
+
+    def state(self) -> Mapping[str, Json]:
+        """See `Road`."""
+        meters: list[Json] = [meter.meter_no for meter in self.meters]
+        return {"kind": "dial_in", "connected": self.connected, "meters": meters}
 
     async def _keep_dialed(self) -> None:
         loop = asyncio.get_running_loop()
