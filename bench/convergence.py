@@ -30,8 +30,9 @@ from compuerta.domain.naming import named
 from compuerta.domain.party import Meter, zone_of
 from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, Relay, Result, SwitchOrder
-from compuerta.drivers.dlt645 import MeterIdentity, converse
 from compuerta.drivers.line import Job, Line, Priority
+from compuerta.drivers.speaking import speak
+from compuerta.drivers.talk import MeterIdentity
 from compuerta.services import converging
 from compuerta.services.records import Hold
 from compuerta.virtual.meter import VirtualMeter
@@ -144,7 +145,7 @@ def floor(world: World, meters: Sequence[Meter]) -> float:
 
     def begin(end: End, meter: Meter) -> None:
         civil = wiring.now().astimezone(zone).replace(tzinfo=None)
-        conversation = converse(
+        conversation = speak(
             SwitchOrder(relay=Relay.OPEN, now=civil),
             model=model,
             meter=MeterIdentity(meter_no=meter.meter_no),

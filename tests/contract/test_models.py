@@ -14,7 +14,6 @@ from tests.contract.wire import Wire, a_wire
 from compuerta.adapters.models import load_models
 from compuerta.domain.instruction import Limits
 from compuerta.domain.party import CreditAuthority
-from compuerta.drivers import dlt645
 from compuerta.drivers.abilities import (
     ClockOrder,
     Ending,
@@ -30,6 +29,8 @@ from compuerta.drivers.abilities import (
 from compuerta.drivers.line import Job, Line, Priority
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import Model, RechargeLayout, RelayStyle
+from compuerta.drivers.speaking import speak
+from compuerta.drivers.talk import MeterIdentity
 from compuerta.virtual.meter import DIRECT_CLOSE, ConstantLoad, MeterSetup, VirtualMeter
 
 METER_NO = "558890213594"
@@ -88,12 +89,12 @@ class Bench:
     ) -> Result:
         """Play one conversation to its end; `losing` counts its answers from 0."""
         self.far.answers, self.far.lost_answers = 0, losing
-        identity = dlt645.MeterIdentity(meter_no=METER_NO)
+        identity = MeterIdentity(meter_no=METER_NO)
         chance = Random(52).randbytes
         job = Job(
             key="order",
             meter_no=METER_NO,
-            conversation=dlt645.converse(
+            conversation=speak(
                 order, model=self.model, meter=identity, mac=ESAM, chance=chance, repeated=repeated
             ),
             priority=Priority.RECHARGE,

@@ -2,8 +2,9 @@
 
 A road carries one exchange at a time: a bus because meters would talk into each other, a dialed-in session
 because gateways lose the second of two requests. The line takes conversations, lets the most urgent one
-speak, and between two of its exchanges lets a more urgent one go first. It owns no socket and no clock:
-whoever has them calls it, writes `take_bytes()` and gives out `take_finished()`.
+speak, and between two of its exchanges lets a more urgent one go first. Each conversation brings its own
+tongue, so that meters of several protocols may share a bus. The line owns no socket and no clock: whoever has
+them calls it, writes `take_bytes()` and gives out `take_finished()`.
 """
 
 from dataclasses import dataclass
@@ -11,24 +12,16 @@ from enum import Enum
 
 from compuerta.domain.errors import Unreachable
 from compuerta.drivers.abilities import Ending, Result
-from compuerta.drivers.dlt645 import Conversation, Reply
+from compuerta.drivers.dlt645_tongue import Dlt645Ear
 from compuerta.drivers.model import RoadTiming
-from compuerta.wire import dlt645
+from compuerta.drivers.tongue import Heard, Speech, Stray
 
 PAUSE_MS = 50  # between an answer and the next request, so that the meter has let go of the bus
 ABSENT_MS_MIN = 5_000  # first back-off of a meter that does not answer
 ABSENT_MS_MAX = 600_000  # a meter that is back is found within ten minutes even if nobody asks for it
 ABSENT_METERS_MAX = 1_024  # four times what a bus can carry
 HEARD_METERS_MAX = 1_024
-# The longest request of the money path; its time on the wire is added to the patience.
-REQUEST_BYTES = 50
-WRITE_BYTES = 28  # of a write beside its value, which may be longer than that: a tariff's tables
 REPEATED_MS = 20_000  # status words that a meter says twice within this are a late or doubled answer
-STATUS_WORDS = 0x040005FF
-STATUS_BYTES = 14
-_ANSWER_BIT = 0x80  # of the control byte: a meter speaks, not another master
-# The vendor's order number is not proven to be checked by every meter: these are never repeated unread.
-_NEVER_REPEATED = (dlt645.VendorRecharge, dlt645.VendorRefund)
 
 
 class Priority(Enum):
@@ -62,7 +55,7 @@ class Job:
 
     key: str
     meter_no: str
-    conversation: Conversation
+    conversation: Speech
     priority: Priority
     timing: RoadTiming
     deadline_ms: int  # no exchange begins at or after this instant
@@ -70,11 +63,11 @@ class Job:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Turn:
-    """A job with its place in the line; `request` is what it says next, None before it has begun."""
+    """A job with its place in the line."""
 
     job: Job
     place: int
-    request: dlt645.Request | None = None
+    is_begun: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,19 +79,12 @@ class _Absence:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Exchange:
-    """What is on the wire now."""
-
-    turn: _Turn
-    session: dlt645.MasterSession
-
-
-@dataclass(slots=True, kw_only=True)
 class LineCounts:
     """What the line has seen, for metrics."""
 
     exchanges: int = 0
-    silences: int = 0
+    repeats: int = 0  # of requests within an exchange, after a silence
+    silences: int = 0  # exchanges that nobody answered in all tries
     strays: int = 0
 
 
@@ -117,13 +103,13 @@ class Line:
         self._places = 0
         self._waiting: list[_Turn] = []
         self._begun: dict[str, _Turn] = {}
-        self._exchange: _Exchange | None = None
+        self._speaking: _Turn | None = None  # whose exchange is on the wire now
         self._quiet_until_ms = 0
         self._absences: dict[str, _Absence] = {}
         self._heard: dict[str, None] = {}
         self._pushed: dict[str, None] = {}
         self._words: dict[str, tuple[bytes, int]] = {}  # a meter's last status words, and when it said them
-        self._idle_ear = dlt645.Deframer()
+        self._idle_ear = Dlt645Ear()  # Modbus meters never speak unasked
         self._outgoing = bytearray()
         self._finished: list[tuple[str, Result]] = []
 
@@ -139,30 +125,32 @@ class Line:
 
     def receive(self, data: bytes, *, now_ms: int) -> None:
         """Take bytes from the road."""
-        if self._exchange is None:
-            for frame in self._idle_ear.receive(data, now_ms=now_ms):
-                self._overhear(frame, now_ms)
+        if self._speaking is None:
+            for stray in self._idle_ear.receive(data, now_ms=now_ms):
+                self._overhear(stray, now_ms)
         else:
-            self._settle(self._exchange, self._exchange.session.receive(data, now_ms=now_ms), now_ms)
+            self._listen(self._speaking, data, now_ms)
         self._advance(now_ms)
 
     def wake(self, *, now_ms: int) -> None:
         """Do what is due: repeat a request, give up on a meter, begin the next exchange."""
-        exchange = self._exchange
-        if exchange is not None:
-            repeat = exchange.session.wake(now_ms)
-            self._settle(exchange, exchange.session.receive(b"", now_ms=now_ms), now_ms)
-            if repeat and self._is_urged(exchange.turn):
+        turn = self._speaking
+        if turn is not None:
+            repeat = turn.job.conversation.wake(now_ms)
+            self._listen(turn, b"", now_ms)
+            if repeat and self._is_urged(turn):
                 # Somebody has paid and waits: an absent meter's further tries are broken off.
-                self._conclude(exchange.turn, dlt645.Silent(request=_request(exchange.turn)), now_ms)
-            else:
+                turn.job.conversation.break_off()
+                self._conclude(turn, Heard(meter_no=None), now_ms)
+            elif repeat:
                 self._outgoing += repeat
+                self.counts.repeats += 1
         self._advance(now_ms)
 
     def wake_at_ms(self) -> int | None:
         """Return when `wake` wants to be called; None = not before something else happens."""
-        if self._exchange is not None:
-            return self._exchange.session.wake_at_ms()
+        if self._speaking is not None:
+            return self._speaking.job.conversation.wake_at_ms()
         return self._quiet_until_ms if self._waiting else None
 
     def take_bytes(self) -> bytes:
@@ -187,30 +175,32 @@ class Line:
 
     def jobs_open(self) -> int:
         """Tell how many jobs have not ended."""
-        return len(self._waiting) + (self._exchange is not None)
+        return len(self._waiting) + (self._speaking is not None)
 
     def shut(self) -> None:
         """End every job as silent: the road is gone, and what was on it may have arrived."""
         self._is_shut = True
-        turns = [self._exchange.turn] if self._exchange else []
+        turns = [self._speaking] if self._speaking else []
         turns += sorted(self._waiting, key=_rank)
-        self._exchange, self._waiting = None, []
+        self._speaking, self._waiting = None, []
         self._outgoing.clear()
         for turn in turns:
             self._finish(turn, Result(ending=Ending.SILENT, reason="line_lost"))
 
     def _advance(self, now_ms: int) -> None:
         """Begin the next exchange, unless one is on the wire or the bus needs its pause."""
-        while self._exchange is None and self._waiting and now_ms >= self._quiet_until_ms:
+        while self._speaking is None and self._waiting and now_ms >= self._quiet_until_ms:
             turn = self._pick()
             reason = self._reason_to_pass_over(turn.job, now_ms)
             if reason:
                 self._finish(turn, Result(ending=Ending.SILENT, reason=reason))
-            elif turn.request is None:
-                self._begun[turn.job.meter_no] = turn
-                self._converse(turn, None)
+            elif turn.is_begun:
+                self._send(turn, now_ms)
             else:
-                self._send(turn, turn.request, now_ms)
+                turn.is_begun = True
+                self._begun[turn.job.meter_no] = turn
+                turn.job.conversation.begin()
+                self._go_on(turn)
 
     def _pick(self) -> _Turn:
         """Take the most urgent turn out of the line.
@@ -230,67 +220,52 @@ class Line:
             return "meter_absent"
         return ""
 
-    def _send(self, turn: _Turn, request: dlt645.Request, now_ms: int) -> None:
-        timing = turn.job.timing
-        once = turn.job.meter_no in self._absences or isinstance(request, _NEVER_REPEATED)
-        session = dlt645.MasterSession(
-            address=turn.job.meter_no,
-            timing=dlt645.Timing(
-                first_byte_ms=timing.first_byte_ms + -(-self._byte_us * _bytes_of(request) // 1_000),
-                gap_ms=timing.gap_ms,
-                tries_max=1 if once else timing.tries_max,
-            ),
+    def _send(self, turn: _Turn, now_ms: int) -> None:
+        timing, speech = turn.job.timing, turn.job.conversation
+        once = turn.job.meter_no in self._absences or not speech.is_repeatable()
+        wire_ms = -(-self._byte_us * speech.request_bytes() // 1_000)
+        patience = RoadTiming(
+            first_byte_ms=timing.first_byte_ms + wire_ms,
+            gap_ms=timing.gap_ms,
+            tries_max=1 if once else timing.tries_max,
         )
-        try:
-            self._outgoing += session.send(request, now_ms=now_ms)
-        except dlt645.ProtocolError as error:
-            self._converse(turn, error)
-        else:
-            self._exchange = _Exchange(turn=turn, session=session)
+        octets = speech.send(timing=patience, now_ms=now_ms)
+        if octets:
+            self._outgoing += octets
+            self._speaking = turn
             self.counts.exchanges += 1
+        else:
+            self._go_on(turn)
 
-    def _settle(self, exchange: _Exchange, events: list[dlt645.Event], now_ms: int) -> None:
-        for event in events:
-            match event:
-                case dlt645.Replied():
-                    self._present(event.meter_no)
-                    if isinstance(event.answer, dlt645.RegisterAnswer) and event.answer.di == STATUS_WORDS:
-                        self._is_news(event.meter_no, event.answer.payload, now_ms)
-                    self._conclude(exchange.turn, event.answer, now_ms)
-                case dlt645.Silent():
-                    self._conclude(exchange.turn, event, now_ms)
-                case dlt645.Stray():
-                    self.counts.strays += 1
-                    self._overhear(event.frame, now_ms)
-                case dlt645.Sent():
-                    pass  # only a broadcast is not answered, and no conversation broadcasts
+    def _listen(self, turn: _Turn, data: bytes, now_ms: int) -> None:
+        for event in turn.job.conversation.receive(data, now_ms=now_ms):
+            if isinstance(event, Stray):
+                self.counts.strays += 1
+                self._overhear(event, now_ms)
+            else:
+                self._conclude(turn, event, now_ms)
 
-    def _conclude(self, turn: _Turn, reply: Reply, now_ms: int) -> None:
-        """End the exchange on the wire and let its conversation go on, in its mind: it keeps its place."""
-        self._exchange = None
-        if isinstance(reply, dlt645.Silent):
+    def _conclude(self, turn: _Turn, heard: Heard, now_ms: int) -> None:
+        """End the exchange on the wire; its conversation has gone on in its mind, and keeps its place."""
+        self._speaking = None
+        if heard.meter_no is None:
             # A late answer of this meter must not meet the next request: wait as long as a frame may pause.
             self._quiet_until_ms = now_ms + turn.job.timing.gap_ms
             self._absent(turn.job.meter_no, now_ms)
         else:
             self._quiet_until_ms = now_ms + self._pause_ms
-        self._converse(turn, reply)
+            self._present(heard.meter_no)
+            if heard.words:
+                self._is_news(heard.meter_no, heard.words, now_ms)
+        self._go_on(turn)
 
-    def _converse(self, turn: _Turn, reply: Reply | dlt645.ProtocolError | None) -> None:
-        """Tell the conversation what came of its request (None = it begins), and hear what it wants next."""
-        conversation = turn.job.conversation
-        try:
-            if reply is None:
-                turn.request = next(conversation)
-            elif isinstance(reply, dlt645.ProtocolError):
-                turn.request = conversation.throw(reply)
-            else:
-                turn.request = conversation.send(reply)
-        except StopIteration as stop:
-            result: Result = stop.value
-            self._finish(turn, result)
-        else:
+    def _go_on(self, turn: _Turn) -> None:
+        """Put a conversation back into the line if it wants to say more, and end its job otherwise."""
+        result = turn.job.conversation.result
+        if result is None:
             self._waiting.append(turn)
+        else:
+            self._finish(turn, result)
 
     def _finish(self, turn: _Turn, result: Result) -> None:
         if self._begun.get(turn.job.meter_no) is turn:
@@ -309,15 +284,13 @@ class Line:
             del self._absences[next(iter(self._absences))]
         self._absences[meter_no] = _Absence(backoff_ms=backoff_ms, until_ms=now_ms + backoff_ms)
 
-    def _overhear(self, frame: dlt645.Frame, now_ms: int) -> None:
-        if not frame.control & _ANSWER_BIT:
+    def _overhear(self, stray: Stray, now_ms: int) -> None:
+        if stray.meter_no is None:
             return
-        self._present(frame.address)
-        answer = dlt645.parse_answer(frame)
-        if isinstance(answer, dlt645.RegisterAnswer) and answer.di == STATUS_WORDS and not answer.more:
-            is_push = len(answer.payload) == STATUS_BYTES and len(self._pushed) < HEARD_METERS_MAX
-            if self._is_news(frame.address, answer.payload, now_ms) and is_push:
-                self._pushed[frame.address] = None
+        self._present(stray.meter_no)
+        is_push = stray.words and self._is_news(stray.meter_no, stray.words, now_ms)
+        if is_push and len(self._pushed) < HEARD_METERS_MAX:
+            self._pushed[stray.meter_no] = None
 
     def _is_news(self, meter_no: str, words: bytes, now_ms: int) -> bool:
         """Keep a meter's status words; tells whether it said others, or nothing, of late.
@@ -337,15 +310,5 @@ class Line:
             self._heard[meter_no] = None
 
 
-def _bytes_of(request: dlt645.Request) -> int:
-    value = request.value if isinstance(request, dlt645.WriteRegister) else b""
-    return max(REQUEST_BYTES, WRITE_BYTES + len(value))
-
-
 def _rank(turn: _Turn) -> tuple[int, int]:
     return turn.job.priority.value, turn.place
-
-
-def _request(turn: _Turn) -> dlt645.Request:
-    assert turn.request is not None
-    return turn.request

@@ -43,6 +43,7 @@ class MeterIdentity:
     meter_no: str  # 12 digits, the address on the wire
     password: str = "000000"  # 6 digits, of the model's password level
     operator: bytes = bytes(4)  # opaque: the meter only writes it into its records
+    unit_no: int | None = None  # 1 to 247: its address on a Modbus line
 
 
 class MeterSilent(Unreachable):

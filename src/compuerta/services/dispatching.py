@@ -14,10 +14,11 @@ from compuerta.domain.instruction import LEASE, Instruction, Kind
 from compuerta.domain.party import Meter, zone_of
 from compuerta.domain.supply import Reason
 from compuerta.drivers.abilities import Ending, FreezeOrder, MeterState, Order, ReadOrder, Result
-from compuerta.drivers.dlt645 import Chance, Conversation, MeterIdentity, converse
 from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.mac import MacProvider
 from compuerta.drivers.model import Model
+from compuerta.drivers.speaking import speak, spoken_already
+from compuerta.drivers.talk import Chance, MeterIdentity
 from compuerta.services import deliver, freezing, observe
 from compuerta.services.deliver import Concluded, Conclusion
 from compuerta.services.freeze_port import WantedFreeze
@@ -236,12 +237,12 @@ class Dispatcher:
     ) -> Job:
         model = self._equipment.models[meter.model]
         if isinstance(order, Result):
-            conversation = _ended(order)
+            conversation = spoken_already(order)
         else:
-            conversation = converse(
+            conversation = speak(
                 order,
                 model=model,
-                meter=MeterIdentity(meter_no=meter.meter_no),
+                meter=MeterIdentity(meter_no=meter.meter_no, unit_no=meter.unit_no),
                 mac=self._equipment.mac,
                 chance=self._equipment.chance,
                 repeated=repeated,
@@ -289,12 +290,6 @@ def _priority(instruction: Instruction) -> Priority:
     # Only danger goes before money: a cut for want of credit must not make somebody wait who has paid.
     is_danger = instruction.reason == Reason.SAFETY_HOLD.value
     return Priority.SAFETY if is_danger else Priority.RECHARGE
-
-
-def _ended(result: Result) -> Conversation:
-    """Return the conversation that ends before it begins."""
-    return result
-    yield  # a generator, as conversations are
 
 
 def _key(claim: Claim) -> str:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from compuerta.drivers import line as lines
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.dlt645 import Conversation, Reply
+from compuerta.drivers.dlt645_tongue import in_dlt645
 from compuerta.drivers.line import Job, Line, LineFull, LineShut, Priority
 from compuerta.drivers.model import RoadTiming
 from compuerta.wire import dlt645
@@ -43,7 +44,7 @@ def a_job(
     return Job(
         key=key,
         meter_no=f"{meter:012d}",
-        conversation=reading(1) if conversation is None else conversation,
+        conversation=in_dlt645(conversation or reading(1), meter_no=f"{meter:012d}"),
         priority=priority,
         timing=TIMING,
         deadline_ms=deadline_ms,
@@ -258,7 +259,7 @@ def test_a_long_write_has_the_patience_that_its_bytes_take() -> None:
     waits_ms = []
     for length in (22, 23, 68):
         line = Line("1200 baud", byte_us=10_000)
-        line.submit(replace(a_job("write"), conversation=write(bytes(length))), now_ms=0)
+        line.submit(a_job("write", conversation=write(bytes(length))), now_ms=0)
         waits_ms.append(line.wake_at_ms())
 
     assert waits_ms == [TIMING.first_byte_ms + wire_ms for wire_ms in (500, 510, 960)]

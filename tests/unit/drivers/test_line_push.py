@@ -4,7 +4,8 @@ import pytest
 from tests.unit.drivers.test_line import TIMING, a_job
 
 from compuerta.drivers.abilities import Ending
-from compuerta.drivers.line import HEARD_METERS_MAX, REPEATED_MS, STATUS_WORDS, Line
+from compuerta.drivers.dlt645_tongue import STATUS_WORDS
+from compuerta.drivers.line import HEARD_METERS_MAX, REPEATED_MS, Line
 from compuerta.wire import dlt645
 
 METER_NO, OTHER_NO = f"{1:012d}", f"{2:012d}"
