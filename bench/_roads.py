@@ -25,6 +25,7 @@ from compuerta.drivers.line import Job, Line
 from compuerta.drivers.mac import SoftEsam
 from compuerta.services import dispatching
 from compuerta.services.dispatching import Dispatcher, Equipment
+from compuerta.services.routing import Reached, own_way
 from compuerta.virtual.meter import MeterSetup, VirtualMeter
 
 GIVE_UP_S: Final = 600.0
@@ -145,7 +146,8 @@ class Gateway:
 
     def _visit(self) -> None:
         self.visits = False
-        batch = self.dispatcher.batch(self.meters)
+        reached = [Reached(meter=each, way=own_way(each)) for each in self.meters]
+        batch = self.dispatcher.batch(reached)
         written = dispatching.write(self.store, batch, now=wiring.now(), owner="bench")
         self.dispatcher.settle(batch, written)
         for claim in written.claims:

@@ -23,10 +23,10 @@ from compuerta.services import dispatching, tariffing, vend
 from compuerta.services.acting import Actor
 from compuerta.services.dispatching import Dispatcher, Equipment
 from compuerta.services.records import Assignment, Endpoint, MeterEntry, ProviderAccount
+from compuerta.services.routing import Reached, own_way
 from compuerta.services.store_port import Transaction
 from compuerta.services.tariffing import Founders
 from compuerta.virtual.meter import ConstantLoad, MeterSetup, VirtualMeter
-from compuerta.wire import dlt645
 
 HOMES = 20
 LOADS_10_WH = (0, 3, 11, 24, 38, 55, 91, 140)
@@ -137,7 +137,7 @@ class Town:
         place = Place(organisation_id=organisation_id, site_id=site_id, tariff_id=flat_id)
         self.houses = [self._house(number, place) for number in range(1, HOMES + 1)]
         with self.store.transaction() as tx:
-            self._meters = tx.meters()
+            self._reached = [Reached(meter=each, way=own_way(each)) for each in tx.meters()]
             self._dispatcher.follow(tx.zones())
         self._by_meter_no = {house.meter.meter_no: house for house in self.houses}
 
@@ -229,11 +229,11 @@ class Town:
 
     def read(self) -> None:
         """Read every meter, and do what is due, as a gateway does."""
-        for meter in self._meters:
-            job = self._dispatcher.poll(meter, now=self.now, now_ms=self._now_ms())
+        for each in self._reached:
+            job = self._dispatcher.poll(each, now=self.now, now_ms=self._now_ms())
             self._dispatcher.finish(job.key, self._carry_out(job), at=self.now)
         for _ in range(TURNS_MAX):
-            batch = self._dispatcher.batch(self._meters)
+            batch = self._dispatcher.batch(self._reached)
             written = dispatching.write(self.store, batch, now=self.now, owner="gateway")
             self._dispatcher.settle(batch, written)
             for claim in written.claims:
@@ -246,16 +246,12 @@ class Town:
     def _carry_out(self, job: Job) -> Result:
         """Play a conversation on the meter's own bytes; no time passes in it."""
         meter = self._by_meter_no[job.meter_no].meter
-        conversation = job.conversation
-        try:
-            request = next(conversation)
-            while True:
-                heard = meter.receive(dlt645.encode(request.to_frame(job.meter_no)), now_ms=self._now_ms())
-                [frame] = dlt645.Deframer().receive(heard, now_ms=self._now_ms())
-                request = conversation.send(dlt645.parse_answer(frame))
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+        speech = job.conversation
+        speech.begin()
+        while speech.result is None:
+            asked = speech.send(timing=job.timing, now_ms=self._now_ms())
+            speech.receive(meter.receive(asked, now_ms=self._now_ms()), now_ms=self._now_ms())
+        return speech.result
 
     def _now_ms(self) -> int:
         return (self.now - OPENED) // _MILLISECOND

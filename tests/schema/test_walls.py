@@ -56,6 +56,8 @@ insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
     select endpoint_id, true, '1', now() from endpoint;
 insert into meter_way (meter_id, rank, endpoint_id)
     select meter_id, 1, 'spare' from meter order by meter_id limit 1;
+insert into way_failure (meter_id, endpoint_id, failed_at, times)
+    select meter_id, 'spare', now(), 1 from meter order by meter_id limit 1;
 insert into debt (account_id, debt_id, kind, name, opened_minor, remaining_minor, opened_at,
         opened_by, why, cause_id)
     values (2, gen_random_uuid(), 'arrears', 'from before', 100, 100, now(), 'ana', 'why',

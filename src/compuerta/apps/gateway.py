@@ -6,6 +6,7 @@ Nothing is remembered that is not in the database: whoever kills this process lo
 """
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -24,13 +25,14 @@ from compuerta.domain.party import Meter, RoadKind
 from compuerta.domain.road import RoadSign
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job
-from compuerta.services import beating, dispatching, freezing
+from compuerta.services import beating, dispatching, freezing, routing
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import Dispatcher, Equipment
 from compuerta.services.freeze_port import WantedFreeze
 from compuerta.services.link_port import Link
 from compuerta.services.polling import Polls
 from compuerta.services.records import Alarm, Claim, Endpoint
+from compuerta.services.routing import Known, Reached
 
 log = structlog.get_logger()
 
@@ -120,16 +122,12 @@ class Gateway:
         for claim in written.claims:
             self._start(claim)
 
-    def _reached(self) -> list[Meter]:
-        return [
-            meter
-            for endpoint_id, road in self._roads.items()
-            if not road.is_lost
-            for meter in self._registry.on_endpoint.get(endpoint_id, [])
-        ]
+    def _reached(self, *, is_poll: bool = False) -> list[Reached]:
+        meters = self._registry.by_no.values()
+        return self._dispatcher.routing.reached(meters, now=wiring.now(), is_poll=is_poll)
 
     def _start(self, claim: Claim) -> None:
-        road = self._roads.get(claim.meter.endpoint_id)
+        road = self._roads.get(self._dispatcher.way(claim).endpoint_id)
         if road is None:
             self._dispatcher.give_up(claim, reason="road_lost", at=wiring.now())
             self._due.set()
@@ -156,31 +154,33 @@ class Gateway:
             except TimeoutError:
                 pass
             self._hinted.clear()
-            for road in list(self._roads.values()):
-                meters = self._registry.on_endpoint.get(road.endpoint.endpoint_id, [])
-                # Who waits longest goes first: a full line would otherwise read the same few meters for ever.
-                for meter in sorted(meters, key=lambda each: self._polls.due_ms(each.meter_id)):
-                    full = road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
-                    if not full and not self._dispatcher.is_busy(meter.meter_id):
-                        self._read_if_due(road, meter)
+            # Who waits longest goes first: a full line would otherwise read the same few meters for ever.
+            reached = self._reached(is_poll=True)
+            for each in sorted(reached, key=lambda each: self._polls.due_ms(each.meter.meter_id)):
+                road = self._roads.get(each.way.endpoint_id)
+                full = road is None or road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
+                if road is not None and not full and not self._dispatcher.is_busy(each.meter.meter_id):
+                    self._read_if_due(road, each)
 
-    def _read_if_due(self, road: Road, meter: Meter) -> None:
+    def _read_if_due(self, road: Road, reached: Reached) -> None:
         """Ask for midnights first: they are looked up seconds after them, and polls can wait for once."""
-        wanted = self._midnights.pop(meter.meter_id, None)
+        meter_id = reached.meter.meter_id
+        wanted = self._midnights.pop(meter_id, None)
         if wanted is not None:
             self._submit(
-                road, self._dispatcher.freezes(meter, wanted, now=wiring.now(), now_ms=road.now_ms())
+                road, self._dispatcher.freezes(reached, wanted, now=wiring.now(), now_ms=road.now_ms())
             )
             if freezing.has_just_ended(wanted, now=wiring.now()):
-                self._polls.hint(meter.meter_id)
-        elif self._polls.due_ms(meter.meter_id) <= road.now_ms():
-            self._polls.begin(meter.meter_id, now_ms=road.now_ms())
-            self._submit(road, self._dispatcher.poll(meter, now=wiring.now(), now_ms=road.now_ms()))
+                self._polls.hint(meter_id)
+        elif self._polls.due_ms(meter_id) <= road.now_ms():
+            self._polls.begin(meter_id, now_ms=road.now_ms())
+            self._submit(road, self._dispatcher.poll(reached, now=wiring.now(), now_ms=road.now_ms()))
 
     async def _freeze_on(self) -> None:
         while True:
             await asyncio.sleep(FREEZE_S)
-            askable = {each.meter_id for each in self._dispatcher.askable(self._reached(), now=wiring.now())}
+            reached = self._dispatcher.askable(self._reached(), now=wiring.now())
+            askable = {each.meter.meter_id for each in reached}
             try:
                 self._midnights = await self._desk.run(partial(_wanted, meter_ids=askable))
             except Unreachable as error:
@@ -210,6 +210,7 @@ class Gateway:
             endpoint, link, finished=self._finished, heard=self._heard, pushed=self._pushed, lost=self._lost
         )
         self._changed_ends[endpoint_id] = True
+        self._dispatcher.routing.opened(endpoint_id)
         meters = self._registry.on_endpoint.get(endpoint_id, [])
         self._dispatcher.reach(meter.meter_id for meter in meters)
         self._due.set()
@@ -224,6 +225,7 @@ class Gateway:
         if self._roads.get(endpoint_id) is road:
             del self._roads[endpoint_id]
             self._changed_ends[endpoint_id] = False
+            self._dispatcher.routing.lost(endpoint_id)
             log.info("gateway.road.lost", endpoint=endpoint_id, reason=reason)
 
     def _heard(self, meter_nos: list[str]) -> None:
@@ -241,10 +243,25 @@ class Gateway:
 
     async def _learn(self) -> None:
         endpoints, meters, zones = await self._desk.run(_registered)
+        known = await self._desk.run(partial(routing.learn, gateway=self._name))
         self._dispatcher.follow(zones)
-        self._registry.fill(endpoints, [meter for meter in meters if self._can_speak_to(meter)])
+        spoken = [meter for meter in meters if self._can_speak_to(meter)]
+        self._registry.fill(endpoints, spoken, known.ways)
+        self._dispatcher.routing.follow(self._passable(spoken, known))
         for head in self._heads:
             head.learn([each for each in endpoints if each.bearer in head.bearers])
+
+    def _passable(self, meters: list[Meter], known: Known) -> Known:
+        """Leave out the ways that a meter's model does not know how to go."""
+        ways = {
+            meter.meter_id: tuple(
+                way
+                for way in known.ways.get(meter.meter_id, ())
+                if way.road.value in self._models[meter.model].roads
+            )
+            for meter in meters
+        }
+        return replace(known, ways=ways)
 
     def _can_speak_to(self, meter: Meter) -> bool:
         model = self._models.get(meter.model)

@@ -45,6 +45,7 @@ from compuerta.services.notifier_port import Sent, Verdict
 from compuerta.services.ordering import Order
 from compuerta.services.payment_ports import NotReady, Rejected, StatementFaulty, StatementKind
 from compuerta.services.promises import MeterFact, ProviderFact, Purchase, World
+from compuerta.services.routing import Reached, own_way
 from compuerta.services.sending import CarrierTerms, Outcome, Sender
 from compuerta.services.statement_port import Statement
 from compuerta.virtual.meter import MeterSetup, VirtualMeter
@@ -53,7 +54,6 @@ from compuerta.virtual.providers.worlds import Button
 from compuerta.virtual.wechat.keys import cheap_keys
 from compuerta.virtual.wechat.orders import Terms
 from compuerta.virtual.wechat.world import WechatWorld
-from compuerta.wire import dlt645
 
 Told = TypeVar("Told")
 
@@ -188,14 +188,18 @@ class MonthWorld:
 
     def visit(self) -> None:
         """Read every meter that can be reached, ask for freezes that are wanted, and do what is due."""
-        reached = [meter for meter in self._meters if not self._by_meter_no[meter.meter_no].deaf]
-        for meter in reached:
-            self._carried(self._dispatcher.poll(meter, now=self.now, now_ms=self._now_ms()))
-        wanted = freezing.wanted(self.store, [meter.meter_id for meter in reached], now=self.now)
-        for meter in reached:
-            if meter.meter_id in wanted:
+        reached = [
+            Reached(meter=meter, way=own_way(meter))
+            for meter in self._meters
+            if not self._by_meter_no[meter.meter_no].deaf
+        ]
+        for each in reached:
+            self._carried(self._dispatcher.poll(each, now=self.now, now_ms=self._now_ms()))
+        wanted = freezing.wanted(self.store, [each.meter.meter_id for each in reached], now=self.now)
+        for each in reached:
+            if each.meter.meter_id in wanted:
                 job = self._dispatcher.freezes(
-                    meter, wanted[meter.meter_id], now=self.now, now_ms=self._now_ms()
+                    each, wanted[each.meter.meter_id], now=self.now, now_ms=self._now_ms()
                 )
                 self._carried(job)
         for _ in range(TURNS_MAX):
@@ -309,16 +313,12 @@ class MonthWorld:
     def _carry_out(self, job: Job) -> Result:
         """Play a conversation on the meter's own bytes; no time passes in it."""
         meter = self._by_meter_no[job.meter_no].meter
-        conversation = job.conversation
-        try:
-            request = next(conversation)
-            while True:
-                heard = meter.receive(dlt645.encode(request.to_frame(job.meter_no)), now_ms=self._now_ms())
-                [frame] = dlt645.Deframer().receive(heard, now_ms=self._now_ms())
-                request = conversation.send(dlt645.parse_answer(frame))
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+        speech = job.conversation
+        speech.begin()
+        while speech.result is None:
+            asked = speech.send(timing=job.timing, now_ms=self._now_ms())
+            speech.receive(meter.receive(asked, now_ms=self._now_ms()), now_ms=self._now_ms())
+        return speech.result
 
     def _now_ms(self) -> int:
         return (self.now - START) // _MILLISECOND

@@ -4,10 +4,11 @@ A `Road` couples a pure `Line` with a `Link`: bytes and time in, bytes and resul
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from compuerta.domain.party import Meter
+from compuerta.domain.road import Way
 from compuerta.drivers.abilities import Result
 from compuerta.drivers.line import Job, Line
 from compuerta.services.link_port import Link
@@ -24,13 +25,14 @@ class Registry:
     by_no: dict[str, Meter] = field(default_factory=dict)
     on_endpoint: dict[str, list[Meter]] = field(default_factory=dict)
 
-    def fill(self, endpoints: list[Endpoint], meters: list[Meter]) -> None:
-        """Take over what the database knows now."""
+    def fill(self, endpoints: list[Endpoint], meters: list[Meter], ways: Mapping[int, Sequence[Way]]) -> None:
+        """Take over what the database knows now; a meter stands on the end of each of its ways."""
         self.endpoints = {each.endpoint_id: each for each in endpoints}
         self.by_no = {each.meter_no: each for each in meters}
         self.on_endpoint = {each.endpoint_id: [] for each in endpoints}
         for meter in meters:
-            self.on_endpoint.setdefault(meter.endpoint_id, []).append(meter)
+            for way in ways.get(meter.meter_id, ()):
+                self.on_endpoint.setdefault(way.endpoint_id, []).append(meter)
 
 
 def _line(endpoint: Endpoint) -> Line:

@@ -15,6 +15,14 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayFailure:
+    """That a meter did not answer by a way: when last, and how often since it did."""
+
+    failed_at: datetime
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoadSign:
     """What an end tells of its road; None = it did not say."""
 

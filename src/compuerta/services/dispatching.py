@@ -7,24 +7,26 @@ simulator by virtual time. Whoever loses it loses leases, and nothing else.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
 from compuerta.domain.instruction import LEASE, Instruction, Kind
-from compuerta.domain.party import Meter, zone_of
+from compuerta.domain.party import zone_of
+from compuerta.domain.road import Way
 from compuerta.domain.supply import Reason
 from compuerta.drivers.abilities import Ending, FreezeOrder, MeterState, Order, ReadOrder, Result
 from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.mac import MacProvider
-from compuerta.drivers.model import Model
+from compuerta.drivers.model import Model, RoadTiming
 from compuerta.drivers.speaking import speak, spoken_already
 from compuerta.drivers.talk import Chance, MeterIdentity
-from compuerta.services import deliver, freezing, observe
+from compuerta.services import deliver, freezing, observe, routing
 from compuerta.services.deliver import Concluded, Conclusion
 from compuerta.services.freeze_port import WantedFreeze
 from compuerta.services.freezing import FreezeReport
 from compuerta.services.observe import MeterReport
 from compuerta.services.records import Claim
+from compuerta.services.routing import Failures, Reached, Routing
 from compuerta.services.store_port import Store
 
 # A claimed instruction waits for its line; more than a few per line would outlive their leases.
@@ -37,6 +39,8 @@ REPORTS_MAX = 4_000
 POLL_MAX = timedelta(seconds=60)
 # A meter that has not told its midnights is asked again after so long, while it answers at all.
 FREEZE_AGAIN = timedelta(seconds=60)
+# Where another way lives, the first is not waited for as long as if it were the only one.
+TRIES_MAX_WITH_ANOTHER = 2
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -56,9 +60,10 @@ class Batch:
     conclusions: Sequence[Conclusion]
     reports: Sequence[MeterReport]
     heard: frozenset[int]  # meters whose waiting instructions are worth a try at once
-    free: Mapping[int, str]  # meters that are reached and have nothing in hand, with their lines
+    free: Mapping[int, Way]  # meters that are reached and have nothing in hand, with the way to each
     in_hand: Mapping[str, int]  # how many claims each line has
     freezes: Sequence[FreezeReport] = ()
+    failures: Failures = field(default_factory=dict)  # ways that have failed a meter, or serve it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +78,16 @@ class Dispatcher:
     """What one gateway has in hand, and what it still has to write."""
 
     def __init__(self, equipment: Equipment) -> None:
+        self.routing = Routing()
         self._equipment = equipment
         self._zones: Mapping[int, str] = {}
         self._claims: dict[str, Claim] = {}  # by the job's key
-        self._polls: dict[str, tuple[int, datetime]] = {}  # the meter, and when it was asked
+        self._polls: dict[str, tuple[Reached, datetime]] = {}  # who was asked by which way, and when
         self._polls_begun = 0
         self._asked: dict[str, Sequence[WantedFreeze]] = {}  # midnights, by the job's key
         self._asked_at: dict[int, datetime] = {}  # when each meter was asked for its midnights last
         self._freezes: list[FreezeReport] = []
-        self._busy: dict[int, str] = {}  # the line of each meter with a claim
+        self._busy: dict[int, Way] = {}  # the way to each meter with a claim
         self._conclusions: list[Conclusion] = []
         self._reports: list[MeterReport] = []
         self._silent: set[int] = set()  # meters that were asked in vain
@@ -95,15 +101,20 @@ class Dispatcher:
         """Tell whether a meter has something in hand."""
         return meter_id in self._busy
 
-    def batch(self, reached: Iterable[Meter]) -> Batch:
-        """Take what is to be written; `reached` are the meters whose roads are there."""
+    def way(self, claim: Claim) -> Way:
+        """Return the way that a claim is carried out by."""
+        return self._busy[claim.meter.meter_id]
+
+    def batch(self, reached: Iterable[Reached]) -> Batch:
+        """Take what is to be written; `reached` are the meters that may be claimed for, with their ways."""
         batch = Batch(
             conclusions=self._conclusions,
             reports=self._reports,
             heard=frozenset(self._heard),
-            free={each.meter_id: each.endpoint_id for each in reached if not self.is_busy(each.meter_id)},
-            in_hand=Counter(self._busy.values()),
+            free={each.meter.meter_id: each.way for each in reached if not self.is_busy(each.meter.meter_id)},
+            in_hand=Counter(way.endpoint_id for way in self._busy.values()),
             freezes=self._freezes,
+            failures=self.routing.take_unwritten(),
         )
         self._conclusions, self._reports, self._freezes, self._heard = [], [], [], set()
         return batch
@@ -114,13 +125,14 @@ class Dispatcher:
         self._reports = [*batch.reports, *self._reports][-REPORTS_MAX:]
         self._freezes = [*batch.freezes, *self._freezes][-REPORTS_MAX:]
         self._heard |= batch.heard
+        self.routing.keep(batch.failures)
 
     def settle(self, batch: Batch, written: Written) -> None:
         """Let go of what a batch has concluded, and take in hand what it has claimed."""
         for conclusion in batch.conclusions:
             del self._busy[conclusion.claim.meter.meter_id]
         for claim in written.claims:
-            self._busy[claim.meter.meter_id] = claim.meter.endpoint_id
+            self._busy[claim.meter.meter_id] = batch.free[claim.meter.meter_id]
             self._claims[_key(claim)] = claim
 
     def job(self, claim: Claim, *, now: datetime, now_ms: int) -> Job:
@@ -130,45 +142,49 @@ class Dispatcher:
         left = min(claim.instruction.lease_until - now, LEASE) - LEASE_MARGIN
         return self._job(
             _key(claim),
-            claim.meter,
+            Reached(meter=claim.meter, way=self.way(claim)),
             deliver.order_for(claim, model=self._equipment.models[claim.meter.model], now=now),
             priority=_priority(claim.instruction),
             deadline_ms=now_ms + left // _MILLISECOND,
             repeated=claim.instruction.tries > 1,
         )
 
-    def poll(self, meter: Meter, *, now: datetime, now_ms: int) -> Job:
+    def poll(self, reached: Reached, *, now: datetime, now_ms: int) -> Job:
         """Return the job that reads a meter; `now_ms` is the line's clock."""
-        return self._reading(meter, ReadOrder(now=self._civil(meter.meter_id, now)), now=now, now_ms=now_ms)
+        order = ReadOrder(now=self._civil(reached.meter.meter_id, now))
+        return self._reading(reached, order, now=now, now_ms=now_ms)
 
-    def askable(self, reached: Iterable[Meter], *, now: datetime) -> list[Meter]:
+    def askable(self, reached: Iterable[Reached], *, now: datetime) -> list[Reached]:
         """Return whom midnights may be asked of: who is free, answers, and was not asked just now."""
         return [
             each
             for each in reached
-            if not self.is_busy(each.meter_id)
-            and each.meter_id not in self._silent
-            and each.meter_id in self._zones
-            and now - self._asked_at.get(each.meter_id, now - FREEZE_AGAIN) >= FREEZE_AGAIN
+            if not self.is_busy(each.meter.meter_id)
+            and each.meter.meter_id not in self._silent
+            and each.meter.meter_id in self._zones
+            and now - self._asked_at.get(each.meter.meter_id, now - FREEZE_AGAIN) >= FREEZE_AGAIN
         ]
 
-    def freezes(self, meter: Meter, wanted: Sequence[WantedFreeze], *, now: datetime, now_ms: int) -> Job:
+    def freezes(self, reached: Reached, wanted: Sequence[WantedFreeze], *, now: datetime, now_ms: int) -> Job:
         """Return the job that asks a meter for midnights; one that keeps none is read instead."""
+        meter = reached.meter
         self._asked_at[meter.meter_id] = now
         civil = self._civil(meter.meter_id, now)
         if self._equipment.models[meter.model].freezes is None or civil is None:
-            return self.poll(meter, now=now, now_ms=now_ms)
+            return self.poll(reached, now=now, now_ms=now_ms)
         midnights = tuple(datetime.combine(each.day + timedelta(days=1), time()) for each in wanted)
-        job = self._reading(meter, FreezeOrder(midnights=midnights, now=civil), now=now, now_ms=now_ms)
+        job = self._reading(reached, FreezeOrder(midnights=midnights, now=civil), now=now, now_ms=now_ms)
         self._asked[job.key] = wanted
         return job
 
-    def _reading(self, meter: Meter, order: ReadOrder | FreezeOrder, *, now: datetime, now_ms: int) -> Job:
+    def _reading(
+        self, reached: Reached, order: ReadOrder | FreezeOrder, *, now: datetime, now_ms: int
+    ) -> Job:
         self._polls_begun += 1
         key = f"poll:{self._polls_begun}"
-        self._polls[key] = (meter.meter_id, now)
+        self._polls[key] = (reached, now)
         deadline_ms = now_ms + POLL_MAX // _MILLISECOND
-        return self._job(key, meter, order, priority=Priority.POLL, deadline_ms=deadline_ms)
+        return self._job(key, reached, order, priority=Priority.POLL, deadline_ms=deadline_ms)
 
     def _civil(self, meter_id: int, at: datetime) -> datetime | None:
         """Return the civil time of a meter's site, naive, as its clock should show it."""
@@ -182,7 +198,8 @@ class Dispatcher:
     def finish(self, key: str, result: Result, *, at: datetime) -> None:
         """Keep what a job brought until it is written."""
         if key in self._polls:
-            meter_id, asked_at = self._polls.pop(key)
+            reached, asked_at = self._polls.pop(key)
+            meter_id, way = reached.meter.meter_id, reached.way
             off_s = self._clock_off_s(meter_id, result.state, asked_at=asked_at, at=at)
             wanted = self._asked.pop(key, ())
             self._freezes += [
@@ -196,10 +213,19 @@ class Dispatcher:
                 self._reports.append(report)
         else:
             claim = self._claims.pop(key)
-            meter_id = claim.meter.meter_id
+            meter_id, way = claim.meter.meter_id, self.way(claim)
             self._conclusions.append(Conclusion(claim=claim, result=result, at=at))
-        if result.ending is Ending.SILENT:
+        self._note(meter_id, way, result.ending, at=at)
+
+    def _note(self, meter_id: int, way: Way, ending: Ending, *, at: datetime) -> None:
+        """Keep how a way served; what was refused may have been so without a word to the meter."""
+        if ending is Ending.SILENT:
             self._silent.add(meter_id)
+            self.routing.failed(meter_id, way, at=at)
+            if self.routing.has_another(meter_id, way):
+                self._heard.add(meter_id)  # what has failed here is worth a try there at once
+        elif ending is not Ending.REFUSED:
+            self.routing.served(meter_id, way)
 
     def _clock_off_s(
         self, meter_id: int, state: MeterState, *, asked_at: datetime, at: datetime
@@ -228,13 +254,14 @@ class Dispatcher:
     def _job(
         self,
         key: str,
-        meter: Meter,
+        reached: Reached,
         order: Order | Result,
         *,
         priority: Priority,
         deadline_ms: int,
         repeated: bool = False,
     ) -> Job:
+        meter = reached.meter
         model = self._equipment.models[meter.model]
         if isinstance(order, Result):
             conversation = spoken_already(order)
@@ -252,9 +279,15 @@ class Dispatcher:
             meter_no=meter.meter_no,
             conversation=conversation,
             priority=priority,
-            timing=model.roads[meter.road.value],
+            timing=self._timing(reached, model),
             deadline_ms=deadline_ms,
         )
+
+    def _timing(self, reached: Reached, model: Model) -> RoadTiming:
+        timing = model.roads[reached.way.road.value]
+        if self.routing.has_another(reached.meter.meter_id, reached.way):
+            return replace(timing, tries_max=min(timing.tries_max, TRIES_MAX_WITH_ANOTHER))
+        return timing
 
 
 def write(store: Store, batch: Batch, *, now: datetime, owner: str) -> Written:
@@ -264,6 +297,8 @@ def write(store: Store, batch: Batch, *, now: datetime, owner: str) -> Written:
         observe.take_readings(store, batch.reports, now=now)
     if batch.freezes:
         freezing.take_freezes(store, batch.freezes, now=now)
+    if batch.failures:
+        routing.put_failures(store, batch.failures)
     if batch.heard:
         deliver.wake(store, sorted(batch.heard), now=now)
     due = deliver.due(store, batch.free, now=now, limit=DUE_MAX) if batch.free else {}
@@ -276,7 +311,7 @@ def _chosen(batch: Batch, due: Mapping[int, Kind]) -> list[int]:
     in_hand = Counter(batch.in_hand)
     chosen = []
     for meter_id, kind in due.items():
-        line = batch.free[meter_id]
+        line = batch.free[meter_id].endpoint_id
         # Loading a tariff takes half a minute: it begins on an idle line, and leaves room for recharges.
         if in_hand[line] < (1 if kind is Kind.TARIFF else CLAIMS_PER_LINE_MAX):
             in_hand[line] += 1

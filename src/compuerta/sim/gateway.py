@@ -12,12 +12,14 @@ from compuerta.domain import instruction as life
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.instruction import Kind, State
 from compuerta.domain.party import Meter
+from compuerta.domain.road import Way
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job, Line, LineFull, LineShut
-from compuerta.services import dispatching, freezing
+from compuerta.services import beating, dispatching, freezing, routing
 from compuerta.services.dispatching import Batch, Dispatcher, Equipment, Written
 from compuerta.services.polling import Polls
 from compuerta.services.records import Claim
+from compuerta.services.routing import Reached
 from compuerta.sim.mortal import Database, Mortal
 from compuerta.sim.roads import Road
 from compuerta.sim.stage import Stage, ms_until
@@ -29,6 +31,7 @@ POLL_SPREAD_S = 200
 FREEZE_MS = 15_000  # who has not told a midnight is looked up this often
 SWEEP_MS = 1_000  # what is due and could not be claimed is looked at again
 RETRY_MS = 1_000  # after the database was away
+BEAT_MS = 2_000  # where meters have several ways, gateways have to know of each other
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -47,6 +50,8 @@ class _Memory:
 
     dispatcher: Dispatcher
     ends: dict[str, _End] = field(default_factory=dict)
+    meters: dict[int, Meter] = field(default_factory=dict)
+    changed_ends: dict[str, bool] = field(default_factory=dict)
     visit_ms: int | None = None
     polls: Polls = field(default_factory=lambda: Polls(poll_ms=POLL_S * 1_000))
     claim_ms_min: int = 0  # not before this: at the last visit there was nothing to claim
@@ -73,16 +78,25 @@ class Gateway:
         for road in self._roads:
             self.body.later(self._stage.between(1, DIAL_MS_MAX), lambda road=road: self._open(road))  # type: ignore[misc]
         self.body.later(FREEZE_MS, self._ask_for_midnights)
+        self._learn()
+        if any(len(ways) > 1 for ways in self._ways().values()):
+            self.body.later(BEAT_MS, self._beat)
 
     def _dies(self) -> None:
         for road in self._roads:
             road.detach(self.body.name)
 
     def _open(self, road: Road) -> None:
-        known = self._database.store.tables.meters.values()
-        meters = [meter for meter in known if meter.endpoint_id == road.name]
-        with self._database.store.transaction() as tx:
-            self._memory.dispatcher.follow(tx.zones())
+        self._learn()
+        memory = self._memory
+        ways = self._ways()
+        meters = [
+            meter
+            for meter_id, meter in sorted(memory.meters.items())
+            if any(way.endpoint_id == road.name for way in ways[meter_id])
+        ]
+        memory.dispatcher.routing.opened(road.name)
+        memory.changed_ends[road.name] = True
         end = _End(road=road, line=Line(road.name, byte_us=road.byte_us), meters=meters)
         self._memory.ends[road.name] = end
         road.attach(self.body.name, self.body.guarded(lambda data: self._hear(end, data)))
@@ -91,10 +105,41 @@ class Gateway:
         self._memory.dispatcher.reach(meter.meter_id for meter in meters)
         self._visit_soon()
 
+    def _ways(self) -> dict[int, tuple[Way, ...]]:
+        with self._database.store.transaction() as tx:
+            return tx.roads.ways()
+
+    def _learn(self) -> None:
+        """Read what is entered, as at a start and every few seconds."""
+        memory = self._memory
+        memory.meters = dict(self._database.store.tables.meters)
+        with self._database.store.transaction() as tx:
+            memory.dispatcher.follow(tx.zones())
+        memory.dispatcher.routing.follow(routing.learn(self._database.store, gateway=self._owner))
+
+    def _beat(self) -> None:
+        """Tell of this life and its roads, and learn of the others'."""
+        self.body.later(BEAT_MS, self._beat)
+        memory, now = self._memory, self._now()
+        ends, memory.changed_ends = memory.changed_ends, {}
+        sign = beating.Beat(role="gateway", instance=self._owner, started_at=now, at=now)
+        try:
+            beating.beat(self.body, sign, ends=ends, alarms=[])
+        except Unreachable:
+            memory.changed_ends = {**ends, **memory.changed_ends}
+        else:
+            self._learn()
+
+    @property
+    def _owner(self) -> str:
+        return f"{self.body.name}.{self.body.lives}"
+
     def lose(self, road: Road) -> None:
         """Let the gateway notice that a road is gone: its line ends, and it is dialed again."""
         end = self._memory.ends.pop(road.name, None)
         if self.body.alive and end is not None:
+            self._memory.dispatcher.routing.lost(road.name)
+            self._memory.changed_ends[road.name] = False
             end.line.shut()
             self.body.live(lambda: self._pump(end))
             self.body.later(self._stage.between(1_000, 20_000), lambda: self._open(road))
@@ -112,7 +157,8 @@ class Gateway:
 
     def _next_due(self) -> datetime | None:
         memory = self._memory
-        free = {each.meter_id for each in self._reached() if not memory.dispatcher.is_busy(each.meter_id)}
+        reached = {each.meter.meter_id for each in self._reached()}
+        free = {each for each in reached if not memory.dispatcher.is_busy(each)}
         dues = [
             each.lease_until if each.state is State.IN_FLIGHT else each.due_at
             for each in self._database.store.tables.instructions.values()
@@ -120,8 +166,9 @@ class Gateway:
         ]
         return min((due for due in dues if due is not None), default=None)
 
-    def _reached(self) -> list[Meter]:
-        return [meter for _, end in sorted(self._memory.ends.items()) for meter in end.meters]
+    def _reached(self) -> list[Reached]:
+        memory = self._memory
+        return memory.dispatcher.routing.reached(memory.meters.values(), now=self._now())
 
     def _visit_soon(self) -> None:
         self._visit_at(self._stage.now_ms + self._stage.between(1, STEP_MS_MAX))
@@ -138,9 +185,8 @@ class Gateway:
             return  # an earlier one has taken its place
         memory.visit_ms = None
         batch = memory.dispatcher.batch(self._reached())
-        owner = f"{self.body.name}.{self.body.lives}"
         try:
-            written = dispatching.write(self.body, batch, now=self._now(), owner=owner)
+            written = dispatching.write(self.body, batch, now=self._now(), owner=self._owner)
         except Unreachable:
             memory.dispatcher.keep(batch)
             self._visit_at(self._stage.now_ms + RETRY_MS)
@@ -173,7 +219,7 @@ class Gateway:
 
     def _carry_out(self, claim: Claim) -> None:
         dispatcher = self._memory.dispatcher
-        end = self._memory.ends.get(claim.meter.endpoint_id)
+        end = self._memory.ends.get(dispatcher.way(claim).endpoint_id)
         if end is None:
             dispatcher.give_up(claim, reason="road_lost", at=self._now())
             self._visit_soon()
@@ -189,24 +235,28 @@ class Gateway:
 
     def _read(self, end: _End, meter: Meter) -> None:
         memory, now_ms = self._memory, self._stage.now_ms
-        memory.polls.begin(meter.meter_id, now_ms=now_ms)
-        self._submit(end, memory.dispatcher.poll(meter, now=self._now(), now_ms=now_ms))
+        way = memory.dispatcher.routing.way(meter.meter_id, now=self._now(), is_poll=True)
+        if way is not None and way.endpoint_id == end.road.name:
+            memory.polls.begin(meter.meter_id, now_ms=now_ms)
+            reached = Reached(meter=meter, way=way)
+            self._submit(end, memory.dispatcher.poll(reached, now=self._now(), now_ms=now_ms))
 
     def _ask_for_midnights(self) -> None:
         """Ask the meters that have not told a midnight for it."""
         memory, now = self._memory, self._now()
         self.body.later(FREEZE_MS, self._ask_for_midnights)
-        askable = {each.meter_id: each for each in memory.dispatcher.askable(self._reached(), now=now)}
+        reached = memory.dispatcher.askable(self._reached(), now=now)
+        askable = {each.meter.meter_id: each for each in reached}
         try:
             wanted = freezing.wanted(self.body, askable, now=now)
         except Unreachable:
             return
         for meter_id, midnights in sorted(wanted.items()):
-            meter = askable[meter_id]
-            end = memory.ends[meter.endpoint_id]
-            self._submit(end, memory.dispatcher.freezes(meter, midnights, now=now, now_ms=self._stage.now_ms))
+            each = askable[meter_id]
+            end = memory.ends[each.way.endpoint_id]
+            self._submit(end, memory.dispatcher.freezes(each, midnights, now=now, now_ms=self._stage.now_ms))
             if freezing.has_just_ended(midnights, now=now):
-                self._hinted(end, meter)
+                self._hinted(end, each.meter)
 
     def _hinted(self, end: _End, meter: Meter) -> None:
         """Read a meter that spoke unasked, when that is due; on a shared road it answered another gateway."""

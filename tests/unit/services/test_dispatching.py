@@ -12,7 +12,8 @@ from compuerta.adapters.memory import MemoryStore
 from compuerta.adapters.models import load_models
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.instruction import Kind
-from compuerta.domain.party import Meter
+from compuerta.domain.party import RoadKind
+from compuerta.domain.road import Way, WayFailure
 from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, MeterFreeze, MeterState, Relay, Result
 from compuerta.drivers.line import Priority
@@ -24,11 +25,13 @@ from compuerta.services.dispatching import (
     CLAIMS_PER_LINE_MAX,
     FREEZE_AGAIN,
     REPORTS_MAX,
+    TRIES_MAX_WITH_ANOTHER,
     Dispatcher,
     Equipment,
     Written,
 )
 from compuerta.services.freeze_port import WantedFreeze
+from compuerta.services.routing import Known, Reached, own_way
 
 EQUIPMENT = Equipment(
     models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes
@@ -46,8 +49,8 @@ def a_paid_town(store: MemoryStore, *, homes: int = 1) -> Town:
     return town
 
 
-def the_meters(store: MemoryStore) -> list[Meter]:
-    return list(store.tables.meters.values())
+def the_meters(store: MemoryStore) -> list[Reached]:
+    return [Reached(meter=each, way=own_way(each)) for each in store.tables.meters.values()]
 
 
 def written(store: MemoryStore, dispatcher: Dispatcher) -> Written:
@@ -92,9 +95,8 @@ def test_a_tariff_that_does_not_fit_any_more_is_refused_without_a_word_to_the_me
 
     conversation = dispatcher.job(replace(claim, meter=other), now=NOON, now_ms=0).conversation
 
-    with pytest.raises(StopIteration) as ended:
-        next(conversation)
-    assert ended.value.value == Result(ending=Ending.REFUSED, reason="tariff_does_not_fit")
+    conversation.begin()
+    assert conversation.result == Result(ending=Ending.REFUSED, reason="tariff_does_not_fit")
 
 
 def test_a_meter_is_free_again_when_its_evidence_is_written() -> None:
@@ -200,13 +202,13 @@ def test_only_a_meter_that_had_been_silent_is_worth_another_try() -> None:
     a_town(store)
     (meter,) = the_meters(store)
 
-    before = dispatcher.hear([meter.meter_id])
+    before = dispatcher.hear([meter.meter.meter_id])
     dispatcher.finish(dispatcher.poll(meter, now=NOON, now_ms=0).key, SILENT, at=NOON)
-    after = dispatcher.hear([meter.meter_id])
-    again = dispatcher.hear([meter.meter_id])
+    after = dispatcher.hear([meter.meter.meter_id])
+    again = dispatcher.hear([meter.meter.meter_id])
 
     assert (before, after, again) == (False, True, False)
-    assert dispatcher.batch([]).heard == {meter.meter_id}
+    assert dispatcher.batch([]).heard == {meter.meter.meter_id}
 
 
 def test_a_claim_that_no_line_could_take_is_due_again() -> None:
@@ -241,12 +243,12 @@ class _Away:
         raise Unreachable("connection refused")
 
 
-def a_wanted(meter: Meter, *, day: date = date(2026, 11, 21)) -> WantedFreeze:
+def a_wanted(reached: Reached, *, day: date = date(2026, 11, 21)) -> WantedFreeze:
     at = datetime.combine(day, time(16), tzinfo=UTC)
-    return WantedFreeze(meter_id=meter.meter_id, day=day, at=at, zone="Asia/Shanghai")
+    return WantedFreeze(meter_id=reached.meter.meter_id, day=day, at=at, zone="Asia/Shanghai")
 
 
-def a_following(store: MemoryStore) -> tuple[Dispatcher, Meter]:
+def a_following(store: MemoryStore) -> tuple[Dispatcher, Reached]:
     dispatcher = Dispatcher(EQUIPMENT)
     with store.transaction() as tx:
         dispatcher.follow(tx.zones())
@@ -283,7 +285,7 @@ def test_a_meter_is_asked_for_midnights_again_in_a_minute_and_not_while_it_is_si
     assert dispatcher.askable([meter], now=NOON + FREEZE_AGAIN) == [meter]
     dispatcher.finish(job.key, SILENT, at=NOON + SECOND)
     assert dispatcher.askable([meter], now=NOON + HOUR) == []
-    dispatcher.hear([meter.meter_id])
+    dispatcher.hear([meter.meter.meter_id])
     assert dispatcher.askable([meter], now=NOON + HOUR) == [meter]
 
 
@@ -321,3 +323,79 @@ def test_a_clock_is_off_by_what_lies_outside_the_time_in_which_it_was_read(
     dispatcher.finish(job.key, Result(ending=Ending.DONE, state=state), at=NOON + 20 * SECOND)
 
     assert [report.clock_off_s for report in dispatcher.batch([meter]).reports] == [off_s]
+
+
+MODULE = Way(endpoint_id="module", road=RoadKind.MOBILE_4G)
+
+
+def with_a_module(store: MemoryStore, dispatcher: Dispatcher) -> Reached:
+    """Let the first meter be reached by its own end, and by a module beside it."""
+    own = the_meters(store)[0]
+    dispatcher.routing.follow(Known(ways={own.meter.meter_id: (own.way, MODULE)}))
+    for way in (own.way, MODULE):
+        dispatcher.routing.opened(way.endpoint_id)
+    return own
+
+
+def visited(store: MemoryStore, dispatcher: Dispatcher) -> Written:
+    """Visit the database once, for the ways that are taken now."""
+    batch = dispatcher.batch(dispatcher.routing.reached(store.tables.meters.values(), now=NOON))
+    done = dispatching.write(store, batch, now=NOON, owner="gateway")
+    dispatcher.settle(batch, done)
+    return done
+
+
+def test_what_met_silence_goes_by_the_next_way_at_once_and_looks_first() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    own = with_a_module(store, dispatcher)
+    (claim,) = visited(store, dispatcher).claims
+    first = dispatcher.way(claim)
+
+    dispatcher.finish(dispatcher.job(claim, now=NOON, now_ms=0).key, SILENT, at=NOON)
+    visited(store, dispatcher)
+    (again,) = visited(store, dispatcher).claims
+
+    assert (first, dispatcher.way(again)) == (own.way, MODULE)
+    assert again.instruction.instruction_id == claim.instruction.instruction_id
+    assert again.instruction.tries == 2  # so that the driver asks whether the meter has it already
+
+
+def test_where_another_way_lives_the_first_is_not_waited_for_long() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    with_a_module(store, dispatcher)
+    (claim,) = visited(store, dispatcher).claims
+
+    two = dispatcher.job(claim, now=NOON, now_ms=0).timing.tries_max
+    dispatcher.routing.lost(MODULE.endpoint_id)
+    alone = dispatcher.job(claim, now=NOON, now_ms=0).timing.tries_max
+
+    assert (two, alone) == (TRIES_MAX_WITH_ANOTHER, 3)
+
+
+def test_a_claim_is_carried_out_by_the_patience_of_its_way() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    with_a_module(store, dispatcher)
+    dispatcher.routing.lost("bus")
+
+    (claim,) = visited(store, dispatcher).claims
+
+    roads = EQUIPMENT.models[claim.meter.model].roads
+    assert dispatcher.job(claim, now=NOON, now_ms=0).timing == roads["4g"]
+
+
+def test_a_way_that_failed_is_told_to_the_other_gateways_and_one_that_serves_again_too() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    own = with_a_module(store, dispatcher)
+
+    dispatcher.finish(dispatcher.poll(own, now=NOON, now_ms=0).key, SILENT, at=NOON)
+    visited(store, dispatcher)
+    failed = dict(store.tables.way_failures)
+    dispatcher.finish(dispatcher.poll(own, now=NOON, now_ms=0).key, CREDITED, at=NOON)
+    visited(store, dispatcher)
+
+    assert failed == {(own.meter.meter_id, "bus"): WayFailure(failed_at=NOON, times=1)}
+    assert store.tables.way_failures == {}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from compuerta.adapters.memory.tables import Tables
-from compuerta.domain.road import Way
+from compuerta.domain.road import Way, WayFailure
 
 
 class MemoryRoads:
@@ -24,3 +24,16 @@ class MemoryRoads:
     def put_ways(self, ways: Mapping[int, Sequence[str]]) -> None:
         for meter_id, ends in ways.items():
             self._tables.further_ends[meter_id] = tuple(ends)
+
+    def alive(self) -> dict[str, str]:
+        return {end: gateway for end, (is_alive, gateway) in self._tables.ends.items() if is_alive}
+
+    def failures(self) -> dict[tuple[int, str], WayFailure]:
+        return dict(self._tables.way_failures)
+
+    def put_failures(self, failures: Mapping[tuple[int, str], WayFailure | None]) -> None:
+        for key, failure in failures.items():
+            if failure is None:
+                self._tables.way_failures.pop(key, None)
+            else:
+                self._tables.way_failures[key] = failure

@@ -14,6 +14,7 @@ from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter, Site
 from compuerta.domain.payment import Attempt, PaymentOrder, Refund
 from compuerta.domain.policy import Policy, policy_of_texts
+from compuerta.domain.road import WayFailure
 from compuerta.domain.sealing import Anchor, Seal
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
@@ -30,6 +31,7 @@ from compuerta.services.bank_port import (
     TargetKey,
 )
 from compuerta.services.claim_port import KeptClaim
+from compuerta.services.commission_port import Commission, Finding, StepDone, Survey
 from compuerta.services.correction_port import CaseFile, Dispute
 from compuerta.services.day_port import AccountDay, AccountWeight, Drift
 from compuerta.services.dues_port import RechargeLine
@@ -39,6 +41,7 @@ from compuerta.services.invoice_port import Buyer, Invoice, Seller
 from compuerta.services.mass_port import MassItem, MassOperation
 from compuerta.services.message_port import Contact, Message, Template
 from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
+from compuerta.services.outpost_port import Outpost
 from compuerta.services.partner_port import BillerPayment, Delivery, KeyName, KeyRow, Webhook
 from compuerta.services.period_port import MonthClose
 from compuerta.services.receipt_port import HandedOut
@@ -89,6 +92,9 @@ class Tables:
     sites: dict[int, Site] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     further_ends: dict[int, tuple[str, ...]] = field(default_factory=dict)  # by meter, in their order
+    outposts: dict[str, Outpost] = field(default_factory=dict)
+    outpost_marks: dict[tuple[str, UUID], int] = field(default_factory=dict)  # by outpost and journal
+    way_failures: dict[tuple[int, str], WayFailure] = field(default_factory=dict)  # by meter and end
     meters: dict[int, Meter] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
     account_of_meter: dict[int, int] = field(default_factory=dict)
@@ -184,6 +190,10 @@ class Tables:
     buyers: dict[int, Buyer] = field(default_factory=dict)  # by account
     invoice_numbers: dict[tuple[int, str], int] = field(default_factory=dict)  # the last of each series
     invoices: dict[tuple[int, UUID], Invoice] = field(default_factory=dict)  # by account
+    surveys: dict[UUID, Survey] = field(default_factory=dict)
+    survey_findings: dict[tuple[UUID, str], Finding] = field(default_factory=dict)  # by address
+    commissions: dict[UUID, Commission] = field(default_factory=dict)
+    commission_steps: dict[UUID, StepDone] = field(default_factory=dict)
     taken: set[tuple[object, ...]] = field(default_factory=set)  # what unique indexes hold, by index
     beats: dict[tuple[str, str], datetime] = field(default_factory=dict)
     ends: dict[str, tuple[bool, str]] = field(default_factory=dict)  # alive or not, and by which gateway

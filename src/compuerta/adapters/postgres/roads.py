@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from compuerta.adapters.postgres.rows import Asked
 from compuerta.domain.party import RoadKind
-from compuerta.domain.road import Way
+from compuerta.domain.road import Way, WayFailure
 
 _WAYS = """
 select m.meter_id, e.endpoint_id, e.road, 0 as rank from meter m join endpoint e using (endpoint_id)
@@ -14,6 +14,16 @@ select f.meter_id, e.endpoint_id, e.road, f.rank
 from meter_way f join endpoint e using (endpoint_id) join meter m using (meter_id)
 where (%(all)s or f.meter_id = any(%(ids)s)) and m.endpoint_id <> f.endpoint_id
 order by meter_id, rank
+"""
+
+_SERVE = """
+delete from way_failure f using unnest(%(meters)s::bigint[], %(ends)s::text[]) as e (meter_id, endpoint_id)
+where f.meter_id = e.meter_id and f.endpoint_id = e.endpoint_id
+"""
+_FAIL = """
+insert into way_failure (meter_id, endpoint_id, failed_at, times)
+select * from unnest(%(meters)s::bigint[], %(ends)s::text[], %(at)s::timestamptz[], %(times)s::integer[])
+on conflict (meter_id, endpoint_id) do update set failed_at = excluded.failed_at, times = excluded.times
 """
 
 
@@ -40,3 +50,28 @@ class PostgresRoads:
                 from unnest(%(ends)s::text[]) with ordinality as e (endpoint_id, rank)""",
                 {"meter_id": meter_id, "ends": list(ends)},
             )
+
+    def alive(self) -> dict[str, str]:
+        rows = self._tx.query("select endpoint_id, gateway from endpoint_state where alive", {})
+        return {row["endpoint_id"]: row["gateway"] for row in rows}
+
+    def failures(self) -> dict[tuple[int, str], WayFailure]:
+        rows = self._tx.query("select meter_id, endpoint_id, failed_at, times from way_failure", {})
+        return {
+            (row["meter_id"], row["endpoint_id"]): WayFailure(failed_at=row["failed_at"], times=row["times"])
+            for row in rows
+        }
+
+    def put_failures(self, failures: Mapping[tuple[int, str], WayFailure | None]) -> None:
+        gone = sorted(key for key, failure in failures.items() if failure is None)
+        if gone:
+            self._tx.run(_SERVE, {"meters": [each for each, _ in gone], "ends": [end for _, end in gone]})
+        failed = sorted((key, failure) for key, failure in failures.items() if failure is not None)
+        if failed:
+            values = {
+                "meters": [meter_id for (meter_id, _), _ in failed],
+                "ends": [end for (_, end), _ in failed],
+                "at": [failure.failed_at for _, failure in failed],
+                "times": [failure.times for _, failure in failed],
+            }
+            self._tx.run(_FAIL, values)

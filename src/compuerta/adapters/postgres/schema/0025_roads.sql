@@ -34,3 +34,13 @@ create table meter_way (
 );
 comment on table meter_way is 'distributed: further ways to a meter, in their order';
 grant select, insert, update, delete on meter_way to compuerta_work;
+
+create table way_failure (
+    meter_id bigint not null references meter,
+    endpoint_id text not null references endpoint,
+    failed_at timestamptz not null,
+    times integer not null check (times > 0),
+    primary key (meter_id, endpoint_id)
+);
+comment on table way_failure is 'distributed: ways by which meters did not answer, left while another lives';
+grant select, insert, update, delete on way_failure to compuerta_work;

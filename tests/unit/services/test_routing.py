@@ -1,0 +1,150 @@
+"""Which way is taken to a meter: in order, away from what failed, and left to whoever has a better one."""
+
+from tests.unit.services.town import NOON, SECOND, a_town
+
+from compuerta.adapters.memory import MemoryStore
+from compuerta.domain.party import Bearer, RoadKind
+from compuerta.domain.road import Way, WayFailure
+from compuerta.services import beating, routing
+from compuerta.services.beating import Beat
+from compuerta.services.records import Endpoint
+from compuerta.services.routing import REST, REST_MAX, Known, Routing, rests_until
+
+BUS = Way(endpoint_id="bus", road=RoadKind.RS485)
+MODULE = Way(endpoint_id="module", road=RoadKind.MOBILE_4G)
+METER_ID = 7
+
+
+def a_routing(*here: Way, known: Known | None = None) -> Routing:
+    made = Routing()
+    for way in here:
+        made.opened(way.endpoint_id)
+    made.follow(known or Known(ways={METER_ID: (BUS, MODULE)}))
+    return made
+
+
+def test_the_first_way_that_lives_is_taken() -> None:
+    both, second, none = a_routing(BUS, MODULE), a_routing(MODULE), a_routing()
+
+    assert both.way(METER_ID, now=NOON) == BUS
+    assert second.way(METER_ID, now=NOON) == MODULE
+    assert none.way(METER_ID, now=NOON) is None
+    assert both.way(METER_ID + 1, now=NOON) is None
+
+
+def test_a_way_that_was_lost_is_taken_no_more() -> None:
+    made = a_routing(BUS, MODULE)
+
+    made.lost("bus")
+
+    assert made.way(METER_ID, now=NOON) == MODULE
+
+
+def test_a_way_that_failed_is_left_until_a_poll_finds_that_it_serves() -> None:
+    made = a_routing(BUS, MODULE)
+    made.failed(METER_ID, BUS, at=NOON)
+
+    at_once = made.way(METER_ID, now=NOON), made.way(METER_ID, now=NOON, is_poll=True)
+    rested = made.way(METER_ID, now=NOON + REST), made.way(METER_ID, now=NOON + REST, is_poll=True)
+    made.served(METER_ID, BUS)
+
+    assert at_once == (MODULE, MODULE)
+    assert rested == (MODULE, BUS)
+    assert made.way(METER_ID, now=NOON) == BUS
+
+
+def test_where_every_way_has_failed_they_are_taken_in_turn() -> None:
+    made = a_routing(BUS, MODULE)
+    taken = []
+    for number in range(4):
+        way = made.way(METER_ID, now=NOON + number * SECOND)
+        assert way is not None
+        made.failed(METER_ID, way, at=NOON + number * SECOND)
+        taken.append(way)
+
+    assert taken == [BUS, MODULE, BUS, MODULE]
+
+
+def test_the_rest_of_a_way_grows_to_a_bound() -> None:
+    rests = [rests_until(WayFailure(failed_at=NOON, times=times)) - NOON for times in (1, 2, 3, 4, 5, 99)]
+
+    assert rests == [REST, 2 * REST, 4 * REST, 8 * REST, 16 * REST, REST_MAX]
+
+
+def test_the_only_way_is_taken_however_often_it_fails() -> None:
+    made = a_routing(BUS, known=Known(ways={METER_ID: (BUS,)}))
+
+    made.failed(METER_ID, BUS, at=NOON)
+
+    assert made.way(METER_ID, now=NOON) == BUS
+    assert made.take_unwritten() == {}
+
+
+def test_a_meter_is_left_to_the_gateway_that_has_the_better_way() -> None:
+    ways = {METER_ID: (BUS, MODULE)}
+    other = Known(ways=ways, elsewhere=frozenset({"bus"}))
+    made = a_routing(MODULE, known=other)
+    before = made.way(METER_ID, now=NOON)
+
+    failed = {(METER_ID, "bus"): WayFailure(failed_at=NOON, times=1)}
+    made.follow(Known(ways=ways, elsewhere=frozenset({"bus"}), failures=failed))
+
+    assert (before, made.way(METER_ID, now=NOON)) == (None, MODULE)
+
+
+def test_the_gateway_whose_way_failed_leaves_the_meter_to_the_other() -> None:
+    known = Known(ways={METER_ID: (BUS, MODULE)}, elsewhere=frozenset({"module"}))
+    made = a_routing(BUS, known=known)
+    before = made.way(METER_ID, now=NOON)
+
+    made.failed(METER_ID, BUS, at=NOON)
+
+    assert (before, made.way(METER_ID, now=NOON)) == (BUS, None)
+
+
+def test_an_end_that_comes_anew_may_serve_again() -> None:
+    made = a_routing(BUS, MODULE)
+    made.failed(METER_ID, BUS, at=NOON)
+    made.take_unwritten()
+
+    made.opened("bus")
+
+    assert made.way(METER_ID, now=NOON) == BUS
+    assert made.take_unwritten() == {(METER_ID, "bus"): None}
+
+
+def test_what_was_seen_here_and_is_not_written_yet_outlives_what_the_rows_tell() -> None:
+    known = Known(ways={METER_ID: (BUS, MODULE)})
+    made = a_routing(BUS, MODULE, known=known)
+    made.failed(METER_ID, BUS, at=NOON)
+
+    made.keep(made.take_unwritten())
+    made.follow(known)
+
+    assert made.way(METER_ID, now=NOON) == MODULE
+
+
+def test_what_one_gateway_writes_another_learns() -> None:
+    store = MemoryStore()
+    home = a_town(store).homes[0]
+    module = Endpoint(
+        endpoint_id="module",
+        organisation_id=1,
+        road=RoadKind.MOBILE_4G,
+        bearer=Bearer.DIAL_IN,
+        address="860000000000001",
+    )
+    with store.transaction() as tx:
+        tx.add_endpoint(module)
+        tx.roads.put_ways({home.meter_id: ["module"]})
+    failures = {(home.meter_id, "bus"): WayFailure(failed_at=NOON, times=2)}
+    sign = Beat(role="gateway", instance="one", started_at=NOON, at=NOON)
+
+    beating.beat(store, sign, ends={"bus": True}, alarms=[])
+    routing.put_failures(store, failures)
+    known = routing.learn(store, gateway="two")
+
+    assert known == Known(
+        ways={home.meter_id: (BUS, MODULE)}, failures=failures, elsewhere=frozenset({"bus"})
+    )
+    assert routing.learn(store, gateway="one").elsewhere == frozenset()
