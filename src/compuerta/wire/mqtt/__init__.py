@@ -1,0 +1,1 @@
+"""MQTT 5 as far as meters need it: packets both ways, and a client's session, without a socket or a clock."""
