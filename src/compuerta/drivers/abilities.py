@@ -45,6 +45,11 @@ class WithdrawalOrder:
     customer_no: str
 
 
+# A relay command that comes later than this is refused by the meter. Nobody waits longer for its answer, and
+# what was delayed on one road must not undo what has gone by another meanwhile.
+SWITCH_VALID_S = 30
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchOrder:
     """Open or close the relay; `now` and `valid_s` give the command its "valid until".
@@ -55,7 +60,7 @@ class SwitchOrder:
 
     relay: Relay  # OPEN, or CLOSED; how closing is done is the model's matter
     now: datetime  # the site's local civil time, naive: what the meter's clock shows
-    valid_s: int = 600
+    valid_s: int = SWITCH_VALID_S
     kept: bool = False
     permits: bool = False  # CLOSED is permitted only: the user presses the button
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from compuerta.drivers.abilities import KEEP_POWER, Ending, Relay, SwitchOrder
+from compuerta.drivers.abilities import KEEP_POWER, SWITCH_VALID_S, Ending, Relay, SwitchOrder
 from compuerta.drivers.model import RelayStyle
 from compuerta.drivers.talk import Asking, Conversation, MeterRefused, Talk, control_refusal
 from compuerta.wire import dlt645
 from compuerta.wire.dlt645 import RelayCommand
 
 VERIFY_READS_MAX = 3  # a relay moves within a tenth of a second; three reads last longer on any road
-VALID = timedelta(minutes=10)  # of a relay command, when the order does not say
+VALID = timedelta(seconds=SWITCH_VALID_S)  # of a relay command, when the order does not say
 
 _COMMANDS: Mapping[tuple[Relay, RelayStyle], RelayCommand] = MappingProxyType(
     {

@@ -15,7 +15,7 @@ from compuerta.domain.instruction import Event, Instruction, Kind, State
 from compuerta.domain.naming import named
 from compuerta.domain.party import AccountKind, CreditAuthority
 from compuerta.domain.supply import Decision, HoldKind, Reason
-from compuerta.drivers.abilities import KEEP_POWER, Relay
+from compuerta.drivers.abilities import KEEP_POWER, SWITCH_VALID_S, Relay
 from compuerta.services import beyond_zero, telling
 from compuerta.services.records import AccountView, MeterSnapshot, SupplyChange
 from compuerta.services.staging import Known, Staged, staged
@@ -62,18 +62,37 @@ def converge(tx: Transaction, account_ids: Iterable[int], *, now: datetime) -> d
         decisions[account_id] = stage.decision
         _keep(batch, view, stage, now=now)
         if _owes_look(stage, known[account_id]):
-            batch.wanted.append(_look(view, now=now))
+            batch.wanted.append(_look(view.account.meter_id or 0, account_id, now=now))
         aged, missing = _difference(
             view, stage.decision, switches.get(view.account.meter_id or 0, []), now=now
         )
         batch.replaced += aged
         batch.wanted += missing
+    looked = {each.meter_id for each in batch.wanted if each.kind is Kind.LOOK}
+    cut = [each for each in batch.replaced if each.meter_id not in looked]
+    batch.wanted += looks_after(tx, cut, now=now)
     tx.save_snapshots(batch.snapshots)
     tx.save_instructions(batch.replaced)
     tx.put_instructions(batch.wanted)
     tx.put_supply_changes(batch.changes)
     telling.supply_changed(tx, batch.changes, views, now=now)
     return decisions
+
+
+def looks_after(tx: Transaction, replaced: Sequence[Instruction], *, now: datetime) -> list[Instruction]:
+    """Return looks at meters whose cut was replaced after it was sent: on some road it may be under way.
+
+    They are due when it can come no longer. A meter that it has cut meanwhile is then found, and closed.
+    """
+    late = {each.meter_id: each for each in replaced if each.tries > 0 and each.relay_closed is False}
+    if not late:
+        return []
+    looks = tx.last_looks(late)
+    return [
+        replace(_look(meter_id, cut.account_id, now=now), due_at=now + timedelta(seconds=SWITCH_VALID_S))
+        for meter_id, cut in sorted(late.items())
+        if meter_id not in looks or looks[meter_id].state not in life.OPEN
+    ]
 
 
 def decision_of(view: AccountView) -> Decision:
@@ -276,12 +295,11 @@ def _switch(view: AccountView, decision: Decision, order: _Order, *, now: dateti
     )
 
 
-def _look(view: AccountView, *, now: datetime) -> Instruction:
-    assert view.meter is not None
+def _look(meter_id: int, account_id: int, *, now: datetime) -> Instruction:
     return Instruction(
-        meter_id=view.meter.meter_id,
-        instruction_id=named("look", view.meter.meter_id, now.isoformat()),
-        account_id=view.account.account_id,
+        meter_id=meter_id,
+        instruction_id=named("look", meter_id, now.isoformat()),
+        account_id=account_id,
         kind=Kind.LOOK,
         created_at=now,
         due_at=now,

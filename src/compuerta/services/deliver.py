@@ -26,7 +26,7 @@ from compuerta.drivers.abilities import (
     SwitchOrder,
 )
 from compuerta.drivers.model import Model
-from compuerta.services import booking, observe, partnering, rollout, telling, withdrawing
+from compuerta.services import booking, converging, observe, partnering, rollout, telling, withdrawing
 from compuerta.services.records import Case, Claim, Instant, RechargeInstant
 from compuerta.services.store_port import Store, Transaction
 
@@ -77,7 +77,9 @@ def claim(store: Store, meter_ids: Iterable[int], *, now: datetime, owner: str) 
     with store.transaction() as tx:
         claims = tx.claim(meter_ids, now=now, owner=owner)
         aged = [each for each in claims if _is_aged(each, now=now)]
-        tx.save_instructions([_replaced(each.instruction, now=now) for each in aged])
+        replaced = [_replaced(each.instruction, now=now) for each in aged]
+        tx.save_instructions(replaced)
+        tx.put_instructions(converging.looks_after(tx, replaced, now=now))
         wanted = [each for each in claims if each not in aged]
         return [_in_time(tx, each, now=now) for each in wanted]
 

@@ -1,6 +1,6 @@
 """Supply follows credit and holds: one switch at a time, and the last wish is the one that counts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from tests.unit.services.town import (
@@ -22,9 +22,9 @@ from tests.unit.services.town import (
 
 from compuerta.adapters.memory import MemoryStore
 from compuerta.domain.errors import Refused
-from compuerta.domain.instruction import Instruction, Kind, State
+from compuerta.domain.instruction import LEASE, Instruction, Kind, State
 from compuerta.domain.supply import HoldKind
-from compuerta.drivers.abilities import Ending, MeterState, RechargeOrder, Relay
+from compuerta.drivers.abilities import SWITCH_VALID_S, Ending, MeterState, RechargeOrder, Relay
 from compuerta.services import acting, deliver, holding
 from compuerta.services.acting import Actor
 
@@ -141,6 +141,36 @@ def test_a_cut_that_met_silence_is_dropped_when_credit_came_meanwhile() -> None:
     ]
 
 
+def test_a_cut_that_met_silence_is_looked_after_when_it_can_come_no_longer() -> None:
+    store = MemoryStore()
+    home = a_home(store, relay=Relay.CLOSED)
+    cut = taken(store, home, now=NOON)
+    paid(store, home, now=NOON + SECOND)
+    concluded(store, cut, ending=Ending.SILENT, at=NOON + 2 * SECOND)
+    closing = taken(store, home, now=NOON + 3 * SECOND)
+    concluded(store, closing, ending=Ending.DONE, at=NOON + 4 * SECOND, state=MeterState(relay=Relay.CLOSED))
+    over = NOON + 2 * SECOND + SWITCH_VALID_S * SECOND
+    before = deliver.claim(store, [home.meter_id], now=over - SECOND, owner="gateway")
+
+    look = taken(store, home, now=over)
+    concluded(store, look, ending=Ending.DONE, at=over + SECOND, state=MeterState(relay=Relay.OPEN))
+    again = taken(store, home, now=over + 2 * SECOND)
+
+    assert timedelta(seconds=SWITCH_VALID_S) <= LEASE
+    assert before == []
+    assert look.instruction.kind is Kind.LOOK
+    assert again.instruction.relay_closed is True
+
+
+def test_a_cut_that_was_never_sent_is_not_looked_after() -> None:
+    store = MemoryStore()
+    home = a_home(store, relay=Relay.CLOSED)
+
+    paid(store, home, now=NOON + SECOND)
+
+    assert [each.kind for each in store.tables.instructions.values()] == [Kind.SWITCH]
+
+
 def test_a_cut_of_a_gateway_that_died_is_not_sent_again_to_who_has_paid() -> None:
     store = MemoryStore()
     home = a_home(store, relay=Relay.CLOSED)
@@ -153,6 +183,8 @@ def test_a_cut_of_a_gateway_that_died_is_not_sent_again_to_who_has_paid() -> Non
     assert of_the_cut == []
     assert switches(store)[0].state is State.SUPERSEDED
     assert closing.instruction.relay_closed is True
+    looks = [each for each in store.tables.instructions.values() if each.kind is Kind.LOOK]
+    assert [look.due_at for look in looks] == [NOON + HOUR + SWITCH_VALID_S * SECOND]
 
 
 def test_a_cut_that_was_only_accepted_is_not_sent_again_to_who_has_paid() -> None:
