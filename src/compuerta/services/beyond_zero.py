@@ -27,7 +27,7 @@ def followed(tx: Transaction, views: Iterable[AccountView], *, now: datetime) ->
     taken, open_still = tx.emergencies(among), {}
     for account_id, view in among.items():
         before = taken.get(account_id)
-        after = _given(view, now=now) if before is None else _after(before, view, now=now)
+        after = given(view, now=now) if before is None else _after(before, view, now=now)
         if after is None:
             continue
         if before is None:
@@ -64,7 +64,7 @@ def _may_have(view: AccountView) -> bool:
     )
 
 
-def _given(view: AccountView, *, now: datetime) -> EmergencyCredit | None:
+def given(view: AccountView, *, now: datetime) -> EmergencyCredit | None:
     """Return the credit that comes by itself; what is off already is not switched on by it."""
     assert view.snapshot is not None
     is_free = not view.holds and not view.holdings.billing_held

@@ -1,0 +1,150 @@
+"""Forwarding: what an outpost noted while it was alone becomes readings, charges and supply, once.
+
+Records are numbered by the outpost's journal. What is kept, and up to which number, is written in one
+transaction; only then is the outpost told that it may forget. So a record that is sent twice is taken once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from compuerta.domain.supply import Reason
+from compuerta.drivers.abilities import MeterState
+from compuerta.services import observe
+from compuerta.services.observe import AHEAD_MAX, MeterReport
+from compuerta.services.records import AccountView, Alarm, MeterSnapshot, Reading, SupplyChange
+from compuerta.services.store_port import Store, Transaction
+
+RECORDS_MAX = 200  # taken at once: their accounts are locked together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Why an outpost opened a relay by itself."""
+
+    out_since: datetime  # since when credit had ended
+    register_wh: int  # at which it was opened
+    ends_wh: int | None  # at which credit ended, by the tariff's inverse
+    balance_minor: int  # by the outpost's reckoning
+    issued_at: datetime  # of the orders that it had
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line of an outpost's journal: what a meter said, and whether its relay was opened on it."""
+
+    record_no: int  # counted from one
+    meter_id: int
+    at: datetime
+    state: MeterState
+    asked_at: datetime | None = None
+    clock_off_s: int | None = None
+    cut: Cut | None = None
+
+
+def take_records(
+    store: Store, outpost_id: str, journal_id: UUID, records: Sequence[Record], *, now: datetime
+) -> int:
+    """Take records of an outpost's journal; returns up to which number all is committed.
+
+    `records` follow each other by number. A meter that is on none of the outpost's lines is not touched.
+    """
+    with store.transaction() as tx:
+        kept_no = tx.outposts.marks(outpost_id).get(journal_id, 0)
+        new = [each for each in records if each.record_no > kept_no]
+        if not new:
+            return kept_no
+        ours = _meters_of(tx, outpost_id)
+        known = [each for each in new if each.meter_id in ours and each.at <= now + AHEAD_MAX]
+        strange = [each for each in new if each.meter_id not in ours]
+        tx.put_alarms([_strange(each, outpost_id, now=now) for each in strange])
+        _adopt_cuts(tx, known, now=now)
+        _keep_overtaken(tx, known)
+        observe.absorb(tx, [_report(each) for each in known], now=now)
+        last_no = max(each.record_no for each in new)
+        tx.outposts.mark(outpost_id, journal_id, record_no=last_no)
+    return last_no
+
+
+def _meters_of(tx: Transaction, outpost_id: str) -> set[int]:
+    ends = {each.endpoint_id for each in tx.endpoints() if each.address.rpartition("/")[0] == outpost_id}
+    return {
+        meter_id for meter_id, ways in tx.roads.ways().items() if any(way.endpoint_id in ends for way in ways)
+    }
+
+
+def _adopt_cuts(tx: Transaction, records: Sequence[Record], *, now: datetime) -> None:
+    """Take over what the outpost decided, so that stages that ran there are not run again here.
+
+    Whoever has paid since, or is protected now, is lit again by the converging that follows.
+    """
+    cuts = {each.meter_id: each for each in records if each.cut is not None}
+    accounts = tx.accounts_of_meters(cuts)
+    views = tx.lock_accounts(sorted(set(accounts.values())), now=now)
+    snapshots: list[MeterSnapshot] = []
+    changes: list[SupplyChange] = []
+    for meter_id, account_id in sorted(accounts.items()):
+        view, record = views[account_id], cuts[meter_id]
+        before = view.snapshot
+        assert record.cut is not None
+        if before is None or before.meter_id != meter_id or before.wanted_closed is False:
+            continue
+        after = replace(
+            before,
+            wanted_closed=False,
+            wanted_reason=Reason.OUT_OF_CREDIT.value,
+            out_since=record.cut.out_since,
+        )
+        snapshots.append(after)
+        changes.append(_change(view, before, record))
+    tx.save_snapshots(snapshots)
+    tx.put_supply_changes(changes)
+
+
+def _change(view: AccountView, before: MeterSnapshot, record: Record) -> SupplyChange:
+    return SupplyChange(
+        meter_id=before.meter_id,
+        account_id=view.account.account_id,
+        at=record.at,
+        closed=False,
+        kept=False,
+        reason=Reason.OUT_OF_CREDIT.value,
+        was_closed=before.wanted_closed,
+        was_reason=before.wanted_reason,
+        read_at=record.at,
+    )
+
+
+def _keep_overtaken(tx: Transaction, records: Sequence[Record]) -> None:
+    """Keep readings that another road has overtaken: they charge nothing, and nothing read is lost."""
+    readings = [
+        Reading(
+            meter_id=each.meter_id,
+            at=each.at,
+            energy_wh=each.state.energy_wh,
+            balance_minor=each.state.balance_minor,
+            relay=each.state.relay,
+            purchase_no=each.state.purchase_no,
+            power_w=each.state.power_w,
+            rates_wh=each.state.rates_wh,
+        )
+        for each in records
+        if each.state.energy_wh is not None
+    ]
+    tx.put_readings(readings)
+
+
+def _report(record: Record) -> MeterReport:
+    return MeterReport(
+        meter_id=record.meter_id,
+        at=record.at,
+        state=record.state,
+        asked_at=record.asked_at,
+        clock_off_s=record.clock_off_s,
+    )
+
+
+def _strange(record: Record, outpost_id: str, *, now: datetime) -> Alarm:
+    detail = f"a record of meter {record.meter_id}, which is on none of its lines"
+    return Alarm(kind="outpost_meter_foreign", subject=outpost_id, detail=detail, at=now)
