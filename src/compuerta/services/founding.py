@@ -10,7 +10,7 @@ from uuid import UUID
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.naming import derived
-from compuerta.domain.party import BEARERS, AccountKind, CreditAuthority, RoadKind, require_meter_no
+from compuerta.domain.party import BEARERS, AccountKind, Bearer, CreditAuthority, RoadKind, require_meter_no
 from compuerta.domain.tariff.components import Terms
 from compuerta.services import moving, rollout
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
@@ -42,6 +42,8 @@ class PlaceRow:
     tariff_id: int
     register_wh: int
     contracted_w: int | None
+    bearer: Bearer | None = None  # of the road's end, where it is new; None = the usual one of its road
+    unit_no: int | None = None  # on a Modbus line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class Founded:
 
     places: int
     endpoints: int
+    account_ids: tuple[int, ...] = ()  # of the places, in the order of their rows
 
 
 def found_organisation(store: Store, name: str, *, live: bool = True) -> int:
@@ -147,17 +150,18 @@ class PlacesWish:
 
 def found_places(store: Store, wish: PlacesWish, *, models: Models, actor: Actor, now: datetime) -> Founded:
     """Bring in all supply points of a table, or none of them."""
-    return moving.done(store, lambda tx: _found(tx, wish, models=models, actor=actor, now=now))
+    return moving.done(store, lambda tx: found_in(tx, wish, models=models, actor=actor, now=now))
 
 
 def rehearse_places(
     store: Store, wish: PlacesWish, *, models: Models, actor: Actor, now: datetime
 ) -> Founded:
     """Return what a table would bring in; nothing of it stays."""
-    return moving.rehearsed(store, lambda tx: _found(tx, wish, models=models, actor=actor, now=now))
+    return moving.rehearsed(store, lambda tx: found_in(tx, wish, models=models, actor=actor, now=now))
 
 
-def _found(tx: Transaction, wish: PlacesWish, *, models: Models, actor: Actor, now: datetime) -> Founded:
+def found_in(tx: Transaction, wish: PlacesWish, *, models: Models, actor: Actor, now: datetime) -> Founded:
+    """Bring in a table inside a transaction."""
     require_reason(actor)
     if len(wish.rows) > ROWS_MAX:
         raise RowsTooMany(len(wish.rows))
@@ -168,7 +172,7 @@ def _found(tx: Transaction, wish: PlacesWish, *, models: Models, actor: Actor, n
     faults = [
         *_repeated(tx, wish),
         *_unfit(tx, wish, models=models, currency=currency),
-        *_misled(wish, ends),
+        *_misled(tx, wish, ends),
     ]
     if faults:
         raise RowsFaulty(sorted(faults, key=lambda fault: (fault.row, fault.field)))
@@ -182,7 +186,7 @@ def _found(tx: Transaction, wish: PlacesWish, *, models: Models, actor: Actor, n
     act = Act(act_id=wish.founding_id, what="bring in places", after=f"{len(accounts)} places")
     subject = f"site {wish.site_id}"
     tx.put_audit([entry_about(subject, actor, act, organisation_id=wish.organisation_id, now=now)])
-    return Founded(places=len(accounts), endpoints=len(new))
+    return Founded(places=len(accounts), endpoints=len(new), account_ids=tuple(accounts))
 
 
 def _place(tx: Transaction, row: PlaceRow, wish: PlacesWish, *, now: datetime) -> int:
@@ -195,6 +199,7 @@ def _place(tx: Transaction, row: PlaceRow, wish: PlacesWish, *, now: datetime) -
             customer_no=row.customer_no,
             endpoint_id=row.endpoint_id,
             road=row.road,
+            unit_no=row.unit_no,
         )
     )
     return tx.add_account(
@@ -220,7 +225,7 @@ def _endpoint(row: PlaceRow, organisation_id: int) -> Endpoint:
         endpoint_id=row.endpoint_id,
         organisation_id=organisation_id,
         road=row.road,
-        bearer=BEARERS[row.road][0],
+        bearer=row.bearer or BEARERS[row.road][0],
         address=row.address or row.endpoint_id,
         baud=row.baud,
     )
@@ -230,6 +235,7 @@ def _repeated(tx: Transaction, wish: PlacesWish) -> Iterator[RowFault]:
     """Tell of places and meters that are there already, or twice in the table."""
     places = {(each.building, each.name) for each in tx.occupancy.supply_points(wish.site_id)}
     meters: set[str] = set()
+    taken = tx.commissions.taken(row.meter_no for row in wish.rows)
     for number, row in enumerate(wish.rows, start=1):
         if not row.place or row.place == NAMELESS:
             yield RowFault(row=number, field="place", reason="write how people call the place")
@@ -237,6 +243,8 @@ def _repeated(tx: Transaction, wish: PlacesWish) -> Iterator[RowFault]:
             yield RowFault(row=number, field="place", reason=f"{row.place} is there already")
         if row.meter_no in meters or tx.occupancy.meter_by_no(row.meter_no) is not None:
             yield RowFault(row=number, field="meter_no", reason=f"meter {row.meter_no} is there already")
+        elif row.meter_no in taken:
+            yield RowFault(row=number, field="meter_no", reason=f"meter {row.meter_no} is somebody else's")
         places.add((row.building, row.place))
         meters.add(row.meter_no)
 
@@ -265,13 +273,19 @@ def _is_usable(tx: Transaction, wish: PlacesWish, tariff_id: int, currency: str)
     return any(each.state is VersionState.APPROVED for each in tx.versions([tariff_id]))
 
 
-def _misled(wish: PlacesWish, ends: Mapping[str, Endpoint]) -> Iterator[RowFault]:
+def _misled(tx: Transaction, wish: PlacesWish, ends: Mapping[str, Endpoint]) -> Iterator[RowFault]:
     """Tell of roads that lead elsewhere."""
+    named = {row.address or row.endpoint_id for row in wish.rows} | {row.endpoint_id for row in wish.rows}
+    taken = tx.commissions.ends_taken(named)
     for number, row in enumerate(wish.rows, start=1):
         known = ends.get(row.endpoint_id)
         if not row.endpoint_id:
             yield RowFault(row=number, field="endpoint_id", reason="say by which module or bus it is reached")
         elif known is not None and (known.organisation_id, known.road) != (wish.organisation_id, row.road):
             yield RowFault(row=number, field="endpoint_id", reason="is another road, or somebody else's")
+        elif known is None and {row.endpoint_id, row.address} & taken:
+            yield RowFault(row=number, field="endpoint_id", reason="another end has this name or address")
+        elif known is None and row.bearer not in (None, *BEARERS[row.road]):
+            yield RowFault(row=number, field="bearer", reason=f"does not carry {row.road.value}")
         elif known is None and row.road is RoadKind.RS485 and (not row.address or row.baud is None):
             yield RowFault(row=number, field="address", reason="a new bus needs its device path and baud")
