@@ -7,11 +7,12 @@ Nothing is remembered that is not in the database: whoever kills this process lo
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 import structlog
 
-from compuerta.adapters.links.roadhead import Stranger
+from compuerta.adapters.links.roadhead import UNKNOWN, Stranger
 from compuerta.adapters.postgres import hints
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
@@ -220,6 +221,12 @@ class Gateway:
         """See `Keeper`."""
         self._signs[endpoint_id] = sign
 
+    def civil_now(self, endpoint_id: str) -> datetime | None:
+        """See `Keeper`."""
+        meters = self._registry.on_endpoint.get(endpoint_id, [])
+        told = (self._dispatcher.civil(meter.meter_id, wiring.now()) for meter in meters)
+        return next((civil for civil in told if civil is not None), None)
+
     def _lost(self, road: Road, reason: str) -> None:
         endpoint_id = road.endpoint.endpoint_id
         if self._roads.get(endpoint_id) is road:
@@ -307,7 +314,8 @@ class Gateway:
 
 
 def _alarm(stranger: Stranger) -> Alarm:
-    detail = f"came {stranger.times} times; enter it as an endpoint to let it in"
+    advice = "; enter it as an endpoint to let it in" if stranger.why == UNKNOWN else ""
+    detail = f"came {stranger.times} times{advice}"
     return Alarm(kind=stranger.why, subject=stranger.registration, detail=detail, at=wiring.now())
 
 

@@ -151,7 +151,7 @@ class Dispatcher:
 
     def poll(self, reached: Reached, *, now: datetime, now_ms: int) -> Job:
         """Return the job that reads a meter; `now_ms` is the line's clock."""
-        order = ReadOrder(now=self._civil(reached.meter.meter_id, now))
+        order = ReadOrder(now=self.civil(reached.meter.meter_id, now))
         return self._reading(reached, order, now=now, now_ms=now_ms)
 
     def askable(self, reached: Iterable[Reached], *, now: datetime) -> list[Reached]:
@@ -169,7 +169,7 @@ class Dispatcher:
         """Return the job that asks a meter for midnights; one that keeps none is read instead."""
         meter = reached.meter
         self._asked_at[meter.meter_id] = now
-        civil = self._civil(meter.meter_id, now)
+        civil = self.civil(meter.meter_id, now)
         if self._equipment.models[meter.model].freezes is None or civil is None:
             return self.poll(reached, now=now, now_ms=now_ms)
         midnights = tuple(datetime.combine(each.day + timedelta(days=1), time()) for each in wanted)
@@ -186,7 +186,7 @@ class Dispatcher:
         deadline_ms = now_ms + POLL_MAX // _MILLISECOND
         return self._job(key, reached, order, priority=Priority.POLL, deadline_ms=deadline_ms)
 
-    def _civil(self, meter_id: int, at: datetime) -> datetime | None:
+    def civil(self, meter_id: int, at: datetime) -> datetime | None:
         """Return the civil time of a meter's site, naive, as its clock should show it."""
         zone = self._zones.get(meter_id)
         return None if zone is None else at.astimezone(zone_of(zone)).replace(tzinfo=None)
@@ -232,7 +232,7 @@ class Dispatcher:
     ) -> int | None:
         """Return by how much a clock is ahead for certain: it was read some time between two instants."""
         clock = state.clock_found or state.clock
-        civil = [self._civil(meter_id, each) for each in (asked_at, at)]
+        civil = [self.civil(meter_id, each) for each in (asked_at, at)]
         between = [each for each in civil if each is not None]
         if clock is None or not between:
             return None

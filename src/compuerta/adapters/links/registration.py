@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from compuerta.domain.crc16 import crc16
 from compuerta.domain.errors import Refused
 
 TEMPLATE_BYTES_MAX = 128  # DTUs let 40 to 80 bytes be set
@@ -23,6 +24,13 @@ _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FRAME_START = 0x68
 _FRAME_HEAD_BYTES = 10
 _FRAME_AROUND_BYTES = 12
+# Modbus application protocol 1.1b3, 6: what follows unit and function, by function.
+_RTU_UNIT_MAX = 247
+_RTU_COUNTED = frozenset({0x01, 0x02, 0x03, 0x04})  # an answer says how many bytes it brings
+_RTU_FIXED = frozenset({0x05, 0x06, 0x0F, 0x10})
+_RTU_REFUSED_BIT = 0x80
+_RTU_REFUSED_BYTES = 5
+_RTU_FIXED_BYTES = 8  # of requests to read, too
 
 
 class TemplateMalformed(Refused):
@@ -106,6 +114,7 @@ class Sieve:
         self._swallowed = tuple(swallowed)
         self._held = b""
         self._frame_left = 0
+        self._before = 0  # the byte before this one, if it was in no frame: the unit of a Modbus frame
 
     def receive(self, data: bytes) -> bytes:
         """Return what of the stream is for the codec."""
@@ -116,10 +125,12 @@ class Sieve:
             if self._frame_left == 0:
                 rest = stream[place : place + TEMPLATE_BYTES_MAX]
                 swallowed_bytes = self._packet_bytes(rest)
-                if swallowed_bytes is None or _is_cut_head(rest):
+                frame_bytes = 0 if swallowed_bytes else _frame_bytes(self._before, rest)
+                if swallowed_bytes is None or frame_bytes is None:
                     break
                 place += swallowed_bytes
-                self._frame_left = 0 if swallowed_bytes else _frame_bytes(rest)
+                self._frame_left = frame_bytes
+                self._before = rest[0] if frame_bytes == 1 else 0
             passed += stream[place : place + self._frame_left]
             taken = min(self._frame_left, len(stream) - place)
             self._frame_left -= taken
@@ -134,12 +145,48 @@ class Sieve:
         return None if agreeing and not whole else whole
 
 
-def _is_cut_head(rest: bytes) -> bool:
-    return rest[0] == _FRAME_START and len(rest) < _FRAME_HEAD_BYTES
+def _frame_bytes(before: int, rest: bytes) -> int | None:
+    """Return how long what begins here goes on as a frame; 1 = it begins none; None = too short to tell.
+
+    A Modbus frame is known at its second byte, since its first may be any: only lengths are looked at, as the
+    check sum is the codec's.
+    """
+    if 0 < before <= _RTU_UNIT_MAX and (sizes := _rtu_sizes(rest)):
+        return sizes[0] - 1
+    if 0 < before <= _RTU_UNIT_MAX and rest[0] in _RTU_COUNTED and len(rest) == 1:
+        return None
+    if rest[0] != _FRAME_START:
+        return 1
+    if len(rest) < _FRAME_HEAD_BYTES:
+        return None
+    return rest[9] + _FRAME_AROUND_BYTES if rest[7] == _FRAME_START else 1
 
 
-def _frame_bytes(rest: bytes) -> int:
-    """Return the length of the frame that begins here; a byte that begins none is 1 long."""
-    if rest[0] == _FRAME_START and rest[7] == _FRAME_START:
-        return rest[9] + _FRAME_AROUND_BYTES
-    return 1
+def _rtu_sizes(rest: bytes) -> tuple[int, ...]:
+    """Return how long a Modbus frame may be whose function, and what follows, is `rest`; () = not to be told.
+
+    What begins with function 03 may be an answer, which counts its bytes, or another master's request.
+    """
+    function = rest[0]
+    if function in _RTU_FIXED:
+        return (_RTU_FIXED_BYTES,)
+    if function in _RTU_COUNTED and len(rest) > 1:
+        return (rest[1] + _RTU_REFUSED_BYTES, _RTU_FIXED_BYTES)
+    if function ^ _RTU_REFUSED_BIT in _RTU_COUNTED | _RTU_FIXED:
+        return (_RTU_REFUSED_BYTES,)
+    return ()
+
+
+def rtu_bytes(octets: bytes) -> int | None:
+    """Return the length of the Modbus RTU frame at the beginning; 0 = none begins there; None = cut short."""
+    if octets and not 0 < octets[0] <= _RTU_UNIT_MAX:
+        return 0
+    if len(octets) < 2:
+        return None
+    sizes = _rtu_sizes(octets[1:3])
+    for size in sizes:
+        if len(octets) >= size and crc16(octets[: size - 2]) == octets[size - 2 : size]:
+            return size
+    if sizes:
+        return None if max(sizes) > len(octets) else 0
+    return None if octets[1] in _RTU_COUNTED else 0

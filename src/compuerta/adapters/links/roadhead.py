@@ -7,6 +7,7 @@ asleep is simply not there: a head opens the link of a sleeper when it is heard,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 from compuerta.domain.party import Bearer
@@ -15,6 +16,7 @@ from compuerta.services.link_port import Link
 from compuerta.services.records import Endpoint
 
 ASLEEP: Final = "asleep"  # the reason of a loss that is no fault
+UNKNOWN: Final = "registration_unknown"  # why somebody is a stranger, if nothing worse is known
 STRANGERS_MAX: Final = 200  # of one head; the one refused longest ago makes room
 
 
@@ -24,7 +26,7 @@ class Stranger:
 
     registration: str  # the name it gave, or its bytes in hexadecimal where it gave none
     times: int
-    why: str = "registration_unknown"  # the alarm that it becomes: also "key_refused", "topic_refused" ...
+    why: str = UNKNOWN  # the alarm that it becomes: also "key_refused", "topic_refused" ...
 
 
 class Keeper(Protocol):
@@ -36,6 +38,10 @@ class Keeper(Protocol):
 
     def signalled(self, endpoint_id: str, sign: RoadSign) -> None:
         """Take what an end tells of its road."""
+        ...
+
+    def civil_now(self, endpoint_id: str) -> datetime | None:
+        """Return the local time of the meters on an end; None = none of them measures for an account."""
         ...
 
 

@@ -1,6 +1,7 @@
-"""The port that 4G meters and DTUs dial: who they are, that they live, and a `Link` for each.
+"""The one port that 4G meters and DTUs dial: who they are, that they live, and a `Link` for each.
 
-A dialer says who it is by a registration packet; then its session is a plain road with heartbeats taken out.
+A dialer says who it is by a registration packet, or by its first frame (`introductions`); then its session is
+a plain road: heartbeats are taken out, and what a maker's module wraps around frames is put on and off.
 The last connection for an id wins, since a gateway that lost its network dials again long before we notice.
 """
 
@@ -8,10 +9,16 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Final
 
+from compuerta.adapters.links.doubles import Doubles
 from compuerta.adapters.links.ear import Ear
+from compuerta.adapters.links.introductions import Dialect, Introduction, Unclear, introduction
 from compuerta.adapters.links.registration import TEMPLATE_BYTES_MAX, DialProfile, Sieve
-from compuerta.adapters.links.roadhead import STRANGERS_MAX, Stranger
+from compuerta.adapters.links.roadhead import STRANGERS_MAX, UNKNOWN, Stranger
+from compuerta.adapters.links.streams import AcrelStream, BareStream, Stream
 from compuerta.domain.errors import Refused
 from compuerta.services.link_port import Link, Listener
 
@@ -20,6 +27,12 @@ UNSENT_BYTES_MAX = 16_384  # one exchange at a time is far below; more means tha
 # Between two sweeps; a meter says some hundred bytes a second. To look through a megabyte that is no frame
 # takes seconds, in which no other session is heard.
 HEARD_BYTES_MAX = 16_384
+# Who has no registration text has no heartbeat of a known period either: Acrel's tell something every half
+# hour at least, and a bare meter answers its polls. Three of those missed, and the session is dead.
+UNNAMED_SILENCE_S = 5_400.0
+
+FOREIGN: Final = "serial_foreign"  # a session spoke in the name of another device
+TWICE: Final = "address_twice"  # two devices behind one session answer to one address
 
 
 class PortNotListened(Refused):
@@ -52,24 +65,36 @@ class _Door:
     profiles: tuple[DialProfile, ...]
     is_known: Callable[[str], bool]
     dialed: Callable[[str, Link], None]
+    heard_at: Callable[[str, int], None]
+    civil_now: Callable[[str], datetime | None]
     limits: DialLimits
     sessions: set["_Session"] = field(default_factory=set)
     by_id: dict[str, "_Session"] = field(default_factory=dict)
     unregistered: dict["_Session", None] = field(default_factory=dict)  # who dialed first comes first
-    strangers: dict[str, int] = field(default_factory=dict)
+    strangers: dict[tuple[str, str], int] = field(default_factory=dict)  # by name and reason
 
-    def note_stranger(self, registration: str) -> None:
+    def note_stranger(self, registration: str, why: str = UNKNOWN) -> None:
         """Count one more refusal; the one refused longest ago makes room."""
-        times = self.strangers.pop(registration, 0) + 1
+        times = self.strangers.pop((registration, why), 0) + 1
         if len(self.strangers) >= self.limits.strangers_max:
             del self.strangers[next(iter(self.strangers))]
-        self.strangers[registration] = times
+        self.strangers[registration, why] = times
+
+
+def _unheard(_registration: str, _csq: int) -> None:
+    """Nobody wants to know."""
+
+
+def _no_clock(_registration: str) -> None:
+    """Nobody knows what time it is there."""
 
 
 class TcpServer:
     """Listens on one port and gives a `Link` per registered dialer.
 
     `dialed(endpoint_id, link)` is called for each; `is_known(endpoint_id)` decides who is let in.
+    `heard_at(endpoint_id, csq)` takes how well a module hears its mast, and `civil_now(endpoint_id)` tells
+    the local time to those that ask for it; None = they get no answer.
     """
 
     def __init__(
@@ -78,10 +103,17 @@ class TcpServer:
         *,
         is_known: Callable[[str], bool],
         dialed: Callable[[str, Link], None],
+        heard_at: Callable[[str, int], None] = _unheard,
+        civil_now: Callable[[str], datetime | None] = _no_clock,
         limits: DialLimits | None = None,
     ) -> None:
         self._door = _Door(
-            profiles=tuple(profiles), is_known=is_known, dialed=dialed, limits=limits or DialLimits()
+            profiles=tuple(profiles),
+            is_known=is_known,
+            dialed=dialed,
+            heard_at=heard_at,
+            civil_now=civil_now,
+            limits=limits or DialLimits(),
         )
         self._server: asyncio.Server | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -116,11 +148,17 @@ class TcpServer:
         """Return who is connected now."""
         return list(self._door.by_id)
 
+    def forget_unknown(self) -> None:
+        """End the sessions of whoever is not known any more."""
+        for endpoint_id, session in list(self._door.by_id.items()):
+            if not self._door.is_known(endpoint_id):
+                session.expire("not_known")
+
     def strangers(self) -> list[Stranger]:
         """Return who was not let in, the latest last."""
         return [
-            Stranger(registration=registration, times=times)
-            for registration, times in self._door.strangers.items()
+            Stranger(registration=registration, times=times, why=why)
+            for (registration, why), times in self._door.strangers.items()
         ]
 
     def _sweep_out(self) -> None:
@@ -144,7 +182,8 @@ class _Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._ear = Ear()
         self._endpoint_id: str | None = None
-        self._sieve: Sieve | None = None
+        self._stream: Stream | None = None
+        self._doubles = Doubles()
         self._registration = b""  # as far as it came
         self.heard_bytes = 0  # since the last sweep
         self._deadline_s = 0.0
@@ -171,7 +210,7 @@ class _Session(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         if self._transport is None:
             return
-        if self._sieve is None:
+        if self._stream is None:
             # Not postponed: whoever does not register in time is closed, however much it talks.
             self._register(self._registration + data)
             return
@@ -180,7 +219,7 @@ class _Session(asyncio.Protocol):
             self._end("talks_too_much")
         else:
             self._postpone()
-            self._pass_on(self._sieve, data)
+            self._pass_on(self._stream, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
@@ -194,9 +233,15 @@ class _Session(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """See `Link`."""
-        if self._transport is None or not data:
+        if self._transport is None or self._stream is None or not data:
             return
-        self._transport.write(data)
+        self._doubles.ask(data)
+        self._say(self._stream.wrap(data))
+
+    def _say(self, octets: bytes) -> None:
+        if self._transport is None or not octets:
+            return
+        self._transport.write(octets)
         if self._transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
             self._end("peer_does_not_read")
 
@@ -211,11 +256,11 @@ class _Session(asyncio.Protocol):
         """Whether the dialer has been silent too long, or has not said who it is."""
         return now_s >= self._deadline_s
 
-    def expire(self) -> None:
-        """End a session that is overdue."""
-        if self._sieve is None:
+    def expire(self, reason: str = "silent_too_long") -> None:
+        """End a session that is overdue, or not wanted any more."""
+        if self._stream is None:
             self._door.note_stranger(self._registration[:TEMPLATE_BYTES_MAX].hex() or "(said nothing)")
-        self._end("silent_too_long")
+        self._end(reason)
 
     def _postpone(self) -> None:
         self._deadline_s = asyncio.get_running_loop().time() + self._silence_s
@@ -224,14 +269,24 @@ class _Session(asyncio.Protocol):
         for profile in self._door.profiles:
             endpoint_id = profile.registration.id_in(received)
             if endpoint_id is not None:
-                self._admit(endpoint_id, profile, rest=received[profile.registration.length :])
+                stream = BareStream(Sieve((*profile.heartbeats, profile.registration)))
+                rest = received[profile.registration.length :]
+                self._admit(endpoint_id, stream, rest=rest, heartbeat_s=profile.heartbeat_s)
                 return
-        if not any(profile.registration.agrees_with(received) for profile in self._door.profiles):
-            self._refuse(received[:TEMPLATE_BYTES_MAX].hex())
-            return
-        self._registration = received
+        match introduction(received):
+            case Introduction() as known:
+                self._admit(known.registration, _stream_of(known), rest=known.rest)
+            case Unclear.NOBODY if not self._agrees_with_any(received):
+                self._refuse(received[:TEMPLATE_BYTES_MAX].hex())
+            case _:
+                self._registration = received
 
-    def _admit(self, endpoint_id: str, profile: DialProfile, *, rest: bytes) -> None:
+    def _agrees_with_any(self, received: bytes) -> bool:
+        return any(profile.registration.agrees_with(received) for profile in self._door.profiles)
+
+    def _admit(
+        self, endpoint_id: str, stream: Stream, *, rest: bytes, heartbeat_s: int | None = None
+    ) -> None:
         if not self._door.is_known(endpoint_id):
             self._refuse(endpoint_id)
             return
@@ -240,22 +295,38 @@ class _Session(asyncio.Protocol):
             earlier._end("replaced")
         self._door.by_id[endpoint_id] = self
         del self._door.unregistered[self]
-        self._door.strangers.pop(endpoint_id, None)
+        self._door.strangers.pop((endpoint_id, UNKNOWN), None)
         self._endpoint_id = endpoint_id
-        self._sieve = Sieve((*profile.heartbeats, profile.registration))
-        self._silence_s = HEARTBEATS_MISSED_MAX * profile.heartbeat_s
+        self._stream = stream
+        self._silence_s = UNNAMED_SILENCE_S if heartbeat_s is None else HEARTBEATS_MISSED_MAX * heartbeat_s
         self._postpone()
         self._door.dialed(endpoint_id, self)
-        self._pass_on(self._sieve, rest)
+        self._pass_on(stream, rest)
 
     def _refuse(self, registration: str) -> None:
         self._door.note_stranger(registration)
         self._end("not_known")
 
-    def _pass_on(self, sieve: Sieve, data: bytes) -> None:
-        passed = sieve.receive(data)
-        if passed:
-            self._ear.hear(passed)
+    def _pass_on(self, stream: Stream, data: bytes) -> None:
+        assert self._endpoint_id is not None
+        now_ms = int(asyncio.get_running_loop().time() * 1_000)
+        taken = stream.take(data, now_ms=now_ms, civil_now=partial(self._door.civil_now, self._endpoint_id))
+        if taken.foreign is not None:
+            self._door.note_stranger(taken.foreign, FOREIGN)
+        if taken.csq is not None:
+            self._door.heard_at(self._endpoint_id, taken.csq)
+        if taken.damaged:
+            self._end("talks_nonsense")
+            return
+        self._say(taken.answers)
+        if taken.passed:
+            self._hear(taken.passed, self._endpoint_id)
+
+    def _hear(self, passed: bytes, endpoint_id: str) -> None:
+        twice = self._doubles.hear(passed)
+        if twice is not None:
+            self._door.note_stranger(f"{endpoint_id} {twice}", TWICE)
+        self._ear.hear(passed)
 
     def _end(self, reason: str) -> None:
         """Leave every table and tell the listener, once; called again it does nothing."""
@@ -268,3 +339,11 @@ class _Session(asyncio.Protocol):
             del self._door.by_id[self._endpoint_id]
         transport.abort()
         self._ear.lose(reason)
+
+
+def _stream_of(known: Introduction) -> Stream:
+    match known.dialect:
+        case Dialect.ACREL:
+            return AcrelStream(known.registration)
+        case Dialect.BARE:
+            return BareStream(Sieve(()))

@@ -1,0 +1,113 @@
+"""How a device that dials in is known by its first bytes where it sends no registration text.
+
+A DL/T 645 meter tells its number in its first frame, Acrel's meters log in with a serial number, IVY's send a
+heartbeat with their number. A Modbus frame has no name but a unit, so a bare Modbus dialer is let in only
+where somebody entered that unit as the end's address.
+Everything here is pure; whether who is named may come in is for the port to say.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from compuerta.adapters.links.registration import DialProfile, Template, rtu_bytes
+from compuerta.wire import acrel, dlt645
+
+FIRST_BYTES_MAX: Final = (
+    300  # the longest first frame: a Modbus answer, or 216 bytes of DL/T 645 after its FE
+)
+MODBUS_NAME: Final = "modbus:"
+_WAKE: Final = b"\xfe"
+_DLT645_START: Final = b"\x68"
+_ANSWER_BIT: Final = 0x80
+_ACREL_LOGIN: Final = b"\x7b\x7b\x84"
+
+
+class Dialect(Enum):
+    """In what manner a session carries its frames."""
+
+    BARE = "bare"  # as they are
+    ACREL = "acrel"  # wrapped in the maker's frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introduction:
+    """Who dialed, and the bytes of it that are still to be heard."""
+
+    registration: str
+    dialect: Dialect
+    rest: bytes
+
+
+class Unclear(Enum):
+    """Why nobody is known by the bytes so far."""
+
+    MORE = "more"  # they may become an introduction
+    NOBODY = "nobody"
+
+
+def introduction(received: bytes) -> Introduction | Unclear:
+    """Return who dials with `received`, its first bytes."""
+    if len(received) > FIRST_BYTES_MAX:
+        return Unclear.NOBODY
+    if received[:1] in (_WAKE, _DLT645_START):
+        return _by_dlt645(received)
+    if _agree(received, _ACREL_LOGIN):
+        return _by_acrel(received)
+    return _by_modbus(received)
+
+
+def _agree(received: bytes, start: bytes) -> bool:
+    return received[: len(start)] == start[: len(received)]
+
+
+def _by_dlt645(received: bytes) -> Introduction | Unclear:
+    deframer = dlt645.Deframer()
+    frames = deframer.receive(received, now_ms=0)
+    if not frames:
+        is_waking = len(received) <= dlt645.WAKE_BYTES_MAX and not received.strip(_WAKE)
+        # A whole frame is found at its last byte; what is none is given up as soon as it is known to be.
+        is_whole_so_far = not deframer.frames_damaged and not deframer.is_empty
+        return Unclear.MORE if is_waking or is_whole_so_far else Unclear.NOBODY
+    first = frames[0]
+    if not first.control & _ANSWER_BIT or not first.address.isdecimal():
+        return Unclear.NOBODY
+    return Introduction(registration=first.address, dialect=Dialect.BARE, rest=received)
+
+
+def _by_acrel(received: bytes) -> Introduction | Unclear:
+    if len(received) < acrel.LOGIN_FRAME_BYTES:
+        return Unclear.MORE
+    frames = acrel.Deframer().receive(received[: acrel.LOGIN_FRAME_BYTES], now_ms=0)
+    try:
+        login = acrel.parse(frames[0]) if frames else None
+    except acrel.ProtocolError:
+        login = None
+    if not isinstance(login, acrel.Login):
+        return Unclear.NOBODY
+    # The login stays among what is to be heard: the session answers it.
+    return Introduction(registration=login.serial_no, dialect=Dialect.ACREL, rest=received)
+
+
+def _by_modbus(received: bytes) -> Introduction | Unclear:
+    frame_bytes = rtu_bytes(received)
+    if frame_bytes is None:
+        return Unclear.MORE
+    if frame_bytes == 0:
+        return Unclear.NOBODY
+    return Introduction(registration=f"{MODBUS_NAME}{received[0]}", dialect=Dialect.BARE, rest=received)
+
+
+def ivy_profile() -> DialProfile:
+    """Return how IVY's meters dial in: a heartbeat in a DLMS wrapper, with the meter's number.
+
+    00 01 00 01 00 01 00 12 | 0A 02 0C | twelve digits | three bytes; the kind of its check sum is not known.
+    """
+    fixed = bytes.fromhex("00010001000100120a020c")
+    allowed = (
+        *(bytes((octet,)) for octet in fixed),
+        *(b"0123456789",) * 12,
+        *(bytes(range(256)),) * 3,
+    )
+    heartbeat = Template(allowed=allowed, hole=slice(len(fixed), len(fixed) + 12))
+    return DialProfile(registration=heartbeat, heartbeat_s=60)
