@@ -5,7 +5,7 @@ each other: then each of the hundred next pairs of digits is asked, until everyb
 still collides under all twelve digits is two meters with one number.
 """
 
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -119,17 +119,19 @@ class Search:
             answers = yield Probe(address=address, request=dlt645.ReadAddress())
         return answers
 
-    def _look_twice(self, address: str) -> Generator[Probe, Answers, None]:
-        """Ask a whole number once more before it is said that two have it: lines click."""
+    def _look_twice(self, address: str, register: int = ENERGY) -> Generator[Probe, Answers, bool]:
+        """Ask once more before it is said that two meters have one whole number: lines click."""
         if dlt645.WILDCARD[:2] in address:
-            return
-        answers = yield from self._ask(address)
+            return False
+        self.probes += 1
+        answers = yield Probe(address=address, request=dlt645.ReadRegister(di=register))
         if not answers.is_one:
             known = self.found.get(address, FoundMeter(meter_no=address))
-            self.found[address] = replace(known, is_twice=True)
+            self.found[address] = replace(known, is_twice=True, registers=frozenset())
+        return not answers.is_one
 
     def _identify(self, meter_no: str) -> Generator[Probe, Answers, None]:
-        """Ask one meter which registers it has, once."""
+        """Ask one meter which registers it has, once; two that share a number seldom agree on all."""
         known = self.found[meter_no]
         if known.is_twice or known.registers:
             return
@@ -137,17 +139,23 @@ class Search:
         for register in (ENERGY, *self._registers):
             self.probes += 1
             answers = yield Probe(address=meter_no, request=dlt645.ReadRegister(di=register))
+            clicks = not answers.is_quiet and not answers.is_one
+            if clicks and (yield from self._look_twice(meter_no, register)):
+                return
             read = _values(answers, register)
             if read is not None:
                 values[register] = read
-        energy_wh = values.get(ENERGY, {}).get("energy_wh")
-        clock = next((each for read in values.values() for each in _clocks(read)), None)
-        self.found[meter_no] = replace(
-            known,
-            registers=frozenset(values),
-            energy_wh=energy_wh if isinstance(energy_wh, int) else None,
-            clock=clock,
-        )
+        self.found[meter_no] = _identified(known, values)
+
+
+def _identified(known: FoundMeter, values: Mapping[int, dlt645.Values]) -> FoundMeter:
+    energy_wh = values.get(ENERGY, {}).get("energy_wh")
+    return replace(
+        known,
+        registers=frozenset(values),
+        energy_wh=energy_wh if isinstance(energy_wh, int) else None,
+        clock=next((each for read in values.values() for each in _clocks(read)), None),
+    )
 
 
 class Renumbering:
