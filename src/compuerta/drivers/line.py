@@ -7,7 +7,7 @@ tongue, so that meters of several protocols may share a bus. The line owns no so
 them calls it, writes `take_bytes()` and gives out `take_finished()`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from compuerta.domain.errors import Unreachable
@@ -22,6 +22,7 @@ ABSENT_MS_MAX = 600_000  # a meter that is back is found within ten minutes even
 ABSENT_METERS_MAX = 1_024  # four times what a bus can carry
 HEARD_METERS_MAX = 1_024
 REPEATED_MS = 20_000  # status words that a meter says twice within this are a late or doubled answer
+BROKEN_OFF_MAX = 16  # times that a conversation is told of silence; the first one ends most of them
 
 
 class Priority(Enum):
@@ -185,7 +186,7 @@ class Line:
         self._speaking, self._waiting = None, []
         self._outgoing.clear()
         for turn in turns:
-            self._finish(turn, Result(ending=Ending.SILENT, reason="line_lost"))
+            self._break_off(turn, "line_lost")
 
     def _advance(self, now_ms: int) -> None:
         """Begin the next exchange, unless one is on the wire or the bus needs its pause."""
@@ -193,7 +194,7 @@ class Line:
             turn = self._pick()
             reason = self._reason_to_pass_over(turn.job, now_ms)
             if reason:
-                self._finish(turn, Result(ending=Ending.SILENT, reason=reason))
+                self._break_off(turn, reason)
             elif turn.is_begun:
                 self._send(turn, now_ms)
             else:
@@ -266,6 +267,18 @@ class Line:
             self._waiting.append(turn)
         else:
             self._finish(turn, result)
+
+    def _break_off(self, turn: _Turn, reason: str) -> None:
+        """End a job without another byte; what its conversation has learned, or proved, by then is kept."""
+        result = Result(ending=Ending.SILENT, reason=reason)
+        speech = turn.job.conversation
+        if turn.is_begun:
+            for _ in range(BROKEN_OFF_MAX):
+                if speech.result is None:
+                    speech.break_off()
+            learned = speech.result or result
+            result = replace(learned, reason=reason) if learned.ending is Ending.SILENT else learned
+        self._finish(turn, result)
 
     def _finish(self, turn: _Turn, result: Result) -> None:
         if self._begun.get(turn.job.meter_no) is turn:
