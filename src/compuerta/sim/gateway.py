@@ -76,7 +76,8 @@ class Gateway:
     def _born(self) -> None:
         self._memory = _Memory(dispatcher=Dispatcher(self._equipment))
         for road in self._roads:
-            self.body.later(self._stage.between(1, DIAL_MS_MAX), lambda road=road: self._open(road))  # type: ignore[misc]
+            if road.sleep is None:
+                self.body.later(self._stage.between(1, DIAL_MS_MAX), lambda road=road: self._open(road))  # type: ignore[misc]
         self.body.later(FREEZE_MS, self._ask_for_midnights)
         self._learn()
         if any(len(ways) > 1 for ways in self._ways().values()):
@@ -134,6 +135,22 @@ class Gateway:
     def _owner(self) -> str:
         return f"{self.body.name}.{self.body.lives}"
 
+    def met(self, road: Road) -> None:
+        """Hear from a sleeper: its road is there until it sleeps again."""
+        if self.body.alive and road.name not in self._memory.ends:
+            self._open(road)
+            self._watch(road)
+
+    def _watch(self, road: Road) -> None:
+        """Take the road of a sleeper for lost when it sleeps, and look again while it is kept awake."""
+        if road.name not in self._memory.ends:
+            return
+        if road.is_awake:
+            wait_ms = road.awake_until_ms - self._stage.now_ms + 1
+            self.body.later(wait_ms, lambda: self._watch(road))
+        else:
+            self.lose(road)
+
     def lose(self, road: Road) -> None:
         """Let the gateway notice that a road is gone: its line ends, and it is dialed again."""
         end = self._memory.ends.pop(road.name, None)
@@ -142,7 +159,8 @@ class Gateway:
             self._memory.changed_ends[road.name] = False
             end.line.shut()
             self.body.live(lambda: self._pump(end))
-            self.body.later(self._stage.between(1_000, 20_000), lambda: self._open(road))
+            if road.sleep is None:
+                self.body.later(self._stage.between(1_000, 20_000), lambda: self._open(road))
 
     # Visiting the database.
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 from compuerta.drivers.abilities import Relay
@@ -13,6 +14,7 @@ from compuerta.wire.dlt645 import Function
 ANSWER_MS_MIN, ANSWER_MS_MAX = 20, 100  # DL/T 645-2007: Td
 TWICE_MS_MAX = 4_000
 LATE_MS_MIN, LATE_MS_MAX = 800, 15_000
+KEPT_MAX = 8  # transmissions that a network keeps for one sleeper; the oldest makes room
 PIECES_PPM = 50_000  # bytes come in two pieces: no fault, so it happens in calm too
 
 _CHANGING = (bytes((Function.SECURITY,)), bytes((Function.RELAY,)))
@@ -42,18 +44,18 @@ class House:
         self.meter.advance(to_ms=self._stage.now_ms)
         return self.meter
 
-    def hear(self, data: bytes) -> bytes:
-        """Let the meter hear a transmission; returns what it says."""
+    def hear(self, data: bytes, *, connector: str = "") -> bytes:
+        """Let the meter hear a transmission by one of its connectors; returns what it says."""
         meter = self.now()
         if _may_change(data) and self._stage.draws(self._stage.faults.forgotten_ppm):
             shadow = copy.deepcopy(meter, {id(self._setup): self._setup})
-            answer = shadow.receive(data, now_ms=self._stage.now_ms)
+            answer = shadow.receive(data, now_ms=self._stage.now_ms, connector=connector)
             # Only what a read-back can find: a trip forgotten by a meter that is open already nobody can see.
             if (shadow.core.purchase_no, shadow.core.relay) != (meter.core.purchase_no, meter.core.relay):
                 self._stage.note(self.meter_no[-4:], "forgets")
                 return answer
         was_on = meter.core.relay is Relay.CLOSED
-        answer = meter.receive(data, now_ms=self._stage.now_ms)
+        answer = meter.receive(data, now_ms=self._stage.now_ms, connector=connector)
         if not was_on and meter.core.relay is Relay.CLOSED:
             self.switched_on_ms.append(self._stage.now_ms)
         return answer
@@ -72,14 +74,34 @@ def _may_change(data: bytes) -> bool:
     return data[start + 8 : start + 9] in _CHANGING
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sleep:
+    """How a module saves power: it says something so often, and can be reached for so long after it."""
+
+    contact_ms: int
+    awake_ms: int
+
+
 class Road:
     """The way between one endpoint's meters and whoever has dialed or opened it."""
 
-    def __init__(self, name: str, *, stage: Stage, byte_us: int, delay_ms: int, houses: list[House]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        stage: Stage,
+        byte_us: int,
+        delay_ms: int,
+        houses: list[House],
+        sleep: Sleep | None = None,
+    ) -> None:
         self.name = name
         self.byte_us = byte_us
         self.houses = houses
+        self.sleep = sleep
         self.cut = False
+        self.awake_until_ms = 0
+        self._kept: list[bytes] = []  # by the network, for a sleeper
         self._stage = stage
         self._delay_ms = delay_ms
         self._ears: dict[str, Ear] = {}
@@ -98,16 +120,41 @@ class Road:
         """Let a dead process hear no more."""
         self._ears.pop(who, None)
 
+    @property
+    def is_awake(self) -> bool:
+        """Whether it can be reached."""
+        return self.sleep is None or self._stage.now_ms < self.awake_until_ms
+
+    def wake(self) -> bool:
+        """Let a sleeper say that it is there, and hear what was kept for it; tells whether it can."""
+        assert self.sleep is not None, "only sleepers wake"
+        if self.cut or not any(house.now().core.powered for house in self.houses):
+            return False
+        self._stir()
+        kept, self._kept = self._kept, []
+        for data in kept:
+            self._carry(data, "out", self._at_the_meters)
+        return True
+
+    def _stir(self) -> None:
+        if self.sleep is not None:
+            self.awake_until_ms = self._stage.now_ms + self.sleep.awake_ms
+
     def send(self, who: str, data: bytes) -> None:
         """Carry bytes to the meters."""
+        if not self.is_awake:
+            if self._stage.draws(self._stage.faults.kept_ppm):
+                self._kept = [*self._kept, data][-KEPT_MAX:]
+            return
         if self._stage.faults.echo and not self._stage.calm and who in self._ears:
             self._carry(data, "in", self._ears[who])
         self._carry(data, "out", self._at_the_meters)
 
     def _at_the_meters(self, data: bytes) -> None:
         for house in self.houses:
-            answer = house.hear(data)
+            answer = house.hear(data, connector=self.name)
             if answer:
+                self._stir()
                 wait_ms = self._stage.between(ANSWER_MS_MIN, ANSWER_MS_MAX)
                 self._stage.later(wait_ms, lambda answer=answer: self._answer(answer))  # type: ignore[misc]
 

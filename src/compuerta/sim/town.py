@@ -14,7 +14,7 @@ from compuerta.adapters.models import load_models
 from compuerta.adapters.payments.till import CashTill
 from compuerta.domain.contact import Channel, Language, Topic
 from compuerta.domain.division import DebtKind
-from compuerta.domain.party import BEARERS, AccountKind, CreditAuthority, RoadKind
+from compuerta.domain.party import BEARERS, AccountKind, Bearer, CreditAuthority, RoadKind
 from compuerta.domain.policy import Json
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
@@ -37,7 +37,7 @@ from compuerta.sim.mortal import Database, Mortal
 from compuerta.sim.people import OWNER, Administrator, Cashier, Manager, Resident
 from compuerta.sim.post import Carriers, Postman
 from compuerta.sim.providers import Provider
-from compuerta.sim.roads import House, Road
+from compuerta.sim.roads import House, Road, Sleep
 from compuerta.sim.stage import START, Stage
 from compuerta.sim.tariffs import CURRENCY
 from compuerta.virtual.meter import DIRECT_CLOSE, Limits, MeterSetup
@@ -51,6 +51,11 @@ OVERLOAD_W = 40_000  # between the two largest loads
 BOXED = 100  # numbers of meters in their boxes begin here
 BUS_BYTE_US = 4_583  # 11 bits at 2,400 baud
 BUS_DELAY_MS, MOBILE_DELAY_MS = 5, 90
+NB_DELAY_MS = 600  # each way; awake, an answer takes one to three seconds
+# A module on NB-IoT says something so often; the longest is less than the calm's first look.
+CONTACT_MS = (60_000, 150_000)
+AWAKE_MS = 20_000
+SPARE = "spare"  # how the names of second roads begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,7 @@ KINDS = (
     Kind(model="dlt645-remote-press-rs485", road=RoadKind.RS485, authority=CreditAuthority.PLATFORM),
     Kind(model="dlt645-standard-4g", road=RoadKind.MOBILE_4G, run_feature_word=0),
     Kind(model="dlt645-remote-rs485", road=RoadKind.MOBILE_4G, authority=CreditAuthority.PLATFORM),
+    Kind(model="dlt645-standard-4g", road=RoadKind.NBIOT),
 )
 
 
@@ -123,6 +129,7 @@ def a_town(stage: Stage) -> Town:
     houses, roads = _build(stage, kinds, esam)
     with database.store.transaction() as tx:
         account_ids = _register(tx, kinds, houses, chance=stage.chance)
+        _lay_spares(tx, houses, roads)
         _settle(tx, stage)
         _introduce(tx, account_ids, chance=stage.chance)
     ours, worlds = _accounts(stage)
@@ -213,17 +220,38 @@ def _build(stage: Stage, kinds: list[Kind], esam: SoftEsam) -> tuple[dict[str, H
         if kind.road is RoadKind.RS485:
             bus.append(house)
         else:
-            roads.append(
-                Road(
-                    _endpoint_id(number, kind),
-                    stage=stage,
-                    byte_us=0,
-                    delay_ms=MOBILE_DELAY_MS,
-                    houses=[house],
-                )
-            )
+            is_nb = kind.road is RoadKind.NBIOT
+            roads.append(_air(_endpoint_id(number, kind), house, stage=stage, is_nb=is_nb))
+        if RoadKind.NBIOT.value in models()[kind.model].roads and stage.between(0, 2) == 0:
+            roads.append(_air(f"{SPARE}{number}", house, stage=stage, is_nb=True))
     roads.append(Road("bus", stage=stage, byte_us=BUS_BYTE_US, delay_ms=BUS_DELAY_MS, houses=bus))
     return houses, roads
+
+
+def _air(name: str, house: House, *, stage: Stage, is_nb: bool) -> Road:
+    """Return the road of a module: on 4G always there, on NB-IoT mostly asleep."""
+    sleep = Sleep(contact_ms=stage.between(*CONTACT_MS), awake_ms=AWAKE_MS) if is_nb else None
+    delay_ms = NB_DELAY_MS if is_nb else MOBILE_DELAY_MS
+    return Road(name, stage=stage, byte_us=0, delay_ms=delay_ms, houses=[house], sleep=sleep)
+
+
+def _lay_spares(tx: MemoryTransaction, houses: dict[str, House], roads: list[Road]) -> None:
+    """Enter the second ways of meters that have one."""
+    meter_ids = {each.meter_no: each.meter_id for each in tx.meters()}
+    for road in roads:
+        if road.name.startswith(SPARE):
+            assert road.sleep is not None
+            tx.add_endpoint(
+                Endpoint(
+                    endpoint_id=road.name,
+                    organisation_id=1,
+                    road=RoadKind.NBIOT,
+                    bearer=Bearer.COAP,
+                    address=road.name,
+                    contact_s=road.sleep.contact_ms // 1_000,
+                )
+            )
+            tx.roads.put_ways({meter_ids[house.meter_no]: [road.name] for house in road.houses})
 
 
 def _setup(stage: Stage, number: int, kind: Kind) -> MeterSetup:
@@ -261,12 +289,16 @@ def _boxed(
         customer_no=_customer_no(BOXED + place),
     )
     new = House(setup, stage=stage, esam=esam)
-    (road,) = (each for each in roads if old in each.houses)
+    road, *spares = sorted(
+        (each for each in roads if old in each.houses), key=lambda each: each.name.startswith(SPARE)
+    )
 
     def put_in() -> None:
         if new not in road.houses:
             road.houses[road.houses.index(old)] = new
             houses[new.meter_no] = new
+            for spare in spares:
+                spare.houses.remove(old)  # its second module stays in the box
         for gateway in gateways:
             gateway.lose(road)
 
@@ -446,6 +478,7 @@ def _end(endpoint_id: str, kind: Kind, *, organisation_id: int) -> Endpoint:
         road=kind.road,
         bearer=BEARERS[kind.road][0],
         address=endpoint_id,
+        contact_s=CONTACT_MS[1] // 1_000 if kind.road is RoadKind.NBIOT else None,
     )
 
 

@@ -37,6 +37,7 @@ AMOUNTS_MINOR = (100, 250, 500, 1_000, 1_999, 3_000)
 def plan(town: Town) -> None:
     """Lay out what will happen in the storm."""
     _plan_people(town)
+    _plan_contacts(town)
     _plan_faults(town)
 
 
@@ -55,9 +56,29 @@ def clear(town: Town) -> None:
     for house in town.houses.values():
         house.now().core.set_power(True)
         house.now().core.set_load(0)
-        house.hear(LAST_BREATH)
+    for road in town.roads:
+        for house in road.houses:
+            house.hear(LAST_BREATH, connector=road.name)
     for body in town.bodies():
         body.crash("for the calm")
+
+
+def _plan_contacts(town: Town) -> None:
+    """Let every sleeper say something now and then, in storm and calm."""
+    for road in town.roads:
+        if road.sleep is not None:
+            town.stage.later(
+                town.stage.between(0, road.sleep.contact_ms),
+                lambda road=road: _contact(town, road),  # type: ignore[misc]
+            )
+
+
+def _contact(town: Town, road: Road) -> None:
+    assert road.sleep is not None
+    town.stage.later(road.sleep.contact_ms, lambda: _contact(town, road))
+    if road.wake():
+        for gateway in town.gateways:
+            gateway.met(road)
 
 
 def _plan_people(town: Town) -> None:
@@ -149,12 +170,17 @@ def _plan_exchange(town: Town, boxed: Exchange) -> None:
     """Let a meter be exchanged; whoever does it has the line open meanwhile, and somebody has just paid."""
     stage = town.stage
     (resident,) = (each for each in town.residents if each.house is boxed.old)
-    (road,) = (each for each in town.roads if boxed.old in each.houses)
+    roads = [each for each in town.roads if boxed.old in each.houses]
     at_ms = stage.between(OPEN_LINE_MS, STORM_MS)
-    stage.later(at_ms - OPEN_LINE_MS, lambda: setattr(road, "cut", True))
+    stage.later(at_ms - OPEN_LINE_MS, lambda: _set_cut(roads, True))
     stage.later(at_ms - OPEN_LINE_MS // 2, lambda: town.cashier.sell(resident.account_id, amount_minor=700))
     stage.later(at_ms, lambda: town.landlord.exchange(resident, boxed))
-    stage.later(at_ms + OPEN_LINE_MS, lambda: setattr(road, "cut", False))
+    stage.later(at_ms + OPEN_LINE_MS, lambda: _set_cut(roads, False))
+
+
+def _set_cut(roads: Sequence[Road], cut: bool) -> None:
+    for road in roads:
+        road.cut = cut
 
 
 def _renew(town: Town, tariff_id: int, tariff: Tariff) -> None:
