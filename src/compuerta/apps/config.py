@@ -6,6 +6,7 @@ COMPUERTA_HOST         address that people and providers reach us at (default 12
 COMPUERTA_PORT         its port (default 8000)
 COMPUERTA_ROAD_HOST    address that 4G meters and DTUs dial (default COMPUERTA_HOST)
 COMPUERTA_ROAD_PORT    its port (default 7645)
+COMPUERTA_MQTT_URL     mqtts://user:password@host:port?ca=FILE of the broker of 4G meters (default none)
 COMPUERTA_POLL_S       seconds between two readings of a meter (default 900)
 COMPUERTA_MODELS       directory of the meter models
 COMPUERTA_WEBHOOKS     "inside" lets webhooks go to this network too, and without TLS (default outside)
@@ -21,6 +22,7 @@ from pathlib import Path
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from compuerta.adapters.links.mqtt_client import BrokerUrlMalformed, broker_at
 from compuerta.adapters.models import SCHEMA_FILE
 from compuerta.adapters.postgres.server import default_data_dir
 from compuerta.domain.errors import Refused
@@ -60,6 +62,7 @@ class Settings:
     poll_s: int
     models: Path
     webhooks_inside: bool = False
+    mqtt_url: str | None = None
 
     @property
     def public_url(self) -> str:
@@ -102,6 +105,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         poll_s=_number(given, "COMPUERTA_POLL_S", 900, most=86_400),
         models=_models(given),
         webhooks_inside=_inside(given),
+        mqtt_url=_mqtt_url(given),
     )
 
 
@@ -110,6 +114,16 @@ def _number(given: Mapping[str, str], name: str, default: int, *, most: int) -> 
     if not _NUMBER.fullmatch(text) or not 0 < int(text) <= most:
         raise SettingMalformed(name, f"write a whole number from 1 to {most}")
     return int(text)
+
+
+def _mqtt_url(given: Mapping[str, str]) -> str | None:
+    url = given.get("COMPUERTA_MQTT_URL") or None
+    if url is not None:
+        try:
+            broker_at(url)
+        except BrokerUrlMalformed as error:
+            raise SettingMalformed("COMPUERTA_MQTT_URL", str(error)) from error
+    return url
 
 
 def _inside(given: Mapping[str, str]) -> bool:

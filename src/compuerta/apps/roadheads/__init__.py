@@ -1,8 +1,10 @@
 """The road heads of a gateway: a module for each, put together here."""
 
+from compuerta.adapters.links.mqtt_client import broker_at
 from compuerta.adapters.links.roadhead import Keeper, Roadhead
 from compuerta.apps.config import Settings
 from compuerta.apps.roadheads.dial_in import DialInHead
+from compuerta.apps.roadheads.mqtt import MqttHead
 from compuerta.apps.roadheads.serial import SerialHead
 
 
@@ -11,4 +13,5 @@ def heads_of(given: Settings, keeper: Keeper) -> list[Roadhead]:
     return [
         DialInHead(keeper, host=given.road_host, port=given.road_port),
         SerialHead(keeper),
+        *([MqttHead(keeper, broker=broker_at(given.mqtt_url))] if given.mqtt_url else []),
     ]
