@@ -1,0 +1,76 @@
+"""Modbus without the line: frames, messages, values in registers, and the two ends of a conversation."""
+
+from compuerta.wire.modbus.decode import Explained, explain
+from compuerta.wire.modbus.fields import BROADCAST, UNIT_MAX, ProtocolError
+from compuerta.wire.modbus.mbap import Dress
+from compuerta.wire.modbus.messages import (
+    Answer,
+    Bank,
+    Denial,
+    Function,
+    ReadRegisters,
+    Refusal,
+    Registers,
+    RegistersWritten,
+    Request,
+    WriteCoil,
+    WriteRegister,
+    WriteRegisters,
+    parse_answer,
+    parse_request,
+)
+from compuerta.wire.modbus.rtu import Deframer, Frame, Side, decode, encode
+from compuerta.wire.modbus.session import (
+    Event,
+    ExchangeInFlight,
+    MasterSession,
+    MeterSession,
+    Replied,
+    Requested,
+    Silent,
+    Stray,
+    Timing,
+)
+from compuerta.wire.modbus.values import Layout, decode_clock, decode_number, encode_clock, encode_number
+
+__all__ = [
+    "BROADCAST",
+    "UNIT_MAX",
+    "Answer",
+    "Bank",
+    "Deframer",
+    "Denial",
+    "Dress",
+    "Event",
+    "ExchangeInFlight",
+    "Explained",
+    "Frame",
+    "Function",
+    "Layout",
+    "MasterSession",
+    "MeterSession",
+    "ProtocolError",
+    "ReadRegisters",
+    "Refusal",
+    "Registers",
+    "RegistersWritten",
+    "Replied",
+    "Request",
+    "Requested",
+    "Side",
+    "Silent",
+    "Stray",
+    "Timing",
+    "WriteCoil",
+    "WriteRegister",
+    "WriteRegisters",
+    "decode",
+    "decode_clock",
+    "decode_number",
+    "encode",
+    "encode_clock",
+    "encode_number",
+    "explain",
+    "parse_answer",
+    "parse_request",
+]
