@@ -1,0 +1,1 @@
+"""NB-IoT devices in software: an LwM2M client with meters behind it, and the key that lets it in."""
