@@ -1,4 +1,4 @@
-"""What every link promises: memory, TCP with a registered dialer, and a serial port on a pty.
+"""What every link promises: memory, TCP with a registered dialer, a serial port on a pty, MQTT.
 
 Each road gives a near end, which is the link under test, and a far end to say and to hear by.
 """
@@ -11,11 +11,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from tests.contract import mqtt_road
 from tests.contract.wire import a_wire
 
 from compuerta.adapters.links import registration, serial_bus, tcp_server
 from compuerta.adapters.links.ear import EARLY_BYTES_MAX
 from compuerta.services.link_port import Link
+from compuerta.wire import acrel
+from compuerta.virtual.broker import PLATFORM
+from compuerta.wire.pm.letters import FRAME_BYTES_MAX, What
 
 PATIENCE_S = 5.0
 FRAME = bytes.fromhex("68943521908855689106333435357B555E16")
@@ -99,6 +103,32 @@ async def tcp() -> AsyncIterator[Pair]:
 
 
 @asynccontextmanager
+async def acrel_module() -> AsyncIterator[Pair]:
+    dialed: asyncio.Queue[Link] = asyncio.Queue()
+    server = tcp_server.TcpServer([], is_known=lambda _: True, dialed=lambda _, link: dialed.put_nowait(link))
+    port = await server.open(host="127.0.0.1", port=0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(acrel.encode(acrel.Frame(command=0x84, body=b"1".ljust(20, b"\0") + b"8".ljust(38, b"\0"))))
+    async with asyncio.timeout(PATIENCE_S):
+        link = await dialed.get()
+        await reader.readexactly(len(acrel.encode(acrel.Frame(command=0x84))))  # the login is answered
+
+    def say(octets: bytes) -> None:
+        for at in range(0, len(octets), 500):
+            writer.write(acrel.carry(octets[at : at + 500]))
+
+    async def hear(count: int) -> bytes:
+        (frame,) = acrel.Deframer().receive(await reader.readexactly(count + 7), now_ms=0)
+        return frame.body
+
+    try:
+        yield Pair(link=link, say=say, hear=hear, hang_up=writer.close, settle=a_few_turns)
+    finally:
+        writer.close()
+        await server.shut()
+
+
+@asynccontextmanager
 async def serial() -> AsyncIterator[Pair]:
     master, slave = os.openpty()
     tty.setraw(master)
@@ -132,6 +162,39 @@ async def serial() -> AsyncIterator[Pair]:
             hang_up()
 
 
+@asynccontextmanager
+async def mqtt() -> AsyncIterator[Pair]:
+    async with (
+        mqtt_road.a_broker() as (_, port),
+        mqtt_road.a_device(mqtt_road.at(port, "mq-1"), "mq-1") as device,
+        mqtt_road.a_head(mqtt_road.at(port, PLATFORM), mqtt_road.an_end()) as (_, keeper),
+    ):
+        knock, _ = await device.commands.get()
+        device.answer(knock, b"")
+        async with asyncio.timeout(PATIENCE_S):
+            _, link = await keeper.links.get()
+
+        async def hear(count: int) -> bytes:
+            heard = b""
+            async with asyncio.timeout(PATIENCE_S):
+                while len(heard) < count:
+                    heard += (await device.commands.get())[0].frame
+            return heard
+
+        def say(said: bytes) -> None:
+            for at in range(0, len(said), FRAME_BYTES_MAX):
+                device.tell(What.FRAME, frame=said[at : at + FRAME_BYTES_MAX])
+
+        async def settle() -> None:
+            if device.is_here.is_set():
+                device.tell(What.SIGNAL)
+                async with asyncio.timeout(PATIENCE_S):
+                    await keeper.signs.get()
+
+        assert device.client is not None
+        yield Pair(link=link, say=say, hear=hear, hang_up=device.client.drop, settle=settle)
+
+
 def refuse_to_go_on(error: serial_bus.PortNotOpened) -> None:
     pytest.fail(str(error))
 
@@ -140,7 +203,7 @@ def play(scene: Coroutine[None, None, None]) -> None:
     asyncio.run(scene)
 
 
-ROADS = pytest.mark.parametrize("road", [memory, tcp, serial])
+ROADS = pytest.mark.parametrize("road", [memory, tcp, acrel_module, serial, mqtt])
 
 
 @ROADS

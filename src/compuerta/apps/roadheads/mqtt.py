@@ -62,7 +62,8 @@ class MqttHead:
         self._knocks: deque[str] = deque()
         self._sent: dict[int, str] = {}  # to whom commands went that the broker has not taken yet
         self._strangers: dict[tuple[str, str], int] = {}
-        self._is_away = False
+        self._is_here = False  # the broker
+        self._loss_told = ""
 
     async def open(self) -> None:
         """See `Roadhead`; a broker that is not there is waited for."""
@@ -96,16 +97,16 @@ class MqttHead:
 
     def connected(self) -> None:
         """See `MqttListener`."""
-        self._is_away = False
+        self._is_here, self._loss_told = True, ""
         self._sent.clear()
         self._knocks = deque(self._ends)
         log.info("gateway.broker.alive")
 
     def ended(self, reason: str) -> None:
         """See `MqttListener`; without the broker nobody is there."""
-        if not self._is_away:
+        if reason != self._loss_told:
             log.warning("gateway.broker.lost", reason=reason)
-        self._is_away = True
+        self._is_here, self._loss_told = False, reason
         for device in list(self._links):
             self._lose(device, "broker_gone")
 
@@ -211,9 +212,9 @@ class MqttHead:
     async def _knock_on(self) -> None:
         """Ask devices whether they are here, a few at a time."""
         while True:
-            for _ in range(min(KNOCKS_AT_ONCE, len(self._knocks))):
+            for _ in range(min(KNOCKS_AT_ONCE, len(self._knocks)) if self._is_here else 0):
                 end = self._ends.get(self._knocks.popleft())
-                if end is not None and end.address not in self._links and not self._is_away:
+                if end is not None and end.address not in self._links:
                     now_ms = _now_ms()
                     cid = f"{self._mark}.knock"
                     self._send(

@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from compuerta.virtual.broker import BrokerServer
 from compuerta.virtual.fleet.config import FleetPlan, plan_from, roads_from
 from compuerta.virtual.fleet.control import Fleet, serve
 from compuerta.virtual.fleet.world import World
@@ -32,6 +33,9 @@ async def _run(fleet: Fleet, plan: FleetPlan) -> None:
     stop = asyncio.Event()
     for signal_no in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_no, stop.set)
+    broker = BrokerServer(plan.broker.guests) if plan.broker else None
+    if broker is not None and plan.broker is not None:
+        await broker.open(host=plan.broker.host, port=plan.broker.port)
     for road in fleet.roads.values():
         road.start()
     control = await serve(fleet, path=plan.control) if plan.control else None
@@ -42,6 +46,8 @@ async def _run(fleet: Fleet, plan: FleetPlan) -> None:
         control.close()
     for road in fleet.roads.values():
         await road.shut()
+    if broker is not None:
+        await broker.shut()
 
 
 if __name__ == "__main__":

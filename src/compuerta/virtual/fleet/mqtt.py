@@ -1,13 +1,14 @@
 """Meters behind a broker: each device is an MQTT client that obeys letters and answers them.
 
-It drops what is over (`exp`) and what it has seen (`cid`), says `online` when it comes, and leaves a will that
-says `offline`. It keeps its session, so that a short loss of the network costs no command.
+It drops what is over (`exp`) and what it has seen (`cid`), says `online` when it comes, and leaves a will
+that says `offline`. It keeps its session, so that a short loss of the network costs no command.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -226,7 +227,7 @@ class MqttDevice:
             call = _Call(self)
             try:
                 async with asyncio.timeout(CONNECT_S_MAX):
-                    await loop.create_connection(lambda call=call: call, self.plan.host, self.plan.port)
+                    await loop.create_connection(partial(_same, call), self.plan.host, self.plan.port)
             except OSError:  # refused, unreachable, or timed out: the network's ways to say "not now"
                 pass
             else:
@@ -241,6 +242,10 @@ class MqttDevice:
             # Half of the wait is luck, so that a thousand devices do not come in the same instant.
             await asyncio.sleep(wait_s * (0.5 + self._chance.random() / 2))
             wait_s = min(wait_s * 2, self.plan.redial_s_max)
+
+
+def _same(call: "_Call") -> "_Call":
+    return call
 
 
 class _Call(asyncio.Protocol):
