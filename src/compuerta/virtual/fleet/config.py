@@ -3,14 +3,22 @@
     {"factor": 1, "utc_offset_min": 480, "seed": 1, "soft_esam_key": "<hex>",
      "control": "/run/fleet.sock",
      "dial_in": {"host": "127.0.0.1", "port": 7645, "heartbeat_s": 30, "one_way_ms": 80},
+     "broker": {"host": "127.0.0.1", "port": 1883, "password": "<of the user platform>"},
+     "mqtt": {"host": "127.0.0.1", "port": 1883, "tenant": "1", "secrets": {"mq-1": "<hex>"}},
      "buses": {"house-1": {"baud": 2400, "link": "/run/house-1"}},
      "meters": [{"meter_no": "558890213594", "customer_no": "000000123456", "balance_minor": 5000,
                  "load": {"household_peak_w": 3000}, "endpoint_id": "860123456789012"},
                 {"meter_no": "260305510012", "layout": "vendor", "bus": "house-1"}]}
 
+NB-IoT has its own part, with the key of each device (none without DTLS) and how often it speaks if it sleeps:
+
+    {"nbiot": {"host": "127.0.0.1", "port": 5684, "one_way_ms": 400, "window_s": 10,
+               "keys": {"nb-1": "<hex>"}, "contact_s": {"nb-1": 60}},
+     "meters": [{"meter_no": "260305510013", "nbiot": "nb-1"}]}
+
 A meter with an `endpoint_id` dials in (several with the same id sit behind one gateway); one with a `bus` is
-on that line; one with both can be reached by both. What is not said is as in `MeterSetup`, `Limits`,
-`DialPlan`; unknown names are refused.
+on that line; one with `mqtt` is behind that device of the broker; one with both can be reached by both. What
+is not said is as in `MeterSetup`, `Limits`, `DialPlan`; unknown names are refused.
 """
 
 from collections.abc import Mapping
@@ -22,6 +30,7 @@ from typing import Final
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import RechargeLayout
+from compuerta.virtual.fleet import mqtt_config, nbiot_config
 from compuerta.virtual.fleet.bus import Bus
 from compuerta.virtual.fleet.dial import DialPlan, Modem
 from compuerta.virtual.fleet.fields import FieldMalformed, Json, filled, mapping, one_of, whole, wholes
@@ -35,7 +44,7 @@ MINUTE_MS: Final = 60_000
 # The key of demonstrations: no secret, and no real meter has it.
 DEMO_ESAM_KEY: Final = b"compuerta demonstration key"
 # Where a meter sits, by the field that says so; it may sit on several roads at once.
-_PLACES: Final = ("bus", "endpoint_id")
+_PLACES: Final = ("bus", "endpoint_id", "mqtt", "nbiot")
 _ELSEWHERE: Final = frozenset({*_PLACES, "clock_error_s"})
 
 
@@ -45,6 +54,7 @@ class FleetPlan:
 
     factor: int
     control: str | None
+    broker: mqtt_config.BrokerPlan | None  # that the fleet holds itself
 
 
 def plan_from(config: Mapping[str, Json]) -> FleetPlan:
@@ -53,6 +63,7 @@ def plan_from(config: Mapping[str, Json]) -> FleetPlan:
     return FleetPlan(
         factor=whole(config.get("factor", 1), "factor"),
         control=None if control is None else str(control),
+        broker=mqtt_config.broker_from(config),
     )
 
 
@@ -71,6 +82,8 @@ def roads_from(config: Mapping[str, Json], *, world: World) -> dict[str, Road]:
         plan = _dial_plan(mapping(config.get("dial_in"), "dial_in"))
         for endpoint_id, meters in sitting["endpoint_id"].items():
             roads[endpoint_id] = Modem(meters, endpoint_id=endpoint_id, plan=plan, world=world, chance=chance)
+    roads |= mqtt_config.devices_from(config, sitting["mqtt"], world=world, chance=chance)
+    roads |= nbiot_config.modems_from(config, sitting["nbiot"], world=world, chance=chance)
     return roads
 
 
