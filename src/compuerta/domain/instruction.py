@@ -79,8 +79,10 @@ RETRY_FLAT_WHILE = timedelta(seconds=10)
 RETRY_MAX = timedelta(minutes=5)
 _FLAT_TRIES = RETRY_FLAT_WHILE // RETRY_FLAT
 _DOUBLINGS_MAX = 8  # two seconds doubled so often are more than RETRY_MAX
-# Longer than any conversation on the slowest road; what is not concluded by then is claimed again.
+# Longer than any conversation on a cable or 4G; what is not concluded by then is claimed again.
 LEASE = timedelta(seconds=30)
+# ... but for NB-IoT, where each exchange takes seconds, and a tariff has dozens of them.
+LEASE_SLOW = timedelta(minutes=3)
 
 
 class LifeViolated(Broken):

@@ -6,7 +6,7 @@ the meter makes it once (promise D1). Only what was read back is done (D3); what
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
@@ -72,10 +72,12 @@ _EVENTS = {
 }
 
 
-def claim(store: Store, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
+def claim(
+    store: Store, meter_ids: Iterable[int], *, now: datetime, owner: str, lease: timedelta = life.LEASE
+) -> list[Claim]:
     """Lease the oldest due instruction of each of these meters; at most one per meter is ever in flight."""
     with store.transaction() as tx:
-        claims = tx.claim(meter_ids, now=now, owner=owner)
+        claims = tx.claim(meter_ids, now=now, owner=owner, lease=lease)
         aged = [each for each in claims if _is_aged(each, now=now)]
         replaced = [_replaced(each.instruction, now=now) for each in aged]
         tx.save_instructions(replaced)
@@ -237,7 +239,7 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
             meter_id=instruction.meter_id,
             at=conclusion.at,
             state=result.state,
-            asked_at=_asked_at(conclusion.claim.instruction),
+            asked_at=_asked_at(conclusion.claim),
         )
     )
     if instruction.kind is Kind.RECHARGE and step.event is Event.CONFIRMED:
@@ -258,11 +260,9 @@ def _refusal(instruction: Instruction, result: Result, *, now: datetime) -> Case
     )
 
 
-def _asked_at(claimed: Instruction) -> datetime | None:
+def _asked_at(claim: Claim) -> datetime | None:
     """Return when a look began at the earliest: what was read since is newer; all else is proof."""
-    if claimed.kind is not Kind.LOOK or claimed.lease_until is None:
-        return None
-    return claimed.lease_until - life.LEASE
+    return claim.claimed_at if claim.instruction.kind is Kind.LOOK else None
 
 
 def _step(instruction: Instruction, conclusion: Conclusion, *, now: datetime) -> rollout.Step:

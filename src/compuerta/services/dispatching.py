@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
-from compuerta.domain.instruction import LEASE, Instruction, Kind
-from compuerta.domain.party import zone_of
+from compuerta.domain.instruction import LEASE, LEASE_SLOW, Instruction, Kind
+from compuerta.domain.party import RoadKind, zone_of
 from compuerta.domain.road import Way
 from compuerta.domain.supply import Reason
 from compuerta.drivers.abilities import Ending, FreezeOrder, MeterState, Order, ReadOrder, Result
@@ -139,10 +139,11 @@ class Dispatcher:
         """Return the job that carries a claim out; `now_ms` is the line's clock."""
         assert claim.instruction.lease_until is not None, "what was claimed is leased"
         # Reckoned from the claim: the database may have been slow to tell of it, and the lease ran meanwhile.
-        left = min(claim.instruction.lease_until - now, LEASE) - LEASE_MARGIN
+        way = self.way(claim)
+        left = min(claim.instruction.lease_until - now, _lease(way)) - LEASE_MARGIN
         return self._job(
             _key(claim),
-            Reached(meter=claim.meter, way=self.way(claim)),
+            Reached(meter=claim.meter, way=way),
             deliver.order_for(claim, model=self._equipment.models[claim.meter.model], now=now),
             priority=_priority(claim.instruction),
             deadline_ms=now_ms + left // _MILLISECOND,
@@ -183,7 +184,7 @@ class Dispatcher:
         self._polls_begun += 1
         key = f"poll:{self._polls_begun}"
         self._polls[key] = (reached, now)
-        deadline_ms = now_ms + POLL_MAX // _MILLISECOND
+        deadline_ms = now_ms + max(POLL_MAX, _lease(reached.way)) // _MILLISECOND
         return self._job(key, reached, order, priority=Priority.POLL, deadline_ms=deadline_ms)
 
     def civil(self, meter_id: int, at: datetime) -> datetime | None:
@@ -303,8 +304,17 @@ def write(store: Store, batch: Batch, *, now: datetime, owner: str) -> Written:
         deliver.wake(store, sorted(batch.heard), now=now)
     due = deliver.due(store, batch.free, now=now, limit=DUE_MAX) if batch.free else {}
     chosen = _chosen(batch, due)
-    claims = deliver.claim(store, chosen, now=now, owner=owner) if chosen else []
+    claims = [
+        claim
+        for lease in (LEASE, LEASE_SLOW)
+        if (some := [each for each in chosen if _lease(batch.free[each]) == lease])
+        for claim in deliver.claim(store, some, now=now, owner=owner, lease=lease)
+    ]
     return Written(outcomes=outcomes, claims=claims)
+
+
+def _lease(way: Way) -> timedelta:
+    return LEASE_SLOW if way.road is RoadKind.NBIOT else LEASE
 
 
 def _chosen(batch: Batch, due: Mapping[int, Kind]) -> list[int]:

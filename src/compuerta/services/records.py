@@ -457,6 +457,7 @@ class Claim:
     instruction: Instruction
     meter: Meter
     zone: str
+    claimed_at: datetime
     may_close: bool  # no hold forbids closing the relay (promise S3)
     permits: bool  # closing is permitted only: the user presses the button
     wanted_closed: bool | None  # what supply should be now; None = nobody has decided yet

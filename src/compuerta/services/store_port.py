@@ -7,12 +7,12 @@ A transaction commits when its block ends, and is undone when an exception leave
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from compuerta.domain.errors import Broken, Refused, Unreachable
-from compuerta.domain.instruction import Instruction, Kind
+from compuerta.domain.instruction import LEASE, Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting
 from compuerta.domain.party import Meter
 from compuerta.domain.payment import Attempt
@@ -285,7 +285,9 @@ class Transaction(Protocol):
         """
         ...
 
-    def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
+    def claim(
+        self, meter_ids: Iterable[int], *, now: datetime, owner: str, lease: timedelta = LEASE
+    ) -> list[Claim]:
         """Lease the oldest due instruction of each meter that has none in flight.
 
         A tariff comes after all else, and never before one that is effective earlier.

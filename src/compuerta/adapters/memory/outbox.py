@@ -115,7 +115,9 @@ def due_meters(tables: Tables, among: Iterable[int], *, now: datetime, limit: in
     return {meter_id: kind for *_, meter_id, kind in sorted(found, key=lambda row: row[:3])[:limit]}
 
 
-def lease(tables: Tables, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Instruction]:
+def lease(
+    tables: Tables, meter_ids: Iterable[int], *, now: datetime, owner: str, until: datetime
+) -> list[Instruction]:
     """Lease the first due instruction of each meter that has none in flight."""
     leased = []
     for meter_id in sorted(set(meter_ids)):
@@ -127,7 +129,7 @@ def lease(tables: Tables, meter_ids: Iterable[int], *, now: datetime, owner: str
             state=life.after(due.state, Event.CLAIMED),
             tries=due.tries + 1,
             lease_owner=owner,
-            lease_until=now + life.LEASE,
+            lease_until=until,
         )
         tables.instructions[taken.instruction_id] = taken
         leased.append(taken)

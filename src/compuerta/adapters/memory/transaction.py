@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from compuerta.adapters.memory import outbox, periods, registry, supply, tariffs
+from compuerta.adapters.memory import outbox, periods, registry, roads, supply, tariffs
 from compuerta.adapters.memory.access import MemoryAccess
 from compuerta.adapters.memory.alarms import MemoryAlarms
 from compuerta.adapters.memory.bank import MemoryBanks
@@ -34,7 +34,7 @@ from compuerta.adapters.memory.seals import MemorySeals
 from compuerta.adapters.memory.shifts import MemoryShifts
 from compuerta.adapters.memory.tables import Tables, require
 from compuerta.domain import instruction as life
-from compuerta.domain.instruction import Instruction, Kind, State
+from compuerta.domain.instruction import LEASE, Instruction, Kind, State
 from compuerta.domain.ledger import (
     DELIVERED,
     UNDELIVERED,
@@ -388,8 +388,10 @@ class MemoryTransaction:
     def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
         return outbox.due_meters(self._tables, among, now=now, limit=limit)
 
-    def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
-        leased = outbox.lease(self._tables, meter_ids, now=now, owner=owner)
+    def claim(
+        self, meter_ids: Iterable[int], *, now: datetime, owner: str, lease: timedelta = LEASE
+    ) -> list[Claim]:
+        leased = outbox.lease(self._tables, meter_ids, now=now, owner=owner, until=now + lease)
         return [self._claim(each, now=now) for each in leased]
 
     def _claim(self, leased: Instruction, *, now: datetime) -> Claim:
@@ -399,6 +401,7 @@ class MemoryTransaction:
             instruction=leased,
             meter=view.meter,
             zone=view.account.zone,
+            claimed_at=now,
             may_close=not (FORBIDDING & view.holds),
             permits=view.policy.permits,
             wanted_closed=view.snapshot.wanted_closed,
@@ -525,13 +528,13 @@ class MemoryTransaction:
         for endpoint_id, is_alive in alive.items():
             _, holder = self._tables.ends.get(endpoint_id, (is_alive, gateway))
             if is_alive or holder == gateway:
-                self._tables.ends[endpoint_id] = is_alive, gateway
+                roads.put_end(self._tables, endpoint_id, is_alive=is_alive, gateway=gateway, at=at)
 
     def lose_ends(self, *, gateways_silent_since: datetime, at: datetime) -> None:
         living = self._living(gateways_silent_since)
-        for endpoint_id, (_, gateway) in list(self._tables.ends.items()):
-            if gateway not in living:
-                self._tables.ends[endpoint_id] = False, gateway
+        for endpoint_id, (is_alive, gateway) in list(self._tables.ends.items()):
+            if is_alive and gateway not in living:
+                roads.lose(self._tables, endpoint_id, gateway=gateway, at=at)
 
     # inside --------------------------------------------------------------------------------------------
 

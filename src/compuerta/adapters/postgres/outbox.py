@@ -7,7 +7,6 @@ from uuid import UUID
 
 from compuerta.adapters.postgres import rows, statements
 from compuerta.adapters.postgres.rows import Asked, Row
-from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, Kind
 from compuerta.domain.policy import policy_of_texts
 from compuerta.domain.supply import FORBIDDING
@@ -92,9 +91,11 @@ def due_meters(tx: Asked, among: Iterable[int], *, now: datetime, limit: int) ->
     return {row["meter_id"]: Kind(row["kind"]) for row in tx.query(statements.DUE_METERS, values)}
 
 
-def lease(tx: Asked, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Instruction]:
+def lease(
+    tx: Asked, meter_ids: Iterable[int], *, now: datetime, owner: str, until: datetime
+) -> list[Instruction]:
     """Lease the first due instruction of each meter that has none in flight."""
-    values = {"ids": sorted(set(meter_ids)), "now": now, "owner": owner, "until": now + life.LEASE}
+    values = {"ids": sorted(set(meter_ids)), "now": now, "owner": owner, "until": until}
     leased = [rows.to_instruction(row) for row in tx.query(statements.CLAIM, values)]
     return sorted(leased, key=lambda each: each.meter_id)
 
@@ -106,10 +107,12 @@ def claims(
     ids = [each.meter_id for each in leased]
     facts = tx.query(statements.CLAIMED, {"ids": ids, "now": now, "forbidding": _FORBIDDING})
     by_meter = {row["meter_id"]: row for row in facts}
-    return [_claim(each, by_meter[each.meter_id], views) for each in leased if each.meter_id in by_meter]
+    return [
+        _claim(each, by_meter[each.meter_id], views, now=now) for each in leased if each.meter_id in by_meter
+    ]
 
 
-def _claim(instruction: Instruction, found: Row, views: dict[int, AccountView]) -> Claim:
+def _claim(instruction: Instruction, found: Row, views: dict[int, AccountView], *, now: datetime) -> Claim:
     facts = dict(found)
     zone, forbidden, wanted = facts.pop("zone"), facts.pop("forbidden"), facts.pop("wanted_closed")
     wanted_kept, flags = facts.pop("wanted_kept"), facts.pop("flags")
@@ -118,6 +121,7 @@ def _claim(instruction: Instruction, found: Row, views: dict[int, AccountView]) 
         instruction=instruction,
         meter=rows.to_meter(facts),
         zone=zone,
+        claimed_at=now,
         may_close=not forbidden,
         permits=policy.permits,
         wanted_closed=wanted,

@@ -6,7 +6,7 @@ Locks are taken in id order: accounts with their meters first, instructions afte
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -40,7 +40,7 @@ from compuerta.adapters.postgres.roads import PostgresRoads
 from compuerta.adapters.postgres.rows import Row
 from compuerta.adapters.postgres.seals import PostgresSeals
 from compuerta.adapters.postgres.shifts import PostgresShifts
-from compuerta.domain.instruction import Instruction, Kind
+from compuerta.domain.instruction import LEASE, Instruction, Kind
 from compuerta.domain.ledger import Outcome, Posting, judge_all
 from compuerta.domain.party import Meter
 from compuerta.domain.payment import Attempt
@@ -392,8 +392,10 @@ class PostgresTransaction:
     def due_meters(self, among: Iterable[int], *, now: datetime, limit: int) -> dict[int, Kind]:
         return outbox.due_meters(self, among, now=now, limit=limit)
 
-    def claim(self, meter_ids: Iterable[int], *, now: datetime, owner: str) -> list[Claim]:
-        leased = outbox.lease(self, meter_ids, now=now, owner=owner)
+    def claim(
+        self, meter_ids: Iterable[int], *, now: datetime, owner: str, lease: timedelta = LEASE
+    ) -> list[Claim]:
+        leased = outbox.lease(self, meter_ids, now=now, owner=owner, until=now + lease)
         if not leased:
             return []
         with_tariff = [each.account_id for each in leased if each.kind is Kind.TARIFF]
