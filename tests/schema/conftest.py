@@ -92,6 +92,13 @@ _RAW = (
     """insert into cash_movement
     select provider, gen_random_uuid(), 1, shift_id, 'drop', -1, 'safe', 'ana', now() from shift""",
     """insert into daily_report values (1, '2026-11-21', 1, 1, now(), '{}', '', '{}', now())""",
+    """with begun as (
+        insert into commission (account_id, commission_id, organisation_id, meter_id, found_by, began_by,
+            began_at)
+        values (2, gen_random_uuid(), 1, 1, 'label', 'ana', now()) returning *
+    )
+    insert into commission_step
+    select account_id, commission_id, gen_random_uuid(), 'claimed', 'done', 'ana', now(), 'label' from begun""",
     "insert into daily_report_told values (1, '2026-11-21', 1, '{}', now())",
 )
 

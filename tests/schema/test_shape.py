@@ -48,6 +48,7 @@ KEPT = (
     "invoice",
     "book_export",
     "book_export_file",
+    "commission_step",
     "book_answer",
     "daily_report",
     "daily_report_told",

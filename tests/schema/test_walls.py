@@ -54,6 +54,10 @@ insert into endpoint (endpoint_id, organisation_id, road, bearer, address)
     values ('spare', 1, '4g', 'mqtt', 'spare');
 insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
     select endpoint_id, true, '1', now() from endpoint;
+insert into survey (survey_id, organisation_id, endpoint_id, protocol, asked_by, asked_at)
+    values (gen_random_uuid(), 1, 'spare', 'dlt645', 'ana', now());
+insert into survey_finding (survey_id, organisation_id, address, found_at)
+    select survey_id, organisation_id, '1', now() from survey;
 insert into meter_way (meter_id, rank, endpoint_id)
     select meter_id, 1, 'spare' from meter order by meter_id limit 1;
 insert into way_failure (meter_id, endpoint_id, failed_at, times)

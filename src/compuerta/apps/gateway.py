@@ -21,6 +21,7 @@ from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.apps.roadheads import heads_of
 from compuerta.apps.roads import Registry, Road
+from compuerta.apps.surveyor import Surveyor
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.party import Meter, RoadKind
 from compuerta.domain.road import RoadSign
@@ -68,6 +69,9 @@ class Gateway:
         self._heads = heads_of(given, self)
         self._signs: dict[str, RoadSign] = {}  # the last of each end that is still to be written
         self._strangers_told: set[Stranger] = set()
+        self._surveyor = Surveyor(
+            self._desk, self._models, name=self._name, roads=self._roads, meters_on=self._meters_on
+        )
 
     async def run(self) -> None:
         """Hold the roads until cancelled; a road or loop that fails ends them all."""
@@ -85,6 +89,7 @@ class Gateway:
                     self._poll_on,
                     self._freeze_on,
                     self._beat_on,
+                    self._surveyor.run,
                 ):
                     tasks.create_task(loop())
         finally:
@@ -142,8 +147,13 @@ class Gateway:
             self._finished(job.key, Result(ending=Ending.SILENT, reason=type(error).__name__))
 
     def _finished(self, key: str, result: Result) -> None:
+        if self._surveyor.finished(key, result):
+            return
         self._dispatcher.finish(key, result, at=wiring.now())
         self._due.set()
+
+    def _meters_on(self, endpoint_id: str) -> list[str]:
+        return [each.meter_no for each in self._registry.on_endpoint.get(endpoint_id, [])]
 
     # readings ------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from compuerta.apps.refunder import Refunder
 from compuerta.domain.errors import Refused, Unreachable
 from compuerta.domain.payment import Attempt, PaymentNotice
 from compuerta.services import (
+    commissioning,
     correcting,
     holding,
     losses,
@@ -161,6 +162,7 @@ class Worker:
                 swept = await self._desk.run(partial(holding.sweep, now=wiring.now()))
                 await self._desk.run(partial(rollout.tell_overdue, now=wiring.now()))
                 await self._desk.run(partial(masses.advance, now=wiring.now()))
+                await self._desk.run(partial(commissioning.follow, now=wiring.now()))
             except Unreachable as error:
                 log.warning("worker.database.away", error=str(error))
             except Exception as error:

@@ -26,6 +26,7 @@ class Right(Enum):
     PROTECT = "protect"
     MOVE = "move"  # tenants in and out, rooms, meters exchanged
     EXCHANGE = "exchange"  # a meter for another, at the site
+    COMMISSION = "commission"  # search lines, claim meters, try relays, hand over
     ALARMS = "alarms"  # acknowledge, close, photograph, announce maintenance
     WARN = "warn"  # levels, quiet hours, templates, contacts
     DRAFT_TARIFF = "draft_tariff"
@@ -81,7 +82,9 @@ USUAL: Mapping[str, frozenset[Right]] = MappingProxyType(
                 Right.CLOSE_MONTH,
             }
         ),
-        Role.TECHNICIAN.value: frozenset({Right.SEE, Right.LOCK, Right.EXCHANGE, Right.ALARMS}),
+        Role.TECHNICIAN.value: frozenset(
+            {Right.SEE, Right.LOCK, Right.EXCHANGE, Right.COMMISSION, Right.ALARMS}
+        ),
         Role.RESIDENT.value: frozenset(),  # the place's own page is all there is
         Role.AUDITOR.value: frozenset({Right.SEE, Right.SEE_MONEY, Right.AUDIT}),
     }

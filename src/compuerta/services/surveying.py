@@ -196,5 +196,5 @@ def candidates(models: Iterable[Model], registers: frozenset[int]) -> list[str]:
 
     What no register tells, such as how the relay is closed, is for a person to choose.
     """
-    fitting = [each for each in models if each.protocol == DLT645 and registers_of(each) <= registers]
+    fitting = [each for each in models if set() < registers_of(each) <= registers]
     return [each.name for each in sorted(fitting, key=lambda each: (-len(registers_of(each)), each.name))]

@@ -22,6 +22,7 @@ RIGHTS: Mapping[str, Promise] = MappingProxyType(
         "protect": _("Protect supply"),
         "move": _("Move tenants in and out"),
         "exchange": _("Exchange meters"),
+        "commission": _("Commission meters"),
         "alarms": _("Look after alarms"),
         "warn": _("Settle warnings"),
         "draft_tariff": _("Draft tariffs"),
