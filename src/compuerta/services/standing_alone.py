@@ -131,8 +131,9 @@ def _next_ms(view: AccountView, ends_wh: int | None, until: datetime | None, *, 
     assert view.snapshot is not None
     waits = []
     power_w = view.snapshot.power_w
-    if ends_wh is not None and power_w and view.snapshot.relay is not Relay.OPEN:
-        waits.append((ends_wh - (view.holdings.register_wh or 0)) * _MS_PER_HOUR // power_w)
+    left_wh = 0 if ends_wh is None else ends_wh - (view.holdings.register_wh or 0)
+    if left_wh > 0 and power_w and view.snapshot.relay is not Relay.OPEN:
+        waits.append(left_wh * _MS_PER_HOUR // power_w)
     if until is not None and until > now:
         waits.append((until - now) // timedelta(milliseconds=1))
     return max(min(waits), NEAR_MS) if waits else None

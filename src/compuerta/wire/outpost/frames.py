@@ -1,5 +1,6 @@
 """Frames between an outpost and the platform: length (4 bytes, high first), kind, line, payload."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -62,21 +63,23 @@ class Deframer:
         self.payload_bytes_max = payload_bytes_max
         self._pending = bytearray()
 
-    def receive(self, octets: bytes) -> list[Frame]:
-        """Return the frames that are whole by now; raises `ProtocolError`, after which the stream is dead."""
+    def receive(self, octets: bytes) -> Iterator[Frame]:
+        """Yield the frames that are whole by now, each by the bound that holds when it is asked for.
+
+        Raises `ProtocolError`, after which the stream is dead.
+        """
         self._pending += octets
-        frames = []
         while len(self._pending) >= HEAD_BYTES:
             length = int.from_bytes(self._pending[:4])
             if length > self.payload_bytes_max:
                 raise ProtocolError(f"{length} bytes where {self.payload_bytes_max} are allowed")
             end = HEAD_BYTES + length
             if len(self._pending) < end:
-                break
+                return
             kind, line = self._pending[4:HEAD_BYTES]
-            frames.append(_frame(kind, line, bytes(self._pending[HEAD_BYTES:end])))
+            payload = bytes(self._pending[HEAD_BYTES:end])
             del self._pending[:end]
-        return frames
+            yield _frame(kind, line, payload)
 
 
 def _frame(kind: int, line: int, payload: bytes) -> Frame:
