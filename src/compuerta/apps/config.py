@@ -7,6 +7,9 @@ COMPUERTA_PORT         its port (default 8000)
 COMPUERTA_ROAD_HOST    address that 4G meters and DTUs dial (default COMPUERTA_HOST)
 COMPUERTA_ROAD_PORT    its port (default 7645)
 COMPUERTA_MQTT_URL     mqtts://user:password@host:port?ca=FILE of the broker of 4G meters (default none)
+COMPUERTA_COAP_PORT    port that NB-IoT meters reach by CoAP behind DTLS, usually 5684 (default none)
+COMPUERTA_COAP_BARE_PORT  the same without DTLS, on an operator's private network, usually 5683 (default none)
+COMPUERTA_COAP_WINDOW_S  seconds that a sleeper's radio stays open, T3324 of its network (default 10)
 COMPUERTA_POLL_S       seconds between two readings of a meter (default 900)
 COMPUERTA_MODELS       directory of the meter models
 COMPUERTA_WEBHOOKS     "inside" lets webhooks go to this network too, and without TLS (default outside)
@@ -62,6 +65,9 @@ class Settings:
     poll_s: int
     models: Path
     webhooks_inside: bool = False
+    coap_port: int = 0  # 0 = not opened
+    coap_bare_port: int = 0
+    coap_window_s: int = 10
     mqtt_url: str | None = None
 
     @property
@@ -105,6 +111,9 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         poll_s=_number(given, "COMPUERTA_POLL_S", 900, most=86_400),
         models=_models(given),
         webhooks_inside=_inside(given),
+        coap_port=_port_or_none(given, "COMPUERTA_COAP_PORT"),
+        coap_bare_port=_port_or_none(given, "COMPUERTA_COAP_BARE_PORT"),
+        coap_window_s=_number(given, "COMPUERTA_COAP_WINDOW_S", 10, most=3_600),
         mqtt_url=_mqtt_url(given),
     )
 
@@ -124,6 +133,10 @@ def _mqtt_url(given: Mapping[str, str]) -> str | None:
         except BrokerUrlMalformed as error:
             raise SettingMalformed("COMPUERTA_MQTT_URL", str(error)) from error
     return url
+
+
+def _port_or_none(given: Mapping[str, str], name: str) -> int:
+    return _number(given, name, 0, most=65_535) if given.get(name) else 0
 
 
 def _inside(given: Mapping[str, str]) -> bool:

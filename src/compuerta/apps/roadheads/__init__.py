@@ -1,8 +1,10 @@
 """The road heads of a gateway: a module for each, put together here."""
 
+from compuerta.adapters.links.coap_server import CoapLimits
 from compuerta.adapters.links.mqtt_client import broker_at
 from compuerta.adapters.links.roadhead import Keeper, Roadhead
 from compuerta.apps.config import Settings
+from compuerta.apps.roadheads.coap import CoapHead
 from compuerta.apps.roadheads.dial_in import DialInHead
 from compuerta.apps.roadheads.mqtt import MqttHead
 from compuerta.apps.roadheads.serial import SerialHead
@@ -13,5 +15,20 @@ def heads_of(given: Settings, keeper: Keeper) -> list[Roadhead]:
     return [
         DialInHead(keeper, host=given.road_host, port=given.road_port),
         SerialHead(keeper),
+        *_coap(given, keeper),
         *([MqttHead(keeper, broker=broker_at(given.mqtt_url))] if given.mqtt_url else []),
+    ]
+
+
+def _coap(given: Settings, keeper: Keeper) -> list[Roadhead]:
+    if not given.coap_port and not given.coap_bare_port:
+        return []
+    return [
+        CoapHead(
+            keeper,
+            host=given.road_host,
+            ports=(given.coap_port, given.coap_bare_port),
+            secret=given.secret("roads"),
+            limits=CoapLimits(window_s=given.coap_window_s),
+        )
     ]
