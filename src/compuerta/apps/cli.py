@@ -18,7 +18,9 @@ from rich.text import Text
 
 from compuerta import __version__
 from compuerta.apps import (
+    acrel_cli,
     asof_cli,
+    broker_cli,
     channels_cli,
     clearing_cli,
     config,
@@ -31,6 +33,7 @@ from compuerta.apps import (
     tariff_cli,
     verify_cli,
 )
+from compuerta.apps.captures import octets_of
 from compuerta.apps.console_setup import set_up_django
 from compuerta.domain.access import Right, Role
 from compuerta.domain.errors import Broken, CompuertaError, Refused
@@ -42,11 +45,13 @@ app = typer.Typer(
 )
 decoders = typer.Typer(help="Tell what bytes from a wire contain.", no_args_is_help=True)
 app.add_typer(decoders, name="decode")
+decoders.command("acrel")(acrel_cli.decode)
 app.add_typer(places_cli.organisation, name="organisation")
 app.add_typer(places_cli.site, name="site")
 app.add_typer(places_cli.places, name="places")
 app.add_typer(tariff_cli.commands, name="tariff")
 app.add_typer(channels_cli.commands, name="channels")
+app.add_typer(broker_cli.commands, name="broker")
 app.add_typer(providers_cli.commands, name="providers")
 app.add_typer(export_cli.commands, name="export")
 export_cli.commands.command("camt053")(clearing_cli.camt053)
@@ -59,7 +64,6 @@ app.command("asof")(asof_cli.asof)
 app.command("verify")(verify_cli.verify)
 
 BIGINT_MAX = 2**63 - 1
-HEX_CHARS_MAX = 1_000_000  # a capture of half a megabyte; longer ones come in pieces
 
 
 def main() -> None:
@@ -239,7 +243,7 @@ def decode_dlt645(
     """Tell what DL/T 645-2007 frames some bytes contain; what is no frame gives nothing."""
     from compuerta.wire.dlt645.decode import explain
 
-    found = explain(_octets(text))
+    found = explain(octets_of(text))
     if as_json:
         rows = [
             {
@@ -270,25 +274,6 @@ class PersonRefused(Refused):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name!r} cannot be added: {reason}")
         self.name = name
-
-
-class NotHexadecimal(Refused):
-    """Text that should be bytes in hexadecimal."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"write bytes as pairs of 0-9 and A-F: {reason}")
-
-
-def _octets(text: str) -> bytes:
-    kept = "".join(text.split())
-    if len(kept) > HEX_CHARS_MAX:
-        raise NotHexadecimal(f"more than {HEX_CHARS_MAX} characters")
-    if len(kept) % 2:
-        raise NotHexadecimal(f"{len(kept)} digits are no whole bytes")
-    try:
-        return bytes.fromhex(kept)
-    except ValueError as error:
-        raise NotHexadecimal(str(error)) from error
 
 
 def _complain(error: CompuertaError, text: str) -> NoReturn:

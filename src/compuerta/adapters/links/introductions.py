@@ -47,21 +47,26 @@ class Unclear(Enum):
 
 
 def introduction(received: bytes) -> Introduction | Unclear:
-    """Return who dials with `received`, its first bytes."""
-    if len(received) > FIRST_BYTES_MAX:
-        return Unclear.NOBODY
-    if received[:1] in (_WAKE, _DLT645_START):
-        return _by_dlt645(received)
-    if _agree(received, _ACREL_LOGIN):
-        return _by_acrel(received)
-    return _by_modbus(received)
+    """Return who dials with `received`, all that it has said so far."""
+    first = received[:FIRST_BYTES_MAX]
+    if first[:1] in (_WAKE, _DLT645_START):
+        known = _by_dlt645(first)
+    elif _agree(first, _ACREL_LOGIN):
+        known = _by_acrel(first)
+    else:
+        known = _by_modbus(first)
+    if isinstance(known, str):
+        # Even the bytes that named it are still to be heard: a login is answered, a frame is a meter's word.
+        dialect = Dialect.ACREL if first.startswith(_ACREL_LOGIN) else Dialect.BARE
+        return Introduction(registration=known, dialect=dialect, rest=received)
+    return Unclear.NOBODY if len(received) > FIRST_BYTES_MAX else known
 
 
 def _agree(received: bytes, start: bytes) -> bool:
     return received[: len(start)] == start[: len(received)]
 
 
-def _by_dlt645(received: bytes) -> Introduction | Unclear:
+def _by_dlt645(received: bytes) -> str | Unclear:
     deframer = dlt645.Deframer()
     frames = deframer.receive(received, now_ms=0)
     if not frames:
@@ -72,10 +77,10 @@ def _by_dlt645(received: bytes) -> Introduction | Unclear:
     first = frames[0]
     if not first.control & _ANSWER_BIT or not first.address.isdecimal():
         return Unclear.NOBODY
-    return Introduction(registration=first.address, dialect=Dialect.BARE, rest=received)
+    return first.address
 
 
-def _by_acrel(received: bytes) -> Introduction | Unclear:
+def _by_acrel(received: bytes) -> str | Unclear:
     if len(received) < acrel.LOGIN_FRAME_BYTES:
         return Unclear.MORE
     frames = acrel.Deframer().receive(received[: acrel.LOGIN_FRAME_BYTES], now_ms=0)
@@ -85,17 +90,16 @@ def _by_acrel(received: bytes) -> Introduction | Unclear:
         login = None
     if not isinstance(login, acrel.Login):
         return Unclear.NOBODY
-    # The login stays among what is to be heard: the session answers it.
-    return Introduction(registration=login.serial_no, dialect=Dialect.ACREL, rest=received)
+    return login.serial_no
 
 
-def _by_modbus(received: bytes) -> Introduction | Unclear:
+def _by_modbus(received: bytes) -> str | Unclear:
     frame_bytes = rtu_bytes(received)
     if frame_bytes is None:
         return Unclear.MORE
     if frame_bytes == 0:
         return Unclear.NOBODY
-    return Introduction(registration=f"{MODBUS_NAME}{received[0]}", dialect=Dialect.BARE, rest=received)
+    return f"{MODBUS_NAME}{received[0]}"
 
 
 def ivy_profile() -> DialProfile:

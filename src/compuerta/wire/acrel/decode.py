@@ -27,7 +27,7 @@ class Explained:
     name: str
     body_hex: str
     meaning: str
-    carried_hex: tuple[str, ...] = ()  # Modbus frames inside
+    carried_hex: tuple[str, ...] = ()  # what went through unchanged, mostly Modbus frames
 
 
 def explain(octets: bytes) -> list[Explained]:
@@ -85,7 +85,9 @@ def _told(message: Message) -> tuple[str, list[bytes]]:
         case Upload():
             return _uploaded(message), [each.octets for each in message.sections]
         case Carried():
-            return f"Modbus, {_whose(message.serial_no)}", [message.octets]
+            return f"{len(message.octets)} bytes for or of the meter, {_whose(message.serial_no)}", [
+                message.octets
+            ]
         case _:
             return "body not known", []
 

@@ -76,7 +76,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """A Modbus RTU frame that went through the meter's module."""
+    """What went through the meter's module unchanged, usually a Modbus RTU frame."""
 
     serial_no: str | None
     octets: bytes
@@ -204,6 +204,8 @@ def _upload(body: bytes) -> Upload:
         end = _end_of_section(body, opening + 2)
         sections.append(Section(place=_text(body[at + 2 : opening]), octets=body[opening + 2 : end]))
         at = end + 4
+    if not sections:
+        raise ProtocolError("a data frame without sections", octets=body)
     return Upload(serial_no=serial_no, sections=tuple(sections))
 
 
@@ -216,11 +218,18 @@ def _end_of_section(body: bytes, at: int) -> int:
 
 
 def _carried(body: bytes) -> Carried:
-    if _is_rtu(body[SERIAL_BYTES:]):
-        return Carried(serial_no=_text(body[:SERIAL_BYTES]), octets=body[SERIAL_BYTES:])
-    if _is_rtu(body):
-        return Carried(serial_no=None, octets=body)
-    raise ProtocolError("carries no Modbus frame", octets=body)
+    """What a passthrough brings is the meter's; all that is asked here is whether a serial comes first."""
+    head, rest = body[:SERIAL_BYTES], body[SERIAL_BYTES:]
+    is_named = _is_rtu(rest) or (_is_serial(head) and not _is_rtu(body))
+    octets = rest if is_named else body
+    if not octets:
+        raise ProtocolError("carries nothing", octets=body)
+    return Carried(serial_no=_text(head) if is_named else None, octets=octets)
+
+
+def _is_serial(head: bytes) -> bool:
+    text = head.rstrip(b"\0")
+    return len(head) == SERIAL_BYTES > len(text) and text.isdigit()
 
 
 def _is_rtu(octets: bytes) -> bool:
