@@ -14,6 +14,7 @@ from compuerta.domain.errors import Refused
 from compuerta.domain.party import CreditAuthority
 from compuerta.domain.tariff.fitting import MeterProfile, PriceProfile
 from compuerta.drivers.abilities import MeterEvent
+from compuerta.drivers.modbus_map import ModbusMap, ModbusMapping, map_from
 from compuerta.wire import dlt645
 
 K = TypeVar("K", bound=Enum)
@@ -99,6 +100,7 @@ class Model:
     quirks: frozenset[Quirk]
     tariff: MeterProfile | None = None  # None = it takes no tables
     freezes: FreezeProfile | None = None  # None = it keeps no midnights
+    modbus: ModbusMap | None = None  # there for who speaks Modbus, and for nobody else
 
 
 class ModelContradictory(Refused):
@@ -120,7 +122,7 @@ class RelayMapping(TypedDict):
     """`relay` of a model file."""
 
     style: str
-    password_level: int
+    password_level: NotRequired[int]
 
 
 class RoadMapping(TypedDict):
@@ -174,13 +176,14 @@ class ModelMapping(TypedDict):
     recharge: NotRequired[RechargeMapping]
     relay: RelayMapping
     roads: dict[str, RoadMapping]
-    registers: dict[str, str]
+    registers: NotRequired[dict[str, str]]
     limits: NotRequired[dict[str, str]]
     events: NotRequired[dict[str, str]]
     alarms: AlarmsMapping
     quirks: list[str]
     tariff: NotRequired[TariffMapping]
     freezes: NotRequired[FreezesMapping]
+    modbus: NotRequired[ModbusMapping]
 
 
 def model_from(mapping: ModelMapping) -> Model:
@@ -197,9 +200,9 @@ def model_from(mapping: ModelMapping) -> Model:
         credit_authority=CreditAuthority(mapping["credit_authority"]),
         recharge=RechargeLayout(recharge["layout"]) if recharge else None,
         relay=RelayStyle(mapping["relay"]["style"]),
-        password_level=mapping["relay"]["password_level"],
+        password_level=mapping["relay"].get("password_level", 0),
         roads=MappingProxyType({road: RoadTiming(**timing) for road, timing in mapping["roads"].items()}),
-        registers=_identifiers(Quantity, mapping["registers"]),
+        registers=_identifiers(Quantity, mapping.get("registers", {})),
         limits=_identifiers(Limit, mapping.get("limits", {})),
         events=_identifiers(MeterEvent, mapping.get("events", {})),
         alarm_levels=mapping["alarms"]["levels"],
@@ -209,6 +212,7 @@ def model_from(mapping: ModelMapping) -> Model:
         freezes=FreezeProfile(days_max=freezes["days_max"], has_balance=freezes["balance"])
         if freezes
         else None,
+        modbus=_modbus_from(mapping["modbus"]) if "modbus" in mapping else None,
     )
     _refuse_contradictions(model)
     return model
@@ -229,6 +233,18 @@ def _profile_from(mapping: TariffMapping) -> MeterProfile:
         has_weekend=mapping["weekend"],
         prices=PriceProfile(**prices) if prices else None,
     )
+
+
+def _modbus_from(mapping: ModbusMapping) -> ModbusMap:
+    """Return the map of a model; refuses what could be taken for its opposite."""
+    relay, switch = mapping.get("relay"), mapping.get("switch")
+    if relay is not None and frozenset(relay["open"]) & frozenset(relay["closed"]):
+        raise ModelContradictory(field="modbus.relay", reason="open and closed share a value")
+    if switch is not None and switch["open"] == switch["closed"]:
+        raise ModelContradictory(field="modbus.switch", reason="open and closed are the same command")
+    if switch is not None and switch["function"] != "write_registers" and len(switch["open"]) != 1:
+        raise ModelContradictory(field="modbus.switch.open", reason=f"{switch['function']} writes one value")
+    return map_from(mapping)
 
 
 _ALARMS = frozenset({Limit.ALARM_1, Limit.ALARM_2})

@@ -13,6 +13,7 @@ from compuerta.domain.party import CreditAuthority
 from compuerta.domain.tariff.fitting import PriceProfile
 from compuerta.drivers.abilities import MeterEvent
 from compuerta.drivers.model import Limit, Quantity, RechargeLayout, RelayStyle, RoadTiming
+from compuerta.wire import modbus
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -38,6 +39,10 @@ def test_every_model_of_the_house_loads() -> None:
         "dlt645-vendor-rs485",
         "dlt645-remote-rs485",
         "dlt645-remote-press-rs485",
+        "modbus-generic",
+        "acrel-ddsy1352",
+        "eastron-sdm320y",
+        "eastron-sdm530y",
     }
 
 
@@ -152,3 +157,44 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path, content: bytes) -> Non
 
     with pytest.raises(FileRefused, match=r"models/dlt645-standard-4g\.yaml:1: "):
         models.load_models(directory)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"closed: [1], open: [0] }\n  clock": "closed: [1], open: [0, 1] }\n  clock"},
+            "modbus.relay: open and",
+        ),
+        ({"open: [0], closed: [1]": "open: [1], closed: [1]"}, "modbus.switch: open and closed are the same"),
+        (
+            {"open: [0], closed: [1]": "open: [0, 0], closed: [1]"},
+            "modbus.switch.open: write_register writes one",
+        ),
+        ({"type: i32": "type: i33"}, "modbus.power.type: 'i33' is not one of"),
+        ({'at: "0010"': 'at: "10"'}, "modbus.power.at: '10' does not match"),
+        (
+            {"credit_authority: platform": "credit_authority: meter"},
+            "credit_authority: 'platform' was expected",
+        ),
+        ({"style: direct_close": "style: permit_and_press"}, "relay.style: 'direct_close' was expected"),
+        ({"protocol: modbus": "protocol: dlt645"}, "'registers' is a required property"),
+    ],
+)
+def test_a_modbus_map_that_contradicts_itself_is_refused(
+    tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    directory = a_directory(tmp_path, changes=changes, base="modbus-generic")
+
+    with pytest.raises(FileRefused, match=re.escape(said)):
+        models.load_models(directory)
+
+
+def test_a_modbus_map_says_where_and_in_what_units() -> None:
+    registers = models.load_models(MODELS)["acrel-ddsy1352"].modbus
+
+    assert registers is not None
+    assert (registers.energy.at, registers.energy.unit, len(registers.rates)) == (0, 10, 4)
+    assert (registers.relay, registers.clock) == (None, None)
+    assert registers.opens == modbus.WriteRegisters(start=0x57, values=(1, 1))
+    assert registers.closes == modbus.WriteRegisters(start=0x57, values=(1, 0))

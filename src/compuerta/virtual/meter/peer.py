@@ -19,6 +19,7 @@ from compuerta.virtual.meter.security import Esam, SecurityModule
 from compuerta.virtual.meter.setup import MeterSetup
 from compuerta.virtual.meter.tables import Fault, TablesRefused
 from compuerta.virtual.meter.vendor import REFUSED, VendorDesk
+from compuerta.virtual.modbus.unit import ModbusUnit
 from compuerta.wire.dlt645 import (
     WILDCARD,
     Acknowledged,
@@ -104,6 +105,9 @@ class VirtualMeter:
         self._access = Access(self.core, passwords=setup.passwords)
         self._module = SecurityModule(self.core, esam=esam, chance=chance)
         self._vendor = VendorDesk(self.core) if setup.layout is RechargeLayout.VENDOR else None
+        self._modbus = None
+        if setup.unit_no is not None:
+            self._modbus = ModbusUnit(self.core, unit_no=setup.unit_no, image=setup.modbus_image)
         # One for each connector: what comes in by two of them at once is not one frame.
         self._sessions: dict[str, MeterSession] = {}
         self._rest = _Rest()
@@ -129,8 +133,12 @@ class VirtualMeter:
         self.advance(to_ms=now_ms)
         if not self.core.powered:
             return b""
+        heard_ms = now_ms if line_ms is None else line_ms
+        if self._modbus is not None:
+            said = self._modbus.receive(data, now_ms=heard_ms, connector=connector)
+            return b"" if self.silent else said
         answers = bytearray()
-        for requested in self._at(connector).receive(data, now_ms if line_ms is None else line_ms):
+        for requested in self._at(connector).receive(data, heard_ms):
             answer = self._answer(requested)
             if answer is not None:
                 answers += self._at(connector).send(answer)
@@ -143,7 +151,7 @@ class VirtualMeter:
         """
         recorded = sum(self.core.records.counts[event] for event in SPELLS)
         is_new, self._told = recorded > self._told, recorded
-        if not is_new or self.silent or not self.core.powered:
+        if not is_new or self.silent or not self.core.powered or self._modbus is not None:
             return b""
         words = reading.read(self.core, DI_STATUS_WORDS)
         assert words is not None, "every meter has status words"

@@ -58,3 +58,5 @@ class MeterSetup:
     baud: int = 2_400
     civil_offset_ms: int = 0  # civil time minus world time at the start: the zone, and the clock's error
     drift_ppm: int = 0
+    unit_no: int | None = None  # 1 to 247: it speaks Modbus at this address, and no DL/T 645
+    modbus_image: str = "generic"  # ... with the registers of this make

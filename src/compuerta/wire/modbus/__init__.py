@@ -31,7 +31,14 @@ from compuerta.wire.modbus.session import (
     Stray,
     Timing,
 )
-from compuerta.wire.modbus.values import Layout, decode_clock, decode_number, encode_clock, encode_number
+from compuerta.wire.modbus.values import (
+    Layout,
+    decode_clock,
+    decode_number,
+    encode_clock,
+    encode_number,
+    nearest,
+)
 
 __all__ = [
     "BROADCAST",
@@ -71,6 +78,7 @@ __all__ = [
     "encode_clock",
     "encode_number",
     "explain",
+    "nearest",
     "parse_answer",
     "parse_request",
 ]
