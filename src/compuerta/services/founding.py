@@ -53,6 +53,7 @@ class RowFault:
     row: int  # from 1, without the heading
     field: str
     reason: str
+    code: str = ""  # the reason's stable name, for whoever tells it in another language
 
 
 class SiteUnknown(Refused):
@@ -238,13 +239,24 @@ def _repeated(tx: Transaction, wish: PlacesWish) -> Iterator[RowFault]:
     taken = tx.commissions.taken(row.meter_no for row in wish.rows)
     for number, row in enumerate(wish.rows, start=1):
         if not row.place or row.place == NAMELESS:
-            yield RowFault(row=number, field="place", reason="write how people call the place")
+            yield RowFault(
+                row=number, field="place", reason="write how people call the place", code="place_missing"
+            )
         if (row.building, row.place) in places:
-            yield RowFault(row=number, field="place", reason=f"{row.place} is there already")
+            yield RowFault(
+                row=number, field="place", reason=f"{row.place} is there already", code="there_already"
+            )
         if row.meter_no in meters or tx.occupancy.meter_by_no(row.meter_no) is not None:
-            yield RowFault(row=number, field="meter_no", reason=f"meter {row.meter_no} is there already")
+            yield RowFault(
+                row=number,
+                field="meter_no",
+                reason=f"meter {row.meter_no} is there already",
+                code="there_already",
+            )
         elif row.meter_no in taken:
-            yield RowFault(row=number, field="meter_no", reason=f"meter {row.meter_no} is somebody else's")
+            yield RowFault(
+                row=number, field="meter_no", reason=f"meter {row.meter_no} is somebody else's", code="theirs"
+            )
         places.add((row.building, row.place))
         meters.add(row.meter_no)
 
@@ -257,13 +269,23 @@ def _unfit(tx: Transaction, wish: PlacesWish, *, models: Models, currency: str) 
             try:
                 require_meter_no(text)
             except Refused as refused:
-                yield RowFault(row=number, field=field, reason=str(refused))
+                yield RowFault(row=number, field=field, reason=str(refused), code="malformed")
         if row.model not in models:
-            yield RowFault(row=number, field="model", reason=f"{row.model} is no model that is known")
+            yield RowFault(
+                row=number,
+                field="model",
+                reason=f"{row.model} is no model that is known",
+                code="model_unknown",
+            )
         if not tariffs[row.tariff_id]:
-            yield RowFault(row=number, field="tariff_id", reason="no approved tariff in the site's currency")
+            yield RowFault(
+                row=number,
+                field="tariff_id",
+                reason="no approved tariff in the site's currency",
+                code="tariff_unfit",
+            )
         if row.register_wh < 0:
-            yield RowFault(row=number, field="register_kwh", reason="is below zero")
+            yield RowFault(row=number, field="register_kwh", reason="is below zero", code="below_zero")
 
 
 def _is_usable(tx: Transaction, wish: PlacesWish, tariff_id: int, currency: str) -> bool:
@@ -280,12 +302,34 @@ def _misled(tx: Transaction, wish: PlacesWish, ends: Mapping[str, Endpoint]) -> 
     for number, row in enumerate(wish.rows, start=1):
         known = ends.get(row.endpoint_id)
         if not row.endpoint_id:
-            yield RowFault(row=number, field="endpoint_id", reason="say by which module or bus it is reached")
+            yield RowFault(
+                row=number,
+                field="endpoint_id",
+                reason="say by which module or bus it is reached",
+                code="end_missing",
+            )
         elif known is not None and (known.organisation_id, known.road) != (wish.organisation_id, row.road):
-            yield RowFault(row=number, field="endpoint_id", reason="is another road, or somebody else's")
+            yield RowFault(
+                row=number,
+                field="endpoint_id",
+                reason="is another road, or somebody else's",
+                code="end_elsewhere",
+            )
         elif known is None and {row.endpoint_id, row.address} & taken:
-            yield RowFault(row=number, field="endpoint_id", reason="another end has this name or address")
+            yield RowFault(
+                row=number,
+                field="endpoint_id",
+                reason="another end has this name or address",
+                code="end_taken",
+            )
         elif known is None and row.bearer not in (None, *BEARERS[row.road]):
-            yield RowFault(row=number, field="bearer", reason=f"does not carry {row.road.value}")
+            yield RowFault(
+                row=number, field="bearer", reason=f"does not carry {row.road.value}", code="bearer_unfit"
+            )
         elif known is None and row.road is RoadKind.RS485 and (not row.address or row.baud is None):
-            yield RowFault(row=number, field="address", reason="a new bus needs its device path and baud")
+            yield RowFault(
+                row=number,
+                field="address",
+                reason="a new bus needs its device path and baud",
+                code="bus_unsaid",
+            )
