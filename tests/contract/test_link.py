@@ -1,4 +1,5 @@
-"""What every link promises: memory, TCP with a registered dialer, a serial port on a pty, MQTT.
+"""What every link promises: memory, TCP with a registered dialer, a serial port on a pty, MQTT, CoAP,
+a converter that is dialed.
 
 Each road gives a near end, which is the link under test, and a far end to say and to hear by.
 """
@@ -11,14 +12,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from tests.contract import mqtt_road
+from tests.contract import coap_road, dial_out_road, mqtt_road
 from tests.contract.wire import a_wire
 
 from compuerta.adapters.links import registration, serial_bus, tcp_server
 from compuerta.adapters.links.ear import EARLY_BYTES_MAX
 from compuerta.services.link_port import Link
-from compuerta.wire import acrel
 from compuerta.virtual.broker import PLATFORM
+from compuerta.wire import acrel
 from compuerta.wire.pm.letters import FRAME_BYTES_MAX, What
 
 PATIENCE_S = 5.0
@@ -169,8 +170,6 @@ async def mqtt() -> AsyncIterator[Pair]:
         mqtt_road.a_device(mqtt_road.at(port, "mq-1"), "mq-1") as device,
         mqtt_road.a_head(mqtt_road.at(port, PLATFORM), mqtt_road.an_end()) as (_, keeper),
     ):
-        knock, _ = await device.commands.get()
-        device.answer(knock, b"")
         async with asyncio.timeout(PATIENCE_S):
             _, link = await keeper.links.get()
 
@@ -195,6 +194,41 @@ async def mqtt() -> AsyncIterator[Pair]:
         yield Pair(link=link, say=say, hear=hear, hang_up=device.client.drop, settle=settle)
 
 
+@asynccontextmanager
+async def coap() -> AsyncIterator[Pair]:
+    end = coap_road.an_end()
+    async with (
+        coap_road.a_house(end, secured=True) as house,
+        coap_road.a_radio(house, key=coap_road.key_of(end)) as radio,
+    ):
+        radio.contact()
+        link = await house.link()
+
+        async def hear(count: int) -> bytes:
+            await radio.until(lambda: len(radio.told) >= count)
+            return radio.told
+
+        async def settle() -> None:
+            if radio.device.is_registered:
+                await radio.until(lambda: radio.device.is_quiet)
+            await a_few_turns()
+
+        await radio.until(lambda: radio.device.is_watched)
+        yield Pair(link=link, say=radio.tell, hear=hear, hang_up=radio.leave, settle=settle)
+
+
+@asynccontextmanager
+async def dialed_out() -> AsyncIterator[Pair]:
+    async with dial_out_road.a_converter() as far:
+        yield Pair(
+            link=far.link,
+            say=far.writer.write,
+            hear=far.reader.readexactly,
+            hang_up=far.writer.close,
+            settle=a_few_turns,
+        )
+
+
 def refuse_to_go_on(error: serial_bus.PortNotOpened) -> None:
     pytest.fail(str(error))
 
@@ -203,7 +237,7 @@ def play(scene: Coroutine[None, None, None]) -> None:
     asyncio.run(scene)
 
 
-ROADS = pytest.mark.parametrize("road", [memory, tcp, acrel_module, serial, mqtt])
+ROADS = pytest.mark.parametrize("road", [memory, tcp, acrel_module, serial, mqtt, coap, dialed_out])
 
 
 @ROADS

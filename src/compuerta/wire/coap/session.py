@@ -384,7 +384,8 @@ class CoapSession:
             self._answer(message, Code.INCOMPLETE)  # RFC 7959 2.9.2
             return None
         if len(body.octets) + len(message.payload) > BODY_BYTES_MAX:
-            self._answer(message, Code.TOO_LARGE)  # RFC 7959 2.9.3
+            most = ((int(Option.SIZE1), number_to(BODY_BYTES_MAX)),)
+            self._answer(message, Code.TOO_LARGE, options=most)  # RFC 7959 4
             return None
         fits = block.no * block.size == len(body.octets) and len(message.payload) <= block.size
         if not fits or (block.more and len(message.payload) != block.size):
@@ -408,7 +409,8 @@ class CoapSession:
     ) -> None:
         is_confirmed = request.kind is Kind.CON
         block = next((value for number, value in request.options if number == Option.BLOCK1), None)
-        if block is not None and code is not Code.CONTINUE:
+        # With a refusal it would be read as the wish for smaller pieces (RFC 7959 2.9.3).
+        if block is not None and code is not Code.CONTINUE and code < Code.BAD_REQUEST:
             options += ((int(Option.BLOCK1), block),)
         datagram = encode(
             Message(
