@@ -10,7 +10,7 @@ SEEDS ?= 200
 ORDER ?= 22
 APT := env DEBIAN_FRONTEND=noninteractive apt-get
 # Tests need a browser, letters for the Chinese pages, and another's accounting to read our exports.
-PEERS := chromium fontconfig fonts-noto-cjk hledger
+PEERS := chromium fontconfig fonts-noto-cjk hledger mosquitto
 QUICK := not slow and not postgres and not browser and not chaos
 
 .PHONY: help setup demo test check sim bench format requirements peers clean
@@ -74,7 +74,7 @@ find_python = for name in python3.11 python3 python3.12 python3.13 python3.14; d
 	@touch $@
 
 peers:
-	@command -v chromium >/dev/null && command -v hledger >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q . \
+	@command -v chromium >/dev/null && command -v hledger >/dev/null && PATH=$$PATH:/usr/sbin command -v mosquitto >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q . \
 		|| { $(call install,$(PEERS)); }
 
 # $(call install,packages): by apt as root or by sudo, or say what to do.

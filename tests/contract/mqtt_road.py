@@ -64,8 +64,9 @@ class Pen:
     is_here: asyncio.Event = field(default_factory=asyncio.Event)
     commands: asyncio.Queue[tuple[Command, Encoding]] = field(default_factory=asyncio.Queue)
     arrivals: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
-    losses: list[str] = field(default_factory=list)
+    losses: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     seq: int = 0
+    is_polite: bool = True  # it answers knocks, which are then not kept
 
     def connected(self) -> None:
         self.is_here.set()
@@ -73,14 +74,18 @@ class Pen:
     def heard(self, message: Heard) -> None:
         assert self.client is not None
         self.client.acknowledge([message.packet_id])
-        self.commands.put_nowait(command_from(message.payload))
+        command, encoding = command_from(message.payload)
+        if self.is_polite and not command.frame:
+            self.answer(command, b"")
+        else:
+            self.commands.put_nowait((command, encoding))
 
     def arrived(self, packet_id: int, reason: int) -> None:
         self.arrivals.put_nowait(reason)
 
     def ended(self, reason: str) -> None:
         self.is_here.clear()
-        self.losses.append(reason)
+        self.losses.put_nowait(reason)
 
     def say(
         self,
