@@ -64,7 +64,14 @@ RECEIPTS = {
 
 # An organisation's own words are taken back, and ours are there again; keys expire, old news is forgotten; a
 # meter is reached by other ways from now on.
-GIVEN_UP = {"message_template", "idempotency_key", "webhook_delivery", "meter_way", "way_failure"}
+GIVEN_UP = {
+    "message_template",
+    "idempotency_key",
+    "webhook_delivery",
+    "meter_way",
+    "way_failure",
+    "road_hour",
+}
 
 A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"
 

@@ -60,6 +60,9 @@ insert into survey_finding (survey_id, organisation_id, address, found_at)
     select survey_id, organisation_id, '1', now() from survey;
 insert into meter_way (meter_id, rank, endpoint_id)
     select meter_id, 1, 'spare' from meter order by meter_id limit 1;
+insert into road_hour (endpoint_id, hour, exchanges, repeats, silences, strays, done, failed, latencies)
+    select endpoint_id, date_trunc('hour', now(), 'UTC'), 1, 0, 0, 0, 1, 0, array_fill(0, '{19}')
+    from endpoint;
 insert into way_failure (meter_id, endpoint_id, failed_at, times)
     select meter_id, 'spare', now(), 1 from meter order by meter_id limit 1;
 insert into debt (account_id, debt_id, kind, name, opened_minor, remaining_minor, opened_at,

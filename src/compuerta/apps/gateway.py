@@ -6,6 +6,7 @@ Nothing is remembered that is not in the database: whoever kills this process lo
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -23,16 +24,18 @@ from compuerta.apps.roadheads import heads_of
 from compuerta.apps.roads import Registry, Road
 from compuerta.apps.surveyor import Surveyor
 from compuerta.domain.errors import Unreachable
-from compuerta.domain.party import Meter, RoadKind
+from compuerta.domain.party import Bearer, Meter, RoadKind
 from compuerta.domain.road import RoadSign
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job
-from compuerta.services import beating, dispatching, freezing, routing
+from compuerta.services import beating, dispatching, freezing, quarantine, routing
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import Dispatcher, Equipment
 from compuerta.services.freeze_port import WantedFreeze
+from compuerta.services.gauging import Gauges
 from compuerta.services.link_port import Link
 from compuerta.services.polling import Polls
+from compuerta.services.quarantine import Quarantine
 from compuerta.services.records import Alarm, Claim, Endpoint
 from compuerta.services.routing import Known, Reached
 
@@ -43,6 +46,12 @@ REGISTRY_S = 5.0  # a meter that was entered is reachable this soon
 FREEZE_S = 15.0  # who has not told a midnight is looked up this often
 # While this much waits on a line, polls of it are left out: they would only make it longer.
 POLL_QUEUE_MAX = 2
+# After a blackout everybody comes at once: readings begin so many a second, and leave room in each cell for
+# whoever has paid.
+POLLS_BEGUN_MAX = 200
+POLLS_PER_CELL_MAX = dispatching.CONVERSATIONS_PER_CELL_MAX // 2
+# The bearers whose ends come by themselves, and may come too often; the others we open.
+COMING = frozenset({Bearer.DIAL_IN, Bearer.MQTT, Bearer.COAP, Bearer.OPERATOR})
 
 
 class Gateway:
@@ -67,7 +76,9 @@ class Gateway:
         self._midnights: dict[int, list[WantedFreeze]] = {}  # that meters have not told, looked up last
         self._due = asyncio.Event()
         self._heads = heads_of(given, self)
-        self._signs: dict[str, RoadSign] = {}  # the last of each end that is still to be written
+        self._gauges = Gauges()
+        self._quarantine = Quarantine()
+        self._cells: dict[str, str] = {}  # of ends that told theirs
         self._strangers_told: set[Stranger] = set()
         self._surveyor = Surveyor(
             self._desk, self._models, name=self._name, roads=self._roads, meters_on=self._meters_on
@@ -128,8 +139,8 @@ class Gateway:
         for claim in written.claims:
             self._start(claim)
 
-    def _reached(self, *, is_poll: bool = False) -> list[Reached]:
-        meters = self._registry.by_no.values()
+    def _reached(self, meters: Iterable[Meter] | None = None, *, is_poll: bool = False) -> list[Reached]:
+        meters = self._registry.by_no.values() if meters is None else meters
         return self._dispatcher.routing.reached(meters, now=wiring.now(), is_poll=is_poll)
 
     def _start(self, claim: Claim) -> None:
@@ -165,15 +176,38 @@ class Gateway:
             except TimeoutError:
                 pass
             self._hinted.clear()
-            # Who waits longest goes first: a full line would otherwise read the same few meters for ever.
-            reached = self._reached(is_poll=True)
-            for each in sorted(reached, key=lambda each: self._polls.due_ms(each.meter.meter_id)):
-                road = self._roads.get(each.way.endpoint_id)
-                full = road is None or road.is_lost or road.line.jobs_open() >= POLL_QUEUE_MAX
-                if road is not None and not full and not self._dispatcher.is_busy(each.meter.meter_id):
-                    self._read_if_due(road, each)
+            self._read_who_is_due()
 
-    def _read_if_due(self, road: Road, reached: Reached) -> None:
+    def _read_who_is_due(self) -> None:
+        in_cells, begun = self._dispatcher.in_cells(), 0
+        for each in self._reached(self._due_for_reading(), is_poll=True):
+            road = self._roads.get(each.way.endpoint_id)
+            cell = self._dispatcher.cell(each.way)
+            if (
+                road is None
+                or road.is_lost
+                or road.line.jobs_open() >= POLL_QUEUE_MAX
+                or self._dispatcher.is_busy(each.meter.meter_id)
+                or (cell is not None and in_cells[cell] >= POLLS_PER_CELL_MAX)
+            ):
+                continue
+            if self._read_if_due(road, each):
+                begun += 1
+                in_cells.update([cell] if cell is not None else [])
+            if begun >= POLLS_BEGUN_MAX:
+                return
+
+    def _due_for_reading(self) -> list[Meter]:
+        """Return who waits longest first: a full line would otherwise read the same few meters for ever."""
+        now_ms = int(asyncio.get_running_loop().time() * 1_000)
+        due = [
+            (due_ms, meter)
+            for meter in self._registry.by_no.values()
+            if (due_ms := self._polls.due_ms(meter.meter_id)) <= now_ms or meter.meter_id in self._midnights
+        ]
+        return [meter for _, meter in sorted(due, key=lambda each: each[0])]
+
+    def _read_if_due(self, road: Road, reached: Reached) -> bool:
         """Ask for midnights first: they are looked up seconds after them, and polls can wait for once."""
         meter_id = reached.meter.meter_id
         wanted = self._midnights.pop(meter_id, None)
@@ -183,9 +217,12 @@ class Gateway:
             )
             if freezing.has_just_ended(wanted, now=wiring.now()):
                 self._polls.hint(meter_id)
-        elif self._polls.due_ms(meter_id) <= road.now_ms():
+            return True
+        if self._polls.due_ms(meter_id) <= road.now_ms():
             self._polls.begin(meter_id, now_ms=road.now_ms())
             self._submit(road, self._dispatcher.poll(reached, now=wiring.now(), now_ms=road.now_ms()))
+            return True
+        return False
 
     async def _freeze_on(self) -> None:
         while True:
@@ -212,15 +249,20 @@ class Gateway:
     # roads ---------------------------------------------------------------------------------------------
 
     def opened(self, endpoint_id: str, link: Link) -> None:
-        """See `Keeper`."""
+        """See `Keeper`; an end that chatters is shut at once."""
+        endpoint = self._registry.endpoints[endpoint_id]
+        comes_by_itself = endpoint.bearer in COMING
+        if comes_by_itself and not self._quarantine.lets_in(endpoint_id, now=wiring.now()):
+            link.shut()
+            return
         former = self._roads.pop(endpoint_id, None)
         if former is not None and not former.is_lost:
             former.lost("dialed_again")
-        endpoint = self._registry.endpoints[endpoint_id]
         self._roads[endpoint_id] = Road(
             endpoint, link, finished=self._finished, heard=self._heard, pushed=self._pushed, lost=self._lost
         )
         self._changed_ends[endpoint_id] = True
+        self._gauges.met(endpoint, at=wiring.now())
         self._dispatcher.routing.opened(endpoint_id)
         meters = self._registry.on_endpoint.get(endpoint_id, [])
         self._dispatcher.reach(meter.meter_id for meter in meters)
@@ -229,7 +271,9 @@ class Gateway:
 
     def signalled(self, endpoint_id: str, sign: RoadSign) -> None:
         """See `Keeper`."""
-        self._signs[endpoint_id] = sign
+        self._gauges.signed(self._registry.endpoints[endpoint_id], sign)
+        if sign.cell:
+            self._cells[endpoint_id] = sign.cell
 
     def civil_now(self, endpoint_id: str) -> datetime | None:
         """See `Keeper`."""
@@ -239,9 +283,11 @@ class Gateway:
 
     def _lost(self, road: Road, reason: str) -> None:
         endpoint_id = road.endpoint.endpoint_id
+        self._gauges.count(endpoint_id, road.line.take_counts(), at=wiring.now())
         if self._roads.get(endpoint_id) is road:
             del self._roads[endpoint_id]
             self._changed_ends[endpoint_id] = False
+            self._gauges.lost(road.endpoint, reason=reason)
             self._dispatcher.routing.lost(endpoint_id)
             log.info("gateway.road.lost", endpoint=endpoint_id, reason=reason)
 
@@ -261,7 +307,8 @@ class Gateway:
     async def _learn(self) -> None:
         endpoints, meters, zones = await self._desk.run(_registered)
         known = await self._desk.run(partial(routing.learn, gateway=self._name))
-        self._dispatcher.follow(zones)
+        entered = {each.endpoint_id: each.cell for each in endpoints if each.cell}
+        self._dispatcher.follow(zones, cells={**entered, **self._cells})
         spoken = [meter for meter in meters if self._can_speak_to(meter)]
         self._registry.fill(endpoints, spoken, known.ways)
         self._dispatcher.routing.follow(self._passable(spoken, known))
@@ -305,15 +352,36 @@ class Gateway:
                 ends |= dict.fromkeys(self._roads, True)
             beat = beating.Beat(role="gateway", instance=self._name, started_at=started, at=wiring.now())
             strangers = {each for head in self._heads for each in head.strangers()}
+            self._gauge()
             alarms = [_alarm(each) for each in strangers - self._strangers_told]
+            alarms += self._quarantine.take_alarms()
+            roads = self._gauges.take()
             try:
-                await self._desk.run(partial(beating.beat, sign=beat, ends=ends, alarms=alarms))
+                await self._desk.run(partial(beating.beat, sign=beat, ends=ends, alarms=alarms, roads=roads))
             except Unreachable:
                 self._changed_ends = {**ends, **self._changed_ends}
+                self._gauges.keep(roads)
             else:
                 self._strangers_told = strangers
                 heard_s = loop.time()
             await asyncio.sleep(BEAT_S)
+
+    def _gauge(self) -> None:
+        """Take from every road what it has counted, and shut out who says too much."""
+        now = wiring.now()
+        for road in list(self._roads.values()):
+            octets = road.take_octets()
+            if not octets and not road.line.counts.exchanges:
+                continue
+            endpoint, counts = road.endpoint, road.line.take_counts()
+            self._gauges.count(endpoint.endpoint_id, counts, at=now)
+            if octets:
+                self._gauges.met(endpoint, at=now)
+            if endpoint.bearer in COMING and not self._quarantine.bears(
+                endpoint.endpoint_id, strays=counts.strays, octets=octets, now=now
+            ):
+                road.shut()
+                road.lost(quarantine.CHATTERING)
 
     async def _shut(self) -> None:
         for road in list(self._roads.values()):

@@ -65,6 +65,7 @@ class Road:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self.is_lost = False
+        self.octets_heard = 0  # since they were looked at last
         link.attach(self)
 
     def submit(self, job: Job) -> None:
@@ -78,8 +79,14 @@ class Road:
 
     def heard(self, data: bytes) -> None:
         """Take bytes from the link."""
+        self.octets_heard += len(data)
         self.line.receive(data, now_ms=self.now_ms())
         self._pump()
+
+    def take_octets(self) -> int:
+        """Return how many bytes were heard since the last call."""
+        octets, self.octets_heard = self.octets_heard, 0
+        return octets
 
     def lost(self, reason: str) -> None:
         """End everything that was under way: the road is gone."""

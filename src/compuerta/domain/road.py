@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from compuerta.domain.party import RoadKind
+
+GATEWAY_SILENT: Final = "gateway_silent"  # the reason of a loss that nobody was left to tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +35,25 @@ class RoadSign:
     csq: int | None = None  # 0 to 31, 3GPP TS 27.007 8.5; 99 is None
     cell: str | None = None
     next_contact_at: datetime | None = None  # until when a sleeper will have said something
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndContact:
+    """That an end was met; `lost_reason` says why it is gone again, "" = it is there. None = as it was."""
+
+    endpoint_id: str
+    at: datetime | None = None
+    next_at: datetime | None = None  # by then it will have said something again
+    sign: RoadSign | None = None
+    lost_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndState:
+    """How the end of a road stands."""
+
+    is_alive: bool
+    changed_at: datetime  # since when it is there, or gone
+    contact_at: datetime | None = None
+    next_contact_at: datetime | None = None
+    lost_reason: str = ""

@@ -7,10 +7,11 @@ tongue, so that meters of several protocols may share a bus. The line owns no so
 them calls it, writes `take_bytes()` and gives out `take_finished()`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from compuerta.domain.errors import Unreachable
+from compuerta.domain.road_figures import BUCKETS, bucket_of
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.dlt645_tongue import Dlt645Ear
 from compuerta.drivers.model import RoadTiming
@@ -87,6 +88,9 @@ class LineCounts:
     repeats: int = 0  # of requests within an exchange, after a silence
     silences: int = 0  # exchanges that nobody answered in all tries
     strays: int = 0
+    done: int = 0  # conversations that were begun and answered, if only by a refusal
+    failed: int = 0
+    latencies: list[int] = field(default_factory=lambda: [0] * BUCKETS)  # of answered exchanges
 
 
 class Line:
@@ -105,6 +109,7 @@ class Line:
         self._waiting: list[_Turn] = []
         self._begun: dict[str, _Turn] = {}
         self._speaking: _Turn | None = None  # whose exchange is on the wire now
+        self._asked_ms = 0  # when the request on the wire was written first
         self._quiet_until_ms = 0
         self._absences: dict[str, _Absence] = {}
         self._heard: dict[str, None] = {}
@@ -153,6 +158,11 @@ class Line:
         if self._speaking is not None:
             return self._speaking.job.conversation.wake_at_ms()
         return self._quiet_until_ms if self._waiting else None
+
+    def take_counts(self) -> LineCounts:
+        """Return what was counted since the last call."""
+        counts, self.counts = self.counts, LineCounts()
+        return counts
 
     def take_bytes(self) -> bytes:
         """Return what is to be written to the road now, once."""
@@ -234,6 +244,7 @@ class Line:
         if octets:
             self._outgoing += octets
             self._speaking = turn
+            self._asked_ms = now_ms
             self.counts.exchanges += 1
         else:
             self._go_on(turn)
@@ -255,6 +266,7 @@ class Line:
             self._absent(turn.job.meter_no, now_ms)
         else:
             self._quiet_until_ms = now_ms + self._pause_ms
+            self.counts.latencies[bucket_of(now_ms - self._asked_ms)] += 1
             self._present(heard.meter_no)
             if heard.words:
                 self._is_news(heard.meter_no, heard.words, now_ms)
@@ -283,6 +295,10 @@ class Line:
     def _finish(self, turn: _Turn, result: Result) -> None:
         if self._begun.get(turn.job.meter_no) is turn:
             del self._begun[turn.job.meter_no]
+        if turn.is_begun:
+            is_failed = result.ending is Ending.SILENT
+            self.counts.failed += is_failed
+            self.counts.done += not is_failed
         turn.job.conversation.close()
         self._finished.append((turn.job.key, result))
 

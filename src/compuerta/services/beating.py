@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from compuerta.services.gauging import RoadNews
 from compuerta.services.records import Alarm
 from compuerta.services.store_port import Store
 
@@ -11,6 +12,7 @@ BEAT = timedelta(seconds=2)  # between two signs of life
 # A gateway that missed four beats is dead, or so slow that another may as well go on with its meters: what it
 # had in flight is found done or not by reading back, and its own conclusions no longer count.
 SILENT_FOR = 4 * BEAT
+NO_NEWS = RoadNews()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +25,10 @@ class Beat:
     at: datetime
 
 
-def beat(store: Store, sign: Beat, *, ends: Mapping[str, bool], alarms: Sequence[Alarm]) -> None:
-    """Keep a sign of life, the ends of roads that were won or lost, and alarms, in one transaction.
+def beat(
+    store: Store, sign: Beat, *, ends: Mapping[str, bool], alarms: Sequence[Alarm], roads: RoadNews = NO_NEWS
+) -> None:
+    """Keep a sign of life, the ends that were won or lost, what is new of roads, and alarms, together.
 
     Leases and roads of gateways that gave no sign for `SILENT_FOR` end now: nobody waits for a dead process,
     and no screen shows a road that nobody holds.
@@ -33,6 +37,8 @@ def beat(store: Store, sign: Beat, *, ends: Mapping[str, bool], alarms: Sequence
     with store.transaction() as tx:
         tx.put_beat(role=sign.role, instance=sign.instance, started_at=sign.started_at, at=sign.at)
         tx.put_ends(dict(ends), gateway=sign.instance, at=sign.at)
+        tx.roads.put_contacts(roads.contacts)
+        tx.roads.add_hours(roads.hours)
         tx.put_alarms(alarms)
         tx.end_leases(owners_silent_since=silent_since, at=sign.at)
         tx.lose_ends(gateways_silent_since=silent_since, at=sign.at)

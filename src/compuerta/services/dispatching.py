@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
+from types import MappingProxyType
+from typing import Final
 
 from compuerta.domain.instruction import LEASE, LEASE_SLOW, Instruction, Kind
 from compuerta.domain.party import RoadKind, zone_of
@@ -41,6 +43,9 @@ POLL_MAX = timedelta(seconds=60)
 FREEZE_AGAIN = timedelta(seconds=60)
 # Where another way lives, the first is not waited for as long as if it were the only one.
 TRIES_MAX_WITH_ANOTHER = 2
+# Modules of one cell share its air: more conversations at once would only wait for each other there.
+CONVERSATIONS_PER_CELL_MAX = 12
+NO_CELLS: Final[Mapping[str, str]] = MappingProxyType({})
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -64,6 +69,8 @@ class Batch:
     in_hand: Mapping[str, int]  # how many claims each line has
     freezes: Sequence[FreezeReport] = ()
     failures: Failures = field(default_factory=dict)  # ways that have failed a meter, or serve it again
+    cells: Mapping[str, str] = field(default_factory=dict)  # of ends in the air
+    in_cells: Mapping[str, int] = field(default_factory=dict)  # how many conversations each cell carries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,7 @@ class Dispatcher:
         self.routing = Routing()
         self._equipment = equipment
         self._zones: Mapping[int, str] = {}
+        self._cells: Mapping[str, str] = {}
         self._claims: dict[str, Claim] = {}  # by the job's key
         self._polls: dict[str, tuple[Reached, datetime]] = {}  # who was asked by which way, and when
         self._polls_begun = 0
@@ -93,9 +101,22 @@ class Dispatcher:
         self._silent: set[int] = set()  # meters that were asked in vain
         self._heard: set[int] = set()
 
-    def follow(self, zones: Mapping[int, str]) -> None:
-        """Take the zones of the meters' sites: meters know none, and reading them sets their clocks."""
-        self._zones = zones
+    def follow(self, zones: Mapping[int, str], *, cells: Mapping[str, str] = NO_CELLS) -> None:
+        """Take the zones of the meters' sites: meters know none, and reading them sets their clocks.
+
+        `cells` are those of the ends that share a mast with others.
+        """
+        self._zones, self._cells = zones, cells
+
+    def in_cells(self) -> Counter[str]:
+        """Return how many conversations the cells carry now."""
+        asked = (reached.way for reached, _ in self._polls.values())
+        ends = (way.endpoint_id for way in (*self._busy.values(), *asked))
+        return Counter(self._cells[end] for end in ends if end in self._cells)
+
+    def cell(self, way: Way) -> str | None:
+        """Return the cell that a way goes by, where one is known."""
+        return self._cells.get(way.endpoint_id)
 
     def is_busy(self, meter_id: int) -> bool:
         """Tell whether a meter has something in hand."""
@@ -115,6 +136,8 @@ class Dispatcher:
             in_hand=Counter(way.endpoint_id for way in self._busy.values()),
             freezes=self._freezes,
             failures=self.routing.take_unwritten(),
+            cells=self._cells,
+            in_cells=self.in_cells(),
         )
         self._conclusions, self._reports, self._freezes, self._heard = [], [], [], set()
         return batch
@@ -318,13 +341,17 @@ def _lease(way: Way) -> timedelta:
 
 
 def _chosen(batch: Batch, due: Mapping[int, Kind]) -> list[int]:
-    in_hand = Counter(batch.in_hand)
+    in_hand, in_cells = Counter(batch.in_hand), Counter(batch.in_cells)
     chosen = []
     for meter_id, kind in due.items():
         line = batch.free[meter_id].endpoint_id
+        cell = batch.cells.get(line)
         # Loading a tariff takes half a minute: it begins on an idle line, and leaves room for recharges.
-        if in_hand[line] < (1 if kind is Kind.TARIFF else CLAIMS_PER_LINE_MAX):
+        has_room = in_hand[line] < (1 if kind is Kind.TARIFF else CLAIMS_PER_LINE_MAX)
+        if has_room and (cell is None or in_cells[cell] < CONVERSATIONS_PER_CELL_MAX):
             in_hand[line] += 1
+            if cell is not None:
+                in_cells[cell] += 1
             chosen.append(meter_id)
     return chosen
 

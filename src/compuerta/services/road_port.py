@@ -1,9 +1,11 @@
 """The port to roads: by which ways meters are reached, and how well."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
-from compuerta.domain.road import Way, WayFailure
+from compuerta.domain.road import EndContact, EndState, Way, WayFailure
+from compuerta.domain.road_figures import RoadHour
 
 
 class Roads(Protocol):
@@ -27,4 +29,24 @@ class Roads(Protocol):
 
     def put_failures(self, failures: Mapping[tuple[int, str], WayFailure | None]) -> None:
         """Write which ways have failed, or serve again (None)."""
+        ...
+
+    def put_contacts(self, contacts: Sequence[EndContact]) -> None:
+        """Write when ends were met, and why they are gone; of ends that have a state."""
+        ...
+
+    def ends(self, endpoint_ids: Iterable[str]) -> dict[str, EndState]:
+        """Return how ends stand; one that never came is not in it."""
+        ...
+
+    def add_hours(self, hours: Sequence[RoadHour]) -> None:
+        """Add figures to those of the same end and hour."""
+        ...
+
+    def hours(self, *, since: datetime, until: datetime) -> list[RoadHour]:
+        """Return the figures of hours in [since, until), by end and hour."""
+        ...
+
+    def forget_hours(self, *, before: datetime) -> int:
+        """Delete old figures; returns how many rows."""
         ...

@@ -75,6 +75,9 @@ class Routing:
 
     def way(self, meter_id: int, *, now: datetime, is_poll: bool = False) -> Way | None:
         """Return the way to take from here; None = there is none, or another gateway has a better one."""
+        ways = self._known.ways.get(meter_id, ())
+        if len(ways) == 1:  # most meters have but one: this is asked for all of them many times a second
+            return ways[0] if ways[0].endpoint_id in self._here else None
         living = self._living(meter_id)
         if len(living) > 1:
             living.sort(key=lambda way: self._rank(meter_id, way, now=now if is_poll else None))

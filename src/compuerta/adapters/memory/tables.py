@@ -14,7 +14,8 @@ from compuerta.domain.ledger import Posting
 from compuerta.domain.party import Account, Meter, Site
 from compuerta.domain.payment import Attempt, PaymentOrder, Refund
 from compuerta.domain.policy import Policy, policy_of_texts
-from compuerta.domain.road import WayFailure
+from compuerta.domain.road import EndContact, WayFailure
+from compuerta.domain.road_figures import RoadHour
 from compuerta.domain.sealing import Anchor, Seal
 from compuerta.domain.tariff.components import Terms
 from compuerta.domain.tariff.schedule import VersionKey
@@ -94,6 +95,9 @@ class Tables:
     further_ends: dict[int, tuple[str, ...]] = field(default_factory=dict)  # by meter, in their order
     outposts: dict[str, Outpost] = field(default_factory=dict)
     outpost_marks: dict[tuple[str, UUID], int] = field(default_factory=dict)  # by outpost and journal
+    end_contacts: dict[str, EndContact] = field(default_factory=dict)
+    ends_changed: dict[str, datetime] = field(default_factory=dict)  # by end
+    road_hours: dict[tuple[str, datetime], RoadHour] = field(default_factory=dict)  # by end and hour
     way_failures: dict[tuple[int, str], WayFailure] = field(default_factory=dict)  # by meter and end
     meters: dict[int, Meter] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)

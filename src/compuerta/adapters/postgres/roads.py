@@ -1,10 +1,13 @@
 """Roads, in PostgreSQL."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
+from compuerta.adapters.postgres import road_figures
 from compuerta.adapters.postgres.rows import Asked
 from compuerta.domain.party import RoadKind
-from compuerta.domain.road import Way, WayFailure
+from compuerta.domain.road import EndContact, EndState, Way, WayFailure
+from compuerta.domain.road_figures import RoadHour
 
 _WAYS = """
 select m.meter_id, e.endpoint_id, e.road, 0 as rank from meter m join endpoint e using (endpoint_id)
@@ -75,3 +78,18 @@ class PostgresRoads:
                 "times": [failure.times for _, failure in failed],
             }
             self._tx.run(_FAIL, values)
+
+    def put_contacts(self, contacts: Sequence[EndContact]) -> None:
+        road_figures.put_contacts(self._tx, contacts)
+
+    def ends(self, endpoint_ids: Iterable[str]) -> dict[str, EndState]:
+        return road_figures.ends(self._tx, endpoint_ids)
+
+    def add_hours(self, hours: Sequence[RoadHour]) -> None:
+        road_figures.add_hours(self._tx, hours)
+
+    def hours(self, *, since: datetime, until: datetime) -> list[RoadHour]:
+        return road_figures.hours(self._tx, since=since, until=until)
+
+    def forget_hours(self, *, before: datetime) -> int:
+        return road_figures.forget_hours(self._tx, before=before)

@@ -192,12 +192,13 @@ insert into endpoint_state (endpoint_id, alive, gateway, changed_at)
 select endpoint_id, alive, %s, %s
 from unnest(%s::text[], %s::boolean[]) as e (endpoint_id, alive)
 on conflict (endpoint_id) do update
-set alive = excluded.alive, gateway = excluded.gateway, changed_at = excluded.changed_at
+set alive = excluded.alive, gateway = excluded.gateway, changed_at = excluded.changed_at,
+    lost_reason = case when excluded.alive then '' else endpoint_state.lost_reason end
 where excluded.alive or endpoint_state.gateway = excluded.gateway
 """
 
 LOSE_ENDS = """
-update endpoint_state e set alive = false, changed_at = %s
+update endpoint_state e set alive = false, changed_at = %s, lost_reason = 'gateway_silent'
 where e.alive and not exists (
     select from role_beat b where b.instance = e.gateway and b.beat_at > %s
 )

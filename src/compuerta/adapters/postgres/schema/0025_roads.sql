@@ -44,3 +44,42 @@ create table way_failure (
 );
 comment on table way_failure is 'distributed: ways by which meters did not answer, left while another lives';
 grant select, insert, update, delete on way_failure to compuerta_work;
+
+alter table endpoint_state
+    add column contact_at timestamptz,
+    add column next_contact_at timestamptz,
+    add column lost_reason text not null default '' check (length(lost_reason) <= 60),
+    add column rsrp_dbm smallint,
+    add column snr_db smallint,
+    add column csq smallint check (csq between 0 and 31),
+    add column cell text,
+    add column signed_at timestamptz;
+
+-- Each row is added to with the beats of an hour; of a signal its lowest, its sum and its last are kept.
+create table road_hour (
+    endpoint_id text not null references endpoint,
+    hour timestamptz not null check (date_trunc('hour', hour, 'UTC') = hour),
+    exchanges integer not null check (exchanges >= 0),
+    repeats integer not null check (repeats >= 0),
+    silences integer not null check (silences >= 0),
+    strays integer not null check (strays >= 0),
+    done integer not null check (done >= 0),
+    failed integer not null check (failed >= 0),
+    latencies integer[] not null check (cardinality(latencies) = 19 and 0 <= all (latencies)),
+    rsrp_count integer not null default 0,
+    rsrp_min smallint,
+    rsrp_total integer not null default 0,
+    rsrp_last smallint,
+    snr_count integer not null default 0,
+    snr_min smallint,
+    snr_total integer not null default 0,
+    snr_last smallint,
+    csq_count integer not null default 0,
+    csq_min smallint,
+    csq_total integer not null default 0,
+    csq_last smallint,
+    primary key (endpoint_id, hour)
+);
+create index road_hour_by_hour on road_hour (hour);
+comment on table road_hour is 'reference: how well the end of a road served, hour by hour';
+grant select, insert, update, delete on road_hour to compuerta_work;
