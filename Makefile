@@ -9,7 +9,7 @@ SEEDS ?= 200
 # Tests know no order. It is drawn from a number, and what failed under one can be seen again under it.
 ORDER ?= 22
 APT := env DEBIAN_FRONTEND=noninteractive apt-get
-# Tests need a browser, letters for the Chinese pages, and another's accounting to read our exports.
+# Tests need a browser, letters for the Chinese pages, another's accounting to read our exports, and a broker.
 PEERS := chromium fontconfig fonts-noto-cjk hledger mosquitto
 QUICK := not slow and not postgres and not browser and not chaos
 
@@ -74,7 +74,8 @@ find_python = for name in python3.11 python3 python3.12 python3.13 python3.14; d
 	@touch $@
 
 peers:
-	@command -v chromium >/dev/null && command -v hledger >/dev/null && PATH=$$PATH:/usr/sbin command -v mosquitto >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q . \
+	@PATH=$$PATH:/usr/sbin; command -v chromium >/dev/null && command -v hledger >/dev/null \
+		&& command -v mosquitto >/dev/null && fc-list :lang=zh 2>/dev/null | grep -q . \
 		|| { $(call install,$(PEERS)); }
 
 # $(call install,packages): by apt as root or by sudo, or say what to do.
