@@ -58,7 +58,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the meters said to a command."""
+    """What the meters said to a command, or a part of it: `seq` grows from one to the next."""
 
     seq: int
     ts_ms: int
