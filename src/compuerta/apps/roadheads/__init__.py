@@ -1,8 +1,8 @@
 """The road heads of a gateway: a module for each, put together here."""
 
 from compuerta.adapters.links.coap_server import CoapLimits
-from compuerta.adapters.links.mqtt_client import broker_at
 from compuerta.adapters.links.roadhead import Keeper, Roadhead
+from compuerta.apps.broker_files import broker_of
 from compuerta.apps.config import Settings
 from compuerta.apps.roadheads.coap import CoapHead
 from compuerta.apps.roadheads.dial_in import DialInHead
@@ -16,8 +16,13 @@ def heads_of(given: Settings, keeper: Keeper) -> list[Roadhead]:
         DialInHead(keeper, host=given.road_host, port=given.road_port),
         SerialHead(keeper),
         *_coap(given, keeper),
-        *([MqttHead(keeper, broker=broker_at(given.mqtt_url))] if given.mqtt_url else []),
+        *_mqtt(given, keeper),
     ]
+
+
+def _mqtt(given: Settings, keeper: Keeper) -> list[Roadhead]:
+    broker = broker_of(given)
+    return [] if broker is None else [MqttHead(keeper, broker=broker)]
 
 
 def _coap(given: Settings, keeper: Keeper) -> list[Roadhead]:
