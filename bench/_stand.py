@@ -25,7 +25,8 @@ from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import town, wiring
 from compuerta.apps.crew import Crew
 from compuerta.apps.up import migrated
-from compuerta.domain.party import RoadKind
+from compuerta.domain.party import Bearer, RoadKind
+from compuerta.domain.road import Way
 from compuerta.services.payment_ports import HttpRequest
 from compuerta.virtual.wechat.keys import KeySet, ProviderKeys, make_keys
 from compuerta.wire.wechat import bodies, resource, signature
@@ -89,8 +90,11 @@ def a_home(place: int, *, bus: str | None = None) -> town.Home:
         name=f"Party {place}",
         meter_no=f"{place + 1:012d}",
         model=town.STANDARD if bus is None else town.VENDOR,
-        road=RoadKind.MOBILE_4G if bus is None else RoadKind.RS485,
-        endpoint_id=bus or f"86{place:013d}",
+        way=Way(
+            endpoint_id=bus or f"86{place:013d}",
+            road=RoadKind.MOBILE_4G if bus is None else RoadKind.RS485,
+        ),
+        bearer=Bearer.DIAL_IN if bus is None else Bearer.SERIAL,
         in_story=False,
         power_w=0,
         opening_minor=0,

@@ -27,6 +27,7 @@ from _stand import Stand, told
 
 from compuerta.apps import town, wiring
 from compuerta.apps.config import settings
+from compuerta.apps.roadside import Roadside, fleet_config
 
 CLIENTS = 16
 STEP = 7
@@ -152,12 +153,13 @@ def _play(scene: Scene, *, seconds: int, apart: ProcessPoolExecutor, floor_ms: S
 
 
 def _start_meters(stand: Stand, scene: Scene, buses: Sequence[str]) -> None:
-    config = town.fleet_config(
-        stand.homes,
-        key=settings({**stand.crew.environment}).secret("esam"),
+    config = fleet_config(
+        town.Town(organisation_id=1, homes=stand.homes),
+        esam_key=settings({**stand.crew.environment}).secret("esam"),
         control=str(stand.directory / "meters.sock"),
-        road_port=stand.ports["road"],
-        bus_paths={bus: str(stand.directory / bus) for bus in buses},
+        roadside=Roadside(
+            road_port=stand.ports["road"], bus_paths={bus: str(stand.directory / bus) for bus in buses}
+        ),
         factor=1,
     )
     config["dial_in"] = {

@@ -30,13 +30,16 @@ from compuerta.apps.api.keys import make_key
 from compuerta.apps.channels import CHANNELS_FILE, receipts_url_of
 from compuerta.apps.config import Settings, settings
 from compuerta.apps.crew import Crew
+from compuerta.apps.roadside import Roadside, fleet_config
 from compuerta.apps.up import ROLES, migrated
 from compuerta.domain.access import Role
 from compuerta.domain.contact import Language
 from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.party import Bearer
 from compuerta.domain.payment import reference_of
 from compuerta.domain.wording import Told
 from compuerta.services.promises import ProviderFact
+from compuerta.services.road_keys import named_key
 from compuerta.virtual.alipay import opening as alipay
 from compuerta.virtual.mpesa import opening as mpesa
 from compuerta.virtual.providers.worlds import Button
@@ -62,6 +65,7 @@ PERSONS = {
 }
 CARRIERS_KEY = "virtual-carriers-key"  # of accounts at carriers that exist on this machine only
 MARKER = "compuerta-stage"
+WINDOW_S = 4  # for so long a sleeper can be reached after it spoke; real networks give 2 to 20 seconds
 # How we come to have an account at each simulated provider.
 MERCHANTS: Mapping[str, Callable[..., dict[str, object]]] = {
     "wechat": wechat.merchant_entry,
@@ -99,6 +103,8 @@ class Ports:
     provider: int
     carriers: int
     mail: int
+    mqtt: int
+    coap: int
 
 
 class Stage:
@@ -162,6 +168,9 @@ class Stage:
             "COMPUERTA_HOST": "127.0.0.1",
             "COMPUERTA_PORT": str(self.ports.door),
             "COMPUERTA_ROAD_PORT": str(self.ports.road),
+            "COMPUERTA_MQTT_URL": f"mqtt://platform:{self.password}@127.0.0.1:{self.ports.mqtt}",
+            "COMPUERTA_COAP_PORT": str(self.ports.coap),
+            "COMPUERTA_COAP_WINDOW_S": str(WINDOW_S),
             "COMPUERTA_POLL_S": "1",
             "COMPUERTA_PASSWORD": self.password,
         }
@@ -326,18 +335,31 @@ class Stage:
         return False
 
     def _start_meters(self, paths: dict[str, str]) -> None:
-        config = town.fleet_config(
-            self.homes,
-            key=self.settings.secret("esam"),
+        config = fleet_config(
+            self.town,
+            esam_key=self.settings.secret("esam"),
             control=str(self._control),
-            road_port=self.ports.road,
-            bus_paths=paths,
+            roadside=self._roadside(paths),
             factor=FACTOR,
         )
         file = self.directory / "meters.json"
         file.write_text(json.dumps(config), encoding="utf-8")
         self.crew.start("meters", sys.executable, "-m", "compuerta.virtual.fleet", "--config", str(file))
         self.wait_for("the virtual meters", lambda: all(Path(path).is_symlink() for path in paths.values()))
+
+    def _roadside(self, paths: dict[str, str]) -> Roadside:
+        secret = self.settings.secret("roads")
+        shown = [home.endpoint_id for home in self.homes if home.bearer is Bearer.MQTT]
+        shown += [home.nb_module for home in self.homes if home.nb_module is not None]
+        return Roadside(
+            road_port=self.ports.road,
+            bus_paths=paths,
+            mqtt_port=self.ports.mqtt,
+            mqtt_password=self.password,
+            coap_port=self.ports.coap,
+            window_s=WINDOW_S,
+            keys={name: named_key(name, generation=1, secret=secret).hex() for name in shown},
+        )
 
     def _start_provider(self) -> None:
         self.crew.start(
@@ -437,10 +459,10 @@ def _clear(directory: Path) -> None:
 
 
 def _ports(*, public: bool) -> Ports:
-    door, road, provider, carriers, mail = free_ports(
-        *((8000, 7645, 8701, 8702, 8725) if public else (0, 0, 0, 0, 0))
+    door, road, provider, carriers, mail, mqtt, coap = free_ports(
+        *((8000, 7645, 8701, 8702, 8725, 8883, 5684) if public else (0,) * 7)
     )
-    return Ports(door=door, road=road, provider=provider, carriers=carriers, mail=mail)
+    return Ports(door=door, road=road, provider=provider, carriers=carriers, mail=mail, mqtt=mqtt, coap=coap)
 
 
 def free_ports(*wishes: int) -> list[int]:

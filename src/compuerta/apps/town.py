@@ -1,4 +1,4 @@
-"""A small town to try everything on: one building, twenty flats and stalls, meters on both roads.
+"""A small town to try everything on: one building, twenty flats and stalls, meters on every road.
 
 Every meter begins empty; the first electricity is sold at the till, so that from the first minute the books
 and the meters have the same history.
@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from compuerta.adapters.tariffs import LIBRARY, load_tariff
 from compuerta.domain.contact import RESIDENTS_TOPICS, Channel, Language, Topic
 from compuerta.domain.party import AccountKind, Bearer, CreditAuthority, RoadKind
+from compuerta.domain.road import Way
 from compuerta.domain.tariff.components import Tariff
 from compuerta.domain.tariff.flat import flat_tariff
 from compuerta.services import contacting, shifts, tariffing
@@ -42,6 +43,8 @@ PROVIDERS = {
 }
 BAUD = 9600
 BUSES = ("bus-1", "bus-2")
+MQTT_PLACE, NB_PLACE = 8, 9
+IN_STORY = frozenset({0, MQTT_PLACE, NB_PLACE, 10, 11})  # one for each road, and each kind of meter
 PRICE = "1.0000"
 # The story's accounts pay a high price, so that a balance falls while one looks. More load would do it too,
 # but in accelerated time it would look like a register that jumps (promise T2).
@@ -73,8 +76,8 @@ class Home:
     name: str
     meter_no: str
     model: str
-    road: RoadKind
-    endpoint_id: str
+    way: Way
+    bearer: Bearer
     in_story: bool
     power_w: int
     opening_minor: int
@@ -83,7 +86,25 @@ class Home:
     floor: int | None = None
     currency: str = CURRENCY
     reached: tuple[tuple[Channel, str], ...] = ()  # how its people are reached
+    spare: Way | None = None  # the second way to its meter, by NB-IoT
+    contact_s: int | None = None  # its module on NB-IoT sleeps, and says something so often
     account_id: int = 0
+
+    @property
+    def road(self) -> RoadKind:
+        """The road that its meter is reached by first."""
+        return self.way.road
+
+    @property
+    def endpoint_id(self) -> str:
+        """The end of that road."""
+        return self.way.endpoint_id
+
+    @property
+    def nb_module(self) -> str | None:
+        """The name of its meter's module on NB-IoT, where it has one."""
+        found = [way for way in (self.way, self.spare) if way is not None and way.road is RoadKind.NBIOT]
+        return found[0].endpoint_id if found else None
 
     @property
     def tariff(self) -> str:
@@ -116,15 +137,16 @@ _NAMES = (
 
 
 def plan(*, buses: tuple[str, ...] = BUSES) -> tuple[Home, ...]:
-    """Say who lives where: ten 4G meters, and ten on two RS485 lines, half of those without a purse.
+    """Say who lives where: ten meters by air, and ten on two RS485 lines, half of those without a purse.
 
-    The last one lives where people pay by mobile money.
+    By air is mostly 4G over TCP; one goes over MQTT, and one by NB-IoT. The last one lives where people pay
+    by mobile money.
     """
     homes = []
     for place in range(20):
-        on_4g = place < 10
-        model = STANDARD if on_4g else (VENDOR if place % 2 else REMOTE)
-        in_story = place in (0, 10, 11)
+        by_air = place < 10
+        model = STANDARD if by_air else (VENDOR if place % 2 else REMOTE)
+        in_story = place in IN_STORY
         meter_no = f"2026112200{place + 1:02d}"
         homes.append(
             Home(
@@ -132,8 +154,8 @@ def plan(*, buses: tuple[str, ...] = BUSES) -> tuple[Home, ...]:
                 name=_NAMES[place],
                 meter_no=meter_no,
                 model=model,
-                road=RoadKind.MOBILE_4G if on_4g else RoadKind.RS485,
-                endpoint_id=f"8600000000000{place + 1:02d}" if on_4g else buses[place // 5 - 2],
+                way=_way(place, buses),
+                bearer=_bearer(place),
                 in_story=in_story,
                 power_w=STORY_LOAD_W if in_story else 200 + 137 * place % 900,
                 opening_minor=1_200 if in_story else 5_000 + 1_000 * (place % 4),
@@ -152,6 +174,23 @@ def plan(*, buses: tuple[str, ...] = BUSES) -> tuple[Home, ...]:
         opening_minor=50_000,
     )
     return tuple(homes)
+
+
+def _bearer(place: int) -> Bearer:
+    by_air = {MQTT_PLACE: Bearer.MQTT, NB_PLACE: Bearer.COAP}
+    return by_air.get(place, Bearer.DIAL_IN) if place < 10 else Bearer.SERIAL
+
+
+def _way(place: int, buses: tuple[str, ...]) -> Way:
+    match _bearer(place):
+        case Bearer.SERIAL:
+            return Way(endpoint_id=buses[place // 5 - 2], road=RoadKind.RS485)
+        case Bearer.COAP:
+            return Way(endpoint_id=f"nb-{place + 1}", road=RoadKind.NBIOT)
+        case Bearer.MQTT:
+            return Way(endpoint_id=f"mq-{place + 1}", road=RoadKind.MOBILE_4G)
+        case _:
+            return Way(endpoint_id=f"8600000000000{place + 1:02d}", road=RoadKind.MOBILE_4G)
 
 
 def _reached(place: int) -> tuple[tuple[Channel, str], ...]:
@@ -267,11 +306,14 @@ def _moved_in(tx: Transaction, home: Home, place: _Place, *, now: datetime) -> H
         organisation_id=place.organisation_id,
         meter_no=home.meter_no,
         model=home.model,
-        credit_authority=_authority(home),
+        credit_authority=authority(home),
         customer_no=home.meter_no,
         endpoint_id=home.endpoint_id,
         road=home.road,
     )
+    meter_id = tx.add_meter(entry)
+    if home.spare is not None:
+        tx.roads.put_ways({meter_id: [home.spare.endpoint_id]})
     opening = AccountOpening(
         site_id=place.sites[home.currency],
         kind=AccountKind.CUSTOMER,
@@ -280,7 +322,7 @@ def _moved_in(tx: Transaction, home: Home, place: _Place, *, now: datetime) -> H
         building=SITES[home.currency][0],
         floor=home.floor,
         tariff_id=place.tariffs[home.tariff, home.currency],
-        meter_id=tx.add_meter(entry),
+        meter_id=meter_id,
         pay_token=home.pay_token,
         opened_at=now,
         register_wh=0,
@@ -288,65 +330,35 @@ def _moved_in(tx: Transaction, home: Home, place: _Place, *, now: datetime) -> H
     return replace(home, account_id=tx.add_account(opening))
 
 
-def _authority(home: Home) -> CreditAuthority:
+def authority(home: Home) -> CreditAuthority:
+    """Return who holds the money of a home's meter."""
     return CreditAuthority.PLATFORM if home.model == REMOTE else CreditAuthority.METER
 
 
-def fleet_config(
-    homes: tuple[Home, ...],
-    *,
-    key: bytes,
-    control: str,
-    road_port: int,
-    bus_paths: dict[str, str],
-    factor: int,
-) -> dict[str, object]:
-    """Return what the virtual meters' process reads."""
-    return {
-        "factor": factor,
-        "utc_offset_min": UTC_OFFSET_MIN,
-        "soft_esam_key": key.hex(),
-        "control": control,
-        "dial_in": {
-            "host": "127.0.0.1",
-            "port": road_port,
-            "heartbeat_s": 30,
-            "one_way_ms": 40,
-            "redial_s_max": 2.0,
-        },
-        "buses": {name: {"baud": BAUD, "link": path} for name, path in bus_paths.items()},
-        "meters": [_virtual(home) for home in homes],
-    }
-
-
-def _virtual(home: Home) -> dict[str, object]:
-    return {
-        "meter_no": home.meter_no,
-        "customer_no": home.meter_no,
-        "credit_authority": _authority(home).value,
-        "layout": "vendor" if home.model == VENDOR else "standard",
-        "price_e4": int(home.price.replace(".", "")),
-        "load": {"power_w": home.power_w},
-        "baud": BAUD,
-        **(
-            {"endpoint_id": home.endpoint_id}
-            if home.road is RoadKind.MOBILE_4G
-            else {"bus": home.endpoint_id}
-        ),
-    }
-
-
 def _endpoints(homes: tuple[Home, ...], bus_paths: dict[str, str], *, organisation_id: int) -> list[Endpoint]:
-    dialing = [
+    by_air = [
         Endpoint(
             endpoint_id=home.endpoint_id,
             organisation_id=organisation_id,
-            road=RoadKind.MOBILE_4G,
-            bearer=Bearer.DIAL_IN,
+            road=home.road,
+            bearer=home.bearer,
             address=home.endpoint_id,
+            contact_s=home.contact_s if home.road is RoadKind.NBIOT else None,
         )
         for home in homes
-        if home.road is RoadKind.MOBILE_4G
+        if home.bearer is not Bearer.SERIAL
+    ]
+    spares = [
+        Endpoint(
+            endpoint_id=home.spare.endpoint_id,
+            organisation_id=organisation_id,
+            road=home.spare.road,
+            bearer=Bearer.COAP,
+            address=home.spare.endpoint_id,
+            contact_s=home.contact_s,
+        )
+        for home in homes
+        if home.spare is not None
     ]
     buses = [
         Endpoint(
@@ -359,4 +371,4 @@ def _endpoints(homes: tuple[Home, ...], bus_paths: dict[str, str], *, organisati
         )
         for name, path in bus_paths.items()
     ]
-    return dialing + buses
+    return [*by_air, *spares, *buses]
