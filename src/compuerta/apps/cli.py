@@ -27,6 +27,7 @@ from compuerta.apps import (
     export_cli,
     head_end_cli,
     invoice_cli,
+    modbus_cli,
     places_cli,
     providers_cli,
     report_cli,
@@ -46,6 +47,7 @@ app = typer.Typer(
 decoders = typer.Typer(help="Tell what bytes from a wire contain.", no_args_is_help=True)
 app.add_typer(decoders, name="decode")
 decoders.command("acrel")(acrel_cli.decode)
+decoders.command("modbus")(modbus_cli.decode)
 app.add_typer(places_cli.organisation, name="organisation")
 app.add_typer(places_cli.site, name="site")
 app.add_typer(places_cli.places, name="places")

@@ -6,6 +6,7 @@ from compuerta.apps.broker_files import broker_of
 from compuerta.apps.config import Settings
 from compuerta.apps.roadheads.coap import CoapHead
 from compuerta.apps.roadheads.dial_in import DialInHead
+from compuerta.apps.roadheads.dial_out import DialOutHead
 from compuerta.apps.roadheads.mqtt import MqttHead
 from compuerta.apps.roadheads.serial import SerialHead
 
@@ -15,6 +16,7 @@ def heads_of(given: Settings, keeper: Keeper) -> list[Roadhead]:
     return [
         DialInHead(keeper, host=given.road_host, port=given.road_port),
         SerialHead(keeper),
+        DialOutHead(keeper),
         *_coap(given, keeper),
         *_mqtt(given, keeper),
     ]

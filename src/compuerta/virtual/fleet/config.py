@@ -32,6 +32,7 @@ from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import RechargeLayout
 from compuerta.virtual.fleet import mqtt_config, nbiot_config
 from compuerta.virtual.fleet.bus import Bus
+from compuerta.virtual.fleet.converter import converters_from
 from compuerta.virtual.fleet.dial import DialPlan, Modem
 from compuerta.virtual.fleet.fields import FieldMalformed, Json, filled, mapping, one_of, whole, wholes
 from compuerta.virtual.fleet.road import Road
@@ -44,7 +45,7 @@ MINUTE_MS: Final = 60_000
 # The key of demonstrations: no secret, and no real meter has it.
 DEMO_ESAM_KEY: Final = b"compuerta demonstration key"
 # Where a meter sits, by the field that says so; it may sit on several roads at once.
-_PLACES: Final = ("bus", "endpoint_id", "mqtt", "nbiot")
+_PLACES: Final = ("bus", "endpoint_id", "mqtt", "nbiot", "converter")
 _ELSEWHERE: Final = frozenset({*_PLACES, "clock_error_s"})
 
 
@@ -83,6 +84,7 @@ def roads_from(config: Mapping[str, Json], *, world: World) -> dict[str, Road]:
         for endpoint_id, meters in sitting["endpoint_id"].items():
             roads[endpoint_id] = Modem(meters, endpoint_id=endpoint_id, plan=plan, world=world, chance=chance)
     roads |= mqtt_config.devices_from(config, sitting["mqtt"], world=world, chance=chance)
+    roads |= converters_from(config, sitting["converter"], world=world, chance=chance)
     roads |= nbiot_config.modems_from(config, sitting["nbiot"], world=world, chance=chance)
     return roads
 

@@ -23,7 +23,7 @@ from compuerta.wire.modbus.messages import (
 )
 from compuerta.wire.modbus.rtu import Frame, Side, decode, encode, length_of
 
-OCTETS_MAX = 64_000  # of a capture; longer ones come in pieces
+PACKET_BYTES_MAX = 260  # MODBUS messaging on TCP/IP 1.0b, 4.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Explained:
 def explain(octets: bytes) -> list[Explained]:
     """Return every reading of every frame in `octets`; bytes that are no frame give nothing."""
     told: list[Explained] = []
-    octets, at = octets[:OCTETS_MAX], 0
+    at = 0
     while at < len(octets):
         found = _packet_at(octets, at) or _frame_at(octets, at)
         if not found:
@@ -56,7 +56,11 @@ def explain(octets: bytes) -> list[Explained]:
 
 
 def _packet_at(octets: bytes, at: int) -> tuple[list[Explained], int] | None:
-    packets = mbap.Deframer().receive(octets[at : at + 260]) if octets[at + 2 : at + 4] == b"\0\0" else []
+    packets = (
+        mbap.Deframer().receive(octets[at : at + PACKET_BYTES_MAX])
+        if octets[at + 2 : at + 4] == b"\0\0"
+        else []
+    )
     for packet in packets[:1]:
         size = len(mbap.encode(packet))
         if mbap.encode(packet) == octets[at : at + size]:
