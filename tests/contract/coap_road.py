@@ -62,11 +62,12 @@ class House:
         return {each.registration: each.why for each in self.refusals.strangers()}
 
     async def until_refused(self, name: str) -> Stranger:
+        await self.until(lambda: name in self.refused())
+        return next(each for each in self.refusals.strangers() if each.registration == name)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while True:
-                for each in self.refusals.strangers():
-                    if each.registration == name:
-                        return each
+            while not is_so():  # noqa: ASYNC110 what is waited for tells nobody
                 await asyncio.sleep(0)
 
 

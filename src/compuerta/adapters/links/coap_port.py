@@ -1,16 +1,14 @@
 """The UDP ports of CoAP: one behind DTLS, and a bare one for an operator's private network."""
 
 import asyncio
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from compuerta.adapters.links.coap_server import CoapServer, Refusals, Source
-from compuerta.adapters.links.dtls import DtlsServer, Event, KeyRefused, Left, Spoke
+from compuerta.adapters.links.dtls import Address, DtlsServer, Event, KeyRefused, Left, Spoke
 from compuerta.adapters.links.tcp_server import PortNotListened
 
 SWEEP_S: Final = 1.0
-
-Address = tuple[str, int]
 
 
 class CoapPort:
@@ -69,23 +67,23 @@ class CoapPort:
                 case Spoke():
                     self._server.hear(self._secured(event), event.plain)
                 case Left():
-                    self._server.gone(("dtls", event.address))
+                    self._server.gone(("dtls", event.session))
                 case KeyRefused():
                     why = "key_refused" if event.known else "registration_unknown"
                     self._refusals.note(event.identity, why=why)
 
     def _secured(self, event: Spoke) -> Source:
-        dtls, address = self._dtls, event.address
-        assert dtls is not None and isinstance(address, tuple)
+        dtls = self._dtls
+        assert dtls is not None
         return Source(
-            address=("dtls", address),
-            host=str(address[0]),
+            address=("dtls", event.session),
+            host=event.address[0],
             identity=event.identity,
-            send=lambda answer: dtls.say(address, answer),
-            close=lambda: dtls.forget(address),
+            send=lambda answer: dtls.say(event.session, answer),
+            close=lambda: dtls.forget(event.session),
         )
 
-    def _send(self, address: Hashable, datagram: bytes) -> None:
+    def _send(self, address: Address, datagram: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.sendto(datagram, address)
 

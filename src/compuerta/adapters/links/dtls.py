@@ -6,8 +6,8 @@ by a cookie that it receives at its address (RFC 6347 4.2.1).
 """
 
 import hmac
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from secrets import token_bytes
 from typing import Final
@@ -15,6 +15,8 @@ from typing import Final
 from OpenSSL import SSL
 
 from compuerta.domain.errors import Refused
+
+Address = tuple[str, int]
 
 HANDSHAKES_MAX: Final = 500  # of peers that are not through; the oldest makes room
 HANDSHAKE_S_MAX: Final = 30.0  # NB-IoT needs ten seconds for one round
@@ -37,7 +39,8 @@ class DtlsNotAvailable(Refused):
 class Spoke:
     """A peer that has proven its identity says something."""
 
-    address: Hashable
+    session: int  # with this peer; one that comes again has another
+    address: Address
     identity: str
     plain: bytes
 
@@ -46,8 +49,7 @@ class Spoke:
 class Left:
     """A peer that was let in is gone."""
 
-    address: Hashable
-    identity: str
+    session: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,13 @@ Event = Spoke | Left | KeyRefused
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Peer:
-    address: Hashable
+    session: int
+    address: Address
     records: SSL.Connection
     since_s: float
     identity: str = ""  # that it claims, and has proven once it is through
     key: bytes = b""
     is_through: bool = False
-    refused: bool = field(default=False)
 
 
 class DtlsServer:
@@ -78,14 +80,16 @@ class DtlsServer:
     `send(address, datagram)` is called with what is to go out.
     """
 
-    def __init__(self, *, send: Callable[[Hashable, bytes], None]) -> None:
+    def __init__(self, *, send: Callable[[Address, bytes], None]) -> None:
         if not getattr(SSL._lib, "Cryptography_HAS_PSK", 0):
             raise DtlsNotAvailable("OpenSSL without pre-shared keys")
         self._send = send
         self._keys: Mapping[str, bytes] = {}
         self._cookie_secret = token_bytes(32)
-        self._peers: dict[Hashable, _Peer] = {}
-        self._pending: dict[Hashable, None] = {}  # not through; who began first comes first
+        self._peers: dict[Address, _Peer] = {}
+        self._sessions: dict[int, _Peer] = {}  # who is let in
+        self._begun = 0
+        self._pending: dict[Address, None] = {}  # not through; who began first comes first
         self._asking: _Peer | None = None  # whose handshake is being looked at
         self._events: list[Event] = []
         self._context = SSL.Context(SSL.DTLS_SERVER_METHOD)
@@ -106,7 +110,7 @@ class DtlsServer:
                 self._drop(peer)
         return self._take_events()
 
-    def hear(self, address: Hashable, datagram: bytes, *, now_s: float) -> list[Event]:
+    def hear(self, address: Address, datagram: bytes, *, now_s: float) -> list[Event]:
         """Take a datagram of an address."""
         peer = self._peers.get(address)
         if peer is None or (peer.is_through and _is_client_hello(datagram)):
@@ -116,23 +120,22 @@ class DtlsServer:
             self._go_on(peer)
         return self._take_events()
 
-    def say(self, address: Hashable, plain: bytes) -> None:
-        """Send something to a peer that was let in; to anybody else nothing is sent."""
-        peer = self._peers.get(address)
-        if peer is None or not peer.is_through:
+    def say(self, session: int, plain: bytes) -> None:
+        """Send something to a peer that is let in; to who is gone nothing is sent."""
+        peer = self._sessions.get(session)
+        if peer is None:
             return
         try:
             peer.records.send(plain)
         except SSL.Error:
             self._drop(peer)
             return
-        self._flush(peer.records, address)
+        self._flush(peer.records, peer.address)
 
-    def forget(self, address: Hashable) -> None:
-        """End a peer's session from our side."""
-        peer = self._peers.get(address)
+    def forget(self, session: int) -> None:
+        """End a session from our side; whoever asks for it is not told."""
+        peer = self._sessions.pop(session, None)
         if peer is not None:
-            peer.is_through = False  # whoever asks for it knows already
             self._drop(peer)
 
     def sweep(self, *, now_s: float) -> list[Event]:
@@ -146,7 +149,7 @@ class DtlsServer:
 
     # handshakes ----------------------------------------------------------------------------------------
 
-    def _greet(self, address: Hashable, datagram: bytes, *, now_s: float) -> None:
+    def _greet(self, address: Address, datagram: bytes, *, now_s: float) -> None:
         """Answer who is not known yet by a cookie; who brings it back becomes a peer."""
         listener = self._listener
         listener.set_app_data(address)
@@ -167,7 +170,8 @@ class DtlsServer:
             self._give_up(self._peers[next(iter(self._pending))])
         if len(self._peers) >= PEERS_MAX:
             return
-        peer = _Peer(address=address, records=listener, since_s=now_s)
+        self._begun += 1
+        peer = _Peer(session=self._begun, address=address, records=listener, since_s=now_s)
         self._peers[address] = peer
         self._pending[address] = None
         self._go_on(peer)
@@ -179,9 +183,12 @@ class DtlsServer:
                 peer.records.do_handshake()
                 peer.is_through = True
                 del self._pending[peer.address]
+                self._sessions[peer.session] = peer
             for _ in range(RECORDS_PER_DATAGRAM_MAX):
                 plain = peer.records.recv(RECORD_BYTES_MAX)
-                self._events.append(Spoke(address=peer.address, identity=peer.identity, plain=plain))
+                self._events.append(
+                    Spoke(session=peer.session, address=peer.address, identity=peer.identity, plain=plain)
+                )
         except SSL.WantReadError:
             pass
         except SSL.Error:
@@ -216,8 +223,8 @@ class DtlsServer:
         if self._peers.get(peer.address) is peer:
             del self._peers[peer.address]
             self._pending.pop(peer.address, None)
-        if peer.is_through:
-            self._events.append(Left(address=peer.address, identity=peer.identity))
+        if self._sessions.pop(peer.session, None) is not None:
+            self._events.append(Left(session=peer.session))
 
     # small parts ---------------------------------------------------------------------------------------
 
@@ -233,7 +240,7 @@ class DtlsServer:
     def _is_cookie(self, connection: SSL.Connection, cookie: bytes) -> bool:
         return hmac.compare_digest(cookie, self._cookie(connection))
 
-    def _flush(self, records: SSL.Connection, address: Hashable) -> None:
+    def _flush(self, records: SSL.Connection, address: Address) -> None:
         try:
             self._send(address, records.bio_read(4 * MTU))
         except SSL.WantReadError:
