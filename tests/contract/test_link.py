@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from tests.contract import coap_road, dial_out_road, mqtt_road
+from tests.contract import coap_road, dial_out_road, mqtt_road, outposts
 from tests.contract.wire import a_wire
 
 from compuerta.adapters.links import registration, serial_bus, tcp_server
@@ -20,6 +20,7 @@ from compuerta.adapters.links.ear import EARLY_BYTES_MAX
 from compuerta.services.link_port import Link
 from compuerta.virtual.broker import PLATFORM
 from compuerta.wire import acrel
+from compuerta.wire.outpost import Kind
 from compuerta.wire.pm.letters import FRAME_BYTES_MAX, What
 
 PATIENCE_S = 5.0
@@ -229,6 +230,28 @@ async def dialed_out() -> AsyncIterator[Pair]:
         )
 
 
+@asynccontextmanager
+async def outpost() -> AsyncIterator[Pair]:
+    async with outposts.a_pair() as pair:
+        link = await outposts.lent(pair)
+
+        async def hear(count: int) -> bytes:
+            await pair.tenant.news.until(lambda: len(pair.tenant.octets) >= count)
+            return bytes(pair.tenant.octets)
+
+        async def settle() -> None:
+            for _ in range(10):
+                await a_few_turns()
+
+        yield Pair(
+            link=link,
+            say=lambda said: pair.client.send(Kind.HEARD, line=1, payload=said),
+            hear=hear,
+            hang_up=lambda: pair.client.send(Kind.WITHDRAW, line=1),
+            settle=settle,
+        )
+
+
 def refuse_to_go_on(error: serial_bus.PortNotOpened) -> None:
     pytest.fail(str(error))
 
@@ -237,7 +260,7 @@ def play(scene: Coroutine[None, None, None]) -> None:
     asyncio.run(scene)
 
 
-ROADS = pytest.mark.parametrize("road", [memory, tcp, acrel_module, serial, mqtt, coap, dialed_out])
+ROADS = pytest.mark.parametrize("road", [memory, tcp, acrel_module, serial, mqtt, coap, dialed_out, outpost])
 
 
 @ROADS

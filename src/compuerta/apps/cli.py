@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import structlog
@@ -19,8 +20,10 @@ from rich.text import Text
 from compuerta import __version__
 from compuerta.apps import (
     acrel_cli,
+    advise_cli,
     asof_cli,
     broker_cli,
+    bus_cli,
     channels_cli,
     clearing_cli,
     config,
@@ -28,6 +31,7 @@ from compuerta.apps import (
     head_end_cli,
     invoice_cli,
     modbus_cli,
+    outpost_cli,
     places_cli,
     providers_cli,
     report_cli,
@@ -60,8 +64,11 @@ export_cli.commands.command("camt053")(clearing_cli.camt053)
 export_cli.commands.command("ubl")(invoice_cli.ubl)
 export_cli.commands.command("seller")(invoice_cli.seller)
 app.add_typer(report_cli.commands, name="report")
+app.add_typer(bus_cli.commands, name="bus")
+app.add_typer(outpost_cli.commands, name="outpost")
 app.add_typer(head_end_cli.intervals, name="intervals")
 app.add_typer(head_end_cli.registers, name="registers")
+app.command("advise")(advise_cli.advised)
 app.command("asof")(asof_cli.asof)
 app.command("verify")(verify_cli.verify)
 
@@ -128,6 +135,16 @@ def gateway() -> None:
     from compuerta.apps.gateway import Gateway
 
     _run_until_ended(Gateway(config.settings()).run())
+
+
+@outpost_cli.commands.command("run")
+def outpost_run(
+    directory: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="with its outpost.json")],
+) -> None:
+    """Run an outpost: its lines are the platform's while that is there, and its own while it is not."""
+    from compuerta.apps.outpost import outpost_in
+
+    _run_until_ended(outpost_in(directory, models=config.settings().models).run())
 
 
 @app.command()

@@ -10,6 +10,7 @@ COMPUERTA_MQTT_URL     mqtts://user:password@host:port?ca=FILE of the broker of 
 COMPUERTA_COAP_PORT    port that NB-IoT meters reach by CoAP behind DTLS, usually 5684 (default none)
 COMPUERTA_COAP_BARE_PORT  the same without DTLS, on an operator's private network, usually 5683 (default none)
 COMPUERTA_COAP_WINDOW_S  seconds that a sleeper's radio stays open, T3324 of its network (default 10)
+COMPUERTA_OUTPOST_PORT  port that outposts beside buses connect to, by TLS (default none)
 COMPUERTA_POLL_S       seconds between two readings of a meter (default 900)
 COMPUERTA_MODELS       directory of the meter models
 COMPUERTA_WEBHOOKS     "inside" lets webhooks go to this network too, and without TLS (default outside)
@@ -18,7 +19,7 @@ COMPUERTA_WEBHOOKS     "inside" lets webhooks go to this network too, and withou
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,7 @@ class Settings:
     coap_bare_port: int = 0
     coap_window_s: int = 10
     mqtt_url: str | None = None
+    outpost_port: int = 0
 
     @property
     def public_url(self) -> str:
@@ -96,6 +98,16 @@ class Settings:
             raise SecretMalformed(path)
         return secret
 
+    def kept(self, name: str, *, make: Callable[[], str]) -> Path:
+        """Return a file of the data directory, made at the first call and kept (mode 0600)."""
+        path = self.data_dir / name
+        try:
+            if not path.exists():
+                _write_once(path, make())
+        except OSError as error:
+            raise SettingMalformed("COMPUERTA_DATA", f"{error.strerror}: {error.filename}") from error
+        return path
+
 
 def settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; refuses what cannot be used, by the variable's name."""
@@ -115,6 +127,7 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         coap_bare_port=_port_or_none(given, "COMPUERTA_COAP_BARE_PORT"),
         coap_window_s=_number(given, "COMPUERTA_COAP_WINDOW_S", 10, most=3_600),
         mqtt_url=_mqtt_url(given),
+        outpost_port=_port_or_none(given, "COMPUERTA_OUTPOST_PORT"),
     )
 
 

@@ -44,7 +44,7 @@ class Record:
 
 
 def take_records(
-    store: Store, outpost_id: str, journal_id: UUID, records: Sequence[Record], *, now: datetime
+    store: Store, *, outpost_id: str, journal_id: UUID, records: Sequence[Record], now: datetime
 ) -> int:
     """Take records of an outpost's journal; returns up to which number all is committed.
 

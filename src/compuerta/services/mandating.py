@@ -83,7 +83,7 @@ def lines_of(ends: Iterable[Endpoint]) -> dict[str, dict[int, Endpoint]]:
 
 
 def orders(
-    store: Store, wanted: Mapping[str, Mapping[int, Endpoint]], *, poll_ms: int, now: datetime
+    store: Store, *, wanted: Mapping[str, Mapping[int, Endpoint]], poll_ms: int, now: datetime
 ) -> dict[str, Orders]:
     """Return the orders of these outposts, by the lines that each has."""
     with store.transaction() as tx:

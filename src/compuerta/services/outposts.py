@@ -1,13 +1,16 @@
 """Outposts as people see them: entered, told what they may do alone, and given a new key when one is lost."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.naming import named
+from compuerta.domain.party import Bearer, RoadKind
 from compuerta.services.acting import Act, Actor, entry_about, require_reason
 from compuerta.services.outpost_port import Outpost
+from compuerta.services.records import Endpoint
 from compuerta.services.store_port import NameTaken, Store
 
 MANDATE_H_MAX = 744  # a month
@@ -30,17 +33,22 @@ class OutpostUnknown(Refused):
         self.outpost_id = outpost_id
 
 
-def enter(store: Store, outpost: Outpost, actor: Actor, *, now: datetime) -> None:
-    """Enter an outpost; refuses a name that another has."""
+def enter(
+    store: Store, outpost: Outpost, actor: Actor, *, bauds: Mapping[int, int], now: datetime
+) -> list[Endpoint]:
+    """Enter an outpost with the ends of its lines, which are returned; refuses a name that another has."""
     require_reason(actor)
     if not _NAME.fullmatch(outpost.outpost_id):
         raise OutpostMalformed("name", "write at most forty letters, digits, - and _")
     if not 0 < outpost.mandate_h <= MANDATE_H_MAX:
         raise OutpostMalformed("mandate_h", f"write a number of hours from 1 to {MANDATE_H_MAX}")
+    ends = [_end(outpost, line, baud=baud) for line, baud in sorted(bauds.items())]
     with store.transaction() as tx:
         if outpost.outpost_id in tx.outposts.outposts():
             raise NameTaken(outpost.outpost_id)
         tx.outposts.put(outpost)
+        for end in ends:
+            tx.add_endpoint(end)
         act = Act(
             act_id=named("outpost", outpost.outpost_id, now.isoformat()),
             what="enter outpost",
@@ -49,6 +57,7 @@ def enter(store: Store, outpost: Outpost, actor: Actor, *, now: datetime) -> Non
         subject = f"outpost {outpost.outpost_id}"
         audit = entry_about(subject, actor, act, organisation_id=outpost.organisation_id, now=now)
         tx.put_audit([audit])
+    return ends
 
 
 def revoke(store: Store, outpost_id: str, actor: Actor, *, now: datetime) -> Outpost:
@@ -71,3 +80,14 @@ def revoke(store: Store, outpost_id: str, actor: Actor, *, now: datetime) -> Out
         )
         tx.put_audit([audit])
     return after
+
+
+def _end(outpost: Outpost, line: int, *, baud: int) -> Endpoint:
+    return Endpoint(
+        endpoint_id=f"{outpost.outpost_id}-{line}",
+        organisation_id=outpost.organisation_id,
+        road=RoadKind.RS485,
+        bearer=Bearer.OUTPOST,
+        address=f"{outpost.outpost_id}/{line}",
+        baud=baud,
+    )

@@ -83,7 +83,7 @@ class Yard:
 
     def orders(self) -> Orders:
         lines = mandating.lines_of(all_ends(self.store))
-        return mandating.orders(self.store, lines, poll_ms=POLL_MS, now=self.now)[POST]
+        return mandating.orders(self.store, wanted=lines, poll_ms=POLL_MS, now=self.now)[POST]
 
     def cut_off(self) -> None:
         """Leave the outpost alone with its line, with orders that went through their text."""
@@ -102,7 +102,9 @@ class Yard:
     def forward(self, records: list[Record]) -> int:
         text = outpost_text.records_text(self.journal_id, records)
         journal_id, read = outpost_text.records_from(text)
-        return forwarding.take_records(self.store, POST, journal_id, read, now=self.now)
+        return forwarding.take_records(
+            self.store, outpost_id=POST, journal_id=journal_id, records=read, now=self.now
+        )
 
     def run_for(self, length: timedelta) -> None:
         until_ms = self.now_ms + length // timedelta(milliseconds=1)

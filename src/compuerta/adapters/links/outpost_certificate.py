@@ -15,7 +15,7 @@ VALID: Final = timedelta(days=365 * 30)
 NAME: Final = "compuerta outposts"
 
 
-def made(*, now: datetime) -> bytes:
+def made(*, now: datetime) -> str:
     """Return a new certificate with its key, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
@@ -30,9 +30,10 @@ def made(*, now: datetime) -> bytes:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return key.private_bytes(
+    kept = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ) + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return (kept + certificate.public_bytes(serialization.Encoding.PEM)).decode("ascii")
 
 
 def certificate_of(pem: bytes) -> str:

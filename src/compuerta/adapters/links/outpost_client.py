@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from compuerta.adapters.links import outpost_text
 from compuerta.adapters.links.outpost_stream import TICK_S, Stream
 from compuerta.domain.errors import Unreachable
 from compuerta.wire import outpost
@@ -178,7 +179,7 @@ class OutpostClient:
                 else:
                     self._stale += 1
             case Kind.ORDERS:
-                self._tenant.ordered(frame.payload)
+                self._tenant.ordered(outpost_text.expanded(frame.payload))
             case Kind.KEPT:
                 record_no, _ = outpost.unstamped(frame.payload)
                 self._tenant.kept(record_no)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final, Protocol
 
+from compuerta.adapters.links import outpost_text
 from compuerta.adapters.links.ear import Ear
 from compuerta.adapters.links.outpost_stream import Stream
 from compuerta.adapters.links.roadhead import STRANGERS_MAX, Stranger
@@ -83,15 +84,16 @@ class _Line:
 class Guest:
     """One outpost that is connected and known."""
 
-    def __init__(self, outpost_id: str, stream: Stream) -> None:
+    def __init__(self, outpost_id: str, stream: Stream, *, key: bytes) -> None:
         self.outpost_id = outpost_id
+        self.key = key  # that it has shown
         self._stream = stream
         self._lines: dict[int, _Line] = {}
         self._tick_ms = 0
 
     def order(self, orders: bytes) -> None:
-        """Send orders."""
-        self._stream.send(Kind.ORDERS, payload=orders)
+        """Send orders; on a mobile network each byte is paid for."""
+        self._stream.send(Kind.ORDERS, payload=outpost_text.squeezed(orders))
 
     def keep(self, record_no: int) -> None:
         """Say that all up to a record is committed: the outpost may forget it."""
@@ -247,7 +249,7 @@ class OutpostServer:
             if former is not None:
                 former.end("replaced")
             self._by_id[proof.outpost_id] = stream
-            self._guests[stream] = guest = Guest(proof.outpost_id, stream)
+            self._guests[stream] = guest = Guest(proof.outpost_id, stream, key=key)
             stream.know()
             stream.send(Kind.WELCOME)
             self._host.came(guest)

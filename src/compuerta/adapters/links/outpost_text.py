@@ -4,6 +4,7 @@ No names of people are in it. Who reads it refuses whatever is not as it was wri
 """
 
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -23,6 +24,7 @@ from compuerta.services.mandating import Mandate, Orders, Posted
 from compuerta.services.records import AccountView, EmergencyCredit, Hold, Holdings, MeterSnapshot
 
 FORMAT: Final = 1
+TEXT_BYTES_MAX: Final = 32 * 1024 * 1024  # of orders: thousands of meters with their open bills
 _NOBODY: Final = UUID(int=0)
 # A document's leaves are told apart by the fields that they are read into, below.
 _Tree = dict[str, Any]
@@ -73,6 +75,23 @@ def records_from(text: bytes) -> tuple[UUID, list[Record]]:
     return _read(
         "records", text, lambda tree: (UUID(tree["journal"]), [_record(one) for one in tree["records"]])
     )
+
+
+def squeezed(text: bytes) -> bytes:
+    """Return a text made small."""
+    return zlib.compress(text)
+
+
+def expanded(octets: bytes) -> bytes:
+    """Return a text that was made small; raises `TextMalformed`, also where it would be too large."""
+    whole = zlib.decompressobj()
+    try:
+        text = whole.decompress(octets, TEXT_BYTES_MAX)
+    except zlib.error as error:
+        raise TextMalformed("text", str(error)) from error
+    if not whole.eof:
+        raise TextMalformed("text", f"more than {TEXT_BYTES_MAX} bytes, or cut off")
+    return text
 
 
 def _read(what: str, text: bytes, build: Callable[[_Tree], _T]) -> _T:

@@ -8,6 +8,7 @@ from compuerta.apps.roadheads.coap import CoapHead
 from compuerta.apps.roadheads.dial_in import DialInHead
 from compuerta.apps.roadheads.dial_out import DialOutHead
 from compuerta.apps.roadheads.mqtt import MqttHead
+from compuerta.apps.roadheads.outpost import OutpostHead
 from compuerta.apps.roadheads.serial import SerialHead
 
 
@@ -18,6 +19,7 @@ def heads_of(given: Settings, keeper: Keeper) -> list[Roadhead]:
         SerialHead(keeper),
         DialOutHead(keeper),
         *_coap(given, keeper),
+        *([OutpostHead(keeper, given=given)] if given.outpost_port else []),
         *_mqtt(given, keeper),
     ]
 
