@@ -1,0 +1,279 @@
+"""The ingest: registers that devices push by MQTT become readings, and are acknowledged when they are kept.
+
+Many ingests share what comes. A batch is one commit; only after it the broker may forget the letters, so
+whoever kills this process, the broker or the database loses nothing: what was not acknowledged comes again,
+and a register twice is a register once. What cannot be taken at all is counted, told and acknowledged: it
+would otherwise come again for ever.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import structlog
+
+from compuerta.adapters.links.mqtt_client import Broker, MqttClient
+from compuerta.adapters.links.roadhead import STRANGERS_MAX
+from compuerta.adapters.postgres.store import PostgresStore
+from compuerta.apps import poison, wiring
+from compuerta.apps.beats import BEAT_S, name_of
+from compuerta.apps.broker_files import broker_of
+from compuerta.apps.config import Settings
+from compuerta.apps.desk import Desk
+from compuerta.domain.errors import Refused, Unreachable
+from compuerta.domain.party import Bearer
+from compuerta.services import beating
+from compuerta.services.records import Alarm
+from compuerta.wire.mqtt.packets import Connect
+from compuerta.wire.mqtt.session import Heard
+from compuerta.wire.pm.letters import ProtocolError, PushedReading, readings_from
+from compuerta.wire.pm.topics import Direction, place_of, shared
+
+if TYPE_CHECKING:
+    from compuerta.services.deducting import Registers
+
+log = structlog.get_logger()
+
+GROUP: Final = "ingest"  # all ingests share what is said to it
+UNACKNOWLEDGED_MAX: Final = 20_000  # letters; further ones stay with the broker until some are kept
+LETTERS_PER_BATCH_MAX: Final = 10_000
+# What comes within it shares a commit; a hundred devices that are polled by nobody can wait so long.
+LINGER_S: Final = 0.05
+REGISTRY_S: Final = 5.0
+AWAY_S: Final = 1.0
+AHEAD_MS_MAX: Final = 60_000  # a device whose clock is further ahead would silence its meter until then
+
+
+class NoBroker(Refused):
+    """An ingest without a broker to listen to."""
+
+    def __init__(self) -> None:
+        super().__init__("set COMPUERTA_MQTT_URL: an ingest listens to a broker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Whose a device is, and for which meters it may speak."""
+
+    tenant: str
+    meter_ids: Mapping[str, int]  # by meter number
+
+
+@dataclass(slots=True, kw_only=True)
+class Sorted:
+    """What a batch of letters holds: registers of meters, and what was refused, by name and why."""
+
+    rows: list[tuple[int, PushedReading]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def sort_letters(
+    letters: Sequence[tuple[str, bytes]], devices: Mapping[str, Device], *, now_ms: int
+) -> Sorted:
+    """Part what was heard, topic and payload, into registers of our meters and refusals."""
+    found = Sorted()
+    for topic, payload in letters:
+        try:
+            place = place_of(topic)
+        except ProtocolError:
+            found.refused.append((topic[:80], "topic_refused"))
+            continue
+        device = devices.get(place.device)
+        if device is None or device.tenant != place.tenant:
+            found.refused.append((place.device, "device_unknown" if device is None else "topic_refused"))
+            continue
+        try:
+            said = readings_from(payload)
+        except ProtocolError:
+            found.refused.append((place.device, "letter_malformed"))
+            continue
+        for reading in said.readings:
+            meter_id = device.meter_ids.get(reading.meter_no)
+            if meter_id is None:
+                found.refused.append((reading.meter_no, "meter_not_behind_device"))
+            elif reading.ts_ms > now_ms + AHEAD_MS_MAX:
+                found.refused.append((reading.meter_no, "reading_ahead"))
+            else:
+                found.rows.append((meter_id, reading))
+    return found
+
+
+class Ingest:
+    """This will take what devices push, until cancelled."""
+
+    def __init__(self, given: Settings) -> None:
+        broker = broker_of(given)
+        if broker is None:
+            raise NoBroker
+        self._desk = Desk(wiring.database_url(given))
+        self._client = _client(broker, self)
+        self._devices: Mapping[str, Device] = {}
+        self._waiting: list[Heard] = []
+        self._came = asyncio.Event()
+        self._connections = 0  # letters have numbers of the connection that they came by
+        self._refused: dict[tuple[str, str], int] = {}
+        self._told: dict[tuple[str, str], int] = {}
+        self._loss_told = ""
+
+    async def run(self) -> None:
+        """Take what comes until cancelled."""
+        try:
+            await self._learn()
+            async with asyncio.TaskGroup() as tasks:
+                for loop in (self._client.run, self._keep_on, self._learn_on, self._beat_on):
+                    tasks.create_task(loop())
+        finally:
+            await self._desk.shut()
+
+    # the broker ----------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """See `MqttListener`."""
+        self._loss_told = ""
+        log.info("ingest.broker.alive")
+
+    def heard(self, message: Heard) -> None:
+        """See `MqttListener`."""
+        self._waiting.append(message)
+        self._came.set()
+
+    def arrived(self, packet_id: int, reason: int) -> None:
+        """See `MqttListener`; nothing is said that could arrive."""
+
+    def ended(self, reason: str) -> None:
+        """See `MqttListener`: what was not acknowledged comes again, under other numbers."""
+        self._connections += 1
+        self._waiting.clear()
+        if reason != self._loss_told:
+            log.warning("ingest.broker.lost", reason=reason)
+        self._loss_told = reason
+
+    # keeping -------------------------------------------------------------------------------------------
+
+    async def _keep_on(self) -> None:
+        while True:
+            await self._came.wait()
+            await asyncio.sleep(LINGER_S if len(self._waiting) < LETTERS_PER_BATCH_MAX else 0)
+            self._came.clear()
+            while self._waiting:
+                await self._keep_some()
+
+    async def _keep_some(self) -> None:
+        batch = self._waiting[:LETTERS_PER_BATCH_MAX]
+        connection = self._connections
+        found = sort_letters([(each.topic, each.payload) for each in batch], self._devices, now_ms=_now_ms())
+        try:
+            if found.rows:
+                await poison.each_alone(self._desk, _take, found.rows, what="pushed readings")
+        except Unreachable as error:
+            log.warning("ingest.database.away", error=str(error))
+            await asyncio.sleep(AWAY_S)
+            return
+        if connection == self._connections:
+            del self._waiting[: len(batch)]
+            self._client.acknowledge([each.packet_id for each in batch])
+            for name_why in found.refused:
+                self._refuse(name_why)
+
+    def _refuse(self, name_why: tuple[str, str]) -> None:
+        times = self._refused.pop(name_why, 0) + 1
+        if len(self._refused) >= STRANGERS_MAX:
+            del self._refused[next(iter(self._refused))]
+        self._refused[name_why] = times
+
+    # life ----------------------------------------------------------------------------------------------
+
+    async def _learn_on(self) -> None:
+        while True:
+            await asyncio.sleep(REGISTRY_S)
+            try:
+                await self._learn()
+            except Unreachable as error:
+                log.warning("ingest.database.away", error=str(error))
+
+    async def _learn(self) -> None:
+        self._devices = await self._desk.run(devices_in)
+
+    async def _beat_on(self) -> None:
+        name, started = name_of("ingest"), wiring.now()
+        while True:
+            refused = dict(self._refused)
+            alarms = [
+                Alarm(kind=why, subject=subject, detail=f"{times} letters not taken", at=wiring.now())
+                for (subject, why), times in refused.items()
+                if self._told.get((subject, why)) != times
+            ]
+            sign = beating.Beat(role="ingest", instance=name, started_at=started, at=wiring.now())
+            try:
+                await self._desk.run(partial(beating.beat, sign=sign, ends={}, alarms=alarms))
+            except Unreachable as error:
+                log.warning("ingest.database.away", error=str(error))
+            else:
+                self._told = refused
+            await asyncio.sleep(BEAT_S)
+
+
+def devices_in(store: PostgresStore) -> dict[str, Device]:
+    """Return the devices that are entered, each with the meters that have a way by it."""
+    with store.transaction() as tx:
+        ends = {each.endpoint_id: each for each in tx.endpoints() if each.bearer is Bearer.MQTT}
+        ways, meters = tx.roads.ways(), tx.meters()
+    behind: dict[str, dict[str, int]] = {each.address: {} for each in ends.values()}
+    for meter in meters:
+        for way in ways.get(meter.meter_id, ()):
+            if way.endpoint_id in ends:
+                behind[ends[way.endpoint_id].address][meter.meter_no] = meter.meter_id
+    return {
+        end.address: Device(tenant=str(end.organisation_id), meter_ids=behind[end.address])
+        for end in ends.values()
+    }
+
+
+def registers_of(rows: Sequence[tuple[int, PushedReading]]) -> "Registers":
+    """Return pushed registers as columns."""
+    # Numpy takes its memory when the first register comes, and not when the house comes up.
+    import numpy as np
+
+    from compuerta.drivers.abilities import Relay
+    from compuerta.services.charge_columns import NONE
+    from compuerta.services.deducting import RELAYS, Registers
+
+    places: dict[str | None, int] = {relay.value: RELAYS.index(relay) for relay in Relay}
+    places[None] = NONE
+    table = np.array(
+        [
+            (
+                meter_id,
+                each.ts_ms * 1_000,
+                each.energy_wh,
+                places[each.relay],
+                NONE if each.power_w is None else each.power_w,
+            )
+            for meter_id, each in rows
+        ],
+        np.int64,
+    )
+    return Registers(**dict(zip(Registers.__slots__, (column.copy() for column in table.T), strict=True)))
+
+
+def _take(store: PostgresStore, *, items: Sequence[tuple[int, PushedReading]]) -> None:
+    from compuerta.adapters.postgres import bulk
+
+    bulk.take_registers(store, registers_of(items), now=wiring.now())
+
+
+def _client(broker: Broker, ingest: Ingest) -> MqttClient:
+    opening = Connect(
+        client_id=f"ingest-{uuid4().hex[:12]}",
+        user=broker.user,
+        password=broker.password.encode(),
+        receive_max=UNACKNOWLEDGED_MAX,
+    )
+    return MqttClient(broker, opening, filters=[shared(GROUP, Direction.UP)], listener=ingest)
+
+
+def _now_ms() -> int:
+    return int(wiring.now().timestamp() * 1_000)
