@@ -148,6 +148,14 @@ def outpost_run(
 
 
 @app.command()
+def ingest() -> None:
+    """Run an ingest: takes what meters push by MQTT."""
+    from compuerta.apps.ingest import Ingest
+
+    _run_until_ended(Ingest(config.settings()).run())
+
+
+@app.command()
 def worker() -> None:
     """Run a worker: asks payment providers, ends what is over."""
     from compuerta.apps.worker import Worker
