@@ -88,7 +88,7 @@ def migrated(environment: dict[str, str]) -> None:
 
 
 def _serve(given: Settings, *, crew: Crew, server: EmbeddedServer | None, ended: threading.Event) -> None:
-    for role in ROLES:
+    for role in (*ROLES, *(["ingest"] if given.mqtt_url else [])):
         crew.start_role(role)
     log.info("up.serving", console=given.public_url, road_port=given.road_port, logs=str(crew.logs))
     while not ended.wait(TEND_S):
