@@ -23,6 +23,7 @@ ABSENT_MS_MAX = 600_000  # a meter that is back is found within ten minutes even
 ABSENT_METERS_MAX = 1_024  # four times what a bus can carry
 HEARD_METERS_MAX = 1_024
 REPEATED_MS = 20_000  # status words that a meter says twice within this are a late or doubled answer
+GAVE_WAY = "gave_way"  # why a job ended early that was in the way of somebody who waits
 BROKEN_OFF_MAX = 16  # times that a conversation is told of silence; the first one ends most of them
 
 
@@ -61,6 +62,7 @@ class Job:
     priority: Priority
     timing: RoadTiming
     deadline_ms: int  # no exchange begins at or after this instant
+    gives_way: bool = False  # to what is more urgent at the same meter: it only reads, and may end early
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -216,10 +218,15 @@ class Line:
     def _pick(self) -> _Turn:
         """Take the most urgent turn out of the line.
 
-        A conversation is never entered by another one with the same meter: its begun one is ended first.
+        A conversation is never entered by another one with the same meter: its begun one is ended first, and
+        at once where it gives way. What it has learned by then is kept.
         """
         first = min(self._waiting, key=_rank)
         turn = self._begun.get(first.job.meter_no, first)
+        if turn is not first and turn.job.gives_way and first.job.priority is not turn.job.priority:
+            self._waiting.remove(turn)
+            self._break_off(turn, GAVE_WAY, ending=Ending.BUSY)
+            turn = first
         self._waiting.remove(turn)
         return turn
 
@@ -280,16 +287,17 @@ class Line:
         else:
             self._finish(turn, result)
 
-    def _break_off(self, turn: _Turn, reason: str) -> None:
+    def _break_off(self, turn: _Turn, reason: str, *, ending: Ending = Ending.SILENT) -> None:
         """End a job without another byte; what its conversation has learned, or proved, by then is kept."""
-        result = Result(ending=Ending.SILENT, reason=reason)
+        result = Result(ending=ending, reason=reason)
         speech = turn.job.conversation
         if turn.is_begun:
             for _ in range(BROKEN_OFF_MAX):
                 if speech.result is None:
                     speech.break_off()
             learned = speech.result or result
-            result = replace(learned, reason=reason) if learned.ending is Ending.SILENT else learned
+            is_cut_short = learned.ending is Ending.SILENT
+            result = replace(learned, ending=ending, reason=reason) if is_cut_short else learned
         self._finish(turn, result)
 
     def _finish(self, turn: _Turn, result: Result) -> None:

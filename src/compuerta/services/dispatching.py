@@ -305,6 +305,7 @@ class Dispatcher:
             priority=priority,
             timing=self._timing(reached, model),
             deadline_ms=deadline_ms,
+            gives_way=isinstance(order, ReadOrder | FreezeOrder),
         )
 
     def _timing(self, reached: Reached, model: Model) -> RoadTiming:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compuerta.drivers import line as lines
-from compuerta.drivers.abilities import Ending, Result
+from compuerta.drivers.abilities import Ending, MeterState, Result
 from compuerta.drivers.dlt645 import Conversation, Reply
 from compuerta.drivers.dlt645_tongue import in_dlt645
 from compuerta.drivers.line import Job, Line, LineFull, LineShut, Priority
@@ -20,6 +20,18 @@ TIMING = RoadTiming(first_byte_ms=700, gap_ms=500, tries_max=3)
 FAR_AWAY_MS = 10**9
 ENERGY = 0x00010000
 STEPS_MAX = 2_000
+
+
+LEARNED = MeterState(energy_wh=7)
+
+
+def learning(times: int) -> Conversation:
+    """A conversation that knows something after its first read, and keeps it when it ends early."""
+    yield dlt645.ReadRegister(di=ENERGY)
+    for _ in range(times - 1):
+        if isinstance((yield dlt645.ReadRegister(di=ENERGY)), dlt645.Silent):
+            return Result(ending=Ending.SILENT, state=LEARNED, reason="no_answer")
+    return Result(ending=Ending.DONE, state=LEARNED)
 
 
 def reading(times: int, *, seen: list[str] | None = None, name: str = "") -> Conversation:
@@ -40,6 +52,7 @@ def a_job(
     conversation: Conversation | None = None,
     priority: Priority = Priority.POLL,
     deadline_ms: int = FAR_AWAY_MS,
+    gives_way: bool = False,
 ) -> Job:
     return Job(
         key=key,
@@ -48,6 +61,7 @@ def a_job(
         priority=priority,
         timing=TIMING,
         deadline_ms=deadline_ms,
+        gives_way=gives_way,
     )
 
 
@@ -303,6 +317,63 @@ def test_a_conversation_past_its_deadline_ends_between_two_exchanges() -> None:
 
     assert bus.finished["long"] == Result(ending=Ending.SILENT, reason="deadline_passed")
     assert max(at_ms for at_ms, _ in bus.asked) < 1_000
+
+
+def test_a_reading_ends_early_for_who_has_paid_at_the_same_meter_and_keeps_what_it_learned() -> None:
+    bus = Bus()
+    bus.submit(a_job("poll", conversation=learning(9), gives_way=True))
+    bus.step()
+    bus.step()
+
+    bus.submit(a_job("recharge", priority=Priority.RECHARGE))
+    bus.run()
+
+    assert list(bus.finished) == ["poll", "recharge"]
+    assert bus.finished["poll"] == Result(ending=Ending.BUSY, state=LEARNED, reason="gave_way")
+    assert len(bus.asked) < 9
+
+
+def test_a_reading_gives_way_to_no_other_reading() -> None:
+    bus = Bus()
+    bus.submit(a_job("poll", conversation=learning(3), gives_way=True))
+    bus.step()
+
+    bus.submit(a_job("another", conversation=learning(1), gives_way=True))
+    bus.run()
+
+    assert bus.finished["poll"] == Result(ending=Ending.DONE, state=LEARNED)
+
+
+def test_what_was_learned_before_a_deadline_or_the_end_of_a_road_is_kept() -> None:
+    late, lost = Bus(), Bus()
+    late.submit(a_job("late", conversation=learning(50), deadline_ms=1_000))
+    lost.submit(a_job("lost", conversation=learning(50)))
+
+    late.run()
+    lost.step()
+    lost.step()
+    lost.line.shut()
+    lost.collect()
+
+    assert late.finished["late"] == Result(ending=Ending.SILENT, state=LEARNED, reason="deadline_passed")
+    assert lost.finished["lost"] == Result(ending=Ending.SILENT, state=LEARNED, reason="line_lost")
+
+
+def test_what_is_proved_when_a_road_ends_stays_done() -> None:
+    def proving() -> Conversation:
+        yield dlt645.ReadRegister(di=ENERGY)
+        yield dlt645.ReadRegister(di=ENERGY)
+        return Result(ending=Ending.DONE, reason="relay_unknown", credited=True)
+
+    bus = Bus()
+    bus.submit(a_job("recharge", conversation=proving(), priority=Priority.RECHARGE))
+    bus.step()
+    bus.step()
+
+    bus.line.shut()
+    bus.collect()
+
+    assert bus.finished["recharge"].credited
 
 
 def test_a_full_line_refuses_by_name() -> None:
