@@ -1,6 +1,5 @@
 """The picture of an advice: the site with its roads, what a target costs, and each road for everybody.
 
-The site is seen from a corner, so that floors above each other are told apart. Nothing but integers: a
 thousandth of the picture's unit is finer than any screen.
 """
 
@@ -23,7 +22,8 @@ COLOURS: Mapping[RoadKind | None, str] = MappingProxyType(
         None: "#b91c1c",
     }
 )
-_WIDTH, _SITE_HEIGHT, _CURVE_HEIGHT, _EDGE = 960, 480, 240, 48
+_WIDTH, _SITE_HEIGHT_MAX, _CURVE_HEIGHT, _EDGE = 960, 640, 240, 48
+_NAMED_MAX = 60  # places; with more of them, names would cover each other
 _INK, _PALE = "#1f2937", "#d1d5db"
 _HOLLOW = f'fill="none" stroke="{_INK}" stroke-width="2"'
 
@@ -57,22 +57,22 @@ class _Frame:
 
     left_cm: int
     top_cm: int
-    span_cm: int
+    span_cm: int  # what the picture's width shows
     floor_cm: int
+    height: int
 
     def at(self, spot: Spot) -> tuple[int, int]:
         x_cm, y_cm = _seen(spot, self.floor_cm)
-        width, height = _WIDTH - 2 * _EDGE, _SITE_HEIGHT - 2 * _EDGE
-        scale = max(self.span_cm, 1)
+        width = _WIDTH - 2 * _EDGE
         return (
-            _EDGE + (x_cm - self.left_cm) * width // scale,
-            _EDGE + (y_cm - self.top_cm) * height * 2 // scale,
+            _EDGE + (x_cm - self.left_cm) * width // self.span_cm,
+            _EDGE + (y_cm - self.top_cm) * width // self.span_cm,
         )
 
 
 def site_svg(problem: Problem, plan: Plan, *, words: Words = ENGLISH) -> str:
     """Draw a site: a dot for each place in its road's colour, cables, and a square for each gateway."""
-    return _svg(_SITE_HEIGHT, _site(problem, plan, words))
+    return _svg(_frame(problem).height, _site(problem, plan, words))
 
 
 def curve_svg(advice: Advice, *, words: Words = ENGLISH) -> str:
@@ -82,15 +82,16 @@ def curve_svg(advice: Advice, *, words: Words = ENGLISH) -> str:
 
 def whole_svg(advice: Advice, *, words: Words = ENGLISH) -> str:
     """Draw both, one above the other."""
-    below = f'<g transform="translate(0 {_SITE_HEIGHT})">{"".join(_curves(advice, words))}</g>'
+    height = _frame(advice.problem).height
+    below = f'<g transform="translate(0 {height})">{"".join(_curves(advice, words))}</g>'
     parts = [*_site(advice.problem, advice.best.plan, words), below]
-    return _svg(_SITE_HEIGHT + _CURVE_HEIGHT, parts)
+    return _svg(height + _CURVE_HEIGHT, parts)
 
 
 def _svg(height: int, parts: Iterable[str]) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="Compuerta Receipt SC, Noto Sans, '
-        f'sans-serif" font-size="12" fill="{_INK}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'font-family="Compuerta Receipt SC, sans-serif" font-size="12" fill="{_INK}">'
         f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>{"".join(parts)}</svg>'
     )
 
@@ -112,6 +113,8 @@ def _site(problem: Problem, plan: Plan, words: Words) -> Iterator[str]:
             f'<circle cx="{x}" cy="{y}" r="4" fill="{COLOURS[roads.get(index)]}">'
             f"<title>{escape(told)}</title></circle>"
         )
+        if len(problem.units) <= _NAMED_MAX:
+            yield f'<text x="{x + 9}" y="{y + 4}" font-size="10">{escape(unit_there.spot.name)}</text>'
     yield from _legend(plan, words)
 
 
@@ -181,11 +184,15 @@ def _frame(problem: Problem) -> _Frame:
     floor_cm = 2 * problem.costing.practice.floor_height_cm
     seen = [_seen(unit.spot, floor_cm) for unit in problem.units]
     across, down = [x for x, _ in seen], [y for _, y in seen]
+    wide_cm, tall_cm = max(across) - min(across), max(down) - min(down)
+    width, height_max = _WIDTH - 2 * _EDGE, _SITE_HEIGHT_MAX - 2 * _EDGE
+    span_cm = max(wide_cm, tall_cm * width // height_max, 1)
     return _Frame(
-        left_cm=min(across),
+        left_cm=min(across) - (span_cm - wide_cm) // 2,
         top_cm=min(down),
-        span_cm=max(max(across) - min(across), 2 * (max(down) - min(down))),
+        span_cm=span_cm,
         floor_cm=floor_cm,
+        height=2 * _EDGE + tall_cm * width // span_cm,
     )
 
 

@@ -58,9 +58,8 @@ def _random_spot(number: int, chance: Random) -> Spot:
 def cheapest_by_trying_all(problem: Problem) -> tuple[int, int]:
     """How few units stay without a road, and what the cheapest of such plans costs: every plan is tried."""
     units = range(len(problem.units))
-    lines = {
-        (group, host): _cheapest_line(problem, group, host) for group in _groups(units) for host in units
-    }
+    groups = list(_subsets(units))[1:]
+    lines = {(group, host): _cheapest_line(problem, group, host) for group in groups for host in units}
     found = []
     for wired in _subsets(units):
         rest = [_without_wires(problem, choice) for choice in _choices(problem, set(units) - set(wired))]
