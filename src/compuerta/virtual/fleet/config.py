@@ -16,7 +16,8 @@ NB-IoT has its own part, with the key of each device (none without DTLS) and how
                "keys": {"nb-1": "<hex>"}, "contact_s": {"nb-1": 60}},
      "meters": [{"meter_no": "260305510013", "nbiot": "nb-1"}]}
 
-A meter with an `endpoint_id` dials in (several with the same id sit behind one gateway); one with a `bus` is
+A meter with an `endpoint_id` dials in (several with the same id sit behind one gateway); one with `acrel`, a
+serial number, does so as that maker's module and wants a `unit_no`, as it carries Modbus; one with a `bus` is
 on that line; one with `mqtt` is behind that device of the broker; one with both can be reached by both. What
 is not said is as in `MeterSetup`, `Limits`, `DialPlan`; unknown names are refused.
 """
@@ -35,6 +36,7 @@ from compuerta.virtual.fleet.bus import Bus
 from compuerta.virtual.fleet.converter import converters_from
 from compuerta.virtual.fleet.dial import DialPlan, Modem
 from compuerta.virtual.fleet.fields import FieldMalformed, Json, filled, mapping, one_of, whole, wholes
+from compuerta.virtual.fleet.manners import SERIAL_BYTES_MAX, AcrelModule
 from compuerta.virtual.fleet.road import Road
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.load import HOURS, ConstantLoad, DailyLoad, LoadProfile, a_household
@@ -45,7 +47,7 @@ MINUTE_MS: Final = 60_000
 # The key of demonstrations: no secret, and no real meter has it.
 DEMO_ESAM_KEY: Final = b"compuerta demonstration key"
 # Where a meter sits, by the field that says so; it may sit on several roads at once.
-_PLACES: Final = ("bus", "endpoint_id", "mqtt", "nbiot", "converter")
+_PLACES: Final = ("bus", "endpoint_id", "acrel", "mqtt", "nbiot", "converter")
 _ELSEWHERE: Final = frozenset({*_PLACES, "clock_error_s"})
 
 
@@ -79,10 +81,17 @@ def roads_from(config: Mapping[str, Json], *, world: World) -> dict[str, Road]:
         baud = whole(bus.get("baud", 2_400), f"buses.{name}.baud")
         link = None if bus.get("link") is None else Path(str(bus["link"]))
         roads[name] = Bus(meters, world=world, chance=chance, baud=baud, link=link)
-    if sitting["endpoint_id"]:
+    if sitting["endpoint_id"] or sitting["acrel"]:
         plan = _dial_plan(mapping(config.get("dial_in"), "dial_in"))
         for endpoint_id, meters in sitting["endpoint_id"].items():
             roads[endpoint_id] = Modem(meters, endpoint_id=endpoint_id, plan=plan, world=world, chance=chance)
+        for serial_no, meters in sitting["acrel"].items():
+            if not serial_no.isdecimal() or len(serial_no) > SERIAL_BYTES_MAX:
+                raise FieldMalformed(f"acrel is a serial number of at most {SERIAL_BYTES_MAX} digits")
+            manner = AcrelModule(serial_no)
+            roads[serial_no] = Modem(
+                meters, endpoint_id=serial_no, plan=plan, world=world, chance=chance, manner=manner
+            )
     roads |= mqtt_config.devices_from(config, sitting["mqtt"], world=world, chance=chance)
     roads |= converters_from(config, sitting["converter"], world=world, chance=chance)
     roads |= nbiot_config.modems_from(config, sitting["nbiot"], world=world, chance=chance)

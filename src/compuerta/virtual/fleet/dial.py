@@ -13,6 +13,7 @@ from typing import Final
 
 from compuerta.virtual.faults import Faults, garbled, mistreat
 from compuerta.virtual.fleet.fields import Json
+from compuerta.virtual.fleet.manners import Manner, Plain
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 
@@ -46,10 +47,12 @@ class Modem:
         plan: DialPlan,
         world: World,
         chance: Random,
+        manner: Manner | None = None,
     ) -> None:
         self.meters = tuple(meters)
         self.faults = Faults()
         self.connected = False
+        self.manner = manner or _plain(plan, meters, endpoint_id=endpoint_id)
         self.endpoint_id = endpoint_id
         self._plan = plan
         self._world = world
@@ -134,13 +137,15 @@ class Modem:
         assert self._call is not None
         return self._call
 
-    def registration(self) -> bytes:
-        """Return the packet that says who calls."""
-        text = self._plan.registration.replace("{imei}", self.endpoint_id)
-        return text.replace("{meter_no}", self.meters[0].meter_no).encode("ascii")
+    def exchange(self, data: bytes) -> list[tuple[int, bytes]]:
+        """Let the meters hear what the platform sends; returns what goes back, each with its delay in ms."""
+        understood = self.manner.hear(data, line_ms=self._world.line_ms())
+        told = [(0, understood.reply)] if understood.reply else []
+        for request in understood.requests:
+            told += self._answered(request)
+        return told
 
-    def exchange(self, request: bytes) -> list[tuple[int, bytes]]:
-        """Let the meters hear bytes; returns what goes back, each with its delay in ms."""
+    def _answered(self, request: bytes) -> list[tuple[int, bytes]]:
         now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
         answers = [
             meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="4g") for meter in self.meters
@@ -149,7 +154,12 @@ class Modem:
         answer = garbled(answers) if answers else b""
         td_ms = self._chance.randint(*self._plan.answer_delay_ms)
         heard = mistreat(answer, request=request, faults=self.faults, chance=self._chance)
-        return [(td_ms + delivery.delay_ms, delivery.octets) for delivery in heard]
+        return [(td_ms + delivery.delay_ms, self.manner.say(delivery.octets)) for delivery in heard]
+
+
+def _plain(plan: DialPlan, meters: Sequence[VirtualMeter], *, endpoint_id: str) -> Plain:
+    text = plan.registration.replace("{imei}", endpoint_id).replace("{meter_no}", meters[0].meter_no)
+    return Plain(registration=text.encode("ascii"), heartbeat=plan.heartbeat)
 
 
 class _Call(asyncio.Protocol):
@@ -167,7 +177,7 @@ class _Call(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._later(0, self._modem.registration())
+        self._later(0, self._modem.manner.greeting())
         self._schedule_beat()
 
     def data_received(self, data: bytes) -> None:
@@ -190,7 +200,7 @@ class _Call(asyncio.Protocol):
         """Pass on what the meters say unasked."""
         if self._transport is not None:
             for octets in self._modem.unasked():
-                self._later(0, octets)
+                self._later(0, self._modem.manner.say(octets))
 
     def _hear(self, data: bytes) -> None:
         if self._transport is None:
@@ -207,11 +217,11 @@ class _Call(asyncio.Protocol):
             self._transport.write(octets)
 
     def _schedule_beat(self) -> None:
-        if not self._plan.heartbeat or self._plan.heartbeat_s <= 0:
+        if not self._modem.manner.beat() or self._plan.heartbeat_s <= 0:
             return
         self._beat = asyncio.get_running_loop().call_later(self._plan.heartbeat_s, self._send_beat)
 
     def _send_beat(self) -> None:
-        self._later(0, self._plan.heartbeat)
+        self._later(0, self._modem.manner.beat())
         self.push()
         self._schedule_beat()
