@@ -7,7 +7,7 @@ import pytest
 from tests.contract.coap_road import NAME, PATIENCE_S, House, Radio, a_house, a_radio, an_end, key_of
 from tests.contract.test_link import Ear
 
-from compuerta.adapters.links import dtls
+from compuerta.adapters.links import coap_port, dtls
 from compuerta.adapters.links.coap_server import CoapLimits
 from compuerta.adapters.links.roadhead import ASLEEP
 from compuerta.services.link_port import Link
@@ -134,6 +134,8 @@ def test_who_has_a_key_may_not_take_the_name_of_another() -> None:
 
 
 def test_a_key_of_an_earlier_generation_is_put_out_and_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coap_port, "SWEEP_S", 0.01)
+
     async def scene() -> None:
         before, after = an_end(), an_end(key_generation=2)
         async with a_house(before, secured=True) as house, a_radio(house, key=key_of(before)) as radio:
