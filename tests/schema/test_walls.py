@@ -25,6 +25,8 @@ OURS, THEIRS = Wall(organisation_id=1), Wall(organisation_id=2)
 # What no use case of the fixture writes: a row each, so that every wall has something behind it.
 _MORE = """
 insert into organisation (name) values ('next door');
+insert into outpost (outpost_id, organisation_id) values ('post-1', 1);
+insert into outpost_mark values ('post-1', gen_random_uuid(), 1);
 insert into emergency_credit (account_id, taken_at, limit_minor, taken_by) values (2, now(), 100, 'ana');
 insert into maintenance_window (window_id, organisation_id, site_id, starts_at, ends_at, who, why)
     values (gen_random_uuid(), 1, 1, now(), now() + interval '1 hour', 'ana', 'works');
