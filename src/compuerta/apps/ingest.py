@@ -1,17 +1,19 @@
 """The ingest: registers that devices push by MQTT become readings, and are acknowledged when they are kept.
 
 Many ingests share what comes. A batch is one commit; only after it the broker may forget the letters, so
-whoever kills this process, the broker or the database loses nothing: what was not acknowledged comes again,
-and a register twice is a register once. What cannot be taken at all is counted, told and acknowledged: it
-would otherwise come again for ever.
+whoever kills this process, the broker or the database loses nothing: what was not acknowledged comes again to
+whoever comes by the same name, and a register twice is a register once. What cannot be taken at all is
+counted, told and acknowledged: it would otherwise come again for ever.
 """
 
 import asyncio
+import fcntl
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
-from uuid import uuid4
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO
 
 import structlog
 
@@ -44,6 +46,9 @@ LETTERS_PER_BATCH_MAX: Final = 10_000
 LINGER_S: Final = 0.05
 REGISTRY_S: Final = 5.0
 AWAY_S: Final = 1.0
+SLOTS_MAX: Final = 64
+# For so long the broker keeps what an ingest has not taken. Then it is a gap, which the next register closes.
+SESSION_EXPIRY_S: Final = 86_400
 AHEAD_MS_MAX: Final = 60_000  # a device whose clock is further ahead would silence its meter until then
 
 
@@ -52,6 +57,21 @@ class NoBroker(Refused):
 
     def __init__(self) -> None:
         super().__init__("set COMPUERTA_MQTT_URL: an ingest listens to a broker")
+
+
+class IngestsTooMany(Refused):
+    """More ingests on one machine than there are places."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{SLOTS_MAX} ingests run on this machine already; start more on another")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """The place of one ingest on its machine."""
+
+    number: int
+    lock: TextIO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +129,9 @@ class Ingest:
         if broker is None:
             raise NoBroker
         self._desk = Desk(wiring.database_url(given))
-        self._client = _client(broker, self)
+        # The lock is held as long as we live; the kernel lets go of it if we are killed.
+        self._slot = taken_slot(given.data_dir)
+        self._client = _client(broker, self, name=f"ingest-{socket.gethostname()}-{self._slot.number}")
         self._devices: Mapping[str, Device] = {}
         self._waiting: list[Heard] = []
         self._came = asyncio.Event()
@@ -126,6 +148,7 @@ class Ingest:
                 for loop in (self._client.run, self._keep_on, self._learn_on, self._beat_on):
                     tasks.create_task(loop())
         finally:
+            self._slot.lock.close()
             await self._desk.shut()
 
     # the broker ----------------------------------------------------------------------------------------
@@ -265,11 +288,29 @@ def _take(store: PostgresStore, *, items: Sequence[tuple[int, PushedReading]]) -
     bulk.take_registers(store, registers_of(items), now=wiring.now())
 
 
-def _client(broker: Broker, ingest: Ingest) -> MqttClient:
+def taken_slot(directory: Path) -> Slot:
+    """Return the first place that no other ingest of this directory has; refuses when there are too many.
+
+    By its place an ingest has a name that outlives it: what the broker keeps for it finds its successor.
+    """
+    for number in range(1, SLOTS_MAX + 1):
+        lock = (directory / f"ingest-{number}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return Slot(number=number, lock=lock)
+    raise IngestsTooMany
+
+
+def _client(broker: Broker, ingest: Ingest, *, name: str) -> MqttClient:
     opening = Connect(
-        client_id=f"ingest-{uuid4().hex[:12]}",
+        client_id=name,
         user=broker.user,
         password=broker.password.encode(),
+        clean_start=False,
+        session_expiry_s=SESSION_EXPIRY_S,
         receive_max=UNACKNOWLEDGED_MAX,
     )
     return MqttClient(broker, opening, filters=[shared(GROUP, Direction.UP)], listener=ingest)
