@@ -51,6 +51,15 @@ ASKED: Mapping[str, Ask] = {
     "operation_live": Ask(get=OPERATIONS),
     "operation_act approve": Ask(post=Right.APPROVE_MASS),
     "operation_act withdraw": Ask(post=(Right.PROPOSE_MASS, Right.APPROVE_MASS)),
+    "commissioning": Ask(get=Right.COMMISSION),
+    "survey_new": Ask(post=Right.COMMISSION),
+    "survey": Ask(get=Right.COMMISSION),
+    "survey_live": Ask(get=Right.COMMISSION),
+    "commission_new": Ask(get=Right.COMMISSION, post=Right.COMMISSION),
+    "commission_table": Ask(get=Right.COMMISSION, post=Right.COMMISSION),
+    "commission": Ask(get=Right.COMMISSION),
+    "commission_live": Ask(get=Right.COMMISSION),
+    "commission_act hand_over": Ask(post=Right.COMMISSION),
     "meters": LOOK,
     "meter": LOOK,
     "meter_live": LOOK,
@@ -263,6 +272,15 @@ with alarm as (
         why, proposed_by, proposed_at)
     select %(account_id)s, gen_random_uuid(), organisation_id, 'adjust', 'proposed', 1, 'CNY', 'why', 'ana',
         now() from alarm returning *
+), line as (
+    insert into survey (survey_id, organisation_id, endpoint_id, protocol, asked_by, asked_at)
+    select gen_random_uuid(), organisation_id, endpoint_id, 'dlt645', 'ana', now()
+    from meter where meter_id = %(meter_id)s returning *
+), begun as (
+    insert into commission (account_id, commission_id, organisation_id, meter_id, found_by, began_by,
+        began_at)
+    select %(account_id)s, gen_random_uuid(), organisation_id, meter_id, 'label', 'ana', now() from alarm
+    returning *
 ), doubt as (
     insert into case_file (account_id, case_id, kind, detail, opened_at)
     select %(account_id)s, gen_random_uuid(), 'register_jump', 'why', now() from alarm returning *
@@ -273,6 +291,7 @@ select a.alarm_id, p.photo_id, w.window_id, o.operation_id, v.move_id, k.key_id,
     (select recharge_id from recharge where account_id = %(account_id)s limit 1) as recharge_id,
     (select payment_id from payment where account_id = %(account_id)s limit 1) as payment_id,
     (select correction_id from correction) as correction_id, (select case_id from doubt) as case_id,
+    (select survey_id from line) as survey_id, (select commission_id from begun) as commission_id,
     (select grant_id from role_grant where user_name = 'auditor') as grant_id
 from alarm a, photo p, "window" w, operation o, moved v, made k, contact c,
     (select tariff_id from account where account_id = %(account_id)s) t
@@ -287,7 +306,7 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         ids = {"meter_id": flat.meter_id, "account_id": flat.account_id}
         names = ("alarm_id", "photo_id", "window_id", "operation_id", "move_id", "key_id", "contact_id",
                  "tariff_id", "charge_id", "attempt_id", "recharge_id", "payment_id", "correction_id",
-                 "case_id", "grant_id")  # fmt: skip
+                 "case_id", "survey_id", "commission_id", "grant_id")  # fmt: skip
         (found,) = console.furnish(_FURNISH, ids)
         values = {**ids, **dict(zip(names, found, strict=True))}
         values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20", "number": 0}

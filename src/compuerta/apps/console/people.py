@@ -146,6 +146,7 @@ def menu_shows(right: Right, *, of_all: bool = False) -> Callable[[HttpRequest],
 may_sell = menu_shows(Right.SELL)
 may_grant = menu_shows(Right.GRANT)
 may_audit = menu_shows(Right.AUDIT)
+may_commission = menu_shows(Right.COMMISSION)
 sees_operations = menu_shows(Right.PROPOSE_MASS)
 sees_money = menu_shows(Right.SEE_MONEY)
 sees_all_money = menu_shows(Right.SEE_MONEY, of_all=True)

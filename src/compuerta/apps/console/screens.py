@@ -18,6 +18,7 @@ from compuerta.adapters.payments import till
 from compuerta.apps.console import (
     bank_words,
     book_words,
+    commissioning_words,
     correction_words,
     fields,
     invoice_words,
@@ -136,6 +137,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         proving.CodeUnreachable: gettext_lazy("No code can be sent there. Choose another."),
         **bank_words.TOLD,
         **book_words.TOLD,
+        **commissioning_words.TOLD,
         **invoice_words.TOLD,
         **month_words.TOLD,
         **move_words.TOLD,

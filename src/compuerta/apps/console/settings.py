@@ -172,6 +172,18 @@ UNFOLD: dict[str, Any] = {
                 ]
             },
             {
+                "title": _("Roads"),
+                "separator": True,
+                "items": [
+                    {
+                        "title": _("Commissioning"),
+                        "icon": "construction",
+                        "link": reverse_lazy("commissioning"),
+                        "permission": "compuerta.apps.console.people.may_commission",
+                    },
+                ],
+            },
+            {
                 "title": _("Books"),
                 "separator": True,
                 "items": [
