@@ -4,6 +4,7 @@ The words are those of the MODBUS application protocol 1.1b3. A message is a PDU
 is another matter.
 """
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
@@ -43,7 +44,16 @@ class Bank(Enum):
 READING: Final[Mapping[Bank, Function]] = MappingProxyType(
     {Bank.HOLDING: Function.READ_HOLDING, Bank.INPUT: Function.READ_INPUT}
 )
-_BANKS: Final = MappingProxyType({function: bank for bank, function in READING.items()})
+# Plain numbers, since they are compared for every frame that is heard.
+_BANKS: Final = {int(function): bank for bank, function in READING.items()}
+_SINGLES: Final = frozenset({0x05, 0x06})
+_WRITE_REGISTER: Final = int(Function.WRITE_REGISTER)
+_WRITE_REGISTERS: Final = int(Function.WRITE_REGISTERS)
+_SHORT_PDU: Final = struct.Struct(">BHH")
+_SHORT_PDU_BYTES: Final = _SHORT_PDU.size
+_LONG_PDU: Final = struct.Struct(">BHHB")
+_LONG_PDU_BYTES: Final = _LONG_PDU.size
+_REGISTERS_AT: Final = 2  # in the answer to a read; an exception is as long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,33 +173,34 @@ Answer = Registers | WriteCoil | WriteRegister | RegistersWritten | Refusal
 
 def parse_request(pdu: bytes) -> Request:
     """Return what a master asks; refuses what is no request of ours."""
-    match pdu[:1]:
-        case b"\x03" | b"\x04" if len(pdu) == 5:
-            start, count = _words(pdu[1:])
-            if 1 <= count <= READ_WORDS_MAX:
-                return ReadRegisters(bank=_BANKS[Function(pdu[0])], start=start, count=count)
-        case b"\x05" | b"\x06" if len(pdu) == 5:
+    function = pdu[0] if pdu else 0
+    if len(pdu) == _SHORT_PDU_BYTES:
+        _, start, count = _SHORT_PDU.unpack(pdu)
+        if function in _BANKS and 1 <= count <= READ_WORDS_MAX:
+            return ReadRegisters(bank=_BANKS[function], start=start, count=count)
+        if function in _SINGLES:
             return _single(pdu)
-        case b"\x10" if len(pdu) >= 8:
-            start, count = _words(pdu[1:5])
-            if len(pdu) == 6 + pdu[5] and pdu[5] == 2 * count and count <= WRITE_WORDS_MAX:
-                return WriteRegisters(start=start, values=_words(pdu[6:]))
+    elif function == _WRITE_REGISTERS and len(pdu) > _LONG_PDU_BYTES:
+        _, start, count, size = _LONG_PDU.unpack_from(pdu)
+        if len(pdu) == _LONG_PDU_BYTES + size and size == 2 * count and count <= WRITE_WORDS_MAX:
+            return WriteRegisters(start=start, values=struct.unpack_from(f">{count}H", pdu, _LONG_PDU_BYTES))
     raise ProtocolError("no request", octets=pdu)
 
 
 def parse_answer(pdu: bytes) -> Answer:
     """Return what a meter answers; refuses what is no answer of ours."""
-    match pdu[:1]:
-        case b"\x03" | b"\x04" if len(pdu) >= 4 and len(pdu) == 2 + pdu[1] and pdu[1] % 2 == 0:
-            return Registers(bank=_BANKS[Function(pdu[0])], octets=pdu[2:])
-        case b"\x05" | b"\x06" if len(pdu) == 5:
-            return _single(pdu)
-        case b"\x10" if len(pdu) == 5:
-            start, count = _words(pdu[1:])
-            if 1 <= count <= WRITE_WORDS_MAX:
-                return RegistersWritten(start=start, count=count)
-        case _ if len(pdu) == 2 and pdu[0] & EXCEPTION_BIT:
-            return Refusal(function=pdu[0] & ~EXCEPTION_BIT, code=pdu[1])
+    function = pdu[0] if pdu else 0
+    if function in _BANKS:
+        if len(pdu) > _REGISTERS_AT and len(pdu) == _REGISTERS_AT + pdu[1] and pdu[1] % 2 == 0:
+            return Registers(bank=_BANKS[function], octets=pdu[_REGISTERS_AT:])
+    elif function in _SINGLES and len(pdu) == _SHORT_PDU_BYTES:
+        return _single(pdu)
+    elif function == _WRITE_REGISTERS and len(pdu) == _SHORT_PDU_BYTES:
+        _, start, count = _SHORT_PDU.unpack(pdu)
+        if 1 <= count <= WRITE_WORDS_MAX:
+            return RegistersWritten(start=start, count=count)
+    elif function & EXCEPTION_BIT and len(pdu) == _REGISTERS_AT:
+        return Refusal(function=function & ~EXCEPTION_BIT, code=pdu[1])
     raise ProtocolError("no answer", octets=pdu)
 
 
@@ -207,13 +218,9 @@ def answers(answer: Answer, request: Request) -> bool:
 
 
 def _single(pdu: bytes) -> WriteCoil | WriteRegister:
-    at, value = _words(pdu[1:])
-    if pdu[0] == Function.WRITE_REGISTER:
+    function, at, value = _SHORT_PDU.unpack(pdu)
+    if function == _WRITE_REGISTER:
         return WriteRegister(at=at, value=value)
     if value not in (_COIL_ON, _COIL_OFF):
         raise ProtocolError("a coil is on or off", octets=pdu)
     return WriteCoil(at=at, on=value == _COIL_ON)
-
-
-def _words(octets: bytes) -> tuple[int, ...]:
-    return tuple(octets[at] << 8 | octets[at + 1] for at in range(0, len(octets), 2))

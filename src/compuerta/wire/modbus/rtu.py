@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from compuerta.domain.crc16 import crc16
+from compuerta.domain.crc16 import crc16, remainder
 from compuerta.wire.modbus.fields import READ_WORDS_MAX, WRITE_WORDS_MAX, ProtocolError
 from compuerta.wire.modbus.messages import EXCEPTION_BIT, Function
 
@@ -24,7 +24,7 @@ _SHORT_BYTES: Final = 8  # of every request but a long write, and of every answe
 _EXCEPTION_BYTES: Final = 5
 # Plain numbers: they are looked up for every byte of a noisy line.
 _READS: Final = frozenset({0x03, 0x04})
-_SINGLES: Final = frozenset({0x05, 0x06})
+_SHORT_REQUESTS: Final = frozenset({0x03, 0x04, 0x05, 0x06})
 _WRITES: Final = frozenset({0x05, 0x06, 0x10})
 _EXCEPTIONS: Final = frozenset(function | EXCEPTION_BIT for function in Function)
 
@@ -58,37 +58,39 @@ def decode(octets: bytes) -> Frame:
     """Return the one frame that `octets` are, whoever said it; refuses a wrong CRC or length."""
     if not FRAME_BYTES_MIN <= len(octets) <= FRAME_BYTES_MAX:
         raise ProtocolError(f"{len(octets)} bytes are no frame", octets=octets[:FRAME_BYTES_MAX])
-    if crc16(octets[:-_CRC_BYTES]) != octets[-_CRC_BYTES:]:
+    if remainder(octets):
         raise ProtocolError("the CRC is wrong", octets=octets)
     return Frame(octets[0], octets[1:-_CRC_BYTES])
 
 
 def length_of(octets: bytes, *, side: Side) -> int | None:
     """Return how long the frame is that begins with `octets`; 0 = too few to tell, None = none begins so."""
-    if len(octets) < 2:
+    return _length_of_request(octets, 0) if side is Side.MASTER else _length_of_answer(octets, 0)
+
+
+def _length_of_request(octets: bytes, at: int) -> int | None:
+    if len(octets) < at + 2:
         return 0
-    return _length_of_request(octets) if side is Side.MASTER else _length_of_answer(octets)
-
-
-def _length_of_request(octets: bytes) -> int | None:
-    function = octets[1]
-    if function in _READS or function in _SINGLES:
+    function = octets[at + 1]
+    if function in _SHORT_REQUESTS:
         return _SHORT_BYTES
     if function != Function.WRITE_REGISTERS:
         return None
-    if len(octets) < 7:
+    if len(octets) < at + 7:
         return 0
-    size = octets[6]
-    is_one = 0 < size <= 2 * WRITE_WORDS_MAX and size == 2 * (octets[4] << 8 | octets[5])
+    size = octets[at + 6]
+    is_one = 0 < size <= 2 * WRITE_WORDS_MAX and size == 2 * (octets[at + 4] << 8 | octets[at + 5])
     return 7 + size + _CRC_BYTES if is_one else None
 
 
-def _length_of_answer(octets: bytes) -> int | None:
-    function = octets[1]
+def _length_of_answer(octets: bytes, at: int) -> int | None:
+    if len(octets) < at + 2:
+        return 0
+    function = octets[at + 1]
     if function in _READS:
-        if len(octets) < 3:
+        if len(octets) < at + 3:
             return 0
-        size = octets[2]
+        size = octets[at + 2]
         return 3 + size + _CRC_BYTES if 0 < size <= 2 * READ_WORDS_MAX and size % 2 == 0 else None
     if function in _WRITES:
         return _SHORT_BYTES
@@ -105,7 +107,7 @@ class Deframer:
     """
 
     def __init__(self, side: Side, *, gap_ms: int = GAP_MS_MAX, units: Collection[int] = range(256)) -> None:
-        self._side = side
+        self._length = _length_of_request if side is Side.MASTER else _length_of_answer
         self._units = frozenset(units)
         self._gap_ms = gap_ms
         self._buffer = b""
@@ -118,11 +120,19 @@ class Deframer:
 
     def receive(self, data: bytes, *, now_ms: int) -> list[Frame]:
         """Take bytes and give the frames that are whole now."""
+        if not self._buffer and self._is_one(data):  # as most lines bring it
+            return [Frame(data[0], data[1:-_CRC_BYTES])]
         frames = self.flush() if self._buffer and now_ms - self._heard_ms > self._gap_ms else []
         if data:
             self._heard_ms = now_ms
             self._buffer += data
-        return frames + self._take(is_over=False)
+            frames += self._take(is_over=False)
+        return frames
+
+    def _is_one(self, octets: bytes) -> bool:
+        return (
+            self._length(octets, 0) == len(octets) > 0 and octets[0] in self._units and not remainder(octets)
+        )
 
     def flush(self) -> list[Frame]:
         """Give the frames that lie behind a beginning which nothing has completed."""
@@ -130,19 +140,16 @@ class Deframer:
 
     def _take(self, *, is_over: bool) -> list[Frame]:
         frames = []
-        octets, at = self._buffer, 0
-        while at < len(octets):
-            is_theirs = octets[at] in self._units
-            length = length_of(octets[at : at + 7], side=self._side) if is_theirs else None
+        octets, at, end = self._buffer, 0, len(self._buffer)
+        while at < end:
+            length = self._length(octets, at) if octets[at] in self._units else None
             if length is None:
                 at += 1
-            elif length == 0 or len(octets) - at < length:
+            elif length == 0 or end - at < length:
                 if not is_over:
                     break
                 at += 1
-            elif (
-                crc16(octets[at : at + length - _CRC_BYTES]) == octets[at + length - _CRC_BYTES : at + length]
-            ):
+            elif not remainder(octets[at : at + length]):
                 frames.append(Frame(octets[at], octets[at + 1 : at + length - _CRC_BYTES]))
                 at += length
             else:
