@@ -128,8 +128,8 @@ class OutpostClient:
         self._ended = asyncio.Event()
         try:
             async with asyncio.timeout(CONNECT_S_MAX):
-                _, self._stream = await loop.create_connection(
-                    lambda: Stream(begun=lambda _: None, heard=self._heard, ended=self._lost),
+                await loop.create_connection(
+                    lambda: Stream(begun=self._begun, heard=self._heard, ended=self._lost),
                     self._identity.host,
                     self._identity.port,
                     ssl=self._identity.context(),
@@ -147,6 +147,9 @@ class OutpostClient:
                     await self._ended.wait()
             except TimeoutError:
                 pass
+
+    def _begun(self, stream: Stream) -> None:
+        self._stream = stream
 
     def _heard(self, stream: Stream, frame: Frame) -> None:
         if frame.kind is Kind.CHALLENGE and not self._is_welcome:
