@@ -2,9 +2,8 @@
 payment waits.
 
 A line carries one exchange at a time. What one takes is bytes at the line's speed, the time that a meter
-takes to answer, and the pause after it. Payments go between two exchanges, so that a payment waits for the
-longest thing that can be under way: an exchange, a try at a meter that is absent, or the rest of a reading of
-the very meter that is paid for. Pure: figures in, figures out.
+takes to answer, and the pause after it. Readings give way to a payment between two exchanges, so that it
+waits for one exchange at most, or for a try at a meter that is absent. Pure: figures in, figures out.
 """
 
 from collections.abc import Sequence
@@ -87,6 +86,7 @@ def plan(wish: LineWish) -> LinePlan:
     meters = sum(share.meters for share in wish.shares)
     round_ms = sum(_share_ms(share, wish) for share in wish.shares)
     meter_ms = max(_poll_ms(share, wish) for share in wish.shares)
+    exchanges_ms = [_sum_ms([each], wish) for share in wish.shares for each in poll_effort(share.model)]
     tries_ms = [_absent_ms(share, wish) for share in wish.shares if share.absent]
     supply_ms = max(_sum_ms(supply_effort(share.model), wish) for share in wish.shares)
     room_ms = wish.poll_s * 1_000 * LOAD_PERCENT_MAX // 100
@@ -96,7 +96,7 @@ def plan(wish: LineWish) -> LinePlan:
         round_ms=round_ms,
         load_percent=-(-round_ms // (wish.poll_s * 10)),
         meters_max=min(METERS_MAX, room_ms * meters // round_ms),
-        wait_ms_max=max([meter_ms, *tries_ms]),
+        wait_ms_max=max(exchanges_ms + tries_ms),
         supply_ms=supply_ms,
         doubts=(),
     )

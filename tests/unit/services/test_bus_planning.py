@@ -117,7 +117,8 @@ def test_an_absent_meter_costs_one_try() -> None:
     one_try_ms = absent.round_ms - present.meter_ms
 
     assert one_try_ms == 700 + 230 + 500  # patience, fifty bytes at 2,400 baud, and the silence after it
-    assert absent.wait_ms_max == max(present.meter_ms, one_try_ms)
+    assert absent.wait_ms_max == one_try_ms
+    assert present.wait_ms_max == 60 * 11 * 1_000 // 2_400 + 100 + 50  # the longest exchange of a reading
 
 
 def test_as_many_meters_as_are_said_to_fit_do_fit_and_one_more_does_not() -> None:
@@ -140,7 +141,7 @@ def test_as_many_meters_as_are_said_to_fit_do_fit_and_one_more_does_not() -> Non
         (33, 0, 2_400, (Doubt.MORE_THAN_USUAL,)),
         (129, 0, 9_600, (Doubt.MORE_THAN_ANY,)),
         (1, 1_201, 2_400, (Doubt.CABLE_TOO_LONG,)),
-        (1, 0, 600, (Doubt.LIGHT_TOO_LATE,)),
+        (1, 0, 200, (Doubt.LIGHT_TOO_LATE,)),
     ],
 )
 def test_what_is_not_as_it_should_be_is_told(
