@@ -65,7 +65,7 @@ def _against(option: Option, currency: str) -> str:
     road, service = _ROADS[option.road], option.service
     if option.reason is Reason.DEARER:
         cost = format_minor(option.cost_minor or 0, currency=currency)
-        return f"a line would be at least {cost}" if option.road is RoadKind.RS485 else f"{road} costs {cost}"
+        return f"a line would cost about {cost}" if option.road is RoadKind.RS485 else f"{road} costs {cost}"
     return _AGAINST[option.reason].format(
         road=road,
         seconds=service.latency_ms // 1_000 if service else "",

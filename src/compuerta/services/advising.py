@@ -1,8 +1,9 @@
 """Advising: the cheapest roads for a site, what else there would be, what more would cost, and why."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
+from heapq import nsmallest
 
 from compuerta.domain import advice_signal
 from compuerta.domain.advice import Costing, Part, Spot, Target
@@ -23,6 +24,7 @@ from compuerta.services.solver_port import Answer, Progress, Solve
 # What the curves ask: how soon, at the wanted sureness; and how surely, at the wanted time.
 LATENCIES_MS = (4_000, 6_000, 10_000, 20_000, 60_000)
 SUCCESSES_PPM = (995_000, 990_000, 980_000, 950_000, 880_000)
+_NEAREST = 8
 _BEST_SHARE = 2  # half of the time goes to the plan that was asked for, the rest to all others together
 
 
@@ -93,27 +95,24 @@ def advise(
 ) -> Advice:
     """Find the cheapest roads that meet a target, and what lies around that plan."""
     asking = _Asking(spots=spots, costing=costing, solve=solve, answers={})
-    problem = problem_of(spots, costing=costing, target=target)
+    problem = asking.problem(target, ALL_ROADS)
     best = asking.answer(problem, limit_ms=limit_ms // _BEST_SHARE, on_progress=on_progress)
-    others = len(RoadKind) + len(LATENCIES_MS) + len(SUCCESSES_PPM)
-    each_ms = (limit_ms - limit_ms // _BEST_SHARE) // others
-    alone = {road: asking.point(target, allowed=frozenset({road}), limit_ms=each_ms) for road in RoadKind}
-    by_latency = asking.curve(
-        [Target(latency_ms=latency_ms, success_ppm=target.success_ppm) for latency_ms in LATENCIES_MS],
-        limit_ms=each_ms,
-    )
-    by_success = asking.curve(
-        [Target(latency_ms=target.latency_ms, success_ppm=success_ppm) for success_ppm in SUCCESSES_PPM],
-        limit_ms=each_ms,
-    )
+    alone = [(target, frozenset({road})) for road in RoadKind]
+    latencies = [replace(target, latency_ms=latency_ms) for latency_ms in LATENCIES_MS]
+    successes = [replace(target, success_ppm=success_ppm) for success_ppm in SUCCESSES_PPM]
+    others = [*alone, *((each, ALL_ROADS) for each in (*latencies, *successes))]
+    each_ms = (limit_ms - limit_ms // _BEST_SHARE) // max(1, asking.unanswered(others))
     return Advice(
         problem=problem,
         best=best,
         bill=bill_of(problem, best.plan),
         given=given_of(problem, best.plan),
-        alone=alone,
-        by_latency=by_latency,
-        by_success=by_success,
+        alone={
+            road: asking.point(target, allowed=allowed, limit_ms=each_ms)
+            for road, (_, allowed) in zip(RoadKind, alone, strict=True)
+        },
+        by_latency=asking.curve(latencies, limit_ms=each_ms),
+        by_success=asking.curve(successes, limit_ms=each_ms),
     )
 
 
@@ -124,15 +123,19 @@ class _Asking:
     spots: Sequence[Spot]
     costing: Costing
     solve: Solve
-    answers: dict[tuple[object, ...], Answer]
+    answers: dict[Hashable, Answer]
+
+    def problem(self, target: Target, allowed: frozenset[RoadKind]) -> Problem:
+        return problem_of(self.spots, costing=self.costing, target=target, allowed=allowed)
+
+    def unanswered(self, questions: Iterable[tuple[Target, frozenset[RoadKind]]]) -> int:
+        """Count the searches that these questions come down to, beyond those that were made."""
+        return len({_question(self.problem(*each)) for each in questions} - self.answers.keys())
 
     def answer(
         self, problem: Problem, *, limit_ms: int, on_progress: Progress, known: Sequence[Plan] = ()
     ) -> Answer:
-        question = tuple(
-            (tuple(unit.wireless_minor.items()), unit.wired_minor, unit.host_minor, unit.kept_minor)
-            for unit in problem.units
-        )
+        question = _question(problem)
         if question not in self.answers:
             self.answers[question] = self.solve(
                 problem, limit_ms=limit_ms, on_progress=on_progress, known=known
@@ -147,7 +150,7 @@ class _Asking:
         allowed: frozenset[RoadKind] = ALL_ROADS,
         known: Sequence[Plan] = (),
     ) -> Point:
-        problem = problem_of(self.spots, costing=self.costing, target=target, allowed=allowed)
+        problem = self.problem(target, allowed)
         answer = self.answer(problem, limit_ms=limit_ms, on_progress=lambda cost, least: None, known=known)
         unmet = sum(problem.units[unit].meters for unit in answer.plan.unmet)
         return Point(target=target, answer=answer, unmet_meters=unmet)
@@ -160,31 +163,42 @@ class _Asking:
         return tuple(points)
 
 
+def _question(problem: Problem) -> Hashable:
+    """Return what a search goes by: targets between which no road becomes possible ask the same."""
+    return tuple(
+        (tuple(unit.wireless_minor.items()), unit.wired_minor, unit.host_minor, unit.kept_minor)
+        for unit in problem.units
+    )
+
+
 def given_of(problem: Problem, plan: Plan) -> tuple[Given, ...]:
     """Tell of each unit what it gets, and why it is not another road."""
     roads, services = plan.road_of(), service_of(problem, plan)
     line_of = {unit: number for number, line in enumerate(plan.lines) for unit in line.members}
     shares = _shares(problem, plan)
-    gateway_reaches = any(unit.host_minor is not None for unit in problem.units)
+    hosts = [index for index, unit in enumerate(problem.units) if unit.host_minor is not None]
     told = []
     for index, unit in enumerate(problem.units):
         road, standing = roads.get(index), unit.spot.standing
-        stays = index in plan.kept or (
-            standing is not None and standing.road is road and index in plan.wireless
-        )
+        by_air = index in plan.wireless and standing is not None and standing.road is road
         options = [_by_air(problem, index, each, chosen=road is each) for each in WIRELESS]
-        options.append(_by_wire(problem, index, roads, shares=shares, reaches=gateway_reaches))
-        if index in services and road is RoadKind.RS485:
-            options[-1] = Option(
-                road=road, reason=Reason.CHOSEN, cost_minor=shares[index], service=services[index]
+        if index in shares:
+            hung = Option(
+                road=RoadKind.RS485,
+                reason=Reason.CHOSEN,
+                cost_minor=shares[index],
+                service=services.get(index),
             )
+            options.append(hung)
+        else:
+            options.append(_by_wire(problem, index, hung=line_of, hosts=hosts))
         told.append(
             Given(
                 spot=unit.spot,
                 meters=unit.meters,
                 road=road,
                 line=line_of.get(index),
-                stays=stays,
+                stays=by_air or index in plan.kept,
                 options=tuple(options),
             )
         )
@@ -205,21 +219,28 @@ def _by_air(problem: Problem, index: int, road: RoadKind, *, chosen: bool) -> Op
     return Option(road=road, reason=reason, cost_minor=cost_minor, service=service)
 
 
-def _by_wire(
-    problem: Problem, index: int, roads: Mapping[int, RoadKind], *, shares: Mapping[int, int], reaches: bool
-) -> Option:
-    """Tell what a line would cost at least: a cable from the nearest place with one, or a line of its own."""
-    unit = problem.units[index]
-    if not reaches:
+def _by_wire(problem: Problem, index: int, *, hung: Iterable[int], hosts: Sequence[int]) -> Option:
+    """Tell what a line would cost: a cable from the nearest place with one, or a line of its own."""
+    if not hosts:
         return Option(road=RoadKind.RS485, reason=Reason.NO_GATEWAY, cost_minor=None, service=None)
-    beside = [problem.cable_minor(other, index) for other in shares if other != index]
-    own = [
-        problem.cable_minor(other, index) + (there.host_minor or 0) + problem.line_minor
-        for other, there in enumerate(problem.units)
-        if there.host_minor is not None
-    ]
-    least = min((*beside, *own)) + (unit.wired_minor or 0)
-    return Option(road=RoadKind.RS485, reason=Reason.DEARER, cost_minor=least, service=None)
+    ways = [problem.cable_minor(other, index) for other in _nearest(problem, index, hung)]
+    for other in _nearest(problem, index, hosts):
+        begun_minor = (problem.units[other].host_minor or 0) + problem.line_minor
+        ways.append(problem.cable_minor(other, index) + begun_minor)
+    cost_minor = min(ways) + (problem.units[index].wired_minor or 0)
+    return Option(road=RoadKind.RS485, reason=Reason.DEARER, cost_minor=cost_minor, service=None)
+
+
+def _nearest(problem: Problem, index: int, others: Iterable[int]) -> list[int]:
+    """Return a few of the nearest units; what a cable costs exactly is reckoned of these alone."""
+    here, floor_cm = problem.units[index].spot, problem.costing.practice.floor_height_cm
+
+    def away_cm(other: int) -> int:
+        there = problem.units[other].spot
+        across_cm = abs(here.x_cm - there.x_cm) + abs(here.y_cm - there.y_cm)
+        return across_cm + floor_cm * abs(here.floor - there.floor)
+
+    return nsmallest(_NEAREST, others, away_cm)
 
 
 def _shares(problem: Problem, plan: Plan) -> Mapping[int, int]:

@@ -27,6 +27,7 @@ _NEAR = 5  # cables that are thought of at each unit of a window
 _NEAR_GATEWAYS = 3
 _WORKERS = 2
 _BOUND_SHARE = 4  # a quarter of the time, to learn what nothing can cost less than
+_BOUND_MS = 3_000  # and where time is short, up to this
 _IDLE_WINDOWS_MAX = 40  # in which nothing was gained, before the search gives up
 _LEAST_S = 0.1
 _ROUNDING = 1e-6  # what the solver's own arithmetic may be off by
@@ -42,7 +43,8 @@ def solve(problem: Problem, *, limit_ms: int, on_progress: Progress, known: Sequ
     search = _Search(problem=problem, distances=distances, unmet_minor=unmet_minor, until=until)
     if len(problem.units) <= WHOLE_UNITS_MAX:
         return search.whole(clusters)
-    least = least_minor(problem, clusters, unmet_minor=unmet_minor, limit_ms=limit_ms // _BOUND_SHARE)
+    bound_ms = max(limit_ms // _BOUND_SHARE, min(_BOUND_MS, limit_ms // 2))
+    least = least_minor(problem, clusters, unmet_minor=unmet_minor, limit_ms=bound_ms)
     everybody = range(len(problem.units))
     beginnings = [
         start.by_air(problem, everybody),
