@@ -40,6 +40,27 @@ class Street:
     home: town.Home
     end: Endpoint
 
+    def a_fleet_of(self, carrier: str, *, contact_s: int) -> Fleet:
+        return self.a_fleet(contact_s=contact_s) if carrier == "coap" else self.an_operated_fleet(contact_s)
+
+    def an_operated_fleet(self, contact_s: int) -> Fleet:
+        assert self.given.operator_url is not None
+        config: dict[str, Json] = {
+            "soft_esam_key": self.given.secret("esam").hex(),
+            "operator": {
+                "port": int(self.given.operator_url.rpartition(":")[2]),
+                "push_url": f"http://127.0.0.1:{self.given.operator_port}/push",
+                "secret": "secret",
+                "window_s": 1,
+                "contact_s": {"nb-1": contact_s},
+            },
+            "meters": [
+                {"meter_no": self.home.meter_no, "customer_no": self.home.meter_no, "operator": "nb-1"}
+            ],
+        }
+        world = World(started_at=datetime.now(UTC))
+        return Fleet(roads_from(config, world=world), world=world)
+
     def a_fleet(self, *, contact_s: int = 0, key: bytes | None = None) -> Fleet:
         rightful = road_keys.key_of(self.end, secret=self.given.secret("roads"))
         config: dict[str, Json] = {
@@ -63,6 +84,11 @@ class Street:
             outcome = paid(store, Home(meter_id=0, account_id=self.home.account_id), now=now)
         assert outcome is vend.Outcome.CREDITED
 
+    def put_to_sleep(self, contact_s: int) -> None:
+        with closing(psycopg.connect(self.url)) as connection:
+            connection.execute("update endpoint set contact_s = %s where road = 'nbiot'", (contact_s,))
+            connection.commit()
+
     async def until(self, query: str) -> object:
         """Wait until a query finds something, and return it."""
 
@@ -85,6 +111,8 @@ def street(postgres_url: str, tmp_path: Path) -> Street:
         "COMPUERTA_ROAD_PORT": str(free_ports(0)[0]),
         "COMPUERTA_COAP_PORT": str(port),
         "COMPUERTA_COAP_WINDOW_S": "1",
+        "COMPUERTA_OPERATOR_URL": f"http://app:secret@127.0.0.1:{free_ports(0)[0]}",
+        "COMPUERTA_OPERATOR_PORT": str(free_ports(0)[0]),
     }
     home = next(each for each in town.plan() if each.road is RoadKind.MOBILE_4G)
     with closing_store(postgres_url) as store:
@@ -99,7 +127,8 @@ def street(postgres_url: str, tmp_path: Path) -> Street:
                 address="nb-1",
             )
             tx.add_endpoint(end)
-            tx.roads.put_ways({meter.meter_id: ["nb"]})
+            tx.add_endpoint(replace(end, endpoint_id="operated", bearer=Bearer.OPERATOR))
+            tx.roads.put_ways({meter.meter_id: ["nb", "operated"]})
     given = replace(config.settings(environment), database_url=postgres_url)
     return Street(url=postgres_url, given=given, home=home, end=end)
 
@@ -119,9 +148,12 @@ async def living(street: Street, fleet: Fleet) -> AsyncIterator[None]:
         await asyncio.gather(gateway, return_exceptions=True)
 
 
+@pytest.mark.parametrize("carrier", ["coap", "operator"])
 @pytest.mark.parametrize("contact_s", [0, CONTACT_S], ids=["awake", "sleeper"])
-def test_a_meter_on_nb_iot_is_read_and_recharged_once(street: Street, contact_s: int) -> None:
-    fleet = street.a_fleet(contact_s=contact_s)
+def test_a_meter_on_nb_iot_is_read_and_recharged_once(street: Street, carrier: str, contact_s: int) -> None:
+    if contact_s:
+        street.put_to_sleep(contact_s)
+    fleet = street.a_fleet_of(carrier, contact_s=contact_s)
 
     async def scene() -> None:
         async with living(street, fleet):

@@ -11,6 +11,8 @@ COMPUERTA_COAP_PORT    port that NB-IoT meters reach by CoAP behind DTLS, usuall
 COMPUERTA_COAP_BARE_PORT  the same without DTLS, on an operator's private network, usually 5683 (default none)
 COMPUERTA_COAP_WINDOW_S  seconds that a sleeper's radio stays open, T3324 of its network (default 10)
 COMPUERTA_OUTPOST_PORT  port that outposts beside buses connect to, by TLS (default none)
+COMPUERTA_OPERATOR_URL  https://application:secret@host/path of an operator's NB-IoT platform (default none)
+COMPUERTA_OPERATOR_PORT  port that it pushes to, behind a proxy with TLS (default 7646)
 COMPUERTA_POLL_S       seconds between two readings of a meter (default 900)
 COMPUERTA_MODELS       directory of the meter models
 COMPUERTA_WEBHOOKS     "inside" lets webhooks go to this network too, and without TLS (default outside)
@@ -27,6 +29,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from compuerta.adapters.links.mqtt_client import BrokerUrlMalformed, broker_at
+from compuerta.adapters.links.operator_http import OperatorUrlMalformed, account_at
 from compuerta.adapters.models import SCHEMA_FILE
 from compuerta.adapters.postgres.server import default_data_dir
 from compuerta.domain.errors import Refused
@@ -69,6 +72,8 @@ class Settings:
     coap_port: int = 0  # 0 = not opened
     coap_bare_port: int = 0
     coap_window_s: int = 10
+    operator_url: str | None = None
+    operator_port: int = 7646
     mqtt_url: str | None = None
     outpost_port: int = 0
 
@@ -125,6 +130,8 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         webhooks_inside=_inside(given),
         coap_port=_port_or_none(given, "COMPUERTA_COAP_PORT"),
         coap_bare_port=_port_or_none(given, "COMPUERTA_COAP_BARE_PORT"),
+        operator_url=_operator_url(given),
+        operator_port=_number(given, "COMPUERTA_OPERATOR_PORT", 7646, most=65_535),
         coap_window_s=_number(given, "COMPUERTA_COAP_WINDOW_S", 10, most=3_600),
         mqtt_url=_mqtt_url(given),
         outpost_port=_port_or_none(given, "COMPUERTA_OUTPOST_PORT"),
@@ -145,6 +152,16 @@ def _mqtt_url(given: Mapping[str, str]) -> str | None:
             broker_at(url)
         except BrokerUrlMalformed as error:
             raise SettingMalformed("COMPUERTA_MQTT_URL", str(error)) from error
+    return url
+
+
+def _operator_url(given: Mapping[str, str]) -> str | None:
+    url = given.get("COMPUERTA_OPERATOR_URL") or None
+    if url is not None:
+        try:
+            account_at(url)
+        except OperatorUrlMalformed as error:
+            raise SettingMalformed("COMPUERTA_OPERATOR_URL", str(error)) from error
     return url
 
 

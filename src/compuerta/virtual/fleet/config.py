@@ -14,7 +14,10 @@ NB-IoT has its own part, with the key of each device (none without DTLS) and how
 
     {"nbiot": {"host": "127.0.0.1", "port": 5684, "one_way_ms": 400, "window_s": 10,
                "keys": {"nb-1": "<hex>"}, "contact_s": {"nb-1": 60}},
-     "meters": [{"meter_no": "260305510013", "nbiot": "nb-1"}]}
+     "operator": {"host": "127.0.0.1", "port": 8443, "push_url": "http://127.0.0.1:8444/push",
+                  "secret": "<of the contract>", "contact_s": {"dev-1": 60}},
+     "meters": [{"meter_no": "260305510013", "nbiot": "nb-1"},
+                {"meter_no": "260305510014", "operator": "dev-1"}]}
 
 A meter with an `endpoint_id` dials in (several with the same id sit behind one gateway); one with `acrel`, a
 serial number, does so as that maker's module and wants a `unit_no`, as it carries Modbus; one with a `bus` is
@@ -31,7 +34,7 @@ from typing import Final
 from compuerta.domain.party import CreditAuthority
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import RechargeLayout
-from compuerta.virtual.fleet import mqtt_config, nbiot_config
+from compuerta.virtual.fleet import mqtt_config, nbiot_config, operator_config
 from compuerta.virtual.fleet.bus import Bus
 from compuerta.virtual.fleet.converter import converters_from
 from compuerta.virtual.fleet.dial import DialPlan, Modem
@@ -47,7 +50,7 @@ MINUTE_MS: Final = 60_000
 # The key of demonstrations: no secret, and no real meter has it.
 DEMO_ESAM_KEY: Final = b"compuerta demonstration key"
 # Where a meter sits, by the field that says so; it may sit on several roads at once.
-_PLACES: Final = ("bus", "endpoint_id", "acrel", "mqtt", "nbiot", "converter")
+_PLACES: Final = ("bus", "endpoint_id", "acrel", "mqtt", "nbiot", "operator", "converter")
 _ELSEWHERE: Final = frozenset({*_PLACES, "clock_error_s"})
 
 
@@ -95,6 +98,7 @@ def roads_from(config: Mapping[str, Json], *, world: World) -> dict[str, Road]:
     roads |= mqtt_config.devices_from(config, sitting["mqtt"], world=world, chance=chance)
     roads |= converters_from(config, sitting["converter"], world=world, chance=chance)
     roads |= nbiot_config.modems_from(config, sitting["nbiot"], world=world, chance=chance)
+    roads |= operator_config.modems_from(config, sitting["operator"], world=world, chance=chance)
     return roads
 
 
