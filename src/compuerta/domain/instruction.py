@@ -131,6 +131,7 @@ class Instruction:
     lease_owner: str = ""
     ended_at: datetime | None = None
     last_answer: str = ""  # the last outcome's name, for the screen
+    endpoint_id: str | None = None  # by which end it was tried last
 
     def __post_init__(self) -> None:
         recharge = (

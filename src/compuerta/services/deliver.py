@@ -45,6 +45,7 @@ class Conclusion:
     claim: Claim
     result: Result
     at: datetime  # when the meter's last answer came
+    endpoint_id: str | None = None  # by which end it was had
 
 
 @dataclass(slots=True)
@@ -232,6 +233,7 @@ def _conclude_one(batch: _Batch, instruction: Instruction, conclusion: Conclusio
             lease_owner="",
             ended_at=None if open_still else now,
             last_answer=step.answer,
+            endpoint_id=conclusion.endpoint_id or instruction.endpoint_id,
         )
     )
     batch.reports.append(

@@ -100,6 +100,7 @@ class Dispatcher:
         self._reports: list[MeterReport] = []
         self._silent: set[int] = set()  # meters that were asked in vain
         self._heard: set[int] = set()
+        self._unread: set[int] = set()  # meters of several ways that were read in vain
 
     def follow(self, zones: Mapping[int, str], *, cells: Mapping[str, str] = NO_CELLS) -> None:
         """Take the zones of the meters' sites: meters know none, and reading them sets their clocks.
@@ -230,6 +231,8 @@ class Dispatcher:
                 FreezeReport(wanted=each, told=told, at=at, clock_off_s=off_s)
                 for each, told in zip(wanted, result.freezes, strict=False)
             ]
+            if result.ending is Ending.SILENT and self.routing.has_several(meter_id):
+                self._unread.add(meter_id)
             if not wanted and result.state != MeterState():
                 report = MeterReport(
                     meter_id=meter_id, at=at, state=result.state, asked_at=asked_at, clock_off_s=off_s
@@ -238,8 +241,15 @@ class Dispatcher:
         else:
             claim = self._claims.pop(key)
             meter_id, way = claim.meter.meter_id, self.way(claim)
-            self._conclusions.append(Conclusion(claim=claim, result=result, at=at))
+            self._conclusions.append(
+                Conclusion(claim=claim, result=result, at=at, endpoint_id=way.endpoint_id)
+            )
         self._note(meter_id, way, result.ending, at=at)
+
+    def take_unread(self) -> set[int]:
+        """Return, once, the meters that one of their ways did not reach: another may, before their next turn."""
+        unread, self._unread = self._unread, set()
+        return unread
 
     def _note(self, meter_id: int, way: Way, ending: Ending, *, at: datetime) -> None:
         """Keep how a way served; what was refused may have been so without a word to the meter."""

@@ -7,6 +7,7 @@ from typing import Final
 from compuerta.adapters.postgres.rows import Asked, Row
 from compuerta.domain.road import EndContact, EndState
 from compuerta.domain.road_figures import Gauge, RoadHour
+from compuerta.services.expecting import Expected, expected
 
 _GAUGES: Final = ("rsrp", "snr", "csq")
 _COUNTS: Final = ("exchanges", "repeats", "silences", "strays", "done", "failed")
@@ -26,6 +27,20 @@ from unnest(%(ends)s::text[], %(at)s::timestamptz[], %(next_at)s::timestamptz[],
         %(cells)s::text[])
     as c (endpoint_id, contact_at, next_contact_at, lost_reason, signed_at, rsrp_dbm, snr_db, csq, cell)
 where s.endpoint_id = c.endpoint_id
+"""
+# The ends of all ways to an account's meter, and whether something is under way to it.
+ACCOUNT_ENDS = """
+select s.alive as is_alive, s.changed_at, s.contact_at, s.next_contact_at, s.lost_reason, exists (
+    select from instruction i
+    where i.meter_id = n.meter_id and i.ended_at is null and i.kind in ('recharge', 'switch')
+) as is_awaited
+from installation n
+cross join lateral (
+    select endpoint_id from meter m where m.meter_id = n.meter_id
+    union select endpoint_id from meter_way y where y.meter_id = n.meter_id
+) w
+left join endpoint_state s using (endpoint_id)
+where n.account_id = %(account_id)s and n.ended_at is null
 """
 _SUMS = ", ".join(f"{name} = road_hour.{name} + excluded.{name}" for name in _COUNTS)
 _SIGNALS = ", ".join(
@@ -68,6 +83,27 @@ def ends(tx: Asked, endpoint_ids: Iterable[str]) -> dict[str, EndState]:
         {"ids": sorted(set(endpoint_ids))},
     )
     return {row.pop("endpoint_id"): EndState(is_alive=row.pop("alive"), **row) for row in rows}
+
+
+def account_expects(found: Sequence[Row], *, now: datetime, is_awaited: bool = True) -> Expected | None:
+    """Return what the rows of `ACCOUNT_ENDS` let expect; None = nothing is under way.
+
+    Without `is_awaited` it is told what may be expected of a recharge that is only being thought of.
+    """
+    if is_awaited and not any(row["is_awaited"] for row in found):
+        return None
+    states = [
+        EndState(
+            is_alive=row["is_alive"],
+            changed_at=row["changed_at"],
+            contact_at=row["contact_at"],
+            next_contact_at=row["next_contact_at"],
+            lost_reason=row["lost_reason"],
+        )
+        for row in found
+        if row["changed_at"] is not None
+    ]
+    return expected(states, now=now)
 
 
 def add_hours(tx: Asked, hours: Sequence[RoadHour]) -> None:

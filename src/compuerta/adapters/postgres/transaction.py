@@ -368,6 +368,7 @@ class PostgresTransaction:
                 "lease_owner",
                 "ended_at",
                 "last_answer",
+                "endpoint_id",
             ),
         )
 

@@ -15,9 +15,10 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, sta
 from pydantic import BaseModel, ConfigDict, Field
 
 from compuerta.adapters.payments.biller import Biller
+from compuerta.adapters.postgres.road_figures import ACCOUNT_ENDS, account_expects
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.adapters.postgres.walls import Wall
-from compuerta.apps import walls
+from compuerta.apps import walls, wiring
 from compuerta.apps.api import reading
 from compuerta.apps.api.callers import Caller, acting, needs
 from compuerta.apps.desk import Desk
@@ -91,6 +92,15 @@ class Recharge(BaseModel):
     posted_at: datetime | None
     credited_at: datetime | None
     closed_at: datetime | None
+    endpoint_id: str | None = Field(description="the end of the road by which the meter was asked last")
+    road: str | None
+    delivery: str | None = Field(
+        default=None,
+        description="while it is under way: now, at_contact (the meter sleeps), or road_dead",
+    )
+    delivery_at: datetime | None = Field(
+        default=None, description="about when the meter is in contact next, or since when it is not reached"
+    )
 
 
 class Problem(BaseModel):
@@ -218,9 +228,16 @@ def _add_accounts(router: APIRouter, machines: Machines) -> None:
     @router.get("/recharges/{attempt_id}", response_model=Recharge, responses=NOT_FOUND)
     async def read_recharge(asker: Asker, attempt_id: UUID) -> reading.Row:
         """Read one recharge with its four instants."""
-        return await machines.one(
+        row = await machines.one(
             reading.ONE_RECHARGE, organisation_id=asker.organisation_id, attempt_id=attempt_id
         )
+        if row["posted_at"] is None or row["closed_at"] is not None:
+            return row
+        ends = await machines.ask(ACCOUNT_ENDS, account_id=row["account_id"])
+        awaited = account_expects(ends, now=wiring.now())
+        if awaited is None:
+            return row
+        return row | {"delivery": awaited.prospect.value, "delivery_at": awaited.at}
 
 
 def _add_recharging(router: APIRouter, machines: Machines) -> None:

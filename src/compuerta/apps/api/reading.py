@@ -35,11 +35,21 @@ ONE_ACCOUNT = ACCOUNT + " and a.account_id = %(account_id)s"
 
 RECHARGE = """
 select t.attempt_id, t.account_id, t.provider, t.reference, t.amount_minor, t.currency, t.state, t.presented,
-    t.created_at, t.expires_at, p.verdict, l.paid_at, l.posted_at, l.credited_at, l.closed_at
+    t.created_at, t.expires_at, p.verdict, l.paid_at, l.posted_at, l.credited_at, l.closed_at,
+    w.endpoint_id, w.road
 from attempt t
 join account a on a.account_id = t.account_id
 left join payment p on p.account_id = t.account_id and p.provider = t.provider and p.reference = t.reference
 left join recharge_timeline l on l.account_id = p.account_id and l.payment_id = p.payment_id
+left join lateral (
+    select e.endpoint_id, e.road from instruction i join endpoint e using (endpoint_id)
+    where i.meter_id = l.meter_id and (
+        i.recharge_id = l.recharge_id
+        -- Where the platform holds the balance, what came of it at the meter is the closing.
+        or (i.relay_closed and i.state = 'done' and i.ended_at >= l.posted_at and i.ended_at <= l.closed_at)
+    )
+    order by i.recharge_id is null, i.ended_at desc limit 1
+) w on true
 where a.organisation_id = %(organisation_id)s
 """
 ONE_RECHARGE = RECHARGE + " and t.attempt_id = %(attempt_id)s"

@@ -50,6 +50,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         # roads
         "4g": _("4G"),
         "rs485": _("RS-485"),
+        "nbiot": _("NB-IoT"),
         # credit authorities
         "meter": _("credit in the meter"),
         "platform": _("credit in the platform"),
@@ -274,6 +275,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         # alarms
         "notice_forged": _("forged payment notice"),
         "registration_unknown": _("unknown module dialled in"),
+        "end_chattering": _("a module dials or talks without end"),
         "meter_number_twice": _("meter number seen twice"),
         "provider_unknown": _("payment from an unknown provider"),
         "statement_faulty": _("a provider's bill is wrong in itself"),

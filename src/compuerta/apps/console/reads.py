@@ -253,7 +253,8 @@ class Pace:
 
 
 _LIT = """
-select m.road, paid.at as paid_at, (extract(epoch from closed.at - paid.at) * 1000)::bigint as waited_ms
+select coalesce(w.road, m.road) as road, paid.at as paid_at,
+    (extract(epoch from closed.at - paid.at) * 1000)::bigint as waited_ms
 from payment p
 join recharge r using (account_id, payment_id)
 join meter m using (meter_id)
@@ -261,6 +262,12 @@ join recharge_instant paid
     on paid.account_id = r.account_id and paid.recharge_id = r.recharge_id and paid.instant = 'paid'
 join recharge_instant closed
     on closed.account_id = r.account_id and closed.recharge_id = r.recharge_id and closed.instant = 'closed'
+left join lateral (
+    select e.road from instruction i join endpoint e using (endpoint_id)
+    where i.meter_id = r.meter_id and i.state = 'done' and i.ended_at >= paid.at
+        and (i.recharge_id = r.recharge_id or (i.relay_closed and i.ended_at <= closed.at))
+    order by i.recharge_id is null, i.ended_at desc limit 1
+) w on true
 where m.organisation_id = %(organisation_id)s and p.posted_at >= %(since)s
 """
 PACE_OVER = timedelta(hours=24)

@@ -83,3 +83,6 @@ create table road_hour (
 create index road_hour_by_hour on road_hour (hour);
 comment on table road_hour is 'reference: how well the end of a road served, hour by hour';
 grant select, insert, update, delete on road_hour to compuerta_work;
+
+-- By which end an instruction was tried last: with several ways its meter no longer tells.
+alter table instruction add column endpoint_id text references endpoint;

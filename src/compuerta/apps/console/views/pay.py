@@ -23,6 +23,7 @@ from compuerta.apps.console import (
     pay_ways,
     paying,
     receipts,
+    road_reads,
     screens,
     use_reads,
 )
@@ -72,6 +73,7 @@ def page(request: HttpRequest, pay_token: UUID) -> HttpResponse:
         "quick": paying.suggested(place, limits),
         "lasting": use_reads.lasting(place.account_id, now=now),
         "reader": living.reader(request, place),
+        "coming": road_reads.coming(place.account_id, zone=place.zone, now=now),
         "act_id": uuid4(),
         "error": error,
     }
@@ -149,6 +151,7 @@ def order(request: HttpRequest, pay_token: UUID, attempt_id: UUID) -> HttpRespon
         "on_phone": _browser(request) is not Browser.DESKTOP,
         "others": [(way, uuid4()) for way in others if way.flow is not Flow.PROMPT],
         "recharge_id": _recharge_id(place, attempt, followed),
+        "coming": road_reads.coming(place.account_id, zone=place.zone, now=wiring.now(), is_awaited=False),
         "act_id": uuid4(),
         "expires_in_s": max(0, int((attempt.expires_at - wiring.now()).total_seconds())),
     }

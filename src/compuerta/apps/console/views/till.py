@@ -9,11 +9,22 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from compuerta.apps import wiring
-from compuerta.apps.console import amounts, figures, histories, people, phones, screens, till_reads, work
+from compuerta.apps.console import (
+    amounts,
+    figures,
+    histories,
+    people,
+    phones,
+    road_reads,
+    screens,
+    till_reads,
+    work,
+)
 from compuerta.apps.console import receipts as paper
 from compuerta.apps.console.histories import Stopwatch
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.reads import MeterRow
+from compuerta.apps.console.road_reads import Coming
 from compuerta.apps.console.screens import show
 from compuerta.apps.console.till_reads import SaleRow
 from compuerta.apps.console.views import shifts as shift_views
@@ -268,11 +279,18 @@ def _receipt(request: HttpRequest, person: Person, meter_id: int, attempt_id: UU
         "number": receipt_number(sold.provider, sold.receipt_no) if sold and sold.receipt_no else "",
         **_slip(request, meter.account_id, watch),
         "watch": watch,
+        "coming": _coming(meter, watch),
         "bar": figures.bar(watch, now=wiring.now()) if watch else None,
         "is_waiting": attempt.state not in ("paid", "closed") and wiring.now() < attempt.expires_at,
         "may_void": _may_void(person, meter, sold),
         "act_id": uuid4(),
     }
+
+
+def _coming(meter: MeterRow, watch: Stopwatch | None) -> Coming | None:
+    if watch is None or watch.closed_at is not None or meter.account_id is None:
+        return None
+    return road_reads.coming(meter.account_id, zone=meter.zone, now=wiring.now())
 
 
 def _slip(request: HttpRequest, account_id: int, watch: Stopwatch | None) -> dict[str, object]:
