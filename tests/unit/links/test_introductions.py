@@ -131,11 +131,21 @@ def test_a_doubled_a_late_and_an_unasked_answer_are_not(asked: list[bytes], answ
     assert [doubles.hear(each) for each in answers] == [None, None]
 
 
+def test_a_late_modbus_answer_to_the_question_before_is_not_another_device() -> None:
+    doubles = Doubles()
+    doubles.ask(rtu("010300000002"))
+    doubles.ask(rtu("0103000d0002"))
+
+    assert doubles.hear(TOLD) is None
+    assert doubles.hear(rtu("01030400000065")) is None
+    assert doubles.hear(rtu("01030400000066")) == "modbus:1"
+
+
 def test_two_different_modbus_answers_are_two_devices_too() -> None:
     doubles = Doubles()
     doubles.ask(rtu("010300000002"))
 
     assert doubles.hear(TOLD) is None
     assert doubles.hear(rtu("02030400000001")) is None
-    doubles.ask(rtu("010300000003"))
+    doubles.ask(rtu("010300000003"))  # the one before was answered: nothing can be late
     assert doubles.hear(TOLD + rtu("01030400000065")) == "modbus:1"

@@ -23,6 +23,7 @@ LOGIN = acrel.encode(
     acrel.Frame(command=0x84, body=SERIAL_NO.encode().ljust(20, b"\0") + b"8".ljust(30, b"\0") + b"\x1a" * 8)
 )
 TIME_ASKED = acrel.encode(acrel.Frame(command=0x93, body=SERIAL_NO.encode().ljust(20, b"\0")))
+UPLOAD = acrel.encode(acrel.Frame(command=0x91, body=b"[[1-1((\x01\x03\x00))]]"))
 PUSH = dlt645.encode(dlt645.Frame(address=METER_NO, control=0x91, data=bytes.fromhex("ff050004") + bytes(14)))
 IVY = bytes.fromhex("00010001000100120a020c") + b"240000000042" + bytes(3)
 TOLD = bytes.fromhex("01030400000064")
@@ -139,12 +140,13 @@ def test_a_makers_module_is_answered_and_carries_what_is_written() -> None:
             writer.write(bytes((octet,)))
             await writer.drain()
         answered = await reader.readexactly(7)
-        writer.write(TIME_ASKED + acrel.encode(acrel.Frame(command=0x94)))
+        writer.write(UPLOAD + TIME_ASKED + acrel.encode(acrel.Frame(command=0x94)))
+        upload_answered = await reader.readexactly(7)
         time_told = await reader.readexactly(14)
         house.links[0].write(TOLD)
         carried = await reader.readexactly(len(TOLD) + 7)
 
-        assert answered.hex() == "7b7b84bf237d7d"
+        assert (answered.hex(), upload_answered.hex()) == ("7b7b84bf237d7d", "7b7b917eec7d7d")
         assert acrel.time_of(time_told[3:10]) == TUESDAY
         assert carried == acrel.carry(TOLD)
         assert house.signals == [(SERIAL_NO, 26)]

@@ -14,6 +14,7 @@ from compuerta.wire import dlt645
 HEARD_BYTES_MAX: Final = 1_024  # of one question's answers; whoever says more is dealt with elsewhere
 _ANSWER_BYTES_MIN: Final = 5  # of the shortest answer there is, a Modbus exception
 _DI_BYTES: Final = 4
+_WAKE: Final = b"\xfe"
 
 
 class Doubles:
@@ -21,7 +22,10 @@ class Doubles:
 
     def __init__(self) -> None:
         self._question = b""
-        self._asked = 0
+        self._asked = 0  # how often
+        self._late = (
+            0  # answers to the question before that may still come: Modbus tells not what they answer
+        )
         self._heard = b""
 
     def ask(self, data: bytes) -> None:
@@ -29,11 +33,12 @@ class Doubles:
         if data == self._question:
             self._asked += 1
         else:
+            self._late = self._asked - bool(self._heard)
             self._question, self._asked, self._heard = data, 1, b""
 
     def hear(self, data: bytes) -> str | None:
         """Return the address that two devices share, as far as is known now."""
-        self._heard = (self._heard + data)[-HEARD_BYTES_MAX:]
+        self._heard = (self._heard + data).lstrip(_WAKE)[-HEARD_BYTES_MAX:]
         if len(self._heard) < 2 * _ANSWER_BYTES_MIN or len(self._heard) <= _first_bytes(self._heard):
             return None  # one answer, or less: nearly always
         answers: dict[str, set[bytes]] = {}
@@ -42,7 +47,7 @@ class Doubles:
             answers.setdefault(address, set()).add(said)
             count[address] = count.get(address, 0) + 1
         for address, different in answers.items():
-            if count[address] > self._asked and len(different) > 1:
+            if count[address] > self._asked + self._late and len(different) > 1:
                 self._heard = b""
                 return address
         return None
