@@ -277,6 +277,8 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "registration_unknown": _("unknown module dialled in"),
         "end_chattering": _("a module dials or talks without end"),
         "meter_number_twice": _("meter number seen twice"),
+        "address_twice": _("two devices answer to one address"),
+        "serial_foreign": _("a session spoke for another device"),
         "provider_unknown": _("payment from an unknown provider"),
         "statement_faulty": _("a provider's bill is wrong in itself"),
         "statement_missing": _("a provider's bill does not come"),
