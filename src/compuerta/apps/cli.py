@@ -26,6 +26,7 @@ from compuerta.apps import (
     bus_cli,
     channels_cli,
     clearing_cli,
+    coap_cli,
     config,
     export_cli,
     head_end_cli,
@@ -51,6 +52,7 @@ app = typer.Typer(
 decoders = typer.Typer(help="Tell what bytes from a wire contain.", no_args_is_help=True)
 app.add_typer(decoders, name="decode")
 decoders.command("acrel")(acrel_cli.decode)
+decoders.command("coap")(coap_cli.decode)
 decoders.command("modbus")(modbus_cli.decode)
 app.add_typer(places_cli.organisation, name="organisation")
 app.add_typer(places_cli.site, name="site")

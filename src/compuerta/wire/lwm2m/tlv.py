@@ -8,6 +8,7 @@ from typing import Final
 from compuerta.wire.lwm2m.values import ProtocolError
 
 ENTRIES_MAX: Final = 256
+INTEGER_BYTES: Final = (1, 2, 4, 8)  # LwM2M 1.0, appendix C
 DEPTH_MAX: Final = 3  # object instance, multiple resource, resource instance
 
 
@@ -42,14 +43,14 @@ def encode(entries: Sequence[Entry]) -> bytes:
 
 def integer_of(value: bytes) -> int:
     """Read a signed number of 1, 2, 4 or 8 bytes (LwM2M 1.0, appendix C)."""
-    if len(value) not in (1, 2, 4, 8):
+    if len(value) not in INTEGER_BYTES:
         raise ProtocolError("not an integer", octets=value)
     return int.from_bytes(value, "big", signed=True)
 
 
 def integer_to(value: int) -> bytes:
     """Write a signed number in the fewest bytes of 1, 2, 4 and 8."""
-    for length in (1, 2, 4, 8):
+    for length in INTEGER_BYTES:
         if -(1 << 8 * length - 1) <= value < 1 << 8 * length - 1:
             return value.to_bytes(length, "big", signed=True)
     raise ProtocolError(f"{value} does not fit eight bytes")
