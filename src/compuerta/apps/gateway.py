@@ -161,6 +161,8 @@ class Gateway:
         if self._surveyor.finished(key, result):
             return
         self._dispatcher.finish(key, result, at=wiring.now())
+        for meter_id in self._dispatcher.take_unread():
+            self._polls.hint(meter_id)
         self._due.set()
 
     def _meters_on(self, endpoint_id: str) -> list[str]:

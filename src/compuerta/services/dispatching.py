@@ -247,7 +247,7 @@ class Dispatcher:
         self._note(meter_id, way, result.ending, at=at)
 
     def take_unread(self) -> set[int]:
-        """Return, once, the meters that one of their ways did not reach: another may, before their next turn."""
+        """Return, once, the meters that one of their ways did not reach; another may, before their turn."""
         unread, self._unread = self._unread, set()
         return unread
 

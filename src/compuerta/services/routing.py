@@ -88,6 +88,10 @@ class Routing:
         found = ((meter, self.way(meter.meter_id, now=now, is_poll=is_poll)) for meter in meters)
         return [Reached(meter=meter, way=way) for meter, way in found if way is not None]
 
+    def has_several(self, meter_id: int) -> bool:
+        """Tell whether a meter has more than one way, living or not."""
+        return len(self._known.ways.get(meter_id, ())) > 1
+
     def has_another(self, meter_id: int, way: Way) -> bool:
         """Tell whether a meter has another way that lives and has not failed it."""
         return any(
@@ -97,7 +101,7 @@ class Routing:
 
     def failed(self, meter_id: int, way: Way, *, at: datetime) -> None:
         """Note that a way met silence; of no matter where it is the only one."""
-        if len(self._known.ways.get(meter_id, ())) > 1:
+        if self.has_several(meter_id):
             key = meter_id, way.endpoint_id
             before = self._failures.get(key)
             failure = WayFailure(failed_at=at, times=1 if before is None else before.times + 1)

@@ -102,7 +102,7 @@ class Gateway:
         self._memory.ends[road.name] = end
         road.attach(self.body.name, self.body.guarded(lambda data: self._hear(end, data)))
         for meter in meters:
-            self.body.later(self._stage.between(1, 5_000), lambda meter=meter: self._poll(end, meter))  # type: ignore[misc]
+            self.body.later(self._stage.between(1, 5_000), lambda meter=meter: self._poll(meter))  # type: ignore[misc]
         self._memory.dispatcher.reach(meter.meter_id for meter in meters)
         self._visit_soon()
 
@@ -244,20 +244,22 @@ class Gateway:
             return
         self._submit(end, dispatcher.job(claim, now=self._now(), now_ms=self._stage.now_ms))
 
-    def _poll(self, end: _End, meter: Meter) -> None:
-        memory = self._memory
-        if memory.ends.get(end.road.name) is end:
-            self._read(end, meter)
-            wait_ms = 1_000 * (POLL_S + self._stage.between(0, POLL_SPREAD_S))
-            self.body.later(wait_ms, lambda: self._poll(end, meter))
-
-    def _read(self, end: _End, meter: Meter) -> None:
+    def _poll(self, meter: Meter) -> None:
+        """Read a meter in its turn, by the best of its ways; where none is there, when one comes."""
         memory, now_ms = self._memory, self._stage.now_ms
         way = memory.dispatcher.routing.way(meter.meter_id, now=self._now(), is_poll=True)
-        if way is not None and way.endpoint_id == end.road.name:
-            memory.polls.begin(meter.meter_id, now_ms=now_ms)
-            reached = Reached(meter=meter, way=way)
-            self._submit(end, memory.dispatcher.poll(reached, now=self._now(), now_ms=now_ms))
+        if way is None or memory.polls.due_ms(meter.meter_id) > now_ms:
+            return
+        memory.polls.begin(meter.meter_id, now_ms=now_ms)
+        reached = Reached(meter=meter, way=way)
+        job = memory.dispatcher.poll(reached, now=self._now(), now_ms=now_ms)
+        self._submit(memory.ends[way.endpoint_id], job)
+        self._poll_later(meter)
+
+    def _poll_later(self, meter: Meter) -> None:
+        spread_ms = self._stage.between(0, 1_000 * POLL_SPREAD_S)
+        due_ms = self._memory.polls.due_ms(meter.meter_id)
+        self.body.later(max(due_ms - self._stage.now_ms, 0) + spread_ms, lambda: self._poll(meter))
 
     def _ask_for_midnights(self) -> None:
         """Ask the meters that have not told a midnight for it."""
@@ -278,18 +280,14 @@ class Gateway:
 
     def _hinted(self, end: _End, meter: Meter) -> None:
         """Read a meter that spoke unasked, when that is due; on a shared road it answered another gateway."""
-        if end.road.is_shared:
-            return
-        memory = self._memory
-        memory.polls.hint(meter.meter_id)
-        wait_ms = max(memory.polls.due_ms(meter.meter_id) - self._stage.now_ms, 0)
-        self.body.later(wait_ms, lambda: self._read_if_due(end, meter))
+        if not end.road.is_shared:
+            self._read_soon(meter)
 
-    def _read_if_due(self, end: _End, meter: Meter) -> None:
-        memory = self._memory
-        is_due = memory.polls.due_ms(meter.meter_id) <= self._stage.now_ms
-        if is_due and memory.ends.get(end.road.name) is end:
-            self._read(end, meter)
+    def _read_soon(self, meter: Meter) -> None:
+        polls = self._memory.polls
+        polls.hint(meter.meter_id)
+        wait_ms = max(polls.due_ms(meter.meter_id) - self._stage.now_ms, 0)
+        self.body.later(wait_ms, lambda: self._poll(meter))
 
     def _submit(self, end: _End, job: Job) -> None:
         try:
@@ -331,7 +329,10 @@ class Gateway:
                 self.body.later(wake_ms - self._stage.now_ms, lambda: self._wake(end, wake_ms))
 
     def _finish(self, key: str, result: Result) -> None:
-        self._memory.dispatcher.finish(key, result, at=self._now())
+        memory = self._memory
+        memory.dispatcher.finish(key, result, at=self._now())
+        for meter_id in sorted(memory.dispatcher.take_unread()):
+            self._read_soon(memory.meters[meter_id])
         self._visit_soon()
 
     def _now(self) -> datetime:

@@ -100,6 +100,7 @@ class Road:
         self.houses = houses
         self.sleep = sleep
         self.cut = False
+        self.is_dead = False  # cut for good
         self.awake_until_ms = 0
         self._kept: list[bytes] = []  # by the network, for a sleeper
         self._stage = stage

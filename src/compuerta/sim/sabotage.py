@@ -30,6 +30,7 @@ from compuerta.services.store_port import Store
 from compuerta.sim import sabotage_butler as butler
 from compuerta.sim import sabotage_days as days
 from compuerta.sim import sabotage_payments as payments
+from compuerta.sim import sabotage_roads as roads
 from compuerta.wire.dlt645 import frame as framing
 from compuerta.wire.dlt645 import session
 from compuerta.wire.dlt645.frame import Deframer, Frame
@@ -299,6 +300,9 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "second_person": _entry("nobody decides on their own proposal", "Broken", payments.no_second_person),
         "lines": _entry("every part of a payment is a line", "M3", payments.no_last_line),
         "lowering": _entry("a debt is less by what was paid of it", "M3", payments.no_lowering),
+        "failover": _entry(
+            "a meter whose first way is dead is reached by another", "S1 D1 D3 S2 M4", roads.no_second_way
+        ),
         "midnights": _entry("meters are asked for the midnights that they keep", "T2", days.no_asking),
         "late_midnights": _entry("what comes late opens its day again", "T2", days.no_late_midnights),
         "roll": _entry("a day is all that was booked in it", "T1", days.no_adjustments),

@@ -16,7 +16,7 @@ from compuerta.sim.people import Resident, a_stranger_order
 from compuerta.sim.roads import House, Road
 from compuerta.sim.stage import START_MS
 from compuerta.sim.tariffs import renewed
-from compuerta.sim.town import START_CIVIL, Town
+from compuerta.sim.town import SPARE, START_CIVIL, Town
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def clear(town: Town) -> None:
         accounts.calm(provider.world)
     town.database.away = False
     for road in town.roads:
-        road.cut = False
+        road.cut = road.is_dead
     for house in town.houses.values():
         house.now().core.set_power(True)
         house.now().core.set_load(0)
@@ -180,7 +180,7 @@ def _plan_exchange(town: Town, boxed: Exchange) -> None:
 
 def _set_cut(roads: Sequence[Road], cut: bool) -> None:
     for road in roads:
-        road.cut = cut
+        road.cut = cut or road.is_dead
 
 
 def _renew(town: Town, tariff_id: int, tariff: Tariff) -> None:
@@ -231,6 +231,8 @@ def _plan_faults(town: Town) -> None:
     _every(town, faults.outage_every_s, lambda: _outage(town))
     _every(town, faults.database_away_every_s, lambda: _database_away(town))
     _every(town, faults.crash_every_s, lambda: _one_of(town, town.bodies()).crash("between two steps"))
+    if faults.first_way_dies:
+        _plan_death(town)
     if faults.stuck_relay:
         house = _one_of(town, [*town.houses.values()])
         stage.later(_some_time(town), lambda: house.now().core.set_stuck(True))
@@ -239,6 +241,28 @@ def _plan_faults(town: Town) -> None:
         stage.later(stage.between(STORM_MS // 2, STORM_MS), lambda: _lose_energy(town, house))
     if faults.stranger_orders:
         stage.later(_some_time(town), lambda: _stranger_pays(town))
+
+
+def _plan_death(town: Town) -> None:
+    """Let the first way of a meter that has a second one die, but not of one that may be exchanged."""
+    spared = {house for road in town.roads if road.name.startswith(SPARE) for house in road.houses}
+    if town.boxed is not None:
+        spared.discard(town.boxed.old)
+    doomed = [
+        road
+        for road in town.roads
+        if not road.name.startswith(SPARE) and len(road.houses) == 1 and spared.issuperset(road.houses)
+    ]
+    if doomed:
+        road = _one_of(town, doomed)
+        town.stage.later(_some_time(town), lambda: _die(town, road))
+
+
+def _die(town: Town, road: Road) -> None:
+    town.stage.note("weather", "dies", road.name)
+    road.cut = road.is_dead = True
+    for gateway in town.gateways:
+        gateway.lose(road)
 
 
 def _every(town: Town, every_s: int, strike: Callable[[], None]) -> None:
@@ -264,7 +288,7 @@ def _cut(town: Town, road: Road) -> None:
     if noticed:
         for gateway in town.gateways:
             gateway.lose(road)
-    town.stage.later(town.stage.between(5_000, 600_000), lambda: setattr(road, "cut", False))
+    town.stage.later(town.stage.between(5_000, 600_000), lambda: _set_cut([road], False))
 
 
 def _power_cut(town: Town, house: House) -> None:

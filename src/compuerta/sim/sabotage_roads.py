@@ -1,0 +1,19 @@
+"""Sabotage of roads: what takes a meter's further ways, and what is late on them; see `sabotage`."""
+
+from collections.abc import Sequence
+
+from compuerta.domain.road import Way
+from compuerta.services import routing
+
+Change = tuple[object, str, object]
+
+
+def no_second_way() -> Sequence[Change]:
+    """Know of each meter its own end alone."""
+    living = routing.Routing._living
+
+    def first_only(self: routing.Routing, meter_id: int) -> list[Way]:
+        first = self._known.ways.get(meter_id, ())[:1]
+        return [way for way in living(self, meter_id) if way in first]
+
+    return [(routing.Routing, "_living", first_only)]
