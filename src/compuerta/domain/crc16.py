@@ -3,7 +3,6 @@
 import struct
 from array import array
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 _POLYNOMIAL: Final = 0xA001  # x16 + x15 + x2 + 1, the lowest bit first
@@ -23,6 +22,14 @@ _LOW: Final = [_BY_OCTET[each & 0xFF] ^ each >> 8 for each in _BY_OCTET]
 _BY_WORD: Final = array("H", [high ^ low for high in _BY_OCTET for low in _LOW])
 
 
+def _words(count: int) -> Callable[[bytes], tuple[int, ...]]:
+    return struct.Struct(f"<{count}H").unpack_from
+
+
+_USUAL_BYTES_MAX: Final = 257  # no Modbus frame is longer
+_WORDS: Final = tuple(_words(count) for count in range(_USUAL_BYTES_MAX // 2 + 1))
+
+
 def crc16(octets: bytes) -> bytes:
     """Return the two bytes that follow `octets`, the low one first (MODBUS serial line 1.02, 2.5.1.2)."""
     return remainder(octets).to_bytes(2, "little")
@@ -31,13 +38,9 @@ def crc16(octets: bytes) -> bytes:
 def remainder(octets: bytes) -> int:
     """Return what remains of the division: 0 where `octets` end with their own check sum."""
     remaining, table, size = _INITIAL, _BY_WORD, len(octets)
-    for word in _words(size >> 1)(octets):
+    words = _WORDS[size >> 1] if size <= _USUAL_BYTES_MAX else _words(size >> 1)
+    for word in words(octets):
         remaining = table[remaining ^ word]
     if size & 1:
         remaining = remaining >> 8 ^ _BY_OCTET[(remaining ^ octets[-1]) & 0xFF]
     return remaining
-
-
-@lru_cache(maxsize=256)  # as many lengths as a frame may have; longer ones make room for each other
-def _words(count: int) -> Callable[[bytes], tuple[int, ...]]:
-    return struct.Struct(f"<{count}H").unpack_from
