@@ -71,6 +71,7 @@ GIVEN_UP = {
     "meter_way",
     "way_failure",
     "road_hour",
+    "road_plan",
 }
 
 A_KEY = "insert into api_key select '', organisation_id, 'evil', '{sell}', now() from organisation"

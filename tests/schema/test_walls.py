@@ -60,6 +60,8 @@ insert into survey (survey_id, organisation_id, endpoint_id, protocol, asked_by,
     values (gen_random_uuid(), 1, 'spare', 'dlt645', 'ana', now());
 insert into survey_finding (survey_id, organisation_id, address, found_at)
     select survey_id, organisation_id, '1', now() from survey;
+insert into road_plan values (gen_random_uuid(), 1, 'site', 'place', '', 10000, 980000, '{}', '', '', '', '',
+    'ana', now());
 insert into meter_way (meter_id, rank, endpoint_id)
     select meter_id, 1, 'spare' from meter order by meter_id limit 1;
 insert into road_hour (endpoint_id, hour, exchanges, repeats, silences, strays, done, failed, latencies)

@@ -1,7 +1,4 @@
-"""The picture of an advice: the site with its roads, what a target costs, and each road for everybody.
-
-thousandth of the picture's unit is finer than any screen.
-"""
+"""The picture of an advice: the site with its roads, what a target costs, and each road for everybody."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,24 +72,27 @@ def site_svg(problem: Problem, plan: Plan, *, words: Words = ENGLISH) -> str:
     return _svg(_frame(problem).height, _site(problem, plan, words))
 
 
-def curve_svg(advice: Advice, *, words: Words = ENGLISH) -> str:
-    """Draw what a target costs, and what one road for everybody would."""
-    return _svg(_CURVE_HEIGHT, _curves(advice, words))
+def column_svgs(advice: Advice, *, words: Words = ENGLISH) -> tuple[str, str, str]:
+    """Draw one road for everybody, what being sooner costs, and what being surer costs."""
+    one, sooner, surer = (_svg(_CURVE_HEIGHT, parts, width=_WIDTH // 3) for parts in _columns(advice, words))
+    return one, sooner, surer
 
 
 def whole_svg(advice: Advice, *, words: Words = ENGLISH) -> str:
     """Draw both, one above the other."""
     height = _frame(advice.problem).height
-    below = f'<g transform="translate(0 {height})">{"".join(_curves(advice, words))}</g>'
-    parts = [*_site(advice.problem, advice.best.plan, words), below]
+    parts = list(_site(advice.problem, advice.best.plan, words))
+    for number, columns in enumerate(_columns(advice, words)):
+        x = number * _WIDTH // 3
+        parts.append(f'<g transform="translate({x} {height})">{"".join(columns)}</g>')
     return _svg(height + _CURVE_HEIGHT, parts)
 
 
-def _svg(height: int, parts: Iterable[str]) -> str:
+def _svg(height: int, parts: Iterable[str], *, width: int = _WIDTH) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'font-family="Compuerta Receipt SC, sans-serif" font-size="12" fill="{_INK}">'
-        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>{"".join(parts)}</svg>'
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>{"".join(parts)}</svg>'
     )
 
 
@@ -132,23 +132,22 @@ def _legend(plan: Plan, words: Words) -> Iterator[str]:
         yield f'<text x="{x + 12}" y="24">{escape(words.gateway)}</text>'
 
 
-def _curves(advice: Advice, words: Words) -> Iterator[str]:
+def _columns(advice: Advice, words: Words) -> Iterator[Iterable[str]]:
     costs = [point.answer.cost_minor for point in (*advice.by_latency, *advice.by_success)]
     costs += [point.answer.cost_minor for point in advice.alone.values()]
     top = max(*costs, advice.best.cost_minor, 1)
     currency = advice.problem.costing.prices.currency
-    third = _WIDTH // 3
     bars = [(words.roads[road], point, COLOURS[road]) for road, point in advice.alone.items()]
     best = Point(
         target=advice.problem.target,
         answer=advice.best,
         unmet_meters=sum(advice.problem.units[unit].meters for unit in advice.best.plan.unmet),
     )
-    yield from _bars(0, words.alone, [*bars, (words.best, best, _INK)], top, currency, words)
+    yield _bars(words.alone, [*bars, (words.best, best, _INK)], top, currency, words)
     by_latency = [(str(point.target.latency_ms // 1_000), point) for point in advice.by_latency]
     by_success = [(_tenths(point.target.success_ppm), point) for point in advice.by_success]
-    yield from _bars(third, words.by_latency, _plain(by_latency), top, currency, words)
-    yield from _bars(2 * third, words.by_success, _plain(by_success), top, currency, words)
+    yield _bars(words.by_latency, _plain(by_latency), top, currency, words)
+    yield _bars(words.by_success, _plain(by_success), top, currency, words)
 
 
 def _plain(points: Iterable[tuple[str, Point]]) -> list[tuple[str, Point, str]]:
@@ -156,15 +155,15 @@ def _plain(points: Iterable[tuple[str, Point]]) -> list[tuple[str, Point, str]]:
 
 
 def _bars(
-    left: int, title: str, points: Sequence[tuple[str, Point, str]], top: int, currency: str, words: Words
+    title: str, points: Sequence[tuple[str, Point, str]], top: int, currency: str, words: Words
 ) -> Iterator[str]:
     """Draw costs as columns; what leaves meters without a road is pale, for it is no alternative."""
     base, room = _CURVE_HEIGHT - 44, _CURVE_HEIGHT - 110
     step = (_WIDTH // 3 - 40) // len(points)
-    yield f'<text x="{left + 20}" y="22" font-weight="bold">{escape(title)} ({currency})</text>'
-    yield f'<path d="M{left + 20} {base}H{left + _WIDTH // 3 - 20}" stroke="{_PALE}"/>'
+    yield f'<text x="20" y="22" font-weight="bold">{escape(title)} ({currency})</text>'
+    yield f'<path d="M20 {base}H{_WIDTH // 3 - 20}" stroke="{_PALE}"/>'
     for number, (name, point, colour) in enumerate(points):
-        x, tall = left + 24 + number * step, point.answer.cost_minor * room // top
+        x, tall = 24 + number * step, point.answer.cost_minor * room // top
         pale = ' fill-opacity="0.25"' if point.unmet_meters else ""
         cost = format_minor(point.answer.cost_minor, currency=currency).partition(".")[0]
         yield f'<rect x="{x}" y="{base - tall}" width="{step - 10}" height="{tall}" fill="{colour}"{pale}/>'

@@ -11,7 +11,10 @@ from compuerta.domain.advice import Signal, Standing
 from compuerta.domain.party import RoadKind
 from compuerta.services.advice_csv import TableRefused, read_prices, read_site, write_site
 
-HEADING = "place,x_m,y_m,meters,building,floor,rsrp_4g_dbm,snr_4g_db,signal,lan,road,line,retries_percent,latency_ms"
+HEADING = (
+    "place,x_m,y_m,meters,building,floor,rsrp_4g_dbm,snr_4g_db,signal,lan,"
+    "road,line,retries_percent,latency_ms"
+)
 
 
 def complaints(text: str) -> list[tuple[int, str]]:

@@ -45,6 +45,7 @@ from compuerta.services.occupancy_port import Adjustment, Move, SupplyPointRow
 from compuerta.services.outpost_port import Outpost
 from compuerta.services.partner_port import BillerPayment, Delivery, KeyName, KeyRow, Webhook
 from compuerta.services.period_port import MonthClose
+from compuerta.services.plan_port import RoadPlan
 from compuerta.services.receipt_port import HandedOut
 from compuerta.services.records import (
     Alarm,
@@ -194,6 +195,7 @@ class Tables:
     buyers: dict[int, Buyer] = field(default_factory=dict)  # by account
     invoice_numbers: dict[tuple[int, str], int] = field(default_factory=dict)  # the last of each series
     invoices: dict[tuple[int, UUID], Invoice] = field(default_factory=dict)  # by account
+    road_plans: dict[UUID, RoadPlan] = field(default_factory=dict)
     surveys: dict[UUID, Survey] = field(default_factory=dict)
     survey_findings: dict[tuple[UUID, str], Finding] = field(default_factory=dict)  # by address
     commissions: dict[UUID, Commission] = field(default_factory=dict)
