@@ -131,10 +131,10 @@ def write_whole(path: Path, octets: bytes) -> None:
     draft.replace(path)
 
 
-def _text(path: Path, fields: Mapping[str, object], name: str) -> str:
+def _text(path: Path, fields: Mapping[str, object], name: str, *, within: str = "") -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
-        raise OutpostFileMalformed(path, name, "write a text")
+        raise OutpostFileMalformed(path, within + name, "write a text")
     return value
 
 
@@ -149,4 +149,9 @@ def _line(path: Path, name: str, fields: object) -> LinePlan:
         raise OutpostFileMalformed(path, f"{where}.baud", f"write one of {sorted(_BAUDS)}")
     if parity is None:
         raise OutpostFileMalformed(path, f"{where}.parity", "write even, none or odd")
-    return LinePlan(line=int(name), device=_text(path, fields, "device"), baud=int(baud), parity=parity)
+    return LinePlan(
+        line=int(name),
+        device=_text(path, fields, "device", within=f"{where}."),
+        baud=int(baud),
+        parity=parity,
+    )
