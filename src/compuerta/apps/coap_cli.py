@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -141,7 +142,7 @@ def _values(payload: bytes, form: int | None, path: objects.Path) -> list[dict[s
 def _value(value: values.Value) -> dict[str, object]:
     """TLV does not say of which kind a value is: its bytes, and the number that they would be."""
     if not isinstance(value, bytes):
-        return {"value": value}
+        return {"value": str(value) if isinstance(value, Decimal) else value}
     number = tlv.integer_of(value) if len(value) in tlv.INTEGER_BYTES else None
     return {"value_hex": value.hex(), "number": number}
 

@@ -1,5 +1,7 @@
 """What devices say of themselves and of their values, in the forms of LwM2M, and whatever else comes."""
 
+from decimal import Decimal
+
 import cbor2
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from compuerta.wire.lwm2m.registration import (
     queries_of,
     registration_of,
 )
-from compuerta.wire.lwm2m.values import ProtocolError, Value
+from compuerta.wire.lwm2m.values import Plain, ProtocolError
 
 
 def test_a_registration_is_read_as_it_is_written() -> None:
@@ -102,14 +104,14 @@ VALUES = st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=20) | s
 
 
 @given(st.dictionaries(st.text(max_size=10), VALUES, max_size=5))
-def test_records_are_read_as_they_are_written_in_cbor(records: dict[str, Value]) -> None:
+def test_records_are_read_as_they_are_written_in_cbor(records: dict[str, Plain]) -> None:
     assert senml.from_cbor(senml.to_cbor(records)) == records
 
 
 @given(
     st.dictionaries(st.text(max_size=10), st.booleans() | st.integers() | st.text(max_size=20), max_size=5)
 )
-def test_records_are_read_as_they_are_written_in_json(records: dict[str, Value]) -> None:
+def test_records_are_read_as_they_are_written_in_json(records: dict[str, Plain]) -> None:
     assert senml.from_json(senml.to_json(records)) == records
 
 
@@ -119,6 +121,13 @@ def test_base_names_are_resolved() -> None:
     )
 
     assert senml.from_json(said) == {"/3305/0/5800": 512, "/3305/0/5805": 4711, "/3306/0/5850": True}
+
+
+def test_numbers_with_decimals_are_exact() -> None:
+    said = {"/3305/0/5820": Decimal("0.85")}
+
+    assert senml.from_json(b'[{"n":"/3305/0/5820","v":0.85}]') == said
+    assert senml.from_cbor(cbor2.dumps([{0: "/3305/0/5820", 2: 0.85}])) == said
 
 
 @pytest.mark.parametrize(

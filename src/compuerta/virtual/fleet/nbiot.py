@@ -16,7 +16,7 @@ from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 from compuerta.virtual.nbiot.client import DeviceSetup, NbDevice
 from compuerta.virtual.nbiot.keyed import KeyedPeer
-from compuerta.wire.lwm2m.values import Value
+from compuerta.wire.lwm2m.values import Plain
 
 RETRY_S_MIN: Final = 1.0
 RETRY_S_MAX: Final = 30.0  # a platform that comes back is found again within half a minute
@@ -253,7 +253,7 @@ class NbModem:
     def _new_peer(self) -> KeyedPeer | None:
         return KeyedPeer(name=self.name, key=self._plan.key) if self._plan.key else None
 
-    def _values(self) -> Mapping[str, Value]:
+    def _values(self) -> Mapping[str, Plain]:
         core = self.meters[0].core
         return {
             "/4/0/2": self._plan.rsrp_dbm,

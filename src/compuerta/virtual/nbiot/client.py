@@ -14,7 +14,7 @@ from compuerta.wire import coap
 from compuerta.wire.lwm2m import objects, senml, tlv
 from compuerta.wire.lwm2m.objects import ContentFormat, Path
 from compuerta.wire.lwm2m.registration import Registration, links_to, queries_of
-from compuerta.wire.lwm2m.values import Value
+from compuerta.wire.lwm2m.values import Plain
 
 TELLING_MAX: Final = 8  # frames that wait for the one in the air; a meter's modem has no more room
 OBSERVE_NO_MAX: Final = 0xFFFFFF  # RFC 7641 3.4
@@ -29,7 +29,7 @@ class DeviceSetup:
     name: str
     lifetime_s: int
     sleeps: bool
-    values: Callable[[], Mapping[str, Value]]  # by path, such as "/3331/0/5805"
+    values: Callable[[], Mapping[str, Plain]]  # by path, such as "/3331/0/5805"
 
 
 class NbDevice:
@@ -196,7 +196,7 @@ class NbDevice:
         self._session.answer(asked, coap.Code.CONTENT, payload=payload, content_format=form)
 
 
-def _tlv(values: Mapping[str, Value]) -> bytes:
+def _tlv(values: Mapping[str, Plain]) -> bytes:
     """Write the resources of one instance."""
     return tlv.encode(
         [
@@ -206,7 +206,7 @@ def _tlv(values: Mapping[str, Value]) -> bytes:
     )
 
 
-def _octets(value: Value) -> bytes:
+def _octets(value: Plain) -> bytes:
     if isinstance(value, int):
         return tlv.integer_to(value)
     return value if isinstance(value, bytes) else str(value).encode()

@@ -4,12 +4,15 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from io import BytesIO
+from math import isfinite
+from numbers import Real
 from typing import Final
 
 import cbor2
 
-from compuerta.wire.lwm2m.values import RECORDS_MAX, ProtocolError, Value
+from compuerta.wire.lwm2m.values import RECORDS_MAX, Plain, ProtocolError, Value
 
 # RFC 8428 6, table 4: in CBOR the names are numbers.
 _NUMBERS: Final = {-2: "bn", -3: "bt", -4: "bu", 0: "n", 1: "u", 2: "v", 3: "vs", 4: "vb", 8: "vd"}
@@ -20,7 +23,7 @@ _JSON_DIGITS_MAX: Final = 64  # of one number: a longer one costs more to read t
 def from_json(octets: bytes) -> dict[str, Value]:
     """Read records of `application/senml+json` by their full names."""
     try:
-        pack: object = json.loads(octets, parse_int=_integer, parse_constant=_refused)
+        pack: object = json.loads(octets, parse_int=_integer, parse_float=_decimal, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("not JSON", octets=octets) from error
     return _resolved(pack)
@@ -45,7 +48,7 @@ def from_cbor(octets: bytes) -> dict[str, Value]:
     return _resolved(pack)
 
 
-def to_json(records: Mapping[str, Value]) -> bytes:
+def to_json(records: Mapping[str, Plain]) -> bytes:
     """Write records in JSON; bytes go as base64url without padding (RFC 8428 4.2)."""
     pack = []
     for name, value in records.items():
@@ -54,7 +57,7 @@ def to_json(records: Mapping[str, Value]) -> bytes:
     return json.dumps(pack, separators=(",", ":")).encode()
 
 
-def to_cbor(records: Mapping[str, Value]) -> bytes:
+def to_cbor(records: Mapping[str, Plain]) -> bytes:
     """Write records in CBOR."""
     number = {name: no for no, name in _NUMBERS.items()}
     return cbor2.dumps([{0: name, number[_kind(value)]: value} for name, value in records.items()])
@@ -88,9 +91,11 @@ def _value(kind: str, value: object) -> Value:
     match kind, value:
         case "v", bool():
             raise ProtocolError("a truth where a number belongs")
-        case ("v", int() | float()) | ("vs", str()) | ("vb", bool()) | ("vd", bytes()):
-            assert isinstance(value, int | float | str | bytes)
+        case ("v", int() | Decimal()) | ("vs", str()) | ("vb", bool()) | ("vd", bytes()):
+            assert isinstance(value, int | Decimal | str | bytes)
             return value
+        case "v", Real() if isfinite(value):  # binary numbers of CBOR
+            return Decimal(repr(value))
         case "vd", str():
             try:
                 return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
@@ -100,7 +105,7 @@ def _value(kind: str, value: object) -> Value:
             raise ProtocolError(f"a value of the wrong kind for {kind}")
 
 
-def _kind(value: Value) -> str:
+def _kind(value: Plain) -> str:
     if isinstance(value, bool):
         return "vb"
     if isinstance(value, bytes):
@@ -114,5 +119,11 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _refused(constant: str) -> float:
+def _decimal(digits: str) -> Decimal:
+    if len(digits) > _JSON_DIGITS_MAX:
+        raise ValueError(digits[:_JSON_DIGITS_MAX])
+    return Decimal(digits)
+
+
+def _refused(constant: str) -> int:
     raise ValueError(constant)

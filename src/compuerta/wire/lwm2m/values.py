@@ -1,11 +1,13 @@
 """Any payload of LwM2M as flat records of path and value, whatever form it came in."""
 
+from decimal import Decimal
 from typing import Final
 
 from compuerta.domain.errors import Refused
 
 RECORDS_MAX: Final = 256  # of one payload
-Value = int | float | str | bool | bytes
+Plain = int | str | bool | bytes  # that we write
+Value = Plain | Decimal  # that devices write
 
 
 class ProtocolError(Refused):
