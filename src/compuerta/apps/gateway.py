@@ -73,6 +73,7 @@ class Gateway:
         self._changed_ends: dict[str, bool] = {}
         self._polls = Polls(poll_ms=given.poll_s * 1_000)
         self._hinted = asyncio.Event()
+        self._found: tuple[int, list[Reached]] = (-1, [])  # who is reached, at which change of ways
         self._midnights: dict[int, list[WantedFreeze]] = {}  # that meters have not told, looked up last
         self._due = asyncio.Event()
         self._heads = heads_of(given, self)
@@ -123,7 +124,7 @@ class Gateway:
                 await asyncio.sleep(SWEEP_S)
 
     async def _step(self) -> None:
-        batch = self._dispatcher.batch(self._reached())
+        batch = self._dispatcher.batch(self._all_reached())
         try:
             written = await self._desk.run(
                 lambda store: dispatching.write(store, batch, now=wiring.now(), owner=self._name)
@@ -138,6 +139,16 @@ class Gateway:
             self._due.set()  # the meters that have just become free may have more to do
         for claim in written.claims:
             self._start(claim)
+
+    def _all_reached(self) -> list[Reached]:
+        """Return everybody who is reached; found anew when a way has changed, or the registry was read.
+
+        It is asked for at every visit of the database: for ten thousand it would take longer than the visit.
+        """
+        changes = self._dispatcher.routing.changes
+        if self._found[0] != changes:
+            self._found = changes, self._reached()
+        return self._found[1]
 
     def _reached(self, meters: Iterable[Meter] | None = None, *, is_poll: bool = False) -> list[Reached]:
         meters = self._registry.by_no.values() if meters is None else meters

@@ -133,7 +133,7 @@ class Dispatcher:
             conclusions=self._conclusions,
             reports=self._reports,
             heard=frozenset(self._heard),
-            free={each.meter.meter_id: each.way for each in reached if not self.is_busy(each.meter.meter_id)},
+            free={each.meter.meter_id: each.way for each in reached if each.meter.meter_id not in self._busy},
             in_hand=Counter(way.endpoint_id for way in self._busy.values()),
             freezes=self._freezes,
             failures=self.routing.take_unwritten(),

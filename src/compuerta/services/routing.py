@@ -55,16 +55,19 @@ class Routing:
         self._failures: dict[tuple[int, str], WayFailure] = {}
         self._here: set[str] = set()
         self._unwritten: dict[tuple[int, str], WayFailure | None] = {}
+        self.changes = 0  # counts what may have changed a way: until then, whoever was reached is
 
     def follow(self, known: Known) -> None:
         """Take over what the rows tell; what was seen here and is not written yet is newer."""
         self._known = known
         told = {**known.failures, **self._unwritten}
         self._failures = {key: each for key, each in told.items() if each is not None}
+        self.changes += 1
 
     def opened(self, endpoint_id: str) -> None:
         """Note that an end is reached from here; what had failed before it came may serve now."""
         self._here.add(endpoint_id)
+        self.changes += 1
         for meter_id, failed_id in list(self._failures):
             if failed_id == endpoint_id:
                 self._forget(meter_id, endpoint_id)
@@ -72,6 +75,7 @@ class Routing:
     def lost(self, endpoint_id: str) -> None:
         """Note that an end is no longer reached from here."""
         self._here.discard(endpoint_id)
+        self.changes += 1
 
     def way(self, meter_id: int, *, now: datetime, is_poll: bool = False) -> Way | None:
         """Return the way to take from here; None = there is none, or another gateway has a better one."""
@@ -106,6 +110,7 @@ class Routing:
             before = self._failures.get(key)
             failure = WayFailure(failed_at=at, times=1 if before is None else before.times + 1)
             self._failures[key] = self._unwritten[key] = failure
+            self.changes += 1
 
     def served(self, meter_id: int, way: Way) -> None:
         """Note that a meter answered by a way."""
@@ -139,6 +144,7 @@ class Routing:
     def _forget(self, meter_id: int, endpoint_id: str) -> None:
         del self._failures[meter_id, endpoint_id]
         self._unwritten[meter_id, endpoint_id] = None
+        self.changes += 1
 
 
 def rests_until(failure: WayFailure) -> datetime:
