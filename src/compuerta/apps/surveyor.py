@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol, TypeVar
 
 import structlog
 
 from compuerta.apps import wiring
-from compuerta.apps.desk import Desk
 from compuerta.apps.roads import Road
 from compuerta.domain.errors import Unreachable
 from compuerta.drivers.abilities import Ending, Result
@@ -21,9 +21,12 @@ from compuerta.drivers.model import Model, RoadTiming
 from compuerta.drivers.searching import FoundMeter, Renumbering, Search
 from compuerta.services import surveying
 from compuerta.services.commission_port import Survey, SurveyState
+from compuerta.services.store_port import Store
 from compuerta.services.surveying import Progress
 
 log = structlog.get_logger()
+
+Outcome = TypeVar("Outcome")
 
 TELL_S = 2.0  # somebody stands in a cellar and looks at a phone
 LASTS_MS_MAX = 3_600_000  # a bus full of meters with look-alike numbers takes half an hour at 2,400 baud
@@ -42,12 +45,18 @@ class _Work:
     result: Result | None = None
 
 
+class Counter(Protocol):
+    """Where use cases are run; see `desk.Desk`."""
+
+    async def run(self, work: Callable[[Store], Outcome]) -> Outcome: ...
+
+
 class Surveyor:
     """This will carry out surveys on the roads that a gateway holds."""
 
     def __init__(
         self,
-        desk: Desk,
+        desk: Counter,
         models: Mapping[str, Model],
         *,
         name: str,
@@ -66,7 +75,7 @@ class Surveyor:
         while True:
             await asyncio.sleep(TELL_S)
             try:
-                await self._step()
+                await self.step()
             except Unreachable as error:
                 log.warning("gateway.database.away", error=str(error))
 
@@ -77,7 +86,8 @@ class Surveyor:
         self._works[key].result = result
         return True
 
-    async def _step(self) -> None:
+    async def step(self) -> None:
+        """Tell of the surveys in hand, and take those that are due on the lines that are there."""
         for key, work in list(self._works.items()):
             await self._tell(key, work)
         busy = {work.survey.endpoint_id for work in self._works.values()}

@@ -9,6 +9,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from compuerta.domain.errors import Unreachable
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.model import RoadTiming
 from compuerta.drivers.tongue import Ended, Heard, Speech, Spoken, Stray
@@ -39,7 +40,8 @@ class Answers:
     """All that a line said to a probe."""
 
     frames: tuple[dlt645.Frame, ...]
-    is_spoilt: bool  # there was more than whole frames: several spoke at once, or the line is bad
+    is_spoilt: bool = False  # there was more than whole frames: several spoke at once, or the line is bad
+    is_broken_off: bool = False  # nobody listened to the end: that nothing was heard says nothing
 
     @property
     def is_quiet(self) -> bool:
@@ -66,6 +68,10 @@ class FoundMeter:
 Probing = Generator[Probe, Answers, Result]
 
 
+class BrokenOff(Unreachable):
+    """The line was taken away in the middle of a probe."""
+
+
 class Search:
     """This will find and identify the meters of a line; what it has found may be looked at meanwhile."""
 
@@ -80,7 +86,7 @@ class Search:
 
     def speech(self) -> Speech:
         """Return the search as a line carries it out, among its other jobs."""
-        return Spoken(self._search(), Probes())
+        return Spoken(_to_the_end(self._search()), Probes())
 
     def _search(self) -> Probing:
         waiting = [dlt645.WILDCARD, *self._expected]
@@ -112,19 +118,16 @@ class Search:
 
     def _ask(self, address: str) -> Generator[Probe, Answers, Answers]:
         """Ask for the energy; of everybody also for the number, which is all that some tell."""
-        self.probes += 1
-        answers = yield Probe(address=address, request=dlt645.ReadRegister(di=ENERGY))
+        answers = yield from self._probe(address, dlt645.ReadRegister(di=ENERGY))
         if address == dlt645.WILDCARD and answers.is_quiet:
-            self.probes += 1
-            answers = yield Probe(address=address, request=dlt645.ReadAddress())
+            answers = yield from self._probe(address, dlt645.ReadAddress())
         return answers
 
     def _look_twice(self, address: str, register: int = ENERGY) -> Generator[Probe, Answers, bool]:
         """Ask once more before it is said that two meters have one whole number: lines click."""
         if dlt645.WILDCARD[:2] in address:
             return False
-        self.probes += 1
-        answers = yield Probe(address=address, request=dlt645.ReadRegister(di=register))
+        answers = yield from self._probe(address, dlt645.ReadRegister(di=register))
         if not answers.is_one:
             known = self.found.get(address, FoundMeter(meter_no=address))
             self.found[address] = replace(known, is_twice=True, registers=frozenset())
@@ -137,8 +140,7 @@ class Search:
             return
         values: dict[int, dlt645.Values] = {}
         for register in (ENERGY, *self._registers):
-            self.probes += 1
-            answers = yield Probe(address=meter_no, request=dlt645.ReadRegister(di=register))
+            answers = yield from self._probe(meter_no, dlt645.ReadRegister(di=register))
             clicks = not answers.is_quiet and not answers.is_one
             if clicks and (yield from self._look_twice(meter_no, register)):
                 return
@@ -146,6 +148,10 @@ class Search:
             if read is not None:
                 values[register] = read
         self.found[meter_no] = _identified(known, values)
+
+    def _probe(self, address: str, request: dlt645.Request) -> Generator[Probe, Answers, Answers]:
+        self.probes += 1
+        return (yield from _answers(address, request))
 
 
 def _identified(known: FoundMeter, values: Mapping[int, dlt645.Values]) -> FoundMeter:
@@ -169,26 +175,40 @@ class Renumbering:
 
     def speech(self) -> Speech:
         """Return it as a line carries it out."""
-        return Spoken(self._renumber(), Probes())
+        return Spoken(_to_the_end(self._renumber()), Probes())
 
     def _renumber(self) -> Probing:
         # Everybody on the line obeys a new number (DL/T 645-2007 7.1.11): nobody else may be there.
-        answers = yield self._probe(dlt645.WILDCARD, dlt645.ReadRegister(di=ENERGY))
+        answers = yield from self._probe(dlt645.WILDCARD, dlt645.ReadRegister(di=ENERGY))
         if not answers.is_one:
             return Result(ending=Ending.REFUSED, reason="not_alone" if answers.frames else "no_answer")
         if answers.frames[0].address not in (self._meter_no, self._new_no):
             return Result(ending=Ending.REFUSED, reason="another_meter")
         if answers.frames[0].address == self._meter_no:
-            yield self._probe(dlt645.WILDCARD, dlt645.WriteAddress(meter_no=self._new_no))
-        answers = yield self._probe(self._new_no, dlt645.ReadRegister(di=ENERGY))
+            yield from self._probe(dlt645.WILDCARD, dlt645.WriteAddress(meter_no=self._new_no))
+        answers = yield from self._probe(self._new_no, dlt645.ReadRegister(di=ENERGY))
         if not answers.is_one:
             return Result(ending=Ending.REFUSED, reason="number_not_taken")
         self.found[self._new_no] = FoundMeter(meter_no=self._new_no)
         return Result(ending=Ending.DONE)
 
-    def _probe(self, address: str, request: dlt645.Request) -> Probe:
+    def _probe(self, address: str, request: dlt645.Request) -> Generator[Probe, Answers, Answers]:
         self.probes += 1
-        return Probe(address=address, request=request)
+        return (yield from _answers(address, request))
+
+
+def _answers(address: str, request: dlt645.Request) -> Generator[Probe, Answers, Answers]:
+    answers = yield Probe(address=address, request=request)
+    if answers.is_broken_off:
+        raise BrokenOff
+    return answers
+
+
+def _to_the_end(probing: Probing) -> Probing:
+    try:
+        return (yield from probing)
+    except BrokenOff:
+        return Result(ending=Ending.SILENT, reason="line_lost")
 
 
 class Probes:
@@ -208,7 +228,7 @@ class Probes:
 
     def silence(self, request: Probe) -> Answers:
         """See `Tongue`."""
-        return Answers(frames=(), is_spoilt=False)
+        return Answers(frames=(), is_broken_off=True)
 
 
 class ProbeSession:
@@ -233,7 +253,10 @@ class ProbeSession:
         """See `Session`; nothing is a stray to who wants to know everybody."""
         self._frames += self._ear.receive(data, now_ms=now_ms)
         if data:
-            self._due_ms = min(max(self._due_ms, now_ms + self._timing.gap_ms + 1), self._due_ms_max)
+            # Who else answers has begun by now: a road's whole patience is for the first word only.
+            spoke = any(each != self._asked for each in self._frames) and self._ear.is_empty
+            silence_ms = now_ms + self._timing.gap_ms + 1
+            self._due_ms = min(silence_ms if spoke else max(self._due_ms, silence_ms), self._due_ms_max)
         if not self._is_over:
             return []
         told = self._frames

@@ -192,9 +192,11 @@ def registers_of(model: Model) -> frozenset[int]:
 
 
 def candidates(models: Iterable[Model], registers: frozenset[int]) -> list[str]:
-    """Return the models whose registers a meter all has, those that know most of them first.
+    """Return the models that know most of what a meter answers, and nothing that it does not.
 
     What no register tells, such as how the relay is closed, is for a person to choose.
     """
-    fitting = [each for each in models if set() < registers_of(each) <= registers]
-    return [each.name for each in sorted(fitting, key=lambda each: (-len(registers_of(each)), each.name))]
+    known = {each.name: registers_of(each) for each in models}
+    fitting = {name: of_it for name, of_it in known.items() if set() < of_it <= registers}
+    most = max(map(len, fitting.values()), default=0)
+    return sorted(name for name, of_it in fitting.items() if len(of_it) == most)
