@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compuerta.domain.crc16 import remainder
 from compuerta.wire import acrel
 from compuerta.wire.acrel import Deframer, Frame
+from compuerta.wire.acrel import frame as frame_room
 
 
 class Row(TypedDict):
@@ -75,6 +77,23 @@ def test_a_flood_of_beginnings_is_taken_for_noise() -> None:
     assert found == []
     assert deframer.frames_damaged == acrel.DAMAGED_MAX
     assert deframer.receive(bytes.fromhex("7b7b94beef7d7d"), now_ms=1) == [Frame(command=0x94)]
+
+
+def test_end_marks_inside_a_body_are_summed_once_however_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    summed: list[int] = []
+
+    def counting(octets: bytes, after: int = 0xFFFF) -> int:
+        summed.append(len(octets))
+        return remainder(octets, after)
+
+    monkeypatch.setattr(frame_room, "remainder", counting)
+    body = b"\x7d\x7d" * 500
+    wire = acrel.encode(Frame(command=0x91, body=body))
+
+    found = heard(*(bytes((octet,)) for octet in wire))
+
+    assert found == [Frame(command=0x91, body=body)]
+    assert sum(summed) <= len(wire)
 
 
 @pytest.mark.slow

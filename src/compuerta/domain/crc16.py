@@ -35,9 +35,12 @@ def crc16(octets: bytes) -> bytes:
     return remainder(octets).to_bytes(2, "little")
 
 
-def remainder(octets: bytes) -> int:
-    """Return what remains of the division: 0 where `octets` end with their own check sum."""
-    remaining, table, size = _INITIAL, _BY_WORD, len(octets)
+def remainder(octets: bytes, after: int = _INITIAL) -> int:
+    """Return what remains of the division: 0 where `octets` end with their own check sum.
+
+    `after` is what remained of the bytes before: a long sum may be made piece by piece.
+    """
+    remaining, table, size = after, _BY_WORD, len(octets)
     words = _WORDS[size >> 1] if size <= _USUAL_BYTES_MAX else _words(size >> 1)
     for word in words(octets):
         remaining = table[remaining ^ word]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compuerta.adapters.links import doubles as doubles_room
 from compuerta.adapters.links.doubles import Doubles
 from compuerta.adapters.links.introductions import (
     Dialect,
@@ -129,6 +130,23 @@ def test_a_doubled_a_late_and_an_unasked_answer_are_not(asked: list[bytes], answ
         doubles.ask(each)
 
     assert [doubles.hear(each) for each in answers] == [None, None]
+
+
+def test_who_talks_byte_by_byte_is_not_looked_at_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bytes] = []
+
+    def no_answers(heard: bytes, _: bytes) -> list[tuple[str, bytes]]:
+        looked.append(heard)
+        return []
+
+    monkeypatch.setattr(doubles_room, "_answers", no_answers)
+    doubles = Doubles()
+    doubles.ask(ASKED)
+
+    for octet in b"\x42" * 2_000:
+        doubles.hear(bytes((octet,)))
+
+    assert len(looked) == doubles_room.LOOKS_MAX
 
 
 def test_a_late_modbus_answer_to_the_question_before_is_not_another_device() -> None:

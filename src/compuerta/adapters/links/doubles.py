@@ -12,6 +12,7 @@ from compuerta.adapters.links.registration import rtu_bytes
 from compuerta.wire import dlt645
 
 HEARD_BYTES_MAX: Final = 1_024  # of one question's answers; whoever says more is dealt with elsewhere
+LOOKS_MAX: Final = 16  # at one question's answers: whoever says them byte by byte costs no more than others
 _ANSWER_BYTES_MIN: Final = 5  # of the shortest answer there is, a Modbus exception
 _DI_BYTES: Final = 4
 _WAKE: Final = b"\xfe"
@@ -27,6 +28,7 @@ class Doubles:
             0  # answers to the question before that may still come: Modbus tells not what they answer
         )
         self._heard = b""
+        self._looks = 0
 
     def ask(self, data: bytes) -> None:
         """Note what was written to the line; the same once more is one more question."""
@@ -34,13 +36,16 @@ class Doubles:
             self._asked += 1
         else:
             self._late = self._asked - bool(self._heard)
-            self._question, self._asked, self._heard = data, 1, b""
+            self._question, self._asked, self._heard, self._looks = data, 1, b"", 0
 
     def hear(self, data: bytes) -> str | None:
         """Return the address that two devices share, as far as is known now."""
         self._heard = (self._heard + data).lstrip(_WAKE)[-HEARD_BYTES_MAX:]
         if len(self._heard) < 2 * _ANSWER_BYTES_MIN or len(self._heard) <= _first_bytes(self._heard):
             return None  # one answer, or less: nearly always
+        self._looks += 1
+        if self._looks > LOOKS_MAX:
+            return None
         answers: dict[str, set[bytes]] = {}
         count: dict[str, int] = {}
         for address, said in _answers(self._heard, self._question):

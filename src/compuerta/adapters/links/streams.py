@@ -13,6 +13,7 @@ from compuerta.wire import acrel
 
 Clock = Callable[[], datetime | None]  # the local time of a meter's site; None = not known
 
+COUNTED_MS: Final = 3_000  # in which damaged frames are counted together
 CSQ_MAX: Final = 31  # 3GPP TS 27.007 8.5
 
 
@@ -60,10 +61,13 @@ class AcrelStream:
     def __init__(self, serial_no: str) -> None:
         self._serial_no = serial_no
         self._deframer = acrel.Deframer()
+        self._counted_ms = 0
+        self._damaged_before = 0
 
     def take(self, data: bytes, *, now_ms: int, civil_now: Clock) -> Taken:
         """See `Stream`."""
-        damaged_before = self._deframer.frames_damaged
+        if now_ms - self._counted_ms > COUNTED_MS:
+            self._counted_ms, self._damaged_before = now_ms, self._deframer.frames_damaged
         passed, answers = bytearray(), bytearray()
         csq, foreign = None, None
         for frame in self._deframer.receive(data, now_ms=now_ms):
@@ -79,12 +83,21 @@ class AcrelStream:
                 passed += message.octets
             elif isinstance(message, acrel.Login) and message.signal <= CSQ_MAX:
                 csq = message.signal
-        damaged = self._deframer.frames_damaged - damaged_before >= acrel.DAMAGED_MAX
-        return Taken(passed=bytes(passed), answers=bytes(answers), csq=csq, foreign=foreign, damaged=damaged)
+        return Taken(
+            passed=bytes(passed),
+            answers=bytes(answers),
+            csq=csq,
+            foreign=foreign,
+            damaged=self._is_nonsense(),
+        )
 
     def wrap(self, data: bytes) -> bytes:
         """See `Stream`."""
         return acrel.carry(data)
+
+    def _is_nonsense(self) -> bool:
+        """Tell whether more beginnings were given up in a while than damage explains: each costs a sum."""
+        return self._deframer.frames_damaged - self._damaged_before >= acrel.DAMAGED_MAX
 
 
 def _time_for(message: acrel.Message, civil_now: Clock) -> datetime | None:

@@ -9,7 +9,7 @@ frame ends where the marks and the CRC agree.
 from dataclasses import dataclass
 from typing import Final
 
-from compuerta.domain.crc16 import crc16
+from compuerta.domain.crc16 import crc16, remainder
 from compuerta.domain.errors import Refused
 
 BODY_BYTES_MAX: Final = 1_200  # the longest that was published is a data frame of 505
@@ -60,7 +60,8 @@ class Deframer:
     def __init__(self) -> None:
         self.bytes_skipped = 0  # bytes that belonged to no frame
         self.frames_damaged = 0  # beginnings of frames that were given up
-        self._buffer = b""
+        self._buffer = b""  # from the beginning of a frame on
+        self._reach = _Reach()
         self._heard_ms = 0
 
     def receive(self, data: bytes, *, now_ms: int) -> list[Frame]:
@@ -80,12 +81,14 @@ class Deframer:
         at, given_up = 0, 0
         while (start := buffer.find(_START, at)) >= 0 and given_up < DAMAGED_MAX:
             self.bytes_skipped += start - at
+            if start > 0:
+                self._reach = _Reach()
             at = start
-            end = _end_of_frame(buffer, start)
+            end = self._reach.end_of_frame(buffer, start)
             if end:
                 frames.append(Frame(command=buffer[start + 2], body=buffer[start + 3 : end - 4]))
                 at = end
-            elif more_may_come and len(buffer) - start < _FRAME_BYTES_MAX and not _is_over(buffer, start):
+            elif more_may_come and not self._reach.is_over(buffer, start):
                 break
             else:
                 given_up += 1
@@ -96,25 +99,36 @@ class Deframer:
             kept = more_may_come and given_up < DAMAGED_MAX and buffer[at:].endswith(_START[:1])
             self.bytes_skipped += len(buffer) - at - kept
             at = len(buffer) - kept
+            self._reach = _Reach()
         self.frames_damaged += given_up
         self._buffer = buffer[at:]
         return frames
 
 
-def _end_of_frame(buffer: bytes, start: int) -> int:
-    """Return where the frame that begins at `start` ends; 0 = not in these bytes."""
-    end = start + _AROUND_BYTES - len(_END)
-    while (end := buffer.find(_END, end, start + _FRAME_BYTES_MAX)) >= 0:
-        if crc16(buffer[start + 2 : end - 2]) == buffer[end - 2 : end]:
-            return end + len(_END)
-        end += 1
-    return 0
+@dataclass(slots=True, kw_only=True)
+class _Reach:
+    """How far a beginning has been looked at, so that no byte of it is summed twice however it comes."""
 
+    looked: int = _AROUND_BYTES - len(_END)  # where end marks may still be found; all from the beginning on
+    summed: int = len(_START)
+    remaining: int = remainder(b"")
 
-def _is_over(buffer: bytes, start: int) -> bool:
-    """Tell whether a frame that is damaged has ended: its end marks are followed by those of the next.
+    def end_of_frame(self, buffer: bytes, start: int) -> int:
+        """Return where the frame that begins at `start` ends; 0 = not in these bytes."""
+        while (end := buffer.find(_END, start + self.looked, start + _FRAME_BYTES_MAX)) >= 0:
+            self.remaining = remainder(buffer[start + self.summed : end - 2], self.remaining)
+            self.summed = end - 2 - start
+            if self.remaining.to_bytes(2, "little") == buffer[end - 2 : end]:
+                return end + len(_END)
+            self.looked = end + 1 - start
+        return 0
 
-    Without this a damaged frame would keep the whole ones after it waiting for the silence.
-    """
-    at = buffer.find(_END + _START, start + _AROUND_BYTES - len(_END))
-    return at >= 0 and _end_of_frame(buffer, at + len(_END)) > 0
+    def is_over(self, buffer: bytes, start: int) -> bool:
+        """Tell whether this beginning is damaged: too long, or the next frame begins after its end marks.
+
+        Without the second, a damaged frame would keep whole ones waiting for the silence after it. A body
+        with these four bytes in it is given up too: once in four thousand million.
+        """
+        if len(buffer) - start >= _FRAME_BYTES_MAX:
+            return True
+        return buffer.find(_END + _START, start + _AROUND_BYTES - len(_END)) >= 0
