@@ -72,7 +72,9 @@ class House:
 
 
 @dataclass
-class _Keeper:
+class Keeper:
+    """A gateway's side that keeps what it is given."""
+
     links: asyncio.Queue[tuple[str, Link]] = field(default_factory=asyncio.Queue)
     signs: list[RoadSign] = field(default_factory=list)
 
@@ -90,7 +92,7 @@ class _Keeper:
 async def a_house(
     *ends: Endpoint, secured: bool = False, limits: CoapLimits | None = None
 ) -> AsyncIterator[House]:
-    keeper, refusals = _Keeper(), Refusals()
+    keeper, refusals = Keeper(), Refusals()
     server = CoapServer(keeper, refusals, limits=limits)
     port = CoapPort(server, refusals, secured=secured)
     port_no = await port.open(host="127.0.0.1", port=0)

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from tests.contract import coap_road, dial_out_road, mqtt_road, outposts
+from tests.contract import coap_road, dial_out_road, mqtt_road, operator_road, outposts
 from tests.contract.wire import a_wire
 
 from compuerta.adapters.links import registration, serial_bus, tcp_server
@@ -196,6 +196,19 @@ async def mqtt() -> AsyncIterator[Pair]:
 
 
 @asynccontextmanager
+async def operator() -> AsyncIterator[Pair]:
+    async with operator_road.operated() as scene:
+        scene.say(b"")
+        link = await scene.link()
+
+        def hang_up() -> None:
+            scene.roads.learn({})
+            scene.said = 0  # nothing more is taken
+
+        yield Pair(link=link, say=scene.say, hear=scene.hear, hang_up=hang_up, settle=scene.settle)
+
+
+@asynccontextmanager
 async def coap() -> AsyncIterator[Pair]:
     end = coap_road.an_end()
     async with (
@@ -260,7 +273,9 @@ def play(scene: Coroutine[None, None, None]) -> None:
     asyncio.run(scene)
 
 
-ROADS = pytest.mark.parametrize("road", [memory, tcp, acrel_module, serial, mqtt, coap, dialed_out, outpost])
+ROADS = pytest.mark.parametrize(
+    "road", [memory, tcp, acrel_module, serial, mqtt, coap, operator, dialed_out, outpost]
+)
 
 
 @ROADS
