@@ -6,12 +6,13 @@ Written from the makers' tables and not from the model files, so that a slip in 
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Final
 
 from compuerta.virtual.meter.clock import civil_from_ms, ms_from_civil
 from compuerta.virtual.meter.core import MeterCore
-from compuerta.wire.modbus import Bank, Denial, ProtocolError, decode_clock
+from compuerta.wire.modbus import Bank, Denial, Layout, ProtocolError, decode_clock, encode_number
 
 Words = dict[int, int]
 _OPERATOR: Final = bytes(4)
@@ -95,15 +96,15 @@ def _acrel_takes(core: MeterCore, start: int, values: Sequence[int]) -> Denial |
     return None
 
 
-def _float(at: int, value: float) -> Words:
-    octets = struct.pack(">f", value)
+def _float(at: int, value: Fraction) -> Words:
+    octets = encode_number(value, Layout.of("f32"))
     return {at: int.from_bytes(octets[:2]), at + 1: int.from_bytes(octets[2:])}
 
 
 def _eastron_shows(core: MeterCore) -> Words:
     """Input registers, floats: power in watts at 000C (one phase) or 0034 (three), imported kWh at 0048."""
     power_at = 0x0C if core.setup.phases == 1 else 0x34
-    return _float(power_at, core.power_w) | _float(0x48, core.energy_wh / 1_000)
+    return _float(power_at, Fraction(core.power_w)) | _float(0x48, Fraction(core.energy_wh, 1_000))
 
 
 def _eastron_takes(_core: MeterCore, _start: int, _values: Sequence[int]) -> Denial | None:
