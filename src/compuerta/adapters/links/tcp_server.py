@@ -126,12 +126,16 @@ class TcpServer:
         loop = asyncio.get_running_loop()
         try:
             # The backlog lets a whole estate dial again at once after a power cut.
-            self._server = await loop.create_server(lambda: _Session(self._door), host, port, backlog=1024)
+            self._server = await loop.create_server(self.answer, host, port, backlog=1024)
         except OSError as error:
             raise PortNotListened(host=host, port=port, reason=error.strerror or str(error)) from error
         self._sweep = loop.call_later(self._door.limits.sweep_s, self._sweep_out)
         bound_port: int = self._server.sockets[0].getsockname()[1]
         return bound_port
+
+    def answer(self) -> asyncio.Protocol:
+        """Return what hears one more dialer."""
+        return _Session(self._door)
 
     async def shut(self) -> None:
         """Stop listening and end every session without telling its listener."""
