@@ -90,8 +90,8 @@ def a_call(server: TcpServer) -> Iterator[tuple[asyncio.Protocol, Wire]]:
 
 
 @pytest.mark.slow
-@given(pieces)
-def test_no_bytes_break_the_port_or_reach_where_they_do_not_belong(said: list[bytes]) -> None:
+@given(st.sampled_from([LOGIN, SAID[-2], FRAME, TOLD, b""]), pieces)
+def test_no_bytes_break_the_port_or_reach_where_they_do_not_belong(first: bytes, said: list[bytes]) -> None:
     house = House()
 
     async def scene() -> None:
@@ -101,7 +101,7 @@ def test_no_bytes_break_the_port_or_reach_where_they_do_not_belong(said: list[by
             dialed=house.admit,
         )
         with a_call(server) as (session, wire):
-            for piece in said:
+            for piece in (first, *said):
                 session.data_received(piece)
             assert wire.is_over or len(house.dialed) <= 1
             session.connection_lost(None)
