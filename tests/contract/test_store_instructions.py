@@ -362,12 +362,15 @@ def test_a_meter_is_due_exactly_when_a_claim_would_bring_something(store: Store)
 def test_waking_makes_what_waits_due_at_once_and_leaves_the_rest(store: Store) -> None:
     town = a_town(store, authorities=(METER, METER))
     home, neighbour = town.homes
-    put(store, waiting(a_delivery(home), due_after_s=60), a_switch(neighbour, due_at=NOON + HOUR))
+    tried = replace(waiting(a_delivery(home), due_after_s=60), tries=1)
+    later = a_switch(home, due_at=NOON + HOUR)  # never tried: it was not silence that put it off
+    put(store, tried, later, a_switch(neighbour, due_at=NOON + HOUR))
 
     with store.transaction() as tx:
         tx.wake([home.meter_id], now=NOON + SECOND)
 
     assert stored(store, a_delivery(home)).due_at == NOON + SECOND
+    assert stored(store, later).due_at == NOON + HOUR
     assert stored(store, a_switch(neighbour)).due_at == NOON + HOUR
 
 

@@ -299,7 +299,7 @@ class Transaction(Protocol):
         ...
 
     def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
-        """Make the waiting instructions of meters that were heard due at once."""
+        """Make what was tried before, and waits, due at once: its meter was heard."""
         ...
 
     # meters

@@ -421,7 +421,7 @@ class MemoryTransaction:
         wanted = set(meter_ids)
         for each in list(self._tables.instructions.values()):
             waits = each.state in life.OPEN and each.state is not State.IN_FLIGHT and each.due_at > now
-            if each.meter_id in wanted and waits:
+            if each.meter_id in wanted and waits and each.tries > 0:
                 self._tables.instructions[each.instruction_id] = replace(each, due_at=now)
 
     # meters --------------------------------------------------------------------------------------------

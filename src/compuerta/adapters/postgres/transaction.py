@@ -415,7 +415,8 @@ class PostgresTransaction:
     def wake(self, meter_ids: Iterable[int], *, now: datetime) -> None:
         self._run(
             """update instruction set due_at = %s
-            where meter_id = any(%s) and ended_at is null and state <> 'in_flight' and due_at > %s""",
+            where meter_id = any(%s) and ended_at is null and state <> 'in_flight' and tries > 0
+                and due_at > %s""",
             now, sorted(set(meter_ids)), now,
         )  # fmt: skip
 
