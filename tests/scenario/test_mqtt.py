@@ -12,7 +12,7 @@ import pytest
 from tests.contract.door import closing_store
 from tests.unit.services.town import Home, paid
 
-from compuerta.adapters.postgres import bulk
+from compuerta.adapters.postgres import pushed
 from compuerta.apps import config, town, wiring
 from compuerta.apps.broker_files import PLATFORM, words_of
 from compuerta.apps.gateway import Gateway
@@ -199,7 +199,7 @@ def test_what_was_not_kept_comes_again_to_the_next_ingest(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet = street.a_fleet(readings_s=0.2)
-    takes = bulk.take_registers
+    keeps = pushed.keep
     tried = asyncio.Event()
 
     async def scene() -> None:
@@ -211,10 +211,10 @@ def test_what_was_not_kept_comes_again_to_the_next_ingest(
             raise StoreAway("the database is away")
 
         async with a_broker(street):
-            monkeypatch.setattr(bulk, "take_registers", refuses)
+            monkeypatch.setattr(pushed, "keep", refuses)
             async with living(street, fleet, role=Ingest):
                 await tried.wait()
-            monkeypatch.setattr(bulk, "take_registers", takes)
+            monkeypatch.setattr(pushed, "keep", keeps)
             # Its meter says nothing more, so what comes is what the first one did not acknowledge.
             async with living(street, street.a_fleet(), role=Ingest):
                 await street.until("select 1 from reading")

@@ -63,13 +63,14 @@ RECEIPTS = {
 }  # fmt: skip
 
 # An organisation's own words are taken back, and ours are there again; keys expire, old news is forgotten; a
-# meter is reached by other ways from now on.
+# meter is reached by other ways from now on; what was pushed has become a reading.
 GIVEN_UP = {
     "message_template",
     "idempotency_key",
     "webhook_delivery",
     "meter_way",
     "way_failure",
+    "pushed_reading",
     "road_hour",
     "road_plan",
 }

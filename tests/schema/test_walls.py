@@ -51,6 +51,7 @@ insert into mass_operation (operation_id, organisation_id, kind, hold, state, wh
 insert into mass_item (operation_id, account_id, wave, state)
     select operation_id, 2, 1, 'waiting' from mass_operation;
 insert into alarm (kind, subject, detail, first_at, last_at) values ('a', 'b', 'c', now(), now());
+insert into pushed_reading (meter_id, at, energy_wh) values (1, now(), 0);
 insert into role_beat (role, instance, started_at, beat_at) values ('worker', '1', now(), now());
 insert into endpoint (endpoint_id, organisation_id, road, bearer, address)
     values ('spare', 1, '4g', 'mqtt', 'spare');

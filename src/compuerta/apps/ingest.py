@@ -1,9 +1,10 @@
-"""The ingest: registers that devices push by MQTT become readings, and are acknowledged when they are kept.
+"""The ingest: registers that devices push by MQTT are acknowledged when they are kept, and become readings.
 
-Many ingests share what comes. A batch is one commit; only after it the broker may forget the letters, so
-whoever kills this process, the broker or the database loses nothing: what was not acknowledged comes again to
-whoever comes by the same name, and a register twice is a register once. What cannot be taken at all is
-counted, told and acknowledged: it would otherwise come again for ever.
+Many ingests share what comes. A batch is one commit into the inbox (`adapters.postgres.pushed`), and only
+after it the broker may forget the letters: whoever kills this process, the broker or the database loses
+nothing. What was not acknowledged comes again to whoever comes by the same name, and a register twice is a
+register once. What cannot be taken at all is counted, told and acknowledged: it would otherwise come again
+for ever.
 """
 
 import asyncio
@@ -47,6 +48,8 @@ LINGER_S: Final = 0.05
 REGISTRY_S: Final = 5.0
 AWAY_S: Final = 1.0
 SLOTS_MAX: Final = 64
+TAKE_S: Final = 0.2  # a reading is on the screens so soon
+FULL_PAGE: Final = 1_000  # of which more follow at once
 # For so long the broker keeps what an ingest has not taken. Then it is a gap, which the next register closes.
 SESSION_EXPIRY_S: Final = 86_400
 AHEAD_MS_MAX: Final = 60_000  # a device whose clock is further ahead would silence its meter until then
@@ -128,7 +131,8 @@ class Ingest:
         broker = broker_of(given)
         if broker is None:
             raise NoBroker
-        self._desk = Desk(wiring.database_url(given))
+        # Who takes holds locks and reckons; who keeps must not wait for it.
+        self._desk, self._takers_desk = (Desk(wiring.database_url(given)) for _ in range(2))
         # The lock is held as long as we live; the kernel lets go of it if we are killed.
         self._slot = taken_slot(given.data_dir)
         self._client = _client(broker, self, name=f"ingest-{socket.gethostname()}-{self._slot.number}")
@@ -145,11 +149,12 @@ class Ingest:
         try:
             await self._learn()
             async with asyncio.TaskGroup() as tasks:
-                for loop in (self._client.run, self._keep_on, self._learn_on, self._beat_on):
+                for loop in (self._client.run, self._keep_on, self._take_on, self._learn_on, self._beat_on):
                     tasks.create_task(loop())
         finally:
             self._slot.lock.close()
             await self._desk.shut()
+            await self._takers_desk.shut()
 
     # the broker ----------------------------------------------------------------------------------------
 
@@ -190,7 +195,7 @@ class Ingest:
         found = sort_letters([(each.topic, each.payload) for each in batch], self._devices, now_ms=_now_ms())
         try:
             if found.rows:
-                await poison.each_alone(self._desk, _take, found.rows, what="pushed readings")
+                await poison.each_alone(self._desk, _keep, found.rows, what="pushed readings")
         except Unreachable as error:
             log.warning("ingest.database.away", error=str(error))
             await asyncio.sleep(AWAY_S)
@@ -200,6 +205,19 @@ class Ingest:
             self._client.acknowledge([each.packet_id for each in batch])
             for name_why in found.refused:
                 self._refuse(name_why)
+
+    async def _take_on(self) -> None:
+        """Take what is kept into readings; also what an ingest that was killed has left."""
+        while True:
+            taken = 0
+            try:
+                taken, broke = await self._takers_desk.run(_take_page)
+                for error in broke:
+                    await poison.told(self._desk, "a pushed reading", error)
+            except Unreachable as error:
+                log.warning("ingest.database.away", error=str(error))
+            if taken < FULL_PAGE:
+                await asyncio.sleep(TAKE_S)
 
     def _refuse(self, name_why: tuple[str, str]) -> None:
         times = self._refused.pop(name_why, 0) + 1
@@ -282,10 +300,39 @@ def registers_of(rows: Sequence[tuple[int, PushedReading]]) -> "Registers":
     return Registers(**dict(zip(Registers.__slots__, (column.copy() for column in table.T), strict=True)))
 
 
-def _take(store: PostgresStore, *, items: Sequence[tuple[int, PushedReading]]) -> None:
-    from compuerta.adapters.postgres import bulk
+def _keep(store: PostgresStore, *, items: Sequence[tuple[int, PushedReading]]) -> None:
+    from compuerta.adapters.postgres import pushed
 
-    bulk.take_registers(store, registers_of(items), now=wiring.now())
+    pushed.keep(store, registers_of(items))
+
+
+def _take_page(store: PostgresStore) -> tuple[int, list[Exception]]:
+    """Take what was kept, a page of it, and tell how much that was, and which meters' registers broke it."""
+    import numpy as np
+
+    from compuerta.adapters.postgres import bulk, pushed
+
+    broke: list[Exception] = []
+    with pushed.taking_alone(store) as is_ours:
+        page = pushed.next_page(store) if is_ours else None
+        if page is None:
+            return 0, broke
+        told, now = page.registers, wiring.now()
+        try:
+            bulk.take_registers(store, told, now=now)
+        except Unreachable:
+            raise
+        except Exception:
+            # A register that meets a defect of ours costs itself, and not those of all other meters.
+            for meter_id in np.unique(told.meter_id):
+                try:
+                    bulk.take_registers(store, told.at(told.meter_id == meter_id), now=now)
+                except Unreachable:
+                    raise
+                except Exception as error:
+                    broke.append(error)
+        pushed.forget(store, page)
+        return len(page.pushed_id), broke
 
 
 def taken_slot(directory: Path) -> Slot:

@@ -185,7 +185,7 @@ class _Hand:
             self.taken[which] = True
             self._see(taken, which)
             self._balance_minor[taken] = deducted.after.delivered_minor
-            _copy_readings(cursor, self._registers.at(which))
+            copy_readings(cursor, self._registers.at(which), table="reading")
             copy_charges(cursor, deducted.charges, currency=terms.currency, now=self._now)
             copy_warnings(cursor, deducted.warnings)
             self.warnings += deducted.warnings.rows()
@@ -232,7 +232,8 @@ class _Hand:
         copy_in(cursor, "deducted", fields, rows=len(rows))
 
 
-def _copy_readings(cursor: Cursor, told: Registers) -> None:
+def copy_readings(cursor: Cursor, told: Registers, *, table: str) -> None:
+    """Copy registers into a table of readings."""
     has_power = told.power_w != NONE
     for relay in np.unique(told.relay).tolist():
         for rows in (np.flatnonzero((told.relay == relay) & has) for has in (has_power, ~has_power)):
@@ -246,4 +247,4 @@ def _copy_readings(cursor: Cursor, told: Registers) -> None:
                 fields.append(binary.text("relay", RELAYS[relay].value))
             if len(rows) and has_power[rows[0]]:
                 fields.append(binary.bigints("power_w", some.power_w))
-            copy_in(cursor, "reading", fields, rows=len(rows))
+            copy_in(cursor, table, fields, rows=len(rows))

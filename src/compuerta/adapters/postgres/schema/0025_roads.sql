@@ -86,3 +86,16 @@ grant select, insert, update, delete on road_hour to compuerta_work;
 
 -- By which end an instruction was tried last: with several ways its meter no longer tells.
 alter table instruction add column endpoint_id text references endpoint;
+
+-- What devices push of their own accord: kept at once, and taken into readings a moment later.
+create table pushed_reading (
+    meter_id bigint not null,
+    at timestamptz not null,
+    pushed_id bigint generated always as identity,
+    energy_wh bigint not null check (energy_wh >= 0),
+    relay text check (relay in ('open', 'permitted', 'closed')),
+    power_w bigint,
+    primary key (meter_id, pushed_id)
+);
+comment on table pushed_reading is 'distributed: what a device pushed and is not a reading yet; gone when it is';
+grant select, insert, delete on pushed_reading to compuerta_work;
