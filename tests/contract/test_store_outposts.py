@@ -145,3 +145,13 @@ def test_a_record_of_a_meter_that_is_not_on_its_lines_is_told_and_not_taken(shel
         assert tx.outposts.marks("post-1") == {JOURNAL: 1}
     assert shelf.count("reading") == 0
     assert shelf.alarm_times(kind="outpost_meter_foreign", subject="post-1") == 1
+
+
+def test_what_a_clock_that_is_ahead_has_noted_is_told_and_not_believed(shelf: Shelf) -> None:
+    an_outpost(shelf.store)
+    ahead = replace(a_record(shelf.store, 1, energy_wh=1_000), at=NOON + 5 * HOUR)
+
+    assert forwarded(shelf.store, ahead) == 1
+
+    assert shelf.count("reading") == 0
+    assert shelf.alarm_times(kind="outpost_clock_ahead", subject="post-1") == 1

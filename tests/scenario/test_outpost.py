@@ -83,6 +83,10 @@ class Basement:
             outcome = paid(store, Home(meter_id=0, account_id=self.home.account_id), now=wiring.now())
         assert outcome is vend.Outcome.CREDITED
 
+    def take_the_key_away(self) -> None:
+        with closing_store(self.url) as store:
+            outposts.revoke(store, POST, ANA, now=wiring.now())
+
     async def until(self, query: str) -> object:
         """Wait until a query finds something, and return it."""
 
@@ -100,6 +104,7 @@ class Basement:
 @pytest.fixture
 def basement(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Basement:
     monkeypatch.setattr(outpost, "QUIET_S", 0.1)
+    monkeypatch.setattr(outpost_head, "LEARN_S", 0.2)
     monkeypatch.setattr(outpost_client, "BACKOFF_S_MAX", 0.2)
     environment = {
         "COMPUERTA_DATA": str(tmp_path),
@@ -158,7 +163,7 @@ async def an_outpost(basement: Basement, fleet: Fleet) -> AsyncIterator[Journal]
             await road.shut()
 
 
-def test_a_line_is_lent_taken_back_and_lent_again_and_no_reading_is_lost(basement: Basement) -> None:
+def test_a_line_is_lent_taken_back_and_lent_again_until_its_key_is_taken_away(basement: Basement) -> None:
     async def scene() -> tuple[int, int]:
         fleet = basement.a_fleet()
         async with an_outpost(basement, fleet) as journal:
@@ -176,7 +181,11 @@ def test_a_line_is_lent_taken_back_and_lent_again_and_no_reading_is_lost(basemen
             async with a_gateway(basement.given):
                 at = last.at.isoformat()
                 await basement.until(f"select 1 from reading where at > '{at}'")
-            return last.record_no, journal.count()
+                left = journal.count()
+
+                await asyncio.to_thread(basement.take_the_key_away)
+                await basement.until(f"select 1 from alarm where kind = 'key_refused' and subject = '{POST}'")
+            return last.record_no, left
 
     noted, left = asyncio.run(scene())
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.unit.domain.tariff.parts import a_tariff, an_energy
 from tests.unit.services.outpost_yard import POST, Yard, a_virtual, a_yard, register_wh
-from tests.unit.services.town import METER, a_hold, paid, the_view
+from tests.unit.services.town import METER, NOON, a_hold, paid, the_view
 
 from compuerta.domain.instruction import OPEN, Kind, State
 from compuerta.domain.supply import HoldKind
@@ -248,3 +248,49 @@ def test_steps_are_reckoned_as_the_platform_reckons_them() -> None:
     # 400 Wh for 20, and 800 Wh for 120.
     assert record.cut.ends_wh == 1_200
     assert balance_minor(yard) == pytest.approx(record.cut.balance_minor, abs=4)
+
+
+def settled(yard: Yard, document: str) -> None:
+    with yard.store.transaction() as tx:
+        tx.put_policy(scope="account", scope_id=yard.homes[0].account_id, document=document)
+
+
+def test_nobody_is_cut_in_friendly_hours_and_the_cut_comes_after_them() -> None:
+    yard = a_yard(powers_w=(2_000,))
+    in_credit(yard, amount_minor=100)
+    settled(yard, '{"friendly_slots": ["12:00-14:00"]}')  # it is noon
+
+    yard.cut_off()
+    yard.run_for(3 * HOUR)
+
+    (record,) = cuts(yard.journal)
+    assert NOON + 2 * HOUR <= record.at <= NOON + 2 * HOUR + timedelta(minutes=1)
+
+
+def test_a_last_chance_that_ran_at_the_outpost_is_not_given_again() -> None:
+    yard = a_yard(powers_w=(2_000,))
+    in_credit(yard, amount_minor=100)
+    settled(yard, '{"last_chance_min": 30}')
+
+    yard.cut_off()
+    yard.run_for(2 * HOUR)
+    yard.come_back()
+
+    (record,) = cuts(yard.journal)
+    assert record.cut is not None
+    assert record.at >= record.cut.out_since + timedelta(minutes=30)
+    assert snapshot(yard).wanted_closed is False
+    assert open_switches(yard) == []
+
+
+def test_emergency_credit_that_comes_by_itself_comes_at_the_outpost_too() -> None:
+    yard = a_yard(powers_w=(2_000,))
+    in_credit(yard, amount_minor=100)
+    settled(yard, '{"emergency_minor": 50, "emergency_automatic": true}')
+
+    yard.cut_off()
+    yard.run_for(HOUR)
+
+    (record,) = cuts(yard.journal)
+    assert record.cut is not None
+    assert 1_500 <= record.cut.register_wh <= 1_530

@@ -48,7 +48,8 @@ def take_records(
 ) -> int:
     """Take records of an outpost's journal; returns up to which number all is committed.
 
-    `records` follow each other by number. A meter that is on none of the outpost's lines is not touched.
+    `records` follow each other by number. A meter that is on none of the outpost's lines is not touched, and
+    what was noted by a clock that is ahead is not believed; both are alarms.
     """
     with store.transaction() as tx:
         kept_no = tx.outposts.marks(outpost_id).get(journal_id, 0)
@@ -57,8 +58,10 @@ def take_records(
             return kept_no
         ours = _meters_of(tx, outpost_id)
         known = [each for each in new if each.meter_id in ours and each.at <= now + AHEAD_MAX]
-        strange = [each for each in new if each.meter_id not in ours]
-        tx.put_alarms([_strange(each, outpost_id, now=now) for each in strange])
+        refused = [each for each in new if each not in known]
+        tx.put_alarms(
+            [_refused(each, outpost_id, is_ours=each.meter_id in ours, now=now) for each in refused]
+        )
         _adopt_cuts(tx, known, now=now)
         _keep_overtaken(tx, known)
         observe.absorb(tx, [_report(each) for each in known], now=now)
@@ -145,6 +148,10 @@ def _report(record: Record) -> MeterReport:
     )
 
 
-def _strange(record: Record, outpost_id: str, *, now: datetime) -> Alarm:
+def _refused(record: Record, outpost_id: str, *, is_ours: bool, now: datetime) -> Alarm:
+    """Return what tells of a record that is not taken: a stranger's meter, or a clock that is ahead."""
+    if is_ours:
+        detail = f"a reading of {record.at.isoformat()}, which is still to come; set its clock"
+        return Alarm(kind="outpost_clock_ahead", subject=outpost_id, detail=detail, at=now)
     detail = f"a record of meter {record.meter_id}, which is on none of its lines"
     return Alarm(kind="outpost_meter_foreign", subject=outpost_id, detail=detail, at=now)
