@@ -100,6 +100,18 @@ def test_a_relay_is_opened_at_the_register_at_which_credit_ends() -> None:
     assert record.state.relay is Relay.OPEN
 
 
+def test_a_modbus_meter_is_read_and_opened_too() -> None:
+    yard = a_yard(powers_w=(2_000,), modbus="generic")
+    in_credit(yard, amount_minor=100)
+
+    yard.cut_off()
+    yard.run_for(HOUR)
+
+    (record,) = cuts(yard.journal)
+    assert record.state.relay is Relay.OPEN
+    assert yard.meters[0].core.relay is Relay.OPEN
+
+
 def test_the_platform_adopts_a_cut_and_does_not_light_who_owes() -> None:
     yard = a_yard(powers_w=(2_000,))
     in_credit(yard, amount_minor=100)

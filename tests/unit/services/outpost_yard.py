@@ -45,7 +45,7 @@ BYTE_US = 11 * 1_000_000 // 9_600
 ESAM = SoftEsam(b"the key of tests and of nothing else")
 POLL_MS = 900_000
 STARTED_MS = unix_ms(NOON)
-REMOTE = "dlt645-remote-rs485"
+REMOTE, MODBUS = "dlt645-remote-rs485", "modbus-generic"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -163,6 +163,7 @@ def a_yard(
     tariff: Tariff | None = None,
     outpost: Outpost | None = None,
     authority: CreditAuthority = PLATFORM,
+    modbus: str | None = None,
 ) -> Yard:
     """Build an outpost with one line and a home on it per power that is drawn."""
     store = MemoryStore()
@@ -182,13 +183,16 @@ def a_yard(
         )
         for number, _ in enumerate(powers_w, start=1):
             entry = a_meter_entry(town.organisation_id, number=number, authority=authority)
-            meter_id = tx.add_meter(replace(entry, model=REMOTE, endpoint_id=END))
+            unit_no = None if modbus is None else number
+            meter_id = tx.add_meter(
+                replace(entry, model=MODBUS if modbus else REMOTE, endpoint_id=END, unit_no=unit_no)
+            )
             opening = an_opening(
                 town.site_id, name=f"flat {number}", meter_id=meter_id, tariff_id=town.tariff_id
             )
             homes.append(Home(meter_id=meter_id, account_id=tx.add_account(opening)))
     meters = [
-        a_virtual(number, power_w=power_w, authority=authority)
+        a_virtual(number, power_w=power_w, authority=authority, modbus=modbus)
         for number, power_w in enumerate(powers_w, start=1)
     ]
     equipment = Equipment(models=MODELS, mac=ESAM, chance=lambda count: bytes(count))
@@ -196,7 +200,12 @@ def a_yard(
 
 
 def a_virtual(
-    number: int, *, power_w: int, authority: CreditAuthority = PLATFORM, energy_wh: int = 0
+    number: int,
+    *,
+    power_w: int,
+    authority: CreditAuthority = PLATFORM,
+    energy_wh: int = 0,
+    modbus: str | None = None,
 ) -> VirtualMeter:
     setup = MeterSetup(
         meter_no=f"{number:012d}",
@@ -204,6 +213,8 @@ def a_virtual(
         customer_no=f"{number:012d}",
         load=ConstantLoad(power_w=power_w),
         energy_wh=energy_wh,
+        unit_no=None if modbus is None else number,
+        modbus_image=modbus or "generic",
         baud=9_600,
         civil_offset_ms=8 * 3_600_000,
     )
