@@ -19,7 +19,7 @@ from rich.console import Console
 
 from compuerta.adapters.postgres import books
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import month_story, month_world, payment_story, supply_story, town, wiring
+from compuerta.apps import month_story, month_world, payment_story, roads_story, supply_story, town, wiring
 from compuerta.apps.playing import (
     Play,
     checked_promises,
@@ -129,6 +129,7 @@ STORIES = {
     "loop": Story(plan=town.plan, play=_loop),
     "supply": Story(plan=supply_story.plan, play=supply_story.play),
     "payments": Story(plan=payment_story.plan, play=payment_story.play),
+    "roads": Story(plan=roads_story.plan, play=roads_story.play),
     "month": Story(
         plan=month_world.plan, play=month_story.play, opens=month_story.open_books, lives_on=False
     ),

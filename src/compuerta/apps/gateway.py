@@ -43,6 +43,7 @@ log = structlog.get_logger()
 
 SWEEP_S = 1.0  # hints can be lost; what is due is found this often anyway
 REGISTRY_S = 5.0  # a meter that was entered is reachable this soon
+SLEEPERS_REST_PERCENT = 80  # of the time between two contacts: so long a sleeper is not read again
 FREEZE_S = 15.0  # who has not told a midnight is looked up this often
 # While this much waits on a line, polls of it are left out: they would only make it longer.
 POLL_QUEUE_MAX = 2
@@ -232,7 +233,9 @@ class Gateway:
                 self._polls.hint(meter_id)
             return True
         if self._polls.due_ms(meter_id) <= road.now_ms():
-            self._polls.begin(meter_id, now_ms=road.now_ms())
+            # A little less than from contact to contact, so that each contact brings a reading.
+            rest_ms = SLEEPERS_REST_PERCENT * 10 * (road.endpoint.contact_s or 0)
+            self._polls.begin(meter_id, now_ms=road.now_ms(), rest_ms=rest_ms)
             self._submit(road, self._dispatcher.poll(reached, now=wiring.now(), now_ms=road.now_ms()))
             return True
         return False

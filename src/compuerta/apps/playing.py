@@ -38,12 +38,12 @@ def sale(stage: Stage, home: town.Home, *, provider: str, amount_minor: int) -> 
     return attempt_id
 
 
-def wait_for_power(play: Play, home: town.Home, attempt_id: str) -> None:
+def wait_for_power(play: Play, home: town.Home, attempt_id: str, *, within: timedelta = QUIET_WITHIN) -> None:
     """Wait until a recharge has brought power."""
     play.stage.wait_for(
         f"power at {home.supply_point}",
         lambda: play.stage.recharge_facts(attempt_id)["closed_at"] is not None,
-        within=QUIET_WITHIN,
+        within=within,
     )
 
 
@@ -77,7 +77,8 @@ def recharge_facts(home: town.Home, row: Mapping[str, Any]) -> dict[str, Any]:
     instants = {name: row[name] for name in ("paid_at", "posted_at", "credited_at", "closed_at")}
     return {
         "meter": home.meter_no,
-        "road": home.road.value,
+        "road": row["road"] or home.road.value,
+        "endpoint_id": row["endpoint_id"],
         "amount_minor": row["amount_minor"],
         "currency": row["currency"],
         **instants,

@@ -13,15 +13,20 @@ class Polls:
     def __init__(self, *, poll_ms: int) -> None:
         self._poll_ms = poll_ms
         self._begun_ms: dict[int, int] = {}
+        self._rest_ms: dict[int, int] = {}  # of meters that are to be read more seldom than others
         self._hinted: set[int] = set()
 
     def hint(self, meter_id: int) -> None:
         """Let a meter be read soon: at once, but no sooner than `HINTED_POLL_MS` after its last reading."""
         self._hinted.add(meter_id)
 
-    def begin(self, meter_id: int, *, now_ms: int) -> None:
-        """Note that a meter is being read."""
+    def begin(self, meter_id: int, *, now_ms: int, rest_ms: int = 0) -> None:
+        """Note that a meter is being read, and for how long it is then left alone at least.
+
+        Who sleeps between two contacts is read once at each: readings that follow each other keep it awake.
+        """
         self._begun_ms[meter_id] = now_ms
+        self._rest_ms[meter_id] = rest_ms
         self._hinted.discard(meter_id)
 
     def due_ms(self, meter_id: int) -> int:
@@ -29,4 +34,5 @@ class Polls:
         begun_ms = self._begun_ms.get(meter_id)
         if begun_ms is None:
             return 0
-        return begun_ms + (min(HINTED_POLL_MS, self._poll_ms) if meter_id in self._hinted else self._poll_ms)
+        turn_ms = min(HINTED_POLL_MS, self._poll_ms) if meter_id in self._hinted else self._poll_ms
+        return begun_ms + max(turn_ms, self._rest_ms[meter_id])

@@ -49,3 +49,12 @@ def test_a_hint_never_puts_a_reading_off() -> None:
     polls.hint(METER)
 
     assert polls.due_ms(METER) == 104_000
+
+
+def test_a_sleeper_is_read_once_at_each_contact_however_short_the_turns_are() -> None:
+    polls = Polls(poll_ms=1_000)
+    polls.begin(7, now_ms=50_000, rest_ms=20_000)
+
+    polls.hint(7)
+
+    assert polls.due_ms(7) == 70_000
