@@ -112,6 +112,22 @@ def test_a_modbus_meter_is_read_and_opened_too() -> None:
     assert yard.meters[0].core.relay is Relay.OPEN
 
 
+def test_a_meter_that_does_not_answer_the_cut_is_cut_when_it_answers_again() -> None:
+    yard = a_yard(powers_w=(2_000,))
+    in_credit(yard, amount_minor=100)
+    yard.cut_off()
+    yard.run_for(timedelta(minutes=29))
+    yard.meters[0].silent = True
+    yard.run_for(timedelta(minutes=10))
+    assert cuts(yard.journal) == []
+
+    yard.meters[0].silent = False
+    yard.run_for(timedelta(minutes=16))
+
+    (record,) = cuts(yard.journal)
+    assert record.state.relay is Relay.OPEN
+
+
 def test_the_platform_adopts_a_cut_and_does_not_light_who_owes() -> None:
     yard = a_yard(powers_w=(2_000,))
     in_credit(yard, amount_minor=100)

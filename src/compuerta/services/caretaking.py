@@ -13,7 +13,7 @@ from typing import Final
 from compuerta.domain.instruction import LEASE, Instruction, Kind, State
 from compuerta.domain.naming import named
 from compuerta.domain.supply import Reason
-from compuerta.drivers.abilities import Relay
+from compuerta.drivers.abilities import Ending, Relay
 from compuerta.drivers.line import Line
 from compuerta.services import standing_alone
 from compuerta.services.deliver import Conclusion
@@ -246,24 +246,23 @@ class Caretaker:
         )
 
     def _conclude(self, conclusion: Conclusion, *, now_ms: int) -> None:
-        """Note a relay that was read back open, with why; any other end is looked at again soon."""
-        meter_id = conclusion.claim.meter.meter_id
+        """Note a relay that was opened, with why; one that did not answer is tried again soon.
+
+        A meter that took the order and shows no relay is noted once, and told again at its next readings.
+        """
+        meter_id, result = conclusion.claim.meter.meter_id, conclusion.result
         cut = self._round.cuts.pop(meter_id)
-        self._round.due_ms[meter_id] = now_ms + NEAR_MS
-        if conclusion.result.state.relay is not Relay.OPEN:
-            return
-        self._round.tries.pop(meter_id, None)
-        if meter_id in self._mandates:
-            self._mandates[meter_id] = standing_alone.opened(self._mandates[meter_id])
-        self._notes.append(
-            Record(
-                record_no=UNNUMBERED,
-                meter_id=meter_id,
-                at=conclusion.at,
-                state=conclusion.result.state,
-                cut=cut,
-            )
-        )
+        if result.ending in (Ending.SILENT, Ending.BUSY):
+            self._round.due_ms[meter_id] = now_ms + NEAR_MS
+        is_open = result.state.relay is Relay.OPEN
+        is_first = result.ending is Ending.ACCEPTED and conclusion.claim.instruction.tries == 1
+        if is_open or is_first:
+            state, at = result.state, conclusion.at
+            self._notes.append(Record(record_no=UNNUMBERED, meter_id=meter_id, at=at, state=state, cut=cut))
+        if is_open:
+            self._round.tries.pop(meter_id, None)
+            if meter_id in self._mandates:
+                self._mandates[meter_id] = standing_alone.opened(self._mandates[meter_id])
 
 
 def _reached(posted: Posted) -> Reached:
