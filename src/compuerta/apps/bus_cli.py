@@ -48,11 +48,48 @@ def plan(
     shares = [_share(text, models) for text in meters]
     planned = bus_planning.plan(LineWish(shares=shares, baud=baud, poll_s=poll_s, cable_m=cable_m))
     if as_json:
-        typer.echo(json.dumps({**asdict(planned), "doubts": [each.value for each in planned.doubts]}))
+        typer.echo(json.dumps(_told(planned)))
         return
     Console().print(_table(planned))
     for doubt in planned.doubts:
         typer.echo(f"! {_SAID[doubt]}")
+
+
+@commands.command("entered")
+def entered(
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, by line")] = False,
+) -> None:
+    """Tell the same of every line that is entered, with the meters that sit on it."""
+    from compuerta.adapters.postgres.store import PostgresStore
+    from compuerta.apps import wiring
+
+    given = config.settings()
+    store = PostgresStore(wiring.database_url(given))
+    try:
+        with store.transaction() as tx:
+            ends, meters = tx.endpoints(), tx.meters()
+    finally:
+        store.shut()
+    plans = bus_planning.plan_entered(ends, meters, models=wiring.models(given), poll_s=given.poll_s)
+    if as_json:
+        typer.echo(json.dumps({end: _told(planned) for end, planned in plans.items()}))
+        return
+    table = Table("line", "meters", "of at most", "a round", "load", "a payment", "doubts")
+    for end, planned in plans.items():
+        table.add_row(
+            end,
+            str(planned.meters),
+            str(planned.meters_max),
+            f"{planned.round_ms / 1_000:.0f} s",
+            f"{planned.load_percent} %",
+            f"{(planned.wait_ms_max + planned.supply_ms) / 1_000:.1f} s",
+            ", ".join(each.value for each in planned.doubts),
+        )
+    Console().print(table if plans else "no line is entered")
+
+
+def _told(planned: LinePlan) -> dict[str, object]:
+    return {**asdict(planned), "doubts": [each.value for each in planned.doubts]}
 
 
 def _share(text: str, models: dict[str, Model]) -> Share:
@@ -71,6 +108,7 @@ def _table(planned: LinePlan) -> Table:
     table = Table(show_header=False)
     rows = {
         "meters": f"{planned.meters} of at most {planned.meters_max}",
+        "lines needed": str(planned.lines_min),
         "one meter is read in": f"{planned.meter_ms / 1_000:.1f} s",
         "a round takes": f"{planned.round_ms / 1_000:.0f} s, {planned.load_percent} % of the time for it",
         "a payment waits at most": f"{planned.wait_ms_max / 1_000:.1f} s for the line",

@@ -6,17 +6,19 @@ takes to answer, and the pause after it. Readings give way to a payment between 
 waits for one exchange at most, or for a try at a meter that is absent. Pure: figures in, figures out.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from compuerta.domain.errors import Refused
-from compuerta.domain.party import RoadKind
+from compuerta.domain.party import Meter, RoadKind
 from compuerta.drivers import line
 from compuerta.drivers.dlt645_tongue import REQUEST_BYTES
 from compuerta.drivers.effort import Exchange, poll_effort, supply_effort
 from compuerta.drivers.model import Model, RoadTiming
+from compuerta.services.records import Endpoint
 
 BITS_PER_BYTE: Final = 11  # DL/T 645-2007 5.1: start, eight data bits, parity, stop
 ANSWER_MS_USUAL: Final = 100  # from a request's last bit to the answer's first; the standard allows 500
@@ -75,6 +77,7 @@ class LinePlan:
     round_ms: int  # one reading of every meter, absent ones tried once
     load_percent: int  # of the time between two polls
     meters_max: int  # in this mixture, of which the readings fit
+    lines_min: int  # that so many meters need
     wait_ms_max: int  # until a payment's first byte
     supply_ms: int  # from that byte to the proof of a closed relay; 0 = no meter here can be switched
     doubts: tuple[Doubt, ...]
@@ -90,17 +93,40 @@ def plan(wish: LineWish) -> LinePlan:
     tries_ms = [_absent_ms(share, wish) for share in wish.shares if share.absent]
     supply_ms = max(_sum_ms(supply_effort(share.model), wish) for share in wish.shares)
     room_ms = wish.poll_s * 1_000 * LOAD_PERCENT_MAX // 100
+    meters_max = min(METERS_MAX, room_ms * meters // round_ms)
     drawn = LinePlan(
         meters=meters,
         meter_ms=meter_ms,
         round_ms=round_ms,
         load_percent=-(-round_ms // (wish.poll_s * 10)),
-        meters_max=min(METERS_MAX, room_ms * meters // round_ms),
+        meters_max=meters_max,
+        lines_min=-(-meters // max(meters_max, 1)),
         wait_ms_max=max(exchanges_ms + tries_ms),
         supply_ms=supply_ms,
         doubts=(),
     )
     return _with_doubts(drawn, wish)
+
+
+def plan_entered(
+    ends: Sequence[Endpoint], meters: Sequence[Meter], *, models: Mapping[str, Model], poll_s: int
+) -> dict[str, LinePlan]:
+    """Return what the entered lines are like, by their ends; lines without meters are left out.
+
+    A meter counts on its own end, and not on further ways to it; none is taken for absent.
+    """
+    plans: dict[str, LinePlan] = {}
+    for end in ends:
+        on_line = Counter(meter.model for meter in meters if meter.endpoint_id == end.endpoint_id)
+        shares = [
+            Share(model=models[name], meters=count)
+            for name, count in sorted(on_line.items())
+            if name in models and RoadKind.RS485.value in models[name].roads
+        ]
+        if end.baud is not None and shares:
+            wish = LineWish(shares=shares, baud=end.baud, poll_s=poll_s)
+            plans[end.endpoint_id] = plan(wish)
+    return plans
 
 
 def _refuse(wish: LineWish) -> None:

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from compuerta.adapters.models import load_models
-from compuerta.domain.party import CreditAuthority
+from compuerta.domain.party import Bearer, CreditAuthority, Meter, RoadKind
 from compuerta.drivers import line
 from compuerta.drivers.abilities import Ending, Order, ReadOrder, RechargeOrder, Relay, SwitchOrder
 from compuerta.drivers.line import Job, Line, Priority
@@ -19,6 +19,7 @@ from compuerta.drivers.speaking import speak
 from compuerta.drivers.talk import MeterIdentity
 from compuerta.services import bus_planning
 from compuerta.services.bus_planning import Doubt, LineUnplannable, LineWish, Share
+from compuerta.services.records import Endpoint
 from compuerta.virtual.meter.peer import VirtualMeter
 from compuerta.virtual.meter.setup import MeterSetup
 
@@ -121,17 +122,51 @@ def test_an_absent_meter_costs_one_try() -> None:
     assert present.wait_ms_max == 60 * 11 * 1_000 // 2_400 + 100 + 50  # the longest exchange of a reading
 
 
+def test_the_lines_that_are_entered_are_planned_with_the_meters_on_them() -> None:
+    def an_end(name: str, baud: int | None) -> Endpoint:
+        return Endpoint(
+            endpoint_id=name,
+            organisation_id=1,
+            road=RoadKind.RS485,
+            bearer=Bearer.SERIAL,
+            address=f"/dev/{name}",
+            baud=baud,
+        )
+
+    def a_meter(number: int, model: str, endpoint_id: str) -> Meter:
+        return Meter(
+            meter_id=number,
+            organisation_id=1,
+            meter_no=f"{number:012d}",
+            model=model,
+            credit_authority=CreditAuthority.PLATFORM,
+            customer_no=f"{number:012d}",
+            endpoint_id=endpoint_id,
+            road=RoadKind.RS485,
+        )
+
+    meters = [a_meter(1, "modbus-generic", "bus"), a_meter(2, "dlt645-remote-rs485", "bus")]
+    odd = [a_meter(3, "of nobody", "bus"), a_meter(4, "modbus-generic", "session")]
+    ends = [an_end("bus", 9_600), an_end("empty", 9_600), an_end("session", None)]
+
+    plans = bus_planning.plan_entered(ends, meters + odd, models=MODELS, poll_s=900)
+
+    shares = [a_line(each.model).shares[0] for each in reversed(meters)]
+    assert plans == {"bus": bus_planning.plan(LineWish(shares=shares, baud=9_600, poll_s=900))}
+
+
 def test_as_many_meters_as_are_said_to_fit_do_fit_and_one_more_does_not() -> None:
     wish = LineWish(shares=a_line("dlt645-remote-rs485", 10).shares, baud=1_200, poll_s=300)
 
     most = bus_planning.plan(wish).meters_max
 
-    def doubts(meters: int) -> tuple[Doubt, ...]:
-        shares = a_line("dlt645-remote-rs485", meters).shares
-        return bus_planning.plan(LineWish(shares=shares, baud=1_200, poll_s=300)).doubts
-
-    assert Doubt.ROUND_TOO_LONG not in doubts(most)
-    assert Doubt.ROUND_TOO_LONG in doubts(most + 1)
+    full, over = (
+        bus_planning.plan(replace(wish, shares=a_line("dlt645-remote-rs485", meters).shares))
+        for meters in (most, most + 1)
+    )
+    assert Doubt.ROUND_TOO_LONG not in full.doubts
+    assert Doubt.ROUND_TOO_LONG in over.doubts
+    assert (full.lines_min, over.lines_min) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,20 @@ def test_a_block_of_another_length_function_or_hour_tells_nothing(at: int) -> No
     assert acrel.told_in(upload) is None
 
 
+def test_what_is_known_by_hearsay_is_told_as_such_and_the_rest_as_unknown() -> None:
+    server = acrel.encode(Frame(command=0x88, body=bytes.fromhex("c0000201 1ddd")))
+    others = [
+        acrel.encode(Frame(command=command, body=b"\x02")) for command in (0x82, 0x88, 0x89, 0x97, 0x55)
+    ]
+
+    meanings = [each.meaning for each in acrel.explain(server + b"".join(others))]
+
+    assert meanings == [
+        "the server is 192.0.2.1:7645, if it is as one platform sends it",
+        *["body not known"] * 5,
+    ]
+
+
 LOGIN = Letter(
     topic="/gw/acrelHW/DDSY1352/login/12209263660002",
     payload=b'{"ver":1011,"rssi":48,"code":1968,"time":"20221008105559","gwSN":"12209263660002","type":"login"}',

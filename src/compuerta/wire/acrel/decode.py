@@ -16,6 +16,7 @@ from compuerta.wire.acrel.messages import (
 )
 from compuerta.wire.acrel.registers import told_in
 
+_SERVER_BYTES = 6  # four of an address, two of a port
 _NAMES = {each.value: each.name.lower().replace("_", " ") for each in Command}
 
 
@@ -67,6 +68,9 @@ def _from_platform(frame: Frame) -> str:
             return f"the local time is {time_of(frame.body).isoformat(sep=' ')}"
         except ProtocolError as error:
             return f"not understood: {error}"
+    if frame.command == Command.SERVER.value and len(frame.body) == _SERVER_BYTES:
+        host = ".".join(str(octet) for octet in frame.body[:4])
+        return f"the server is {host}:{int.from_bytes(frame.body[4:])}, if it is as one platform sends it"
     return ""
 
 
