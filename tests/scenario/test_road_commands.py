@@ -1,13 +1,17 @@
 """Commands about roads as one types them: captures of a maker's modules, and lines that are planned."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.contract.door import closing_store
 from typer.testing import CliRunner, Result
 
+from compuerta.apps import town
 from compuerta.apps.cli import app
 from compuerta.domain.errors import Refused
+from compuerta.domain.party import RoadKind
 from compuerta.wire import acrel
 
 ROWS = json.loads((Path(acrel.__file__).parent / "vectors.json").read_text("utf-8"))
@@ -91,3 +95,21 @@ def test_a_line_is_planned_in_words_and_in_figures() -> None:
 )
 def test_a_line_that_makes_no_sense_is_refused_with_the_reason(meters: str, complaint: str) -> None:
     assert complaint in refusal(typed("bus", "plan", meters))
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_the_lines_of_a_town_are_told(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres_url)
+    assert "no line is entered" in typed("bus", "entered").stdout
+    homes = tuple(each for each in town.plan() if each.road is RoadKind.RS485)
+    paths = {each.endpoint_id: f"/dev/{each.endpoint_id}" for each in homes}
+    with closing_store(postgres_url) as store:
+        town.build(store, homes, bus_paths=paths, now=datetime.now(UTC))
+
+    told = json.loads(typed("bus", "entered", "--json").stdout)
+
+    assert set(told) == set(paths)
+    assert sum(line["meters"] for line in told.values()) == len(homes)
+    assert all(line["doubts"] == [] for line in told.values())
+    assert all(end in typed("bus", "entered").stdout for end in paths)
