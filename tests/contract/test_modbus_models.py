@@ -189,6 +189,31 @@ def test_power_that_runs_backwards_is_negative(name: str) -> None:
     assert (abs(state.power_w + 700) <= 1, state.relay) == (True, Relay.CLOSED)
 
 
+def test_rates_that_do_not_add_up_to_the_total_are_no_fact() -> None:
+    session, bus = modbus.MeterSession(unit_no=UNIT_NO), a_bus()
+
+    def tell(data: bytes) -> None:
+        for requested in session.receive(data, now_ms=bus.now_ms):
+            count = requested.request.count  # type: ignore[union-attr]
+            octets = bytes.fromhex("0001E2400001869F" + "00000000" * 3) if count == 10 else bytes(2 * count)
+            bus.wire.write(session.send(modbus.Registers(octets=octets)))
+
+    bus.wire.attach(Hearing(tell))
+
+    state = carried_out(bus, ReadOrder(), name=UNSHOWN).state
+
+    assert (state.energy_wh, state.rates_wh) == (1_234_560, None)
+
+
+def test_an_order_to_everybody_is_obeyed_without_an_answer() -> None:
+    meter = a_meter(SHOWN, load_w=1_500)
+    write = modbus.WriteRegister(at=0x20, value=0)
+
+    said = meter.receive(modbus.encode(modbus.Frame(modbus.BROADCAST, write.to_pdu())), now_ms=NOON_MS)
+
+    assert (said, meter.core.relay) == (b"", Relay.OPEN)
+
+
 @EVERY_MODEL
 def test_a_meter_without_power_is_silent(name: str) -> None:
     meter = a_meter(name)

@@ -258,6 +258,18 @@ def test_the_tries_of_an_absent_meter_are_broken_off_when_somebody_has_paid() ->
     assert bus.finished["recharge"].ending is Ending.DONE
 
 
+def test_a_recharge_that_is_broken_off_for_danger_is_told_that_nobody_answered() -> None:
+    bus = Bus(absent={f"{1:012d}"})
+    bus.submit(a_job("recharge", meter=1, priority=Priority.RECHARGE))
+    bus.step()
+    bus.submit(a_job("danger", meter=2, priority=Priority.SAFETY))
+
+    bus.run()
+
+    assert [address for _, address in bus.asked] == [f"{1:012d}", f"{2:012d}"]
+    assert bus.finished["recharge"] == Result(ending=Ending.SILENT, reason="no_answer")
+
+
 def test_slow_bytes_add_to_the_patience() -> None:
     line = Line("1200 baud", byte_us=9_167)
     line.submit(a_job("poll"), now_ms=0)

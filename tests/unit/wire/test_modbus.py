@@ -185,6 +185,21 @@ def test_what_answers_something_else_is_a_stray(other: bytes) -> None:
     assert woken(session)[1] == [Silent(request=READ)]
 
 
+@pytest.mark.parametrize(
+    "written", [modbus.RegistersWritten(start=2, count=2), modbus.RegistersWritten(start=1, count=1)]
+)
+def test_another_write_that_was_done_is_no_answer(written: modbus.RegistersWritten) -> None:
+    session = a_session(tries_max=1)
+    write = WriteRegisters(start=1, values=(1, 2))
+    session.send(write, now_ms=0)
+
+    [event] = session.receive(framed(written), now_ms=10)
+    told = session.receive(framed(modbus.RegistersWritten(start=1, count=2)), now_ms=20)
+
+    assert isinstance(event, Stray)
+    assert [type(each) for each in told] == [Replied]
+
+
 def test_what_another_unit_says_is_not_looked_at() -> None:
     session = a_session(tries_max=1)
     session.send(READ, now_ms=0)
