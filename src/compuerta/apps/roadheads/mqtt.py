@@ -2,11 +2,13 @@
 
 A device says `online` when it comes; whoever was there before us is found by a knock, an empty command that
 it answers. It is gone by its will, by its own word, or when the broker says that nobody takes its commands.
+Devices of Acrel's own form are heard and answered beside; what is published of it carries no frames.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 import structlog
@@ -18,6 +20,8 @@ from compuerta.apps import wiring
 from compuerta.domain.party import Bearer
 from compuerta.domain.road import RoadSign
 from compuerta.services.records import Endpoint
+from compuerta.wire import acrel
+from compuerta.wire.acrel import json_form
 from compuerta.wire.mqtt.packets import Connect, Publish, Reason
 from compuerta.wire.mqtt.session import Heard, SessionFull
 from compuerta.wire.pm.letters import (
@@ -35,6 +39,9 @@ from compuerta.wire.pm.topics import Direction, Place, place_of, topic
 log = structlog.get_logger()
 
 KEEP_ALIVE_S = 30
+ACREL_DEVICES = "/gw/acrelHW/+/+/+"
+STRANGER_CHARS_MAX = 80
+CSQ_MAX = 31  # 3GPP TS 27.007 8.5; Acrel tells its signal in percent of it
 KNOCK_MS = 10_000  # how long a device may take to say that it is here
 KNOCKS_AT_ONCE = 50
 KNOCK_PAUSE_S = 0.1  # five hundred a second: an estate is found in seconds, and the broker breathes
@@ -54,7 +61,7 @@ class MqttHead:
             password=broker.password.encode(),
             keep_alive_s=KEEP_ALIVE_S,
         )
-        filters = [topic("+", "+", Direction.EVENT), topic("+", "+", Direction.ANSWER)]
+        filters = [topic("+", "+", Direction.EVENT), topic("+", "+", Direction.ANSWER), ACREL_DEVICES]
         self._client = MqttClient(broker, opening, filters=filters, listener=self)
         self._ends: dict[str, Endpoint] = {}  # by the device's name
         self._links: dict[str, MqttLink] = {}
@@ -114,6 +121,9 @@ class MqttHead:
         """See `MqttListener`; nothing of it has to outlive us, so it is acknowledged at once."""
         self._client.acknowledge([message.packet_id])
         name = message.topic
+        if name.startswith("/gw/"):
+            self._hear_acrel(message)
+            return
         try:
             place = place_of(message.topic)
             name = place.device
@@ -127,13 +137,31 @@ class MqttHead:
                 event, self._encodings[name] = event_from(message.payload)
                 self._obey(end, event)
         except ProtocolError:
-            self._refuse(name, "letter_malformed")
+            self._refuse(name[:STRANGER_CHARS_MAX], "letter_malformed")
 
     def arrived(self, packet_id: int, reason: int) -> None:
         """See `MqttListener`: a command that nobody takes tells that the device is gone."""
         device = self._sent.pop(packet_id, None)
         if device is not None and reason in (Reason.NOBODY_SUBSCRIBED, Reason.NOT_AUTHORIZED):
             self._lose(device, "not_subscribed")
+
+    def _hear_acrel(self, message: Heard) -> None:
+        try:
+            report = json_form.parse(json_form.Letter(topic=message.topic, payload=message.payload))
+        except acrel.ProtocolError:
+            self._refuse(message.topic[:STRANGER_CHARS_MAX], "letter_malformed")
+            return
+        end = self._ends.get(report.place.serial_no)
+        if end is None:
+            self._refuse(report.place.serial_no, "device_unknown")
+            return
+        answer = json_form.answer(report)
+        if answer is not None:
+            with suppress(BrokerAway, SessionFull):  # it asks again
+                self._client.publish(Publish(topic=answer.topic, payload=answer.payload, qos=1))
+        if report.signal_percent is not None:
+            csq = report.signal_percent * CSQ_MAX // 100
+            self._keeper.signalled(end.endpoint_id, RoadSign(at=wiring.now(), csq=csq))
 
     # devices -------------------------------------------------------------------------------------------
 

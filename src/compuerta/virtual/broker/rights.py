@@ -27,7 +27,9 @@ def may_publish(user: str, topic: str) -> bool:
     """Tell whether a user may say something under a topic."""
     levels = topic.split("/")
     if user == PLATFORM:
-        return levels[:2] == [*ROOT]
+        return levels[:2] == [*ROOT] or levels[:2] == ["", "server"]
+    if levels[:3] == ["", "gw", "acrelHW"]:
+        return levels[5:] == [user]
     return _is_own(user, levels) and levels[4] in _DEVICE_SAYS
 
 
@@ -36,6 +38,8 @@ def may_subscribe(user: str, wanted: str) -> bool:
     levels = wanted.split("/")
     if user == PLATFORM:
         return True
+    if levels[:3] == ["", "server", "acrelHW"]:
+        return levels[5:] == [user]
     return _is_own(user, levels) and levels[2] not in "+#" and levels[4] in _DEVICE_HEARS
 
 
