@@ -170,6 +170,7 @@ def _environment(database_url: str) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "COMPUERTA_SECRET_KEY": "a secret that only these tests know, 52 long",
         "DJANGO_SETTINGS_MODULE": "compuerta.apps.console.settings",
+        "COMPUERTA_VIRTUAL_METERS": "/nowhere/meters.sock",  # the page is there, and no meter answers
         "PYTHONPATH": "src:.",
     }
 

@@ -142,7 +142,7 @@ def test_every_page_fits_and_speaks_the_readers_language(
 ) -> None:
     page = signed_in(name="tomas", language=language, phone=phone)
 
-    for path in ("/commissioning/", "/commissioning/claim", "/commissioning/table"):
+    for path in ("/commissioning/", "/commissioning/claim", "/commissioning/table", "/virtual/"):
         page.goto(path)
 
         too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")

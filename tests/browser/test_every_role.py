@@ -60,6 +60,12 @@ ASKED: Mapping[str, Ask] = {
     "commission": Ask(get=Right.COMMISSION),
     "commission_live": Ask(get=Right.COMMISSION),
     "commission_act hand_over": Ask(post=Right.COMMISSION),
+    "plans": Ask(get=Right.COMMISSION, post=Right.COMMISSION),
+    "plan": Ask(get=Right.COMMISSION),
+    "plan_table": Ask(get=Right.COMMISSION),
+    "plan_forget": Ask(post=Right.COMMISSION),
+    "virtual_meters": Ask(get=Right.COMMISSION),
+    "virtual_meter_act cover": Ask(post=Right.COMMISSION),
     "meters": LOOK,
     "meter": LOOK,
     "meter_live": LOOK,
@@ -233,6 +239,10 @@ class House:
         }
 
 
+_FACTS = (
+    '{"currency": "CNY", "years": 8, "cost_minor": 0, "gap_ppm": 0, "proven": true, "meters": {}, '
+    '"meters_without": 0, "bill": [], "lines": [], "places": [], "alone": {}}'
+)
 _FURNISH = """
 with alarm as (
     insert into meter_alarm (meter_id, alarm_id, organisation_id, account_id, kind, severity, detail,
@@ -281,6 +291,10 @@ with alarm as (
         began_at)
     select %(account_id)s, gen_random_uuid(), organisation_id, meter_id, 'label', 'ana', now() from alarm
     returning *
+), planned as (
+    insert into road_plan
+    select gen_random_uuid(), organisation_id, 'site', 'place', '', 10000, 980000, %(facts)s, '', '', '', '',
+        'ana', now() from alarm returning *
 ), doubt as (
     insert into case_file (account_id, case_id, kind, detail, opened_at)
     select %(account_id)s, gen_random_uuid(), 'register_jump', 'why', now() from alarm returning *
@@ -292,6 +306,7 @@ select a.alarm_id, p.photo_id, w.window_id, o.operation_id, v.move_id, k.key_id,
     (select payment_id from payment where account_id = %(account_id)s limit 1) as payment_id,
     (select correction_id from correction) as correction_id, (select case_id from doubt) as case_id,
     (select survey_id from line) as survey_id, (select commission_id from begun) as commission_id,
+    (select plan_id from planned) as plan_id,
     (select grant_id from role_grant where user_name = 'auditor') as grant_id
 from alarm a, photo p, "window" w, operation o, moved v, made k, contact c,
     (select tariff_id from account where account_id = %(account_id)s) t
@@ -306,8 +321,8 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         ids = {"meter_id": flat.meter_id, "account_id": flat.account_id}
         names = ("alarm_id", "photo_id", "window_id", "operation_id", "move_id", "key_id", "contact_id",
                  "tariff_id", "charge_id", "attempt_id", "recharge_id", "payment_id", "correction_id",
-                 "case_id", "survey_id", "commission_id", "grant_id")  # fmt: skip
-        (found,) = console.furnish(_FURNISH, ids)
+                 "case_id", "survey_id", "commission_id", "plan_id", "grant_id")  # fmt: skip
+        (found,) = console.furnish(_FURNISH, {**ids, "facts": _FACTS})
         values = {**ids, **dict(zip(names, found, strict=True))}
         values |= {"version_no": 1, "pay_token": flat.pay_token, "day": "2026-11-20", "number": 0}
         values |= {"name": "warning", "language": "en", "paper": "80", "reference": "none"}

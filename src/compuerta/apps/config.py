@@ -12,9 +12,10 @@ COMPUERTA_COAP_BARE_PORT  the same without DTLS, on an operator's private networ
 COMPUERTA_COAP_WINDOW_S  seconds that a sleeper's radio stays open, T3324 of its network (default 10)
 COMPUERTA_OUTPOST_PORT  port that outposts beside buses connect to, by TLS (default none)
 COMPUERTA_OPERATOR_URL  https://application:secret@host/path of an operator's NB-IoT platform (default none)
-COMPUERTA_OPERATOR_PORT  port that it pushes to, behind a proxy with TLS (default 7646)
+COMPUERTA_OPERATOR_PORT  port that it pushes to, behind a proxy with TLS (default 7647)
 COMPUERTA_POLL_S       seconds between two readings of a meter (default 900)
 COMPUERTA_MODELS       directory of the meter models
+COMPUERTA_VIRTUAL_METERS  socket of a demonstration's virtual meters: the console gets their fault panel
 COMPUERTA_WEBHOOKS     "inside" lets webhooks go to this network too, and without TLS (default outside)
 """
 
@@ -73,9 +74,10 @@ class Settings:
     coap_bare_port: int = 0
     coap_window_s: int = 10
     operator_url: str | None = None
-    operator_port: int = 7646
+    operator_port: int = 7647
     mqtt_url: str | None = None
     outpost_port: int = 0
+    virtual_meters: Path | None = None
 
     @property
     def public_url(self) -> str:
@@ -131,10 +133,13 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         coap_port=_port_or_none(given, "COMPUERTA_COAP_PORT"),
         coap_bare_port=_port_or_none(given, "COMPUERTA_COAP_BARE_PORT"),
         operator_url=_operator_url(given),
-        operator_port=_number(given, "COMPUERTA_OPERATOR_PORT", 7646, most=65_535),
+        operator_port=_number(given, "COMPUERTA_OPERATOR_PORT", 7647, most=65_535),
         coap_window_s=_number(given, "COMPUERTA_COAP_WINDOW_S", 10, most=3_600),
         mqtt_url=_mqtt_url(given),
         outpost_port=_port_or_none(given, "COMPUERTA_OUTPOST_PORT"),
+        virtual_meters=Path(given["COMPUERTA_VIRTUAL_METERS"])
+        if given.get("COMPUERTA_VIRTUAL_METERS")
+        else None,
     )
 
 

@@ -173,6 +173,7 @@ class Stage:
             "COMPUERTA_COAP_WINDOW_S": str(WINDOW_S),
             "COMPUERTA_POLL_S": "1",
             "COMPUERTA_PASSWORD": self.password,
+            "COMPUERTA_VIRTUAL_METERS": str(self._control),
         }
 
     def open(self, told: Callable[[str], None]) -> None:

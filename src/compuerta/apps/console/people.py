@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from compuerta.adapters.postgres.walls import Wall, around
 from compuerta.apps import walls, wiring
+from compuerta.apps.config import settings
 from compuerta.apps.console import sign_in
 from compuerta.apps.console.models import ConsoleUser
 from compuerta.domain.access import USUAL, Place, Right, covers
@@ -147,6 +148,13 @@ may_sell = menu_shows(Right.SELL)
 may_grant = menu_shows(Right.GRANT)
 may_audit = menu_shows(Right.AUDIT)
 may_commission = menu_shows(Right.COMMISSION)
+
+
+def may_play(request: HttpRequest) -> bool:
+    """Tell whether the fault panel is in somebody's menu: in a demonstration, for who commissions meters."""
+    return settings().virtual_meters is not None and may_commission(request)
+
+
 sees_operations = menu_shows(Right.PROPOSE_MASS)
 sees_money = menu_shows(Right.SEE_MONEY)
 sees_all_money = menu_shows(Right.SEE_MONEY, of_all=True)

@@ -181,6 +181,18 @@ UNFOLD: dict[str, Any] = {
                         "link": reverse_lazy("commissioning"),
                         "permission": "compuerta.apps.console.people.may_commission",
                     },
+                    {
+                        "title": _("Virtual meters"),
+                        "icon": "bug_report",
+                        "link": reverse_lazy("virtual_meters"),
+                        "permission": "compuerta.apps.console.people.may_play",
+                    },
+                    {
+                        "title": _("Adviser"),
+                        "icon": "route",
+                        "link": reverse_lazy("plans"),
+                        "permission": "compuerta.apps.console.people.may_commission",
+                    },
                 ],
             },
             {

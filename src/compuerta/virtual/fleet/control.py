@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from compuerta.domain.errors import Refused
+from compuerta.domain.party import MeterNoMalformed, require_meter_no
 from compuerta.virtual.faults import Faults, afflict
 from compuerta.virtual.fleet.fields import FieldMalformed, Json, filled, one_of, truth, whole, within
 from compuerta.virtual.fleet.road import CannotHangUp, Road
@@ -34,10 +35,7 @@ class Fleet:
     def __init__(self, roads: Mapping[str, Road], *, world: World) -> None:
         self.world = world
         self.roads = dict(roads)
-        self._roads_of: dict[str, list[Road]] = {}
-        for road in roads.values():
-            for meter in road.meters:
-                self._roads_of.setdefault(meter.meter_no, []).append(road)
+        # By the numbers of the file: a meter that is given another one is still called by its first.
         self._meters = {meter.meter_no: meter for road in roads.values() for meter in road.meters}
 
     def meter(self, meter_no: str) -> VirtualMeter:
@@ -103,7 +101,7 @@ class Fleet:
 
     def roads_of(self, meter: VirtualMeter) -> Sequence[Road]:
         """Return the roads that a meter is on, in the order of the file."""
-        return self._roads_of[meter.meter_no]
+        return [road for road in self.roads.values() if any(each is meter for each in road.meters)]
 
     def _cut(self, order: Mapping[str, Json]) -> None:
         road = self.roads.get(str(order.get("road")))
@@ -188,6 +186,13 @@ def _set_silent(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) ->
     meter.silent = truth(order.get("silent"), "silent")
 
 
+def _set_number(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
+    """Give a meter a number, perhaps one that another meter has."""
+    number = str(order.get("number"))
+    require_meter_no(number)
+    meter.renumber(number)
+
+
 def _set_key(fleet: Fleet, meter: VirtualMeter, order: Mapping[str, Json]) -> None:
     meter.core.programming_key = truth(order.get("pressed"), "pressed")
 
@@ -218,6 +223,7 @@ _ACTIONS: Final[Mapping[str, Callable[[Fleet, VirtualMeter, Mapping[str, Json]],
     "set_limits": _set_limits,
     "set_power": _set_power,
     "set_silent": _set_silent,
+    "set_number": _set_number,
     "set_key": _set_key,
     "set_faults": _set_faults,
     "hang_up": _hang_up,
@@ -251,5 +257,5 @@ def _answer(fleet: Fleet, line: bytes) -> dict[str, Json]:
         if not isinstance(order, dict):
             raise OrderMalformed("an order is a JSON object")
         return {"ok": True, **fleet.obey(order)}
-    except (OrderMalformed, FieldMalformed, CannotHangUp, ValueError) as refusal:
+    except (OrderMalformed, FieldMalformed, MeterNoMalformed, CannotHangUp, ValueError) as refusal:
         return {"ok": False, "reason": str(refusal)}

@@ -119,6 +119,11 @@ class VirtualMeter:
         """The address on the wire."""
         return self.core.meter_no
 
+    def renumber(self, meter_no: str) -> None:
+        """Answer to another number from now on, as a slip of a fitter's fingers makes it."""
+        self.core.meter_no = meter_no
+        self._sessions.clear()
+
     def advance(self, *, to_ms: int) -> None:
         """Let the world go on until `to_ms`."""
         self.core.advance(to_ms=to_ms)
@@ -248,8 +253,7 @@ class VirtualMeter:
     def _write_address(self, request: WriteAddress) -> Answer | None:
         if not self.core.programming_key:
             return None
-        self.core.meter_no = request.meter_no
-        self._sessions.clear()
+        self.renumber(request.meter_no)
         return Acknowledged(function=Function.WRITE_ADDRESS)
 
     def _maintain(
