@@ -21,6 +21,8 @@ _WAKE: Final = b"\xfe"
 class Doubles:
     """This will tell which address answered oftener than it was asked, and not the same."""
 
+    __slots__ = ("_asked", "_heard", "_late", "_looks", "_question")  # ten thousand sessions have one each
+
     def __init__(self) -> None:
         self._question = b""
         self._asked = 0  # how often

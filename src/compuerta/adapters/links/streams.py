@@ -43,6 +43,8 @@ class Stream(Protocol):
 class BareStream:
     """Frames as they are, with the dialer's own packets between them taken out."""
 
+    __slots__ = ("_sieve",)
+
     def __init__(self, sieve: Sieve) -> None:
         self._sieve = sieve
 
