@@ -19,6 +19,12 @@ NB-IoT has its own part, with the key of each device (none without DTLS) and how
      "meters": [{"meter_no": "260305510013", "nbiot": "nb-1"},
                 {"meter_no": "260305510014", "operator": "dev-1"}]}
 
+Meters that speak Modbus say at which address, and whose registers they have; a converter waits to be dialed:
+
+    {"converters": {"house-2": {"port": 8899, "modbus_tcp": true}},
+     "meters": [{"meter_no": "260700000017", "credit_authority": "platform", "converter": "house-2",
+                 "unit_no": 17, "modbus_image": "acrel"}]}
+
 A meter with an `endpoint_id` dials in (several with the same id sit behind one gateway); one with `acrel`, a
 serial number, does so as that maker's module and wants a `unit_no`, as it carries Modbus; one with a `bus` is
 on that line; one with `mqtt` is behind that device of the broker; one with both can be reached by both. What
