@@ -31,6 +31,7 @@ from compuerta.domain.payment import Attempt, PaymentNotice
 from compuerta.services import (
     commissioning,
     correcting,
+    gauging,
     holding,
     losses,
     masses,
@@ -216,6 +217,7 @@ SWEEPS: Sequence[tuple[Sweep, float]] = (
     (watching.sweep_use, USE_S),
     (losses.sweep, USE_S),
     (partnering.sweep, USE_S),
+    (gauging.forget_old, USE_S),
     (_bill, BILL_S),
     (_decide, DECIDE_S),
 )

@@ -12,9 +12,11 @@ from compuerta.domain.road import EndContact, RoadSign
 from compuerta.domain.road_figures import RoadHour, gauged, merged
 from compuerta.drivers.line import LineCounts
 from compuerta.services.records import Endpoint
+from compuerta.services.store_port import Store
 
 # Two hours of ten thousand ends, while the database is away; the oldest make room.
 HOURS_MAX = 20_000
+HOURS_KEPT = timedelta(days=100)  # a season: what the adviser weighs an existing site by
 # That an end was heard is written no more often, unless something else of it is new.
 CONTACT_GRAIN = timedelta(seconds=30)
 
@@ -114,6 +116,14 @@ class Gauges:
         key = hour.endpoint_id, hour.hour
         before = self._hours.get(key)
         self._hours[key] = hour if before is None else merged(before, hour)
+
+
+def forget_old(store: Store, *, after: int, now: datetime) -> int | None:
+    """Forget figures of long ago; see `worker.Sweep`. There is but one page of them."""
+    assert after == 0, "what is old goes at once"
+    with store.transaction() as tx:
+        tx.roads.forget_hours(before=now - HOURS_KEPT)
+    return None
 
 
 def _hour(at: datetime) -> datetime:

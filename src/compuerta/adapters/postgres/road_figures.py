@@ -117,7 +117,7 @@ def hours(tx: Asked, *, since: datetime, until: datetime) -> list[RoadHour]:
         "select * from road_hour where hour >= %(since)s and hour < %(until)s order by endpoint_id, hour",
         {"since": since, "until": until},
     )
-    return [_hour(row) for row in found]
+    return [to_hour(row) for row in found]
 
 
 def forget_hours(tx: Asked, *, before: datetime) -> int:
@@ -143,7 +143,8 @@ def _row(each: RoadHour) -> Row:
     return row
 
 
-def _hour(row: Row) -> RoadHour:
+def to_hour(row: Row) -> RoadHour:
+    """Build the figures of an hour from their row."""
     return RoadHour(
         endpoint_id=row["endpoint_id"],
         hour=row["hour"],

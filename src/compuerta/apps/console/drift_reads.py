@@ -60,11 +60,13 @@ def drifts(organisation_id: int) -> list[DriftRow]:
 def money_at_risk(organisation_id: int, *, now: datetime) -> list[AtRisk]:
     """Return what is used behind ends of roads that are silent, and that nobody can cut, the most first.
 
-    A mean day costs what the last seven days that were rolled have cost.
+    A mean day costs what the last seven days that were rolled have cost. A meter stands behind the end whose
+    repair brings it back: its own, unless another of its ways was there later.
     """
     found = rows(
         SilentAccount,
-        """select m.endpoint_id, z.currency, t.heard_at as silent_since, s.delivered_minor as balance_minor,
+        """select behind.endpoint_id, z.currency, t.heard_at as silent_since,
+            s.delivered_minor as balance_minor,
             coalesce(used.day_minor, 0)::bigint as day_minor
         from installation i
         join meter m using (meter_id)
@@ -80,10 +82,17 @@ def money_at_risk(organisation_id: int, *, now: datetime) -> list[AtRisk]:
                 order by day desc, version desc limit 7
             ) last_days
         ) used on true
+        cross join lateral (
+            select w.endpoint_id from (
+                select m.endpoint_id, 0 as rank
+                union all select y.endpoint_id, y.rank from meter_way y where y.meter_id = m.meter_id
+            ) w left join endpoint_state e using (endpoint_id)
+            order by e.contact_at desc nulls last, w.rank limit 1
+        ) behind
         where a.organisation_id = %(organisation_id)s and i.ended_at is null
             and m.credit_authority = 'platform' and a.tariff_id is not null and t.heard_at < %(before)s
             and t.relay is distinct from 'open'
-        order by m.endpoint_id, a.account_id limit %(limit)s""",
+        order by behind.endpoint_id, a.account_id limit %(limit)s""",
         {
             "organisation_id": organisation_id,
             "before": now - timedelta(minutes=SILENT_MIN),

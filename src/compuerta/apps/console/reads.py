@@ -297,33 +297,6 @@ def lit(organisation_id: int, *, now: datetime) -> list[Lit]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoadEnd:
-    """The end of a road, and whether it is reached."""
-
-    endpoint_id: str
-    road: str
-    address: str
-    alive: bool | None
-    changed_at: datetime | None
-    meters: int
-
-
-def road_ends(organisation_id: int) -> list[RoadEnd]:
-    """Return the ends of roads, the dead first."""
-    return rows(
-        RoadEnd,
-        """select e.endpoint_id, e.road, e.address, s.alive, s.changed_at, count(m.meter_id) as meters
-        from endpoint e
-        left join endpoint_state s using (endpoint_id)
-        left join meter m using (endpoint_id)
-        where e.organisation_id = %(organisation_id)s
-        group by e.endpoint_id, s.endpoint_id
-        order by coalesce(s.alive, false), count(m.meter_id) desc, e.road, e.endpoint_id""",
-        {"organisation_id": organisation_id},
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InstructionRow:
     """Something a meter has to do, or had to."""
 

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from compuerta.apps import wiring
-from compuerta.apps.console import figures, reads
+from compuerta.apps.console import figures, reads, road_reads
 from compuerta.apps.console.people import Person, for_people
 from compuerta.apps.console.screens import show
 from compuerta.domain.access import Right
@@ -25,7 +25,7 @@ def live(request: HttpRequest, person: Person) -> HttpResponse:
 
 def _panels(person: Person) -> dict[str, object]:
     now, organisation_id = wiring.now(), person.organisation_id
-    ends = reads.road_ends(organisation_id)
+    ends = road_reads.road_rows(organisation_id)
     cases = reads.cases_open(organisation_id)
     alarms = reads.alarms_open() if person.operates else []
     return {
@@ -35,7 +35,7 @@ def _panels(person: Person) -> dict[str, object]:
         "paces": reads.paces(organisation_id, now=now),
         "chart": figures.pace_chart(reads.lit(organisation_id, now=now), now=now),
         "ends": ends[: reads.PANEL_ROWS_MAX],
-        "ends_alive": sum(1 for end in ends if end.alive),
+        "ends_alive": sum(1 for end in ends if end.is_well),
         "ends_all": len(ends),
         "instructions": reads.instructions_open(organisation_id),
         "cases": cases,
