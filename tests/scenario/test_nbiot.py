@@ -11,10 +11,13 @@ import psycopg
 import pytest
 from tests.contract.door import closing_store
 from tests.unit.services.town import Home, paid
+from typer.testing import CliRunner
 
 from compuerta.adapters.links import dtls
 from compuerta.apps import config, town, wiring
+from compuerta.apps.cli import app
 from compuerta.apps.gateway import Gateway
+from compuerta.apps.nbiot_cli import DeviceUnknown
 from compuerta.apps.stage import free_ports
 from compuerta.domain.party import Bearer, RoadKind
 from compuerta.services import road_keys, vend
@@ -180,3 +183,14 @@ def test_a_device_with_a_wrong_key_is_refused_and_told_of(
 
     assert asyncio.run(scene()) == "nb-1"
     assert fleet.state(street.home.meter_no)["credited"] == []
+
+
+def test_a_device_is_told_the_key_that_lets_it_in(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPUERTA_DATA", str(street.given.data_dir))
+    monkeypatch.setenv("DATABASE_URL", street.url)
+    told = CliRunner().invoke(app, ["nbiot", "key", "nb-1"])
+    stranger = CliRunner().invoke(app, ["nbiot", "key", "nb-9"])
+
+    rightful = road_keys.key_of(street.end, secret=street.given.secret("roads"))
+    assert told.output == f"identity: nb-1\nkey: {rightful.hex()}\n"
+    assert isinstance(stranger.exception, DeviceUnknown)

@@ -153,7 +153,7 @@ class DtlsServer:
         """Answer who is not known yet by a cookie; who brings it back becomes a peer."""
         listener = self._listener
         listener.set_app_data(address)
-        listener.bio_write(datagram)
+        listener.bio_write(_as_first_record(datagram))
         try:
             listener.DTLSv1_listen()
         except SSL.WantReadError:
@@ -254,3 +254,13 @@ class DtlsServer:
 def _is_client_hello(datagram: bytes) -> bool:
     """Whether a peer begins anew (RFC 6347 4.2.8): a handshake in the clear, and its first message."""
     return len(datagram) > 13 and datagram[0] == _HANDSHAKE and datagram[13] == _CLIENT_HELLO
+
+
+def _as_first_record(datagram: bytes) -> bytes:
+    """Number a hello's record as the first of its peer.
+
+    OpenSSL answers the first hello under the hello's own number, and begins its next flight at 1 whatever
+    came: a peer whose first hello was lost, as on radio it will be, would take that flight for a repetition
+    (RFC 6347 4.1.2.6) and never get in. The number of a record in the clear is covered by nothing.
+    """
+    return datagram[:5] + bytes(6) + datagram[11:] if len(datagram) > 11 else datagram

@@ -41,7 +41,10 @@ class KeyedPeer:
     def wake(self) -> None:
         """Say a handshake again that was not answered; call it each second."""
         if not self.is_through and not self.is_broken:
-            self._records.DTLSv1_handle_timeout()
+            try:
+                self._records.DTLSv1_handle_timeout()
+            except SSL.Error:  # it was said often enough
+                self.is_broken = True
 
     def take_datagrams(self) -> list[bytes]:
         """Return what is to be sent now."""
