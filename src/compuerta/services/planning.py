@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from compuerta.domain import road_figures
 from compuerta.domain.advice import PPM, Signal, Spot, Standing, Target
 from compuerta.domain.errors import Refused
-from compuerta.domain.party import Account, Meter, RoadKind
+from compuerta.domain.party import RoadKind
 from compuerta.domain.road_figures import RoadHour
 from compuerta.services import advice_csv, advice_picture, advice_told
 from compuerta.services.advice_picture import Words
@@ -84,9 +84,17 @@ def plan(store: Store, wish: PlanWish, *, solve: Solve, words: Words, now: datet
         tx.plans.put(kept)
 
 
-def standing_site(
-    store: Store, accounts: Iterable[Account], meters: Mapping[int, Meter], *, now: datetime
-) -> tuple[Spot, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hung:
+    """Where a meter is, and by which end it is reached."""
+
+    place: str
+    building: str
+    road: RoadKind
+    endpoint_id: str
+
+
+def standing_site(store: Store, hung: Iterable[Hung], *, now: datetime) -> tuple[Spot, ...]:
     """Return a site that stands as places, with what its roads were measured at in the last thirty days.
 
     Where places are is not known to us: they are laid out along a corridor, and somebody says it better.
@@ -94,42 +102,34 @@ def standing_site(
     with store.transaction() as tx:
         figures = road_figures.together(tx.roads.hours(since=now - _MEASURED, until=now))
     placed: dict[str, int] = {}
-    spots = []
-    for account in accounts:
-        if account.meter_id is None or account.meter_id not in meters:
-            continue
-        meter = meters[account.meter_id]
-        placed[account.building] = placed.get(account.building, 0) + 1
-        spots.append(
-            Spot(
-                name=f"{account.building} {account.supply_point}".strip(),
-                building=account.building,
-                floor=_floor(account.supply_point),
-                x_cm=_STEP_CM * placed[account.building],
-                y_cm=_APART_CM * list(placed).index(account.building),
-                meters=1,
-                mobile=_signal(meter, figures, RoadKind.MOBILE_4G),
-                nbiot=_signal(meter, figures, RoadKind.NBIOT),
-                standing=_standing(meter, figures.get(meter.endpoint_id)),
-            )
-        )
-    return tuple(spots)
+    return tuple(_spot(each, figures.get(each.endpoint_id), placed) for each in hung)
 
 
-def _signal(meter: Meter, figures: Mapping[str, RoadHour], road: RoadKind) -> Signal | None:
-    hour = figures.get(meter.endpoint_id)
-    if meter.road is not road or hour is None or hour.rsrp is None:
-        return None
-    return Signal(rsrp_dbm=hour.rsrp.mean, snr_db=hour.snr.mean if hour.snr else None)
+def _spot(hung: Hung, hour: RoadHour | None, placed: dict[str, int]) -> Spot:
+    placed[hung.building] = placed.get(hung.building, 0) + 1
+    signal = None
+    if hour is not None and hour.rsrp is not None:
+        signal = Signal(rsrp_dbm=hour.rsrp.mean, snr_db=hour.snr.mean if hour.snr else None)
+    return Spot(
+        name=f"{hung.building} {hung.place}".strip(),
+        building=hung.building,
+        floor=_floor(hung.place),
+        x_cm=_STEP_CM * placed[hung.building],
+        y_cm=_APART_CM * list(placed).index(hung.building),
+        meters=1,
+        mobile=signal if hung.road is RoadKind.MOBILE_4G else None,
+        nbiot=signal if hung.road is RoadKind.NBIOT else None,
+        standing=_standing(hung, hour),
+    )
 
 
-def _standing(meter: Meter, hour: RoadHour | None) -> Standing:
-    line = meter.endpoint_id if meter.road is RoadKind.RS485 else ""
+def _standing(hung: Hung, hour: RoadHour | None) -> Standing:
+    line = hung.endpoint_id if hung.road is RoadKind.RS485 else ""
     if hour is None or not hour.exchanges:
-        return Standing(road=meter.road, line=line)
+        return Standing(road=hung.road, line=line)
     retried = hour.repeats + hour.silences
     return Standing(
-        road=meter.road,
+        road=hung.road,
         line=line,
         retries_ppm=min(PPM, retried * PPM // hour.exchanges),
         latency_ms=road_figures.quantile_ms(hour.latencies, percent=_P95),
