@@ -10,7 +10,7 @@ import pytest
 from compuerta.adapters.links.introductions import ivy_profile
 from compuerta.adapters.links.registration import DialProfile, template
 from compuerta.adapters.links.roadhead import Stranger
-from compuerta.adapters.links.tcp_server import DialLimits, TcpServer
+from compuerta.adapters.links.tcp_server import HEARD_BYTES_MAX, DialLimits, TcpServer
 from compuerta.domain.crc16 import crc16
 from compuerta.services.link_port import Link
 from compuerta.wire import acrel, dlt645
@@ -202,6 +202,20 @@ def test_a_module_that_talks_nonsense_is_hung_up_on() -> None:
         writer.close()
 
     play(scene, SERIAL_NO)
+
+
+@pytest.mark.parametrize("hello", [b"CPT1:860123456789012", LOGIN, PUSH])
+def test_a_flood_that_comes_with_the_first_words_is_hung_up_on(hello: bytes) -> None:
+    async def scene(house: House, server: TcpServer, port: int) -> None:
+        _, writer = await dial(port, hello + b"\x68" * (HEARD_BYTES_MAX + 1))
+
+        await house.until(lambda: bool(house.losses))
+
+        assert house.losses == ["talks_too_much"]
+        assert len(house.received) < HEARD_BYTES_MAX
+        writer.close()
+
+    play(scene, "860123456789012", SERIAL_NO, METER_NO)
 
 
 def test_an_end_that_is_taken_out_loses_its_session() -> None:

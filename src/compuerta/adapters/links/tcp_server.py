@@ -217,12 +217,7 @@ class _Session(asyncio.Protocol):
         if self._stream is None:
             # Not postponed: whoever does not register in time is closed, however much it talks.
             self._register(self._registration + data)
-            return
-        self.heard_bytes += len(data)
-        if self.heard_bytes > HEARD_BYTES_MAX:
-            self._end("talks_too_much")
         else:
-            self._postpone()
             self._pass_on(self._stream, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -303,7 +298,6 @@ class _Session(asyncio.Protocol):
         self._endpoint_id = endpoint_id
         self._stream = stream
         self._silence_s = UNNAMED_SILENCE_S if heartbeat_s is None else HEARTBEATS_MISSED_MAX * heartbeat_s
-        self._postpone()
         self._door.dialed(endpoint_id, self)
         self._pass_on(stream, rest)
 
@@ -313,6 +307,11 @@ class _Session(asyncio.Protocol):
 
     def _pass_on(self, stream: Stream, data: bytes) -> None:
         assert self._endpoint_id is not None
+        self._postpone()
+        self.heard_bytes += len(data)
+        if self.heard_bytes > HEARD_BYTES_MAX:
+            self._end("talks_too_much")
+            return
         now_ms = int(asyncio.get_running_loop().time() * 1_000)
         taken = stream.take(data, now_ms=now_ms, civil_now=partial(self._door.civil_now, self._endpoint_id))
         if taken.foreign is not None:
