@@ -32,6 +32,7 @@ from compuerta.apps import (
     head_end_cli,
     invoice_cli,
     modbus_cli,
+    nbiot_cli,
     outpost_cli,
     places_cli,
     providers_cli,
@@ -68,6 +69,7 @@ export_cli.commands.command("seller")(invoice_cli.seller)
 app.add_typer(report_cli.commands, name="report")
 app.add_typer(bus_cli.commands, name="bus")
 app.add_typer(outpost_cli.commands, name="outpost")
+app.add_typer(nbiot_cli.commands, name="nbiot")
 app.add_typer(head_end_cli.intervals, name="intervals")
 app.add_typer(head_end_cli.registers, name="registers")
 app.command("advise")(advise_cli.advised)
