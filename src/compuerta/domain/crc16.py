@@ -1,7 +1,6 @@
 """The check sum that Modbus RTU and Acrel's frames end with."""
 
 import struct
-from array import array
 from collections.abc import Callable
 from typing import Final
 
@@ -19,7 +18,7 @@ def _of_octet(octet: int) -> int:
 # reckoned for every frame of every line.
 _BY_OCTET: Final = [_of_octet(octet) for octet in range(256)]
 _LOW: Final = [_BY_OCTET[each & 0xFF] ^ each >> 8 for each in _BY_OCTET]
-_BY_WORD: Final = array("H", [high ^ low for high in _BY_OCTET for low in _LOW])
+_BY_WORD: Final = [high ^ low for high in _BY_OCTET for low in _LOW]
 
 
 def _words(count: int) -> Callable[[bytes], tuple[int, ...]]:

@@ -49,10 +49,10 @@ _BANKS: Final = {int(function): bank for bank, function in READING.items()}
 _SINGLES: Final = frozenset({0x05, 0x06})
 _WRITE_REGISTER: Final = int(Function.WRITE_REGISTER)
 _WRITE_REGISTERS: Final = int(Function.WRITE_REGISTERS)
-_SHORT_PDU: Final = struct.Struct(">BHH")
-_SHORT_PDU_BYTES: Final = _SHORT_PDU.size
-_LONG_PDU: Final = struct.Struct(">BHHB")
-_LONG_PDU_BYTES: Final = _LONG_PDU.size
+_SHORT_PDU_BYTES: Final = 5
+_short: Final = struct.Struct(">BHH").unpack
+_LONG_PDU_BYTES: Final = 6
+_long: Final = struct.Struct(">BHHB").unpack_from
 _REGISTERS_AT: Final = 2  # in the answer to a read; an exception is as long
 
 
@@ -174,14 +174,14 @@ Answer = Registers | WriteCoil | WriteRegister | RegistersWritten | Refusal
 def parse_request(pdu: bytes) -> Request:
     """Return what a master asks; refuses what is no request of ours."""
     if len(pdu) == _SHORT_PDU_BYTES:
-        function, start, count = _SHORT_PDU.unpack(pdu)
+        function, start, count = _short(pdu)
         bank = _BANKS.get(function)
         if bank is not None and 0 < count <= READ_WORDS_MAX:
             return ReadRegisters(start, count, bank)
         if function in _SINGLES:
             return _single(pdu)
     elif len(pdu) > _LONG_PDU_BYTES:
-        function, start, count, size = _LONG_PDU.unpack_from(pdu)
+        function, start, count, size = _long(pdu)
         is_long = function == _WRITE_REGISTERS
         if is_long and len(pdu) == _LONG_PDU_BYTES + size and size == 2 * count and count <= WRITE_WORDS_MAX:
             return WriteRegisters(start=start, values=struct.unpack_from(f">{count}H", pdu, _LONG_PDU_BYTES))
@@ -199,7 +199,7 @@ def parse_answer(pdu: bytes) -> Answer:
     elif function in _SINGLES and len(pdu) == _SHORT_PDU_BYTES:
         return _single(pdu)
     elif function == _WRITE_REGISTERS and len(pdu) == _SHORT_PDU_BYTES:
-        _, start, count = _SHORT_PDU.unpack(pdu)
+        _, start, count = _short(pdu)
         if 1 <= count <= WRITE_WORDS_MAX:
             return RegistersWritten(start=start, count=count)
     elif function & EXCEPTION_BIT and len(pdu) == _REGISTERS_AT:
@@ -221,7 +221,7 @@ def answers(answer: Answer, request: Request) -> bool:
 
 
 def _single(pdu: bytes) -> WriteCoil | WriteRegister:
-    function, at, value = _SHORT_PDU.unpack(pdu)
+    function, at, value = _short(pdu)
     if function == _WRITE_REGISTER:
         return WriteRegister(at=at, value=value)
     if value not in (_COIL_ON, _COIL_OFF):
