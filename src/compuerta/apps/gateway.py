@@ -42,7 +42,8 @@ from compuerta.services.routing import Known, Reached
 log = structlog.get_logger()
 
 SWEEP_S = 1.0  # hints can be lost; what is due is found this often anyway
-REGISTRY_S = 5.0  # a meter that was entered is reachable this soon
+REGISTRY_S = 5.0  # a meter that was entered is reachable this soon ...
+LEARNING_RESTS = 20  # ... but of all time, reading them takes a twentieth at most
 SLEEPERS_REST_PERCENT = 80  # of the time between two contacts: so long a sleeper is not read again
 FREEZE_S = 15.0  # who has not told a midnight is looked up this often
 # While this much waits on a line, polls of it are left out: they would only make it longer.
@@ -63,6 +64,7 @@ class Gateway:
         self._url = wiring.database_url(given)
         self._name = name_of("gateway")
         self._desk = Desk(self._url)
+        self._library = Desk(self._url)  # for long reading, so that nobody who has paid waits behind it
         self._models = wiring.models(given)
         self._dispatcher = Dispatcher(
             Equipment(models=self._models, mac=wiring.keys(given), chance=wiring.chance)
@@ -246,7 +248,7 @@ class Gateway:
             reached = self._dispatcher.askable(self._reached(), now=wiring.now())
             askable = {each.meter.meter_id for each in reached}
             try:
-                self._midnights = await self._desk.run(partial(_wanted, meter_ids=askable))
+                self._midnights = await self._library.run(partial(_wanted, meter_ids=askable))
             except Unreachable as error:
                 log.warning("gateway.database.away", error=str(error))
             else:
@@ -313,16 +315,19 @@ class Gateway:
             self._due.set()
 
     async def _learn_on(self) -> None:
+        loop, took_s = asyncio.get_running_loop(), 0.0
         while True:
-            await asyncio.sleep(REGISTRY_S)
+            await asyncio.sleep(max(REGISTRY_S, took_s * LEARNING_RESTS))
+            since_s = loop.time()
             try:
                 await self._learn()
             except Unreachable as error:
                 log.warning("gateway.database.away", error=str(error))
+            took_s = loop.time() - since_s
 
     async def _learn(self) -> None:
-        endpoints, meters, zones = await self._desk.run(_registered)
-        known = await self._desk.run(partial(routing.learn, gateway=self._name))
+        endpoints, meters, zones = await self._library.run(_registered)
+        known = await self._library.run(partial(routing.learn, gateway=self._name))
         entered = {each.endpoint_id: each.cell for each in endpoints if each.cell}
         self._dispatcher.follow(zones, cells={**entered, **self._cells})
         spoken = [meter for meter in meters if self._can_speak_to(meter)]
@@ -405,6 +410,7 @@ class Gateway:
         for head in self._heads:
             await head.shut()
         await self._desk.shut()
+        await self._library.shut()
 
 
 def _alarm(stranger: Stranger) -> Alarm:
