@@ -133,9 +133,6 @@ def _legend(plan: Plan, words: Words) -> Iterator[str]:
 
 
 def _columns(advice: Advice, words: Words) -> Iterator[Iterable[str]]:
-    costs = [point.answer.cost_minor for point in (*advice.by_latency, *advice.by_success)]
-    costs += [point.answer.cost_minor for point in advice.alone.values()]
-    top = max(*costs, advice.best.cost_minor, 1)
     currency = advice.problem.costing.prices.currency
     bars = [(words.roads[road], point, COLOURS[road]) for road, point in advice.alone.items()]
     best = Point(
@@ -143,23 +140,22 @@ def _columns(advice: Advice, words: Words) -> Iterator[Iterable[str]]:
         answer=advice.best,
         unmet_meters=sum(advice.problem.units[unit].meters for unit in advice.best.plan.unmet),
     )
-    yield _bars(words.alone, [*bars, (words.best, best, _INK)], top, currency, words)
+    yield _bars(words.alone, [*bars, (words.best, best, _INK)], currency, words)
     by_latency = [(str(point.target.latency_ms // 1_000), point) for point in advice.by_latency]
     by_success = [(_tenths(point.target.success_ppm), point) for point in advice.by_success]
-    yield _bars(words.by_latency, _plain(by_latency), top, currency, words)
-    yield _bars(words.by_success, _plain(by_success), top, currency, words)
+    yield _bars(words.by_latency, _plain(by_latency), currency, words)
+    yield _bars(words.by_success, _plain(by_success), currency, words)
 
 
 def _plain(points: Iterable[tuple[str, Point]]) -> list[tuple[str, Point, str]]:
     return [(name, point, COLOURS[RoadKind.RS485]) for name, point in points]
 
 
-def _bars(
-    title: str, points: Sequence[tuple[str, Point, str]], top: int, currency: str, words: Words
-) -> Iterator[str]:
+def _bars(title: str, points: Sequence[tuple[str, Point, str]], currency: str, words: Words) -> Iterator[str]:
     """Draw costs as columns; what leaves meters without a road is pale, for it is no alternative."""
     base, room = _CURVE_HEIGHT - 44, _CURVE_HEIGHT - 110
     step = (_WIDTH // 3 - 40) // len(points)
+    top = max(1, *(point.answer.cost_minor for _, point, _ in points))
     yield f'<text x="20" y="22" font-weight="bold">{escape(title)} ({currency})</text>'
     yield f'<path d="M20 {base}H{_WIDTH // 3 - 20}" stroke="{_PALE}"/>'
     for number, (name, point, colour) in enumerate(points):

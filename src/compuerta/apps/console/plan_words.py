@@ -35,7 +35,7 @@ ITEMS: Mapping[str, Promise] = MappingProxyType(
         "gateway": gettext_lazy("Gateway"),
         "converter": gettext_lazy("Converter of a line"),
         "upkeep": gettext_lazy("Visits to be expected"),
-        "power": gettext_lazy("Power"),
+        "power": gettext_lazy("Electricity of devices"),
         "change": gettext_lazy("Visit to change a road"),
     }
 )
