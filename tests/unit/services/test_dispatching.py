@@ -16,13 +16,14 @@ from compuerta.domain.party import RoadKind
 from compuerta.domain.road import Way, WayFailure
 from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, MeterFreeze, MeterState, Relay, Result
-from compuerta.drivers.line import Priority
+from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.mac import SoftEsam
 from compuerta.services import dispatching, holding
 from compuerta.services.acting import Actor
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import (
     CLAIMS_PER_LINE_MAX,
+    CONVERSATIONS_PER_CELL_MAX,
     FREEZE_AGAIN,
     REPORTS_MAX,
     TRIES_MAX_WITH_ANOTHER,
@@ -32,6 +33,8 @@ from compuerta.services.dispatching import (
 )
 from compuerta.services.freeze_port import WantedFreeze
 from compuerta.services.routing import Known, Reached, own_way
+from compuerta.wire import dlt645
+from compuerta.wire.dlt645 import Function
 
 EQUIPMENT = Equipment(
     models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes
@@ -399,3 +402,46 @@ def test_a_way_that_failed_is_told_to_the_other_gateways_and_one_that_serves_aga
 
     assert failed == {(own.meter.meter_id, "bus"): WayFailure(failed_at=NOON, times=1)}
     assert store.tables.way_failures == {}
+
+
+def test_a_cell_carries_but_so_many_conversations_at_once_and_others_go_on() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    town = a_paid_town(store, homes=CONVERSATIONS_PER_CELL_MAX + 3)
+    ends = [Way(endpoint_id=f"module{each.meter_id}", road=RoadKind.MOBILE_4G) for each in town.homes]
+    reached = [replace(each, way=way) for each, way in zip(the_meters(store), ends, strict=True)]
+    in_cell = {way.endpoint_id: "460-00-1" for way in ends[:-1]}
+    with store.transaction() as tx:
+        dispatcher.follow(tx.zones(), cells=in_cell)
+    dispatcher.poll(reached[0], now=NOON, now_ms=0)
+
+    batch = dispatcher.batch(reached)
+    claims = dispatching.write(store, batch, now=NOON, owner="gateway").claims
+
+    assert len(claims) == CONVERSATIONS_PER_CELL_MAX - 1 + 1  # one is being read, and one is elsewhere
+    assert {claim.meter.meter_id for claim in claims} >= {town.homes[-1].meter_id}
+
+
+def exchanges(job: Job) -> int:
+    """Return how many questions a reading has for a meter that knows nothing."""
+    speech, asked = job.conversation, 0
+    speech.begin()
+    while speech.result is None:
+        speech.send(timing=job.timing, now_ms=0)
+        refused = dlt645.ErrorAnswer(function=Function.READ, err=frozenset({dlt645.ErrBit.NO_SUCH_REGISTER}))
+        speech.receive(dlt645.encode(refused.to_frame(job.meter_no)), now_ms=0)
+        asked += 1
+    return asked
+
+
+def test_on_nbiot_the_events_are_asked_for_every_quarter_of_an_hour_only() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_town(store, model="dlt645-standard-4g", authorities=(METER,))
+    (meter,) = store.tables.meters.values()
+    sleeper = Reached(meter=meter, way=Way(endpoint_id="nb", road=RoadKind.NBIOT))
+
+    first, second, third = (
+        exchanges(dispatcher.poll(sleeper, now=NOON + timedelta(minutes=minutes), now_ms=0))
+        for minutes in (0, 10, 20)
+    )
+
+    assert first == third == second + len(EQUIPMENT.models["dlt645-standard-4g"].events)
