@@ -270,6 +270,8 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "change debt": _("debt's terms changed"),
         "call in debts": _("debts called in: the account ended"),
         "lower debt": _("debt lowered"),
+        "enter outpost": _("outpost entered"),
+        "take the key of an outpost away": _("an outpost's key taken away"),
         "over_limit": _("more than the account may have"),
         "paid_twice": _("one order paid twice"),
         # alarms
@@ -279,6 +281,9 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "meter_number_twice": _("meter number seen twice"),
         "address_twice": _("two devices answer to one address"),
         "serial_foreign": _("a session spoke for another device"),
+        "key_refused": _("a device showed a wrong key"),
+        "outpost_meter_foreign": _("an outpost spoke of another's meter"),
+        "outpost_clock_ahead": _("an outpost's clock is ahead"),
         "provider_unknown": _("payment from an unknown provider"),
         "statement_faulty": _("a provider's bill is wrong in itself"),
         "statement_missing": _("a provider's bill does not come"),
