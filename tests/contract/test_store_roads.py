@@ -157,3 +157,14 @@ def test_old_figures_are_forgotten(store: Store, before: timedelta, left: int) -
         hours = tx.roads.hours(since=NOON, until=NOON + 2 * HOUR)
 
     assert (gone, len(hours)) == (2 - left, left)
+
+
+def test_a_key_of_an_end_is_taken_back_by_its_next_generation(store: Store) -> None:
+    a_home(store)
+
+    with store.transaction() as tx:
+        renewed, stranger = tx.roads.renew_key("module"), tx.roads.renew_key("nowhere")
+        generations = {end.endpoint_id: end.key_generation for end in tx.endpoints()}
+
+    assert (renewed, stranger) == (2, None)
+    assert generations == {"bus": 1, "module": 2}

@@ -17,11 +17,11 @@ from compuerta.adapters.links import dtls
 from compuerta.apps import config, town, wiring
 from compuerta.apps.cli import app
 from compuerta.apps.gateway import Gateway
-from compuerta.apps.nbiot_cli import DeviceUnknown
 from compuerta.apps.stage import free_ports
 from compuerta.domain.party import Bearer, RoadKind
 from compuerta.services import road_keys, vend
 from compuerta.services.records import Endpoint
+from compuerta.services.revoking import EndUnknown
 from compuerta.virtual.fleet import Fleet, World
 from compuerta.virtual.fleet.config import roads_from
 from compuerta.virtual.fleet.fields import Json
@@ -185,12 +185,21 @@ def test_a_device_with_a_wrong_key_is_refused_and_told_of(
     assert fleet.state(street.home.meter_no)["credited"] == []
 
 
-def test_a_device_is_told_the_key_that_lets_it_in(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_is_told_its_key_and_the_next_one(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPUERTA_DATA", str(street.given.data_dir))
     monkeypatch.setenv("DATABASE_URL", street.url)
+    secret = street.given.secret("roads")
+
     told = CliRunner().invoke(app, ["nbiot", "key", "nb-1"])
+    lost = CliRunner().invoke(app, ["nbiot", "new-key", "nb-1", "--who", "ana", "--why", "stolen"])
     stranger = CliRunner().invoke(app, ["nbiot", "key", "nb-9"])
 
-    rightful = road_keys.key_of(street.end, secret=street.given.secret("roads"))
-    assert told.output == f"identity: nb-1\nkey: {rightful.hex()}\n"
-    assert isinstance(stranger.exception, DeviceUnknown)
+    first = road_keys.key_of(street.end, secret=secret)
+    second = road_keys.key_of(replace(street.end, key_generation=2), secret=secret)
+    assert told.output == f"identity: nb-1\nkey: {first.hex()}\n"
+    assert lost.output == f"identity: nb-1\nkey: {second.hex()}\n"
+    assert isinstance(stranger.exception, EndUnknown)
+    with closing(psycopg.connect(street.url)) as connection:
+        assert connection.execute("select who, why from audit where who = 'ana'").fetchall() == [
+            ("ana", "stolen")
+        ]

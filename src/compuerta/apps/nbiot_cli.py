@@ -5,28 +5,19 @@ from typing import Annotated
 import typer
 
 from compuerta.apps import config, wiring
-from compuerta.domain.errors import Refused
 from compuerta.domain.party import Bearer
-from compuerta.services import road_keys
+from compuerta.services import revoking, road_keys
+from compuerta.services.acting import Actor
+from compuerta.services.records import Endpoint
 
 commands = typer.Typer(help="Meters on NB-IoT.", no_args_is_help=True)
 
 
-class DeviceUnknown(Refused):
-    """No end of CoAP is entered under this name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"no NB-IoT device {name!r} is entered")
-        self.name = name
-
-
-@commands.callback()
-def of_nbiot() -> None:
-    """Keep `key` a command of a group: a group of one would be taken for it."""
+Name = Annotated[str, typer.Argument(help="the device's LwM2M name")]
 
 
 @commands.command()
-def key(name: Annotated[str, typer.Argument(help="the device's LwM2M name")]) -> None:
+def key(name: Name) -> None:
     """Tell a device's identity and key for DTLS, to be written into it."""
     from compuerta.adapters.postgres.store import PostgresStore
 
@@ -38,6 +29,29 @@ def key(name: Annotated[str, typer.Argument(help="the device's LwM2M name")]) ->
     finally:
         store.shut()
     if name not in ends:
-        raise DeviceUnknown(name)
-    typer.echo(f"identity: {name}")
-    typer.echo(f"key: {road_keys.key_of(ends[name], secret=given.secret('roads')).hex()}")
+        raise revoking.EndUnknown(Bearer.COAP, name)
+    _tell(ends[name], secret=given.secret("roads"))
+
+
+@commands.command("new-key")
+def new_key(
+    name: Name,
+    who: Annotated[str, typer.Option(help="who wants it")],
+    why: Annotated[str, typer.Option(help="for the audit")],
+) -> None:
+    """Take a device's key away, and tell the next one."""
+    from compuerta.adapters.postgres.store import PostgresStore
+
+    given = config.settings()
+    store = PostgresStore(wiring.database_url(given))
+    try:
+        actor = Actor(who=who, why=why, origin="command line")
+        end = revoking.revoke(store, Bearer.COAP, name, actor, now=wiring.now())
+    finally:
+        store.shut()
+    _tell(end, secret=given.secret("roads"))
+
+
+def _tell(end: Endpoint, *, secret: bytes) -> None:
+    typer.echo(f"identity: {end.address}")
+    typer.echo(f"key: {road_keys.key_of(end, secret=secret).hex()}")

@@ -43,6 +43,14 @@ class MemoryRoads:
         for meter_id, ends in ways.items():
             self._tables.further_ends[meter_id] = tuple(ends)
 
+    def renew_key(self, endpoint_id: str) -> int | None:
+        end = self._tables.endpoints.get(endpoint_id)
+        if end is None:
+            return None
+        renewed = replace(end, key_generation=end.key_generation + 1)
+        self._tables.endpoints[endpoint_id] = renewed
+        return renewed.key_generation
+
     def alive(self) -> dict[str, str]:
         return {end: gateway for end, (is_alive, gateway) in self._tables.ends.items() if is_alive}
 

@@ -54,6 +54,14 @@ class PostgresRoads:
                 {"meter_id": meter_id, "ends": list(ends)},
             )
 
+    def renew_key(self, endpoint_id: str) -> int | None:
+        rows = self._tx.query(
+            "update endpoint set key_generation = key_generation + 1 where endpoint_id = %(id)s "
+            "returning key_generation",
+            {"id": endpoint_id},
+        )
+        return rows[0]["key_generation"] if rows else None
+
     def alive(self) -> dict[str, str]:
         rows = self._tx.query("select endpoint_id, gateway from endpoint_state where alive", {})
         return {row["endpoint_id"]: row["gateway"] for row in rows}
