@@ -19,6 +19,7 @@ from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.model import Model, RoadTiming
 from compuerta.drivers.searching import FoundMeter, Renumbering, Search
+from compuerta.drivers.searching_units import UnitSearch
 from compuerta.services import surveying
 from compuerta.services.commission_port import Survey, SurveyState
 from compuerta.services.store_port import Store
@@ -40,7 +41,7 @@ class _Work:
     """A survey in hand."""
 
     survey: Survey
-    search: Search | Renumbering
+    search: Search | UnitSearch | Renumbering
     told: dict[str, FoundMeter] = field(default_factory=dict)
     result: Result | None = None
 
@@ -111,9 +112,12 @@ class Surveyor:
         except Unreachable as error:
             work.result = Result(ending=Ending.SILENT, reason=type(error).__name__)
 
-    def _search(self, survey: Survey) -> Search | Renumbering:
+    def _search(self, survey: Survey) -> Search | UnitSearch | Renumbering:
         if survey.meter_no is not None and survey.new_no is not None:
             return Renumbering(meter_no=survey.meter_no, new_no=survey.new_no)
+        if survey.protocol == surveying.MODBUS:
+            maps = {name: each.modbus for name, each in self._models.items() if each.modbus is not None}
+            return UnitSearch(maps=maps)
         registers = frozenset[int]().union(*map(surveying.registers_of, self._models.values()))
         road = self._roads.get(survey.endpoint_id)
         return Search(

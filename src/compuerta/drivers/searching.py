@@ -63,6 +63,7 @@ class FoundMeter:
     registers: frozenset[int] = frozenset()  # which of those asked it has
     energy_wh: int | None = None
     clock: datetime | None = None  # naive, as it shows
+    models: tuple[str, ...] = ()  # that fit it, where the search could tell by itself
 
 
 Probing = Generator[Probe, Answers, Result]

@@ -180,7 +180,7 @@ def _finding(survey: Survey, found: FoundMeter, models: Mapping[str, Model], *, 
         address=found.meter_no,
         found_at=now,
         twice=found.is_twice,
-        models=tuple(candidates(models.values(), found.registers)),
+        models=found.models or tuple(candidates(models.values(), found.registers)),
         shows=found.energy_wh,
         clock=found.clock,
     )

@@ -18,6 +18,7 @@ from compuerta.services.founding import RowFault
 UNDER_WAY_SHOWN_MAX = 100
 SURVEYS_SHOWN_MAX = 5
 TARIFFS_SHOWN_MAX = 100
+METER_NO_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,13 +200,20 @@ class FindingRow:
     shows: int | None
     meter_id: int | None
 
+    @property
+    def is_unit(self) -> bool:
+        """Whether it is a unit of a Modbus line, whose number is on its plate alone."""
+        return len(self.address) < METER_NO_DIGITS
+
 
 def findings(organisation_id: int, survey_id: UUID) -> list[FindingRow]:
     """Return what a search has found, what is new first."""
     return rows(
         FindingRow,
         """select f.address, f.twice, f.models, f.shows, m.meter_id
-        from survey_finding f left join meter m on m.meter_no = f.address
+        from survey_finding f join survey s using (survey_id)
+        left join meter m on m.meter_no = f.address
+            or (m.endpoint_id = s.endpoint_id and m.unit_no::text = f.address)
         where f.organisation_id = %(organisation_id)s and f.survey_id = %(id)s
         order by m.meter_id is not null, f.address collate "C" """,
         {"organisation_id": organisation_id, "id": survey_id},

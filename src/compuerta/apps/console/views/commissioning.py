@@ -197,7 +197,9 @@ def _rehearsed(request: HttpRequest, person: Person, wish: PlacesWish) -> list[t
 
 def _found(request: HttpRequest) -> dict[str, str]:
     """Return what a search has found out, for a form that is still empty."""
-    found = {name: request.GET.get(name, "")[:200] for name in ("endpoint_id", "meter_no", "model")}
+    found = {
+        name: request.GET.get(name, "")[:200] for name in ("endpoint_id", "meter_no", "unit_no", "model")
+    }
     shows = request.GET.get("shows", "")
     if shows.isascii() and shows.isdigit() and len(shows) < 15:
         found["register_kwh"] = str(Decimal(int(shows)) / 1000)
