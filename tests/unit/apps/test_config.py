@@ -146,3 +146,20 @@ def test_webhooks_stay_outside_unless_told_otherwise(said: str, inside: bool) ->
 def test_what_says_neither_inside_nor_outside_is_refused_by_name(said: str) -> None:
     with pytest.raises(SettingMalformed, match=r"^COMPUERTA_WEBHOOKS: write inside or outside"):
         config.settings({"COMPUERTA_WEBHOOKS": said})
+
+
+@pytest.mark.parametrize("name", ["COMPUERTA_COAP_PORT", "COMPUERTA_COAP_BARE_PORT"])
+def test_ports_of_coap_are_opened_only_where_they_are_set(name: str) -> None:
+    unset, given = config.settings({}), config.settings({name: "5684"})
+
+    assert (unset.coap_port, unset.coap_bare_port) == (0, 0)
+    assert given.coap_port + given.coap_bare_port == 5684
+    with pytest.raises(SettingMalformed, match=f"^{name}: "):
+        config.settings({name: "65536"})
+
+
+def test_a_malformed_operator_url_is_refused_and_its_secret_is_not_repeated() -> None:
+    with pytest.raises(SettingMalformed, match=r"^COMPUERTA_OPERATOR_URL: ") as refused:
+        config.settings({"COMPUERTA_OPERATOR_URL": "ftp://app:hunter2@platform"})
+
+    assert "hunter2" not in str(refused.value)
