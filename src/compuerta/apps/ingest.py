@@ -49,6 +49,7 @@ REGISTRY_S: Final = 5.0
 AWAY_S: Final = 1.0
 SLOTS_MAX: Final = 64
 TAKE_S: Final = 0.2  # a reading is on the screens so soon
+BURST_ROUNDS_MAX: Final = 25  # of TAKE_S: a burst that goes on longer is no reason to let readings wait
 FULL_PAGE: Final = 1_000  # of which more follow at once
 # For so long the broker keeps what an ingest has not taken. Then it is a gap, which the next register closes.
 SESSION_EXPIRY_S: Final = 86_400
@@ -217,6 +218,11 @@ class Ingest:
             except Unreachable as error:
                 log.warning("ingest.database.away", error=str(error))
             if taken < FULL_PAGE:
+                await asyncio.sleep(TAKE_S)
+            # To keep comes first: what waits at the broker may be lost, and what is kept is not.
+            for _ in range(BURST_ROUNDS_MAX):
+                if not self._waiting:
+                    break
                 await asyncio.sleep(TAKE_S)
 
     def _refuse(self, name_why: tuple[str, str]) -> None:

@@ -4,13 +4,13 @@ Both carry the same fields. A frame of the meter's own protocol is hexadecimal i
 instant is milliseconds since 1970. Fields that nobody knows are read over, so that devices may say more.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 import cbor2
+import orjson
 
 from compuerta.domain.errors import Refused
 
@@ -123,7 +123,7 @@ def encode(letter: Command | Answer | Event | Readings, encoding: Encoding) -> b
     frame = said.get("frame")
     if isinstance(frame, bytes):
         said["frame"] = frame.hex()
-    return json.dumps(said, separators=(",", ":")).encode()
+    return orjson.dumps(said)
 
 
 def _reading_fields(reading: PushedReading) -> dict[str, object]:
@@ -216,7 +216,7 @@ def _fields(octets: bytes) -> tuple[Fields, Encoding]:
         raise ProtocolError(f"a letter of {len(octets)} bytes; {LETTER_BYTES_MAX} are taken")
     encoding = Encoding.JSON if octets[:1] == b"{" else Encoding.CBOR
     try:
-        said = json.loads(octets) if encoding is Encoding.JSON else cbor2.loads(octets)
+        said = orjson.loads(octets) if encoding is Encoding.JSON else cbor2.loads(octets)
     except (ValueError, RecursionError, cbor2.CBORDecodeError, ArithmeticError, MemoryError) as error:
         raise ProtocolError(f"a letter that is no {encoding.value}") from error
     if not isinstance(said, dict):

@@ -21,6 +21,10 @@ class Direction(Enum):
     ANSWER = "rsp"
 
 
+_LEVELS: Final = _ROOT.split("/")
+_DIRECTIONS: Final = {direction.value: direction for direction in Direction}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Whose topic it is, and which way it goes."""
@@ -43,12 +47,12 @@ def shared(group: str, direction: Direction) -> str:
 def place_of(name: str) -> Place:
     """Return what a topic says; refuses (`ProtocolError`) what is none of the contract's."""
     levels = name.split("/")
-    if len(levels) != 5 or "/".join(levels[:2]) != _ROOT or not is_name(levels[3]):
+    if len(levels) != 5 or levels[:2] != _LEVELS or not is_name(levels[3]):
         raise ProtocolError(f"topic {name[:80]!r} is none of ours")
-    try:
-        return Place(tenant=levels[2], device=levels[3], direction=Direction(levels[4]))
-    except ValueError as error:
-        raise ProtocolError(f"topic {name[:80]!r} goes no way that we know") from error
+    direction = _DIRECTIONS.get(levels[4])
+    if direction is None:
+        raise ProtocolError(f"topic {name[:80]!r} goes no way that we know")
+    return Place(tenant=levels[2], device=levels[3], direction=direction)
 
 
 def is_name(device: str) -> bool:
