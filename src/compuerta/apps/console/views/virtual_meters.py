@@ -43,6 +43,7 @@ FAULTS: Mapping[str, tuple[Promise, Mapping[str, object]]] = MappingProxyType(
         "power": (gettext_lazy("Cut its power"), {"order": "set_power", "powered": False}),
         "power_off": (gettext_lazy("Give power back"), {"order": "set_power", "powered": True}),
         "twice": (gettext_lazy("Take the number of its neighbour"), {"order": "set_number"}),
+        "twice_off": (gettext_lazy("Take its own number back"), {"order": "set_number"}),
     }
 )
 
@@ -71,8 +72,8 @@ def act(request: HttpRequest, person: Person, meter_id: int, verb: str) -> HttpR
     if meter_id not in ours:
         raise Http404
     order = {**FAULTS[verb][1], "meter_no": ours[meter_id].meter_no}
-    if verb == "twice":
-        order["number"] = _neighbour(ours, meter_id)
+    if order["order"] == "set_number":
+        order["number"] = _neighbour(ours, meter_id) if verb == "twice" else ours[meter_id].meter_no
     if _told(order).get("ok"):
         messages.success(request, _("Done. Its alarm comes with the next readings."))
     else:
@@ -81,7 +82,7 @@ def act(request: HttpRequest, person: Person, meter_id: int, verb: str) -> HttpR
 
 
 def _neighbour(ours: Mapping[int, VirtualRow], meter_id: int) -> str:
-    """Return the number of the next meter on the same end; its own, which undoes it, where it is alone."""
+    """Return the number of another meter on the same end; its own where it is alone there."""
     here = ours[meter_id]
     others = [
         each
