@@ -13,6 +13,7 @@ from secrets import token_bytes
 from typing import Final
 
 from OpenSSL import SSL
+from OpenSSL._util import ffi, lib
 
 from compuerta.domain.errors import Refused
 
@@ -81,7 +82,7 @@ class DtlsServer:
     """
 
     def __init__(self, *, send: Callable[[Address, bytes], None]) -> None:
-        if not getattr(SSL._lib, "Cryptography_HAS_PSK", 0):
+        if not getattr(lib, "Cryptography_HAS_PSK", 0):
             raise DtlsNotAvailable("OpenSSL without pre-shared keys")
         self._send = send
         self._keys: Mapping[str, bytes] = {}
@@ -98,8 +99,8 @@ class DtlsServer:
         self._context.set_cookie_generate_callback(self._cookie)
         self._context.set_cookie_verify_callback(self._is_cookie)
         signature = "unsigned int(SSL *, const char *, unsigned char *, unsigned int)"
-        self._callback = SSL._ffi.callback(signature, self._key_wanted, error=0)
-        SSL._lib.SSL_CTX_set_psk_server_callback(self._context._context, self._callback)
+        self._callback = ffi.callback(signature, self._key_wanted, error=0)
+        lib.SSL_CTX_set_psk_server_callback(self._context._context, self._callback)
         self._listener = self._new_listener()
 
     def learn(self, keys: Mapping[str, bytes]) -> list[Event]:
@@ -204,13 +205,13 @@ class DtlsServer:
         peer = self._asking
         if peer is None:
             return 0
-        claimed = SSL._ffi.string(identity, _IDENTITY_MAX).decode("ascii", errors="replace")
+        claimed = ffi.string(identity, _IDENTITY_MAX).decode("ascii", errors="replace")
         peer.identity = claimed
         key = self._keys.get(claimed)
         if key is None or len(key) > room:
             return 0
         peer.key = key
-        SSL._ffi.memmove(place, key, len(key))
+        ffi.memmove(place, key, len(key))
         return len(key)
 
     def _give_up(self, peer: _Peer) -> None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from OpenSSL import SSL
+from OpenSSL._util import ffi, lib
 
 MTU: Final = 1_200
 RECORD_BYTES_MAX: Final = 2_048
@@ -19,8 +20,8 @@ class KeyedPeer:
         self._context = SSL.Context(SSL.DTLS_CLIENT_METHOD)
         self._context.set_cipher_list(_CIPHERS)
         signature = "unsigned int(SSL *, const char *, char *, unsigned int, unsigned char *, unsigned int)"
-        self._callback = SSL._ffi.callback(signature, self._key_wanted, error=0)
-        SSL._lib.SSL_CTX_set_psk_client_callback(self._context._context, self._callback)
+        self._callback = ffi.callback(signature, self._key_wanted, error=0)
+        lib.SSL_CTX_set_psk_client_callback(self._context._context, self._callback)
         self._records = SSL.Connection(self._context)
         self._records.set_connect_state()
         self._records.set_ciphertext_mtu(MTU)
@@ -77,6 +78,6 @@ class KeyedPeer:
     ) -> int:
         if len(self._name) > room or len(self._key) > key_room:
             return 0
-        SSL._ffi.memmove(identity, self._name, len(self._name))
-        SSL._ffi.memmove(place, self._key, len(self._key))
+        ffi.memmove(identity, self._name, len(self._name))
+        ffi.memmove(place, self._key, len(self._key))
         return len(self._key)
