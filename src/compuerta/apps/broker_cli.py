@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 from compuerta.apps import broker_files, config, wiring
+from compuerta.domain.party import Bearer
+from compuerta.services import revoking
+from compuerta.services.acting import Actor
 
 commands = typer.Typer(help="The MQTT broker that 4G meters come to.", no_args_is_help=True)
 
@@ -67,6 +70,25 @@ def word(device: Annotated[str, typer.Argument(help="its name, or platform")]) -
     if device not in words:
         raise broker_files.DeviceUnknown(device)
     typer.echo(words[device])
+
+
+@commands.command("new-word")
+def new_word(
+    device: Annotated[str, typer.Argument(help="its name")],
+    who: Annotated[str, typer.Option(help="who wants it")],
+    why: Annotated[str, typer.Option(help="for the audit")],
+) -> None:
+    """Take a device's word away, and tell the next one; `broker config` then tells the broker."""
+    from compuerta.adapters.postgres.store import PostgresStore
+
+    given = config.settings()
+    store = PostgresStore(wiring.database_url(given))
+    try:
+        actor = Actor(who=who, why=why, origin="command line")
+        end = revoking.revoke(store, Bearer.MQTT, device, actor, now=wiring.now())
+    finally:
+        store.shut()
+    typer.echo(broker_files.words_of([end], secret=given.secret("roads"))[device])
 
 
 def _tell(directory: Path) -> bool:
