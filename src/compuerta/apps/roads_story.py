@@ -36,7 +36,7 @@ IDLE_W = 40
 # Who plays: a road each; one with a second way, and one whose module on NB-IoT sleeps.
 LOOPS = {"101": "4g tcp", "204": "4g mqtt", "205": "nbiot", "301": "rs485", "302": "rs485"}
 TWO_WAYS, SLEEPER = "102", "103"
-CONTACT_S = 25
+CONTACT_S = 40
 
 
 def plan() -> tuple[Home, ...]:

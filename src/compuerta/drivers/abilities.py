@@ -81,6 +81,7 @@ class ReadOrder:
     """
 
     now: datetime | None = None  # the site's local civil time, naive
+    counts: bool = True  # the events too, which are most of the exchanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -334,7 +334,8 @@ def _read_all(talk: Talk, order: ReadOrder) -> Conversation:
         power_mw = whole(values, "power_mw")
         talk.state = replace(talk.state, power_w=(abs(power_mw) + 500) // 1_000 * (-1 if power_mw < 0 else 1))
     reason = yield from _follow_the_clock(talk, order)
-    yield from _count_events(talk)
+    if order.counts:
+        yield from _count_events(talk)
     return talk.result(Ending.DONE, reason)
 
 

@@ -57,6 +57,16 @@ def test_the_counters_of_the_model_are_read_and_a_refused_one_is_left_out() -> N
     assert result.state.counts == {"cover": 3, "magnet": 0}
 
 
+def test_a_short_reading_asks_for_no_counters() -> None:
+    meter = Meter(counts={COVER: 3})
+
+    result = play(ReadOrder(counts=False), meter)
+
+    asked = {request.di for request in meter.requests if isinstance(request, dlt645.ReadRegister)}
+    assert (result.state.energy_wh, result.state.counts) == (1_230, {})
+    assert not asked & set(STANDARD.events.values())
+
+
 def test_counters_come_last_so_that_a_silent_one_costs_no_reading() -> None:
     class Deaf(Meter):
         def hear(self, request: dlt645.Request) -> Reply:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from tests.unit.services.tariffs import FLAT, approved
@@ -33,13 +34,13 @@ from compuerta.services.dispatching import (
 )
 from compuerta.services.freeze_port import WantedFreeze
 from compuerta.services.routing import Known, Reached, own_way
-from compuerta.wire import dlt645
-from compuerta.wire.dlt645 import Function
+from compuerta.virtual.meter import MeterSetup, VirtualMeter
 
 EQUIPMENT = Equipment(
     models=load_models(Path(__file__).parents[3] / "models"), mac=SoftEsam(bytes(32)), chance=bytes
 )
 SILENT = Result(ending=Ending.SILENT, reason="no_answer")
+NOON_MS = int(NOON.timestamp()) * 1_000
 CREDITED = Result(
     ending=Ending.DONE, credited=True, state=MeterState(relay=Relay.CLOSED, balance_minor=5_000)
 )
@@ -422,14 +423,15 @@ def test_a_cell_carries_but_so_many_conversations_at_once_and_others_go_on() -> 
 
 
 def exchanges(job: Job) -> int:
-    """Return how many questions a reading has for a meter that knows nothing."""
+    """Return how many questions a reading asks of a meter that answers each of them."""
+    setup = MeterSetup(meter_no=job.meter_no, customer_no=job.meter_no)
+    meter = VirtualMeter(setup, now_ms=NOON_MS, esam=SoftEsam(bytes(32)), chance=Random(1))
     speech, asked = job.conversation, 0
     speech.begin()
     while speech.result is None:
-        speech.send(timing=job.timing, now_ms=0)
-        refused = dlt645.ErrorAnswer(function=Function.READ, err=frozenset({dlt645.ErrBit.NO_SUCH_REGISTER}))
-        speech.receive(dlt645.encode(refused.to_frame(job.meter_no)), now_ms=0)
         asked += 1
+        octets = speech.send(timing=job.timing, now_ms=asked)
+        assert speech.receive(meter.receive(octets, now_ms=NOON_MS + asked), now_ms=asked), "it answers"
     return asked
 
 

@@ -18,7 +18,15 @@ from compuerta.wire.dlt645.answers import (
 )
 from compuerta.wire.dlt645.decode import Explained, explain
 from compuerta.wire.dlt645.fields import ProtocolError
-from compuerta.wire.dlt645.frame import BROADCAST, WAKE_BYTES_MAX, WILDCARD, Deframer, Frame, address_matches, encode
+from compuerta.wire.dlt645.frame import (
+    BROADCAST,
+    WAKE_BYTES_MAX,
+    WILDCARD,
+    Deframer,
+    Frame,
+    address_matches,
+    encode,
+)
 from compuerta.wire.dlt645.messages import Answer, Request, parse_answer, parse_request
 from compuerta.wire.dlt645.registers import Register, Value, Values, decode_values, encode_values, lookup
 from compuerta.wire.dlt645.requests import (
