@@ -25,7 +25,7 @@ from compuerta.apps.roads import Registry, Road
 from compuerta.apps.surveyor import Surveyor
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.party import Bearer, Meter, RoadKind
-from compuerta.domain.road import RoadSign
+from compuerta.domain.road import RoadSign, believed
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job
 from compuerta.services import beating, dispatching, freezing, quarantine, routing
@@ -290,8 +290,9 @@ class Gateway:
     def signalled(self, endpoint_id: str, sign: RoadSign) -> None:
         """See `Keeper`."""
         self._gauges.signed(self._registry.endpoints[endpoint_id], sign)
-        if sign.cell:
-            self._cells[endpoint_id] = sign.cell
+        cell = believed(sign).cell
+        if cell:
+            self._cells[endpoint_id] = cell
 
     def civil_now(self, endpoint_id: str) -> datetime | None:
         """See `Keeper`."""

@@ -1,6 +1,6 @@
 """Roads: the ways to a meter in their order, and what their ends tell of themselves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -35,6 +35,25 @@ class RoadSign:
     csq: int | None = None  # 0 to 31, 3GPP TS 27.007 8.5; 99 is None
     cell: str | None = None
     next_contact_at: datetime | None = None  # until when a sleeper will have said something
+
+
+# What modems can tell, with room (3GPP TS 27.007 8.5, 8.69). Who tells more is broken, or hostile.
+RSRP_DBM: Final = range(-200, 1)
+SNR_DB: Final = range(-100, 101)
+CSQ: Final = range(32)
+CELL_CHARS_MAX: Final = 60
+
+
+def believed(sign: RoadSign) -> RoadSign:
+    """Return a sign without what no modem can tell: one device's nonsense must not stop what keeps all."""
+    cell = sign.cell
+    return replace(
+        sign,
+        rsrp_dbm=sign.rsrp_dbm if sign.rsrp_dbm in RSRP_DBM else None,
+        snr_db=sign.snr_db if sign.snr_db in SNR_DB else None,
+        csq=sign.csq if sign.csq in CSQ else None,
+        cell=cell if cell is not None and cell.isprintable() and len(cell) <= CELL_CHARS_MAX else None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

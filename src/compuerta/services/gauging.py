@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from compuerta.domain.road import EndContact, RoadSign
+from compuerta.domain.road import EndContact, RoadSign, believed
 from compuerta.domain.road_figures import RoadHour, gauged, merged
 from compuerta.drivers.line import LineCounts
 from compuerta.services.records import Endpoint
@@ -79,7 +79,8 @@ class Gauges:
         )
 
     def signed(self, end: Endpoint, sign: RoadSign) -> None:
-        """Keep what an end told of its road."""
+        """Keep what an end told of its road, as far as it can be true."""
+        sign = believed(sign)
         self._add(
             RoadHour(
                 endpoint_id=end.endpoint_id,

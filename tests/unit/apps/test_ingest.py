@@ -57,6 +57,15 @@ def test_strangers_are_told_by_name(tenant: str, device: str, why: str) -> None:
     assert found.refused == [(device, why)]
 
 
+@pytest.mark.parametrize("encoding", list(Encoding))
+def test_a_name_that_no_alarm_can_tell_makes_a_letter_malformed(encoding: Encoding) -> None:
+    letter = encode(Readings(seq=1, ts_ms=NOW_MS, readings=(a_reading("1\0"),)), encoding)
+
+    found = sort_letters([(topic("1", "mq-1", Direction.UP), letter)], DEVICES, now_ms=NOW_MS)
+
+    assert found == Sorted(refused=[("mq-1", "letter_malformed")])
+
+
 def test_what_is_no_letter_costs_itself_and_nothing_else() -> None:
     good = encode(Readings(seq=1, ts_ms=NOW_MS, readings=(a_reading(),)), Encoding.CBOR)
     mine = topic("1", "mq-1", Direction.UP)

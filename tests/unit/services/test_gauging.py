@@ -1,7 +1,9 @@
 """What a gateway notices of its roads: counted by hours, and kept until it is written."""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from tests.unit.services.town import HOUR, NOON, SECOND
 
 from compuerta.domain.party import Bearer, RoadKind
@@ -94,3 +96,25 @@ def test_news_that_was_not_written_gives_way_to_newer_news() -> None:
 
     (contact,) = gauges.take().contacts
     assert (contact.lost_reason, contact.at) == ("dialed_again", NOON)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"rsrp_dbm": 2**62},
+        {"snr_db": -(2**40)},
+        {"csq": 99},  # 3GPP TS 27.007 8.5: not known
+        {"csq": -1},
+        {"cell": "a\x00b"},
+        {"cell": "\ud800"},
+        {"cell": "c" * 61},
+    ],
+)
+def test_what_no_modem_can_tell_is_not_kept_of_a_sign(nonsense: dict[str, Any]) -> None:
+    gauges = Gauges()
+
+    gauges.signed(MODULE, RoadSign(at=NOON, **nonsense))
+
+    news = gauges.take()
+    assert news.hours == [RoadHour(endpoint_id="module", hour=NOON)]
+    assert [each.sign for each in news.contacts] == [RoadSign(at=NOON)]

@@ -242,8 +242,9 @@ def _perhaps(fields: Fields, name: str) -> int | None:
 
 def _text(fields: Fields, name: str) -> str:
     value = fields.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= TEXT_MAX:
-        raise ProtocolError(f"{name} must be a text of 1 to {TEXT_MAX} characters")
+    # What cannot be printed cannot be told in an alarm either: no database's text holds a NUL.
+    if not isinstance(value, str) or not 0 < len(value) <= TEXT_MAX or not value.isprintable():
+        raise ProtocolError(f"{name} must be a text of 1 to {TEXT_MAX} characters that can be printed")
     return value
 
 
