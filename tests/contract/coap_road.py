@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compuerta.adapters.links.coap_port import CoapPort
-from compuerta.adapters.links.coap_server import CoapLimits, CoapServer, Refusals
-from compuerta.adapters.links.roadhead import Stranger
+from compuerta.adapters.links.coap_server import CoapLimits, CoapServer
+from compuerta.adapters.links.roadhead import Refusals, Stranger
 from compuerta.domain.party import Bearer, RoadKind
 from compuerta.domain.road import RoadSign
 from compuerta.services import road_keys

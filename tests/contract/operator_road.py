@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from tests.contract.coap_road import PATIENCE_S, Keeper, an_end
 
-from compuerta.adapters.links.coap_server import Refusals
 from compuerta.adapters.links.operator_http import OperatorApi, PushPort, account_at
 from compuerta.adapters.links.operator_roads import OperatorRoads
+from compuerta.adapters.links.roadhead import Refusals
 from compuerta.apps.stage import free_ports
 from compuerta.domain.party import Bearer
 from compuerta.services.link_port import Link

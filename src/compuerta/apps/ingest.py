@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 import structlog
 
 from compuerta.adapters.links.mqtt_client import Broker, MqttClient
-from compuerta.adapters.links.roadhead import STRANGERS_MAX
+from compuerta.adapters.links.roadhead import Refusals
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import poison, wiring
 from compuerta.apps.beats import BEAT_S, name_of
@@ -141,7 +141,7 @@ class Ingest:
         self._waiting: list[Heard] = []
         self._came = asyncio.Event()
         self._connections = 0  # letters have numbers of the connection that they came by
-        self._refused: dict[tuple[str, str], int] = {}
+        self._refusals = Refusals()
         self._told: dict[tuple[str, str], int] = {}
         self._loss_told = ""
 
@@ -204,8 +204,8 @@ class Ingest:
         if connection == self._connections:
             del self._waiting[: len(batch)]
             self._client.acknowledge([each.packet_id for each in batch])
-            for name_why in found.refused:
-                self._refuse(name_why)
+            for name, why in found.refused:
+                self._refusals.note(name, why=why)
 
     async def _take_on(self) -> None:
         """Take what is kept into readings; also what an ingest that was killed has left."""
@@ -225,12 +225,6 @@ class Ingest:
                     break
                 await asyncio.sleep(TAKE_S)
 
-    def _refuse(self, name_why: tuple[str, str]) -> None:
-        times = self._refused.pop(name_why, 0) + 1
-        if len(self._refused) >= STRANGERS_MAX:
-            del self._refused[next(iter(self._refused))]
-        self._refused[name_why] = times
-
     # life ----------------------------------------------------------------------------------------------
 
     async def _learn_on(self) -> None:
@@ -247,7 +241,7 @@ class Ingest:
     async def _beat_on(self) -> None:
         name, started = name_of("ingest"), wiring.now()
         while True:
-            refused = dict(self._refused)
+            refused = dict(self._refusals.times)
             alarms = [
                 Alarm(kind=why, subject=subject, detail=f"{times} letters not taken", at=wiring.now())
                 for (subject, why), times in refused.items()

@@ -21,7 +21,7 @@ from tests.contract.outposts import (
 
 from compuerta.adapters.links import outpost_server
 from compuerta.adapters.links.outpost_stream import Stream
-from compuerta.adapters.links.roadhead import STRANGERS_MAX, Stranger
+from compuerta.adapters.links.roadhead import STRANGERS_MAX, Refusals, Stranger
 from compuerta.wire import outpost
 from compuerta.wire.outpost import Frame, Kind
 
@@ -231,13 +231,13 @@ def test_nonsense_before_a_proof_ends_the_connection(said: bytes) -> None:
 
 
 def test_who_is_refused_again_and_again_is_counted_within_bounds() -> None:
-    noted = outpost_server._Refused()
+    noted = Refusals()
 
     for number in range(2 * STRANGERS_MAX):
-        noted.note(f"post-{number}", "key_refused")
-    noted.note(f"post-{2 * STRANGERS_MAX - 1}", "key_refused")
+        noted.note(f"post-{number}", why="key_refused")
+    noted.note(f"post-{2 * STRANGERS_MAX - 1}", why="key_refused")
 
-    strangers = list(noted.strangers())
+    strangers = noted.strangers()
     assert len(strangers) == STRANGERS_MAX
     assert strangers[-1].times == 2
 

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from compuerta.adapters.links.coap_server import CoapServer, Refusals, Source
+from compuerta.adapters.links.coap_server import CoapServer, Source
 from compuerta.adapters.links.dtls import Address, DtlsServer, Event, KeyRefused, Left, Spoke
+from compuerta.adapters.links.roadhead import KEY_REFUSED, UNKNOWN, Refusals
 from compuerta.adapters.links.tcp_server import PortNotListened
 
 SWEEP_S: Final = 1.0
@@ -69,7 +70,7 @@ class CoapPort:
                 case Left():
                     self._server.gone(("dtls", event.session))
                 case KeyRefused():
-                    why = "key_refused" if event.known else "registration_unknown"
+                    why = KEY_REFUSED if event.known else UNKNOWN
                     self._refusals.note(event.identity, why=why)
 
     def _secured(self, event: Spoke) -> Source:

@@ -6,13 +6,13 @@ proven to be. A device is let in by the name that is entered for its end; behind
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from secrets import token_bytes, token_hex
 from typing import Final
 
 from compuerta.adapters.links.coap_device import Device, Host, Visit
-from compuerta.adapters.links.roadhead import STRANGERS_MAX, Keeper, Stranger
+from compuerta.adapters.links.roadhead import UNKNOWN, Keeper, Refusals
 from compuerta.domain.road import RoadSign
 from compuerta.services.records import Endpoint
 from compuerta.wire import coap
@@ -60,27 +60,6 @@ class _Caller:
     device: Device | None = None
     timer: asyncio.TimerHandle | None = None
     datagrams: int = 0  # since the last sweep
-
-
-@dataclass(slots=True, kw_only=True)
-class Refusals:
-    """Who was not let in, and why; who was refused longest ago makes room."""
-
-    strangers_max: int = STRANGERS_MAX
-    times: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def note(self, name: str, *, why: str) -> None:
-        """Count one more."""
-        times = self.times.pop((name, why), 0) + 1
-        if len(self.times) >= self.strangers_max:
-            del self.times[next(iter(self.times))]
-        self.times[name, why] = times
-
-    def strangers(self) -> list[Stranger]:
-        """Return them, the latest last."""
-        return [
-            Stranger(registration=name, times=times, why=why) for (name, why), times in self.times.items()
-        ]
 
 
 class CoapServer:
@@ -223,7 +202,7 @@ class CoapServer:
         end = self._ends.get(registration.name)
         proven = caller.source.identity
         if end is None or proven not in (None, registration.name):
-            why = "registration_unknown" if end is None else "name_foreign"
+            why = UNKNOWN if end is None else "name_foreign"
             self._refusals.note(registration.name, why=why)
             caller.session.answer(asked, coap.Code.FORBIDDEN)
             return

@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from compuerta.adapters.links.coap_server import Refusals
 from compuerta.adapters.links.operator_roads import OperatorAway, OperatorRoads
+from compuerta.adapters.links.roadhead import Refusals
 from compuerta.adapters.links.tcp_server import PortNotListened
 from compuerta.domain.errors import Refused
 from compuerta.wire.northbound.door import HttpAsked, HttpDoor

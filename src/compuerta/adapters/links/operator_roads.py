@@ -15,8 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from compuerta.adapters.links.coap_device import CoapLink
-from compuerta.adapters.links.coap_server import Refusals
-from compuerta.adapters.links.roadhead import ASLEEP, Keeper
+from compuerta.adapters.links.roadhead import ASLEEP, Keeper, Refusals
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.road import RoadSign
 from compuerta.services.records import Endpoint
@@ -91,7 +90,7 @@ class OperatorRoads:
         """Take a push whose seal was looked at; each is taken once."""
         device = self._devices.get(push.device_id)
         if device is None:
-            self._refusals.note(push.device_id, why="registration_unknown")
+            self._refusals.note(push.device_id)
         elif isinstance(push, Standing):
             self._take_standing(device, push)
         elif push.request_id not in self._heard:

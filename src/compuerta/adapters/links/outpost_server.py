@@ -6,15 +6,13 @@ The last connection of an outpost wins, since one that lost its network connects
 import asyncio
 import secrets
 import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final, Protocol
 
 from compuerta.adapters.links import outpost_text
 from compuerta.adapters.links.ear import Ear
 from compuerta.adapters.links.outpost_stream import Stream
-from compuerta.adapters.links.roadhead import STRANGERS_MAX, Stranger
+from compuerta.adapters.links.roadhead import KEY_REFUSED, UNKNOWN, Refusals, Stranger
 from compuerta.adapters.links.tcp_server import PortNotListened
 from compuerta.services.link_port import Link, Listener
 from compuerta.wire import outpost
@@ -23,7 +21,6 @@ from compuerta.wire.outpost import Frame, Kind
 OUTPOSTS_MAX: Final = 2_000  # of one gateway
 UNPROVEN_MAX: Final = 100  # connections that have not shown who they are; of more, the first makes room
 HANDSHAKE_S_MAX: Final = 10.0
-KEY_REFUSED: Final = "key_refused"
 
 
 class Host(Protocol):
@@ -156,25 +153,6 @@ class Guest:
         self._stream.end("shut")
 
 
-@dataclass(slots=True, kw_only=True)
-class _Refused:
-    """Who was not let in, and why; the one refused longest ago makes room."""
-
-    times: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def note(self, name: str, why: str) -> None:
-        """Count one more refusal."""
-        times = self.times.pop((name, why), 0) + 1
-        if len(self.times) >= STRANGERS_MAX:
-            del self.times[next(iter(self.times))]
-        self.times[name, why] = times
-
-    def strangers(self) -> Iterator[Stranger]:
-        """Yield all of them."""
-        for (name, why), times in self.times.items():
-            yield Stranger(registration=name, times=times, why=why)
-
-
 class OutpostServer:
     """This will listen for outposts, and give each to its host once it has shown that it has its key."""
 
@@ -185,7 +163,7 @@ class OutpostServer:
         self._nonces: dict[Stream, bytes] = {}  # of who has not shown it yet; who came first is first
         self._guests: dict[Stream, Guest] = {}
         self._by_id: dict[str, Stream] = {}
-        self._refused = _Refused()
+        self._refusals = Refusals()
         self._server: asyncio.Server | None = None
 
     async def open(self, *, host: str, port: int) -> int:
@@ -217,7 +195,7 @@ class OutpostServer:
 
     def strangers(self) -> list[Stranger]:
         """Return who was not let in."""
-        return list(self._refused.strangers())
+        return self._refusals.strangers()
 
     def _stream(self) -> Stream:
         return Stream(begun=self._begun, heard=self._heard, ended=self._ended)
@@ -241,7 +219,7 @@ class OutpostServer:
         """Let in who signed our nonce with the key that is good now; each nonce serves once."""
         nonce, key = self._nonces.pop(stream), self._host.key_of(proof.outpost_id)
         if key is None or len(self._guests) >= OUTPOSTS_MAX:
-            self._refuse(stream, proof.outpost_id, "registration_unknown")
+            self._refuse(stream, proof.outpost_id, UNKNOWN)
         elif not is_proven(proof, key=key, nonce=nonce, certificate=self._certificate):
             self._refuse(stream, proof.outpost_id, KEY_REFUSED)
         else:
@@ -255,7 +233,7 @@ class OutpostServer:
             self._host.came(guest)
 
     def _refuse(self, stream: Stream, name: str, why: str) -> None:
-        self._refused.note(name, why)
+        self._refusals.note(name, why=why)
         stream.end(why)
 
     def _ended(self, stream: Stream, reason: str) -> None:

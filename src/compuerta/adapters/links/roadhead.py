@@ -6,7 +6,7 @@ asleep is simply not there: a head opens the link of a sleeper when it is heard,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from compuerta.services.records import Endpoint
 
 ASLEEP: Final = "asleep"  # the reason of a loss that is no fault
 UNKNOWN: Final = "registration_unknown"  # why somebody is a stranger, if nothing worse is known
+KEY_REFUSED: Final = "key_refused"  # the name is entered, and its key was not shown
 STRANGERS_MAX: Final = 200  # of one head; the one refused longest ago makes room
 
 
@@ -27,6 +28,31 @@ class Stranger:
     registration: str  # the name it gave, or its bytes in hexadecimal where it gave none
     times: int
     why: str = UNKNOWN  # the alarm that it becomes: also "key_refused", "topic_refused" ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Refusals:
+    """Who was not let in, and why; who was refused longest ago makes room."""
+
+    strangers_max: int = STRANGERS_MAX
+    times: dict[tuple[str, str], int] = field(default_factory=dict)  # by name and reason
+
+    def note(self, name: str, *, why: str = UNKNOWN) -> None:
+        """Count one more."""
+        times = self.times.pop((name, why), 0) + 1
+        if len(self.times) >= self.strangers_max:
+            del self.times[next(iter(self.times))]
+        self.times[name, why] = times
+
+    def let_in(self, name: str) -> None:
+        """Forget that somebody was not known."""
+        self.times.pop((name, UNKNOWN), None)
+
+    def strangers(self) -> list[Stranger]:
+        """Return them, the latest last."""
+        return [
+            Stranger(registration=name, times=times, why=why) for (name, why), times in self.times.items()
+        ]
 
 
 class Keeper(Protocol):

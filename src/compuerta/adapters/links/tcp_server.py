@@ -17,7 +17,7 @@ from compuerta.adapters.links.doubles import Doubles
 from compuerta.adapters.links.ear import Ear
 from compuerta.adapters.links.introductions import Dialect, Introduction, Unclear, introduction
 from compuerta.adapters.links.registration import TEMPLATE_BYTES_MAX, DialProfile, Sieve
-from compuerta.adapters.links.roadhead import STRANGERS_MAX, UNKNOWN, Stranger
+from compuerta.adapters.links.roadhead import STRANGERS_MAX, Refusals, Stranger
 from compuerta.adapters.links.streams import AcrelStream, BareStream, Stream
 from compuerta.domain.errors import Refused
 from compuerta.services.link_port import Link, Listener
@@ -68,17 +68,10 @@ class _Door:
     heard_at: Callable[[str, int], None]
     civil_now: Callable[[str], datetime | None]
     limits: DialLimits
+    refusals: Refusals
     sessions: set["_Session"] = field(default_factory=set)
     by_id: dict[str, "_Session"] = field(default_factory=dict)
     unregistered: dict["_Session", None] = field(default_factory=dict)  # who dialed first comes first
-    strangers: dict[tuple[str, str], int] = field(default_factory=dict)  # by name and reason
-
-    def note_stranger(self, registration: str, why: str = UNKNOWN) -> None:
-        """Count one more refusal; the one refused longest ago makes room."""
-        times = self.strangers.pop((registration, why), 0) + 1
-        if len(self.strangers) >= self.limits.strangers_max:
-            del self.strangers[next(iter(self.strangers))]
-        self.strangers[registration, why] = times
 
 
 def _unheard(_registration: str, _csq: int) -> None:
@@ -107,13 +100,15 @@ class TcpServer:
         civil_now: Callable[[str], datetime | None] = _no_clock,
         limits: DialLimits | None = None,
     ) -> None:
+        limits = limits or DialLimits()
         self._door = _Door(
             profiles=tuple(profiles),
             is_known=is_known,
             dialed=dialed,
             heard_at=heard_at,
             civil_now=civil_now,
-            limits=limits or DialLimits(),
+            limits=limits,
+            refusals=Refusals(strangers_max=limits.strangers_max),
         )
         self._server: asyncio.Server | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -160,10 +155,7 @@ class TcpServer:
 
     def strangers(self) -> list[Stranger]:
         """Return who was not let in, the latest last."""
-        return [
-            Stranger(registration=registration, times=times, why=why)
-            for (registration, why), times in self._door.strangers.items()
-        ]
+        return self._door.refusals.strangers()
 
     def _sweep_out(self) -> None:
         loop = asyncio.get_running_loop()
@@ -258,7 +250,7 @@ class _Session(asyncio.Protocol):
     def expire(self, reason: str = "silent_too_long") -> None:
         """End a session that is overdue, or not wanted any more."""
         if self._stream is None:
-            self._door.note_stranger(self._registration[:TEMPLATE_BYTES_MAX].hex() or "(said nothing)")
+            self._door.refusals.note(self._registration[:TEMPLATE_BYTES_MAX].hex() or "(said nothing)")
         self._end(reason)
 
     def _postpone(self) -> None:
@@ -294,7 +286,7 @@ class _Session(asyncio.Protocol):
             earlier._end("replaced")
         self._door.by_id[endpoint_id] = self
         del self._door.unregistered[self]
-        self._door.strangers.pop((endpoint_id, UNKNOWN), None)
+        self._door.refusals.let_in(endpoint_id)
         self._endpoint_id = endpoint_id
         self._stream = stream
         self._silence_s = UNNAMED_SILENCE_S if heartbeat_s is None else HEARTBEATS_MISSED_MAX * heartbeat_s
@@ -302,7 +294,7 @@ class _Session(asyncio.Protocol):
         self._pass_on(stream, rest)
 
     def _refuse(self, registration: str) -> None:
-        self._door.note_stranger(registration)
+        self._door.refusals.note(registration)
         self._end("not_known")
 
     def _pass_on(self, stream: Stream, data: bytes) -> None:
@@ -315,7 +307,7 @@ class _Session(asyncio.Protocol):
         now_ms = int(asyncio.get_running_loop().time() * 1_000)
         taken = stream.take(data, now_ms=now_ms, civil_now=partial(self._door.civil_now, self._endpoint_id))
         if taken.foreign is not None:
-            self._door.note_stranger(taken.foreign, FOREIGN)
+            self._door.refusals.note(taken.foreign, why=FOREIGN)
         if taken.csq is not None:
             self._door.heard_at(self._endpoint_id, taken.csq)
         if taken.damaged:
@@ -328,7 +320,7 @@ class _Session(asyncio.Protocol):
     def _hear(self, passed: bytes, endpoint_id: str) -> None:
         twice = self._doubles.hear(passed)
         if twice is not None:
-            self._door.note_stranger(f"{endpoint_id} {twice}", TWICE)
+            self._door.refusals.note(f"{endpoint_id} {twice}", why=TWICE)
         self._ear.hear(passed)
 
     def _end(self, reason: str) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import structlog
 
 from compuerta.adapters.links.coap_port import CoapPort
-from compuerta.adapters.links.coap_server import CoapLimits, CoapServer, Refusals
-from compuerta.adapters.links.roadhead import Keeper, Stranger
+from compuerta.adapters.links.coap_server import CoapLimits, CoapServer
+from compuerta.adapters.links.roadhead import Keeper, Refusals, Stranger
 from compuerta.domain.party import Bearer
 from compuerta.services import road_keys
 from compuerta.services.records import Endpoint

@@ -15,7 +15,7 @@ import structlog
 
 from compuerta.adapters.links.mqtt_client import Broker, BrokerAway, MqttClient
 from compuerta.adapters.links.mqtt_link import MqttLink
-from compuerta.adapters.links.roadhead import ASLEEP, STRANGERS_MAX, Keeper, Stranger
+from compuerta.adapters.links.roadhead import ASLEEP, Keeper, Refusals, Stranger
 from compuerta.apps import wiring
 from compuerta.domain.party import Bearer
 from compuerta.domain.road import RoadSign
@@ -68,7 +68,7 @@ class MqttHead:
         self._encodings: dict[str, Encoding] = {}  # how a device has spoken last is how it is spoken to
         self._knocks: deque[str] = deque()
         self._sent: dict[int, str] = {}  # to whom commands went that the broker has not taken yet
-        self._strangers: dict[tuple[str, str], int] = {}
+        self._refusals = Refusals()
         self._is_here = False  # the broker
         self._loss_told = ""
 
@@ -95,10 +95,7 @@ class MqttHead:
 
     def strangers(self) -> list[Stranger]:
         """See `Roadhead`."""
-        return [
-            Stranger(registration=name, times=times, why=why)
-            for (name, why), times in self._strangers.items()
-        ]
+        return self._refusals.strangers()
 
     # the broker ----------------------------------------------------------------------------------------
 
@@ -137,7 +134,7 @@ class MqttHead:
                 event, self._encodings[name] = event_from(message.payload)
                 self._obey(end, event)
         except ProtocolError:
-            self._refuse(name[:STRANGER_CHARS_MAX], "letter_malformed")
+            self._refusals.note(name[:STRANGER_CHARS_MAX], why="letter_malformed")
 
     def arrived(self, packet_id: int, reason: int) -> None:
         """See `MqttListener`: a command that nobody takes tells that the device is gone."""
@@ -149,11 +146,11 @@ class MqttHead:
         try:
             report = json_form.parse(json_form.Letter(topic=message.topic, payload=message.payload))
         except acrel.ProtocolError:
-            self._refuse(message.topic[:STRANGER_CHARS_MAX], "letter_malformed")
+            self._refusals.note(message.topic[:STRANGER_CHARS_MAX], why="letter_malformed")
             return
         end = self._ends.get(report.place.serial_no)
         if end is None:
-            self._refuse(report.place.serial_no, "device_unknown")
+            self._refusals.note(report.place.serial_no, why="device_unknown")
             return
         answer = json_form.answer(report)
         if answer is not None:
@@ -168,18 +165,12 @@ class MqttHead:
     def _end_of(self, place: Place) -> Endpoint | None:
         end = self._ends.get(place.device)
         if end is None:
-            self._refuse(place.device, "device_unknown")
+            self._refusals.note(place.device, why="device_unknown")
         elif place.tenant != str(end.organisation_id):
-            self._refuse(place.device, "topic_refused")
+            self._refusals.note(place.device, why="topic_refused")
         else:
             return end
         return None
-
-    def _refuse(self, name: str, why: str) -> None:
-        times = self._strangers.pop((name, why), 0) + 1
-        if len(self._strangers) >= STRANGERS_MAX:
-            del self._strangers[next(iter(self._strangers))]
-        self._strangers[name, why] = times
 
     def _obey(self, end: Endpoint, event: Event) -> None:
         if event.what is What.OFFLINE:

@@ -6,10 +6,9 @@ from typing import Final
 
 import structlog
 
-from compuerta.adapters.links.coap_server import Refusals
 from compuerta.adapters.links.operator_http import OperatorAccount, OperatorApi, PushPort
 from compuerta.adapters.links.operator_roads import OperatorRoads
-from compuerta.adapters.links.roadhead import Keeper, Stranger
+from compuerta.adapters.links.roadhead import Keeper, Refusals, Stranger
 from compuerta.domain.party import Bearer
 from compuerta.services.records import Endpoint
 
