@@ -20,6 +20,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 ASKED: Mapping[str, Right] = {
     "GET /api/v1/meters": Right.SEE,
     "GET /api/v1/meters/{meter_no}": Right.SEE,
+    "GET /api/v1/meters/{meter_no}/ways": Right.SEE,
+    "PUT /api/v1/meters/{meter_no}/ways": Right.COMMISSION,
+    "GET /api/v1/roads": Right.SEE,
     "GET /api/v1/accounts": Right.SEE,
     "GET /api/v1/accounts/{account_id}": Right.SEE,
     "GET /api/v1/accounts/{account_id}/recharges": Right.SEE,

@@ -54,6 +54,19 @@ def test_a_meter_has_its_own_way_first_and_the_further_ones_in_their_order(store
     assert none == {home.meter_id: (BUS,)}
 
 
+def test_another_end_can_lead_to_a_meter(store: Store) -> None:
+    home = a_home(store)
+
+    with store.transaction() as tx:
+        tx.roads.lead(home.meter_id, "module")
+        tx.roads.put_ways({home.meter_id: ["bus"]})
+        ways = tx.roads.ways([home.meter_id])
+        (meter,) = [each for each in tx.meters() if each.meter_id == home.meter_id]
+
+    assert ways == {home.meter_id: (MODULE, BUS)}
+    assert (meter.endpoint_id, meter.road) == ("module", RoadKind.NBIOT)
+
+
 def test_failures_of_ways_are_written_over_and_away(store: Store) -> None:
     home = a_home(store)
     first, second = WayFailure(failed_at=NOON, times=1), WayFailure(failed_at=NOON + SECOND, times=2)

@@ -36,6 +36,7 @@ from compuerta.apps.api import (
     manual,
     moves,
     operations,
+    road_ends,
     supply,
     words,
 )
@@ -80,6 +81,7 @@ def app_for(given: Settings) -> FastAPI:
 # What machines may ask, by subject.
 _ROOMS = (
     machines, buying, billers, supply, operations, alarms, moves, contacts, words, histories, books,
+    road_ends,
 )  # fmt: skip
 
 

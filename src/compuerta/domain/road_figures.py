@@ -47,6 +47,16 @@ class RoadHour:
     snr: Gauge | None = None
     csq: Gauge | None = None
 
+    @property
+    def success_percent(self) -> int | None:
+        """How many of a hundred conversations the meter answered to their end; None = there were none."""
+        return _percent(self.done, self.done + self.failed)
+
+    @property
+    def repeats_percent(self) -> int | None:
+        """How many requests had to be repeated, of a hundred exchanges; None = there were none."""
+        return _percent(self.repeats, self.exchanges)
+
 
 def bucket_of(latency_ms: int) -> int:
     """Return where an exchange is counted."""
@@ -108,3 +118,8 @@ def together(hours: Iterable[RoadHour]) -> dict[str, RoadHour]:
         before = found.get(each.endpoint_id)
         found[each.endpoint_id] = each if before is None else merged(before, each)
     return found
+
+
+def _percent(part: int, whole: int) -> int | None:
+    # Rounded down: 999 of 1,000 are not all.
+    return part * 100 // whole if whole else None

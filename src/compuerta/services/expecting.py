@@ -28,6 +28,32 @@ class Expected:
     at: datetime | None = None
 
 
+class Standing(Enum):
+    """How one end stands."""
+
+    ALIVE = "alive"
+    ASLEEP = "asleep"
+    DEAD = "dead"
+
+
+_STANDING: Final = {
+    Prospect.NOW: Standing.ALIVE,
+    Prospect.AT_CONTACT: Standing.ASLEEP,
+    Prospect.ROAD_DEAD: Standing.DEAD,
+}
+
+
+def standing(end: EndState | None, *, now: datetime) -> tuple[Standing, datetime | None]:
+    """Return how an end stands, and about until when it sleeps, or since when it is as it is.
+
+    None = it never came: it is dead, since nobody knows when.
+    """
+    if end is not None and end.is_alive:
+        return Standing.ALIVE, end.changed_at
+    found = expected([] if end is None else [end], now=now)
+    return _STANDING[found.prospect], found.at
+
+
 def expected(ends: Sequence[EndState], *, now: datetime) -> Expected:
     """Return what may be expected of a meter by the ends of all its ways; those that never came are left out.
 

@@ -19,6 +19,10 @@ class Roads(Protocol):
         """Say by which further ends, in order, meters are reached when their own is not there."""
         ...
 
+    def lead(self, meter_id: int, endpoint_id: str) -> None:
+        """Make an end a meter's own: the first way to it."""
+        ...
+
     def renew_key(self, endpoint_id: str) -> int | None:
         """Count the generation of an end's key up and return it; None where there is no such end."""
         ...

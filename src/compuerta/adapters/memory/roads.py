@@ -43,6 +43,11 @@ class MemoryRoads:
         for meter_id, ends in ways.items():
             self._tables.further_ends[meter_id] = tuple(ends)
 
+    def lead(self, meter_id: int, endpoint_id: str) -> None:
+        road = self._tables.endpoints[endpoint_id].road
+        meter = self._tables.meters[meter_id]
+        self._tables.meters[meter_id] = replace(meter, endpoint_id=endpoint_id, road=road)
+
     def renew_key(self, endpoint_id: str) -> int | None:
         end = self._tables.endpoints.get(endpoint_id)
         if end is None:

@@ -54,6 +54,13 @@ class PostgresRoads:
                 {"meter_id": meter_id, "ends": list(ends)},
             )
 
+    def lead(self, meter_id: int, endpoint_id: str) -> None:
+        self._tx.run(
+            """update meter m set endpoint_id = e.endpoint_id, road = e.road
+            from endpoint e where m.meter_id = %(meter_id)s and e.endpoint_id = %(endpoint_id)s""",
+            {"meter_id": meter_id, "endpoint_id": endpoint_id},
+        )
+
     def renew_key(self, endpoint_id: str) -> int | None:
         rows = self._tx.query(
             "update endpoint set key_generation = key_generation + 1 where endpoint_id = %(id)s "
