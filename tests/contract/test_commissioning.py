@@ -305,6 +305,12 @@ def test_a_number_is_written_only_where_nobody_else_would_take_it(store: Store) 
 
     with pytest.raises(NotAlone):
         surveying.ask(store, wish, actor=ANA, now=NOON)
+    # Who is reached by a line in the second place hears a new number as well.
+    with store.transaction() as tx:
+        tx.add_endpoint(_an_end("second", town.organisation_id))
+        tx.roads.put_ways({tx.meters()[0].meter_id: ["second"]})
+    with pytest.raises(NotAlone):
+        surveying.ask(store, replace(wish, endpoint_id="second"), actor=ANA, now=NOON)
     alone = replace(wish, endpoint_id="bench")
     with pytest.raises(NumberTaken):
         taken = Renumber(meter_no="777000000001", new_no=f"{1:012d}")

@@ -155,3 +155,22 @@ def test_what_a_clock_that_is_ahead_has_noted_is_told_and_not_believed(shelf: Sh
 
     assert shelf.count("reading") == 0
     assert shelf.alarm_times(kind="outpost_clock_ahead", subject="post-1") == 1
+
+
+def test_a_line_that_another_organisation_enters_for_itself_is_none_of_the_outposts(shelf: Shelf) -> None:
+    store = shelf.store
+    an_outpost(store)
+    with store.transaction() as tx:
+        [end] = [each for each in tx.endpoints() if each.endpoint_id == "post-1-1"]
+        stranger = tx.add_organisation("somebody else")
+        theirs = replace(end, endpoint_id="theirs", address="post-1/2", organisation_id=stranger)
+        tx.add_endpoint(theirs)
+        entry = replace(a_meter_entry(stranger, number=9, authority=PLATFORM), endpoint_id="theirs")
+        meter_id = tx.add_meter(entry)
+    record = Record(record_no=1, meter_id=meter_id, at=NOON, state=MeterState(energy_wh=9_000))
+
+    forwarded(store, record)
+    made = mandating.orders(store, wanted={"post-1": {1: end, 2: theirs}}, poll_ms=900_000, now=NOON)
+
+    assert {each.line for each in made["post-1"].meters} == {1}
+    assert shelf.alarm_times(kind="outpost_meter_foreign", subject="post-1") == 1

@@ -13,6 +13,7 @@ from compuerta.domain.supply import Reason
 from compuerta.drivers.abilities import MeterState
 from compuerta.services import observe
 from compuerta.services.observe import AHEAD_MAX, MeterReport
+from compuerta.services.outposts import is_line_of
 from compuerta.services.records import AccountView, Alarm, MeterSnapshot, Reading, SupplyChange
 from compuerta.services.store_port import Store, Transaction
 
@@ -71,7 +72,10 @@ def take_records(
 
 
 def _meters_of(tx: Transaction, outpost_id: str) -> set[int]:
-    ends = {each.endpoint_id for each in tx.endpoints() if each.address.rpartition("/")[0] == outpost_id}
+    outpost = tx.outposts.outposts().get(outpost_id)
+    if outpost is None:
+        return set()
+    ends = {each.endpoint_id for each in tx.endpoints() if is_line_of(each, outpost)}
     return {
         meter_id for meter_id, ways in tx.roads.ways().items() if any(way.endpoint_id in ends for way in ways)
     }

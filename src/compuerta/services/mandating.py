@@ -14,6 +14,7 @@ from compuerta.domain.party import AccountKind, CreditAuthority, Meter
 from compuerta.domain.road import Way
 from compuerta.domain.supply import HoldKind
 from compuerta.services.outpost_port import Outpost
+from compuerta.services.outposts import is_line_of
 from compuerta.services.records import AccountView, EmergencyCredit, Endpoint, Hold
 from compuerta.services.store_port import Store, Transaction
 
@@ -25,6 +26,7 @@ class Mandate:
     view: AccountView
     holds: tuple[Hold, ...] = ()
     emergency: EmergencyCredit | None = None
+    opened_here: bool = False  # by whoever has the mandate, so that it may be opened again
 
     def at(self, now: datetime) -> AccountView:
         """Return the account with the holds that are in force at an instant."""
@@ -92,7 +94,8 @@ def orders(
         made = {}
         for outpost_id, lines in wanted.items():
             if outpost_id in outposts:
-                posted = _posted(lines, meters, ways, zones)
+                own = {line: end for line, end in lines.items() if is_line_of(end, outposts[outpost_id])}
+                posted = _posted(own, meters, ways, zones)
                 made[outpost_id] = _orders(
                     tx, outposts[outpost_id], posted, ways=ways, poll_ms=poll_ms, now=now
                 )

@@ -82,6 +82,16 @@ def revoke(store: Store, outpost_id: str, actor: Actor, *, now: datetime) -> Out
     return after
 
 
+def is_line_of(end: Endpoint, outpost: Outpost) -> bool:
+    """Tell whether an end is a line of an outpost: by its address, and of the same organisation.
+
+    Whoever may enter ends for themselves must not get another one's line, nor its journal their meters.
+    """
+    name, _, _ = end.address.rpartition("/")
+    is_named = end.bearer is Bearer.OUTPOST and name == outpost.outpost_id
+    return is_named and end.organisation_id == outpost.organisation_id
+
+
 def _end(outpost: Outpost, line: int, *, baud: int) -> Endpoint:
     return Endpoint(
         endpoint_id=f"{outpost.outpost_id}-{line}",

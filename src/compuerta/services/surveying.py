@@ -125,7 +125,8 @@ def _require_end(tx: Transaction, wish: SurveyWish) -> None:
 def _require_renumberable(tx: Transaction, endpoint_id: str, wish: Renumber) -> None:
     for number in (wish.meter_no, wish.new_no):
         require_meter_no(number)
-    sharing = [each for each in tx.meters() if each.endpoint_id == endpoint_id]
+    all_ways = tx.roads.ways().values()
+    sharing = [ways for ways in all_ways if any(way.endpoint_id == endpoint_id for way in ways)]
     if sharing:
         raise NotAlone(endpoint_id, len(sharing))
     if tx.commissions.taken([wish.new_no]):

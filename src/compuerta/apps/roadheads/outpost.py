@@ -19,7 +19,7 @@ from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.party import Bearer
-from compuerta.services import forwarding, mandating, road_keys
+from compuerta.services import forwarding, mandating, outposts, road_keys
 from compuerta.services.mandating import Orders
 from compuerta.services.outpost_port import Outpost
 from compuerta.services.records import Endpoint
@@ -27,9 +27,8 @@ from compuerta.services.records import Endpoint
 log = structlog.get_logger()
 
 CERTIFICATE_FILE: Final = "outposts.pem"
-LEARN_S: Final = (
-    5.0  # an outpost that was entered is let in this soon; one whose key was taken away, sent off
-)
+# An outpost that was entered is let in this soon, and one whose key was taken away is sent off.
+LEARN_S: Final = 5.0
 # What happened in the last minute before a line was cut, the outpost does not know.
 MANDATE_S: Final = 60.0
 MANDATES_AGE_S_MAX: Final = 600.0  # orders that say nothing new are sent so often, so that they do not age
@@ -129,7 +128,8 @@ class OutpostHead:
     def offered(self, guest: Guest, line: int) -> bool:
         """See `Host`."""
         end = self._lines.get(guest.outpost_id, {}).get(line)
-        if end is None:
+        outpost = self._outposts.get(guest.outpost_id)
+        if end is None or outpost is None or not outposts.is_line_of(end, outpost):
             return False
         self._keeper.opened(end.endpoint_id, guest.link(line))
         return True
