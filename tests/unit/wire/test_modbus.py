@@ -321,6 +321,18 @@ def test_numbers_are_exact_both_ways(text: str, name: str, low_first: bool, numb
     assert modbus.encode_number(number, layout).hex().upper() == text
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Fraction(1, 10), "3DCCCCCD"),
+        (Fraction(-1, 10), "BDCCCCCD"),
+        (Fraction((1 << 25) - 1), "4C000000"),  # rounded up into the next exponent
+    ],
+)
+def test_a_number_that_no_float_has_becomes_the_nearest(number: Fraction, text: str) -> None:
+    assert modbus.encode_number(number, Layout.of("f32")).hex().upper() == text
+
+
 @pytest.mark.parametrize("text", ["7F800000", "FFC00000"])
 def test_a_float_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(ProtocolError):

@@ -1,4 +1,4 @@
-"""Modbus RTU frames in a stream of bytes: unit, PDU, CRC; and the dress of TCP, MBAP.
+"""Modbus RTU frames in a stream of bytes: unit, PDU, CRC.
 
 Nothing in an RTU frame says where it begins or whether it asks or answers. Its length follows from its
 function code, for requests and for answers differently, and its CRC tells whether that was the length. On a

@@ -110,15 +110,16 @@ def _float(octets: bytes) -> Fraction:
 
 
 def _float_bytes(number: Fraction) -> bytes:
-    """Return the float that is not above `number` in size, by at most one part in eight million."""
+    """Return the nearest float, halves away from zero."""
     size = abs(number)
     if size == 0:
         return bytes(_FLOAT_BYTES)
     exponent = size.numerator.bit_length() - size.denominator.bit_length()
     if Fraction(2) ** exponent > size:
         exponent -= 1
-    if not 1 <= exponent + _EXPONENT_BIAS < _EXPONENT_NOT_A_NUMBER:
+    mantissa = nearest(size / Fraction(2) ** (exponent - _MANTISSA_BITS))
+    # The mantissa's first bit is added, not written: one that was rounded up to two raises the exponent.
+    bits = (exponent + _EXPONENT_BIAS - 1 << _MANTISSA_BITS) + mantissa
+    if not 1 <= bits >> _MANTISSA_BITS < _EXPONENT_NOT_A_NUMBER:
         raise ProtocolError("too large, or too small, for a float")
-    mantissa = int(size / Fraction(2) ** (exponent - _MANTISSA_BITS)) & (1 << _MANTISSA_BITS) - 1
-    sign = 1 << 31 if number < 0 else 0
-    return (sign | exponent + _EXPONENT_BIAS << _MANTISSA_BITS | mantissa).to_bytes(_FLOAT_BYTES)
+    return ((1 << 31 if number < 0 else 0) | bits).to_bytes(_FLOAT_BYTES)
