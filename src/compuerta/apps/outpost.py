@@ -31,7 +31,7 @@ from compuerta.apps.outpost_files import (
     write_whole,
 )
 from compuerta.apps.outpost_journal import Journal
-from compuerta.apps.roads import BITS_PER_BYTE
+from compuerta.drivers.line import byte_us_of
 from compuerta.drivers.mac import SoftEsam
 from compuerta.drivers.model import Model
 from compuerta.services.caretaking import Caretaker
@@ -238,8 +238,7 @@ class Outpost:
 
     def _take_back(self, line: _Line) -> None:
         line.use = _Use.OURS
-        byte_us = BITS_PER_BYTE * 1_000_000 // line.plan.baud
-        self._caretaker.take(line.plan.line, byte_us=byte_us, now_ms=_now_ms())
+        self._caretaker.take(line.plan.line, byte_us=byte_us_of(line.plan.baud), now_ms=_now_ms())
         self._wait()
 
     def _rest(self, line: _Line) -> None:

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from compuerta.domain.party import Meter
 from compuerta.domain.road import Way
 from compuerta.drivers.abilities import Result
-from compuerta.drivers.line import Job, Line
+from compuerta.drivers.line import Job, Line, byte_us_of
 from compuerta.services.link_port import Link
 from compuerta.services.records import Endpoint
-
-BITS_PER_BYTE = 11  # DL/T 645-2007 5.1: start, eight data bits, parity, stop
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,7 +37,7 @@ def _line(endpoint: Endpoint) -> Line:
     if endpoint.baud is None:
         # Nobody shares a dialed-in session, so there is no bus to be let go of before the next request.
         return Line(endpoint.endpoint_id, pause_ms=0)
-    return Line(endpoint.endpoint_id, byte_us=BITS_PER_BYTE * 1_000_000 // endpoint.baud)
+    return Line(endpoint.endpoint_id, byte_us=byte_us_of(endpoint.baud))
 
 
 class Road:

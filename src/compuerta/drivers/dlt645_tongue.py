@@ -10,7 +10,6 @@ REQUEST_BYTES = 50
 WRITE_BYTES = 28  # of a write beside its value, which may be longer than that: a tariff's tables
 STATUS_WORDS = 0x040005FF
 STATUS_BYTES = 14
-_ANSWER_BIT = 0x80  # of the control byte: a meter speaks, not another master
 # The vendor's order number is not proven to be checked by every meter: these are never repeated unread.
 _NEVER_REPEATED = (dlt645.VendorRecharge, dlt645.VendorRefund)
 
@@ -96,7 +95,7 @@ class Dlt645Ear:
 
 
 def _stray(frame: dlt645.Frame) -> Stray:
-    if not frame.control & _ANSWER_BIT:
+    if not frame.control & dlt645.ANSWER_BIT:
         return Stray(meter_no=None)
     return Stray(meter_no=frame.address, words=_words_of(dlt645.parse_answer(frame)))
 

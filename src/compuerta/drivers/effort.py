@@ -5,10 +5,9 @@ holds them against the drivers themselves, speaking to virtual meters.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
-from compuerta.drivers.modbus_map import ModbusMap, Point
+from compuerta.drivers.modbus_map import CLOCK_WORDS, ModbusMap, words_of
 from compuerta.drivers.model import Model, Quantity, RechargeLayout
 from compuerta.wire import dlt645, modbus
 
@@ -87,26 +86,14 @@ def _value_bytes(identifier: int) -> int:
 
 
 def _modbus_poll(registers: ModbusMap) -> list[Exchange]:
-    exchanges = _energy(registers)
+    exchanges = [_words(words_of(registers.energy_at_once))]
     if registers.relay is not None:
         exchanges.append(_words(1))
     if registers.power is not None:
         exchanges.append(_words(registers.power.layout.words))
     if registers.clock is not None:
-        exchanges.append(_words(3))
+        exchanges.append(_words(CLOCK_WORDS))
     return exchanges
-
-
-def _energy(registers: ModbusMap) -> list[Exchange]:
-    """The driver reads the total with its rates if they lie one behind the other, and alone if not."""
-    points = [registers.energy, *registers.rates]
-    if all(_follows(after, before) for before, after in pairwise(points)):
-        return [_words(sum(point.layout.words for point in points))]
-    return [_words(registers.energy.layout.words)]
-
-
-def _follows(after: Point, before: Point) -> bool:
-    return after.bank is before.bank and after.at == before.at + before.layout.words
 
 
 def _modbus_switch(registers: ModbusMap) -> list[Exchange]:

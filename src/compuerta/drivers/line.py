@@ -17,6 +17,7 @@ from compuerta.drivers.dlt645_tongue import Dlt645Ear
 from compuerta.drivers.model import RoadTiming
 from compuerta.drivers.tongue import Heard, Speech, Stray
 
+BITS_PER_BYTE = 11  # DL/T 645-2007 5.1: start, eight data bits, parity, stop
 PAUSE_MS = 50  # between an answer and the next request, so that the meter has let go of the bus
 ABSENT_MS_MIN = 5_000  # first back-off of a meter that does not answer
 ABSENT_MS_MAX = 600_000  # a meter that is back is found within ten minutes even if nobody asks for it
@@ -345,6 +346,11 @@ class Line:
         self._absences.pop(meter_no, None)
         if len(self._heard) < HEARD_METERS_MAX:
             self._heard[meter_no] = None
+
+
+def byte_us_of(baud: int) -> int:
+    """Return what a byte takes on a bus of so many baud; `Line` wants it."""
+    return BITS_PER_BYTE * 1_000_000 // baud
 
 
 def _rank(turn: _Turn) -> tuple[int, int]:

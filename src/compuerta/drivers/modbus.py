@@ -28,7 +28,7 @@ from compuerta.drivers.abilities import (
     TariffOrder,
     WithdrawalOrder,
 )
-from compuerta.drivers.modbus_map import ModbusMap, Point
+from compuerta.drivers.modbus_map import CLOCK_WORDS, ModbusMap, Point, words_of
 from compuerta.drivers.talk import CLOCK_OFF_MAX as CLOCK_SET_OFF_MAX
 from compuerta.drivers.talk import MeterIdentity, MeterRefused, MeterSilent
 from compuerta.wire import modbus
@@ -46,7 +46,6 @@ VERIFY_READS_MAX: Final = 3  # a relay moves within a tenth of a second; three r
 WITNESS_W_MIN: Final = 20
 NO_RELAY_SHOWN: Final = "relay_not_shown"  # the meter said yes, and nothing tells what it did
 POWER_FELL: Final = "power_fell_to_zero"  # the proof of a cut that no register shows
-_CLOCK_WORDS: Final = 3
 _BUSY: Final = frozenset({Denial.ACKNOWLEDGE, Denial.DEVICE_BUSY})
 _NOBODY_THERE: Final = frozenset({Denial.PATH_UNAVAILABLE, Denial.TARGET_SILENT})
 
@@ -118,7 +117,7 @@ class _Talk:
 
     def numbers(self, points: tuple[Point, ...]) -> Asking[list[int]]:
         """Return numbers that lie one behind the other, read in one exchange, in whole units."""
-        octets = yield from self.words(points[0].bank, points[0].at, _words_of(points))
+        octets = yield from self.words(points[0].bank, points[0].at, words_of(points))
         numbers = []
         for point in points:
             size = 2 * point.layout.words
@@ -128,16 +127,9 @@ class _Talk:
 
     def energy(self) -> Asking[None]:
         """Read the total and its rates; rates that do not add up to it are no fact."""
-        total, rates = self.registers.energy, self.registers.rates
-        if rates and _lie_together((total, *rates)):
-            energy_wh, *rates_wh = yield from self.numbers((total, *rates))
-            adds_up = sum(rates_wh) == energy_wh
-            self.state = replace(
-                self.state, energy_wh=energy_wh, rates_wh=tuple(rates_wh) if adds_up else None
-            )
-            return
-        [energy_wh] = yield from self.numbers((total,))
-        self.state = replace(self.state, energy_wh=energy_wh)
+        energy_wh, *rates_wh = yield from self.numbers(self.registers.energy_at_once)
+        adds_up = bool(rates_wh) and sum(rates_wh) == energy_wh
+        self.state = replace(self.state, energy_wh=energy_wh, rates_wh=tuple(rates_wh) if adds_up else None)
 
     def power(self) -> Asking[int | None]:
         """Return the power in watts; None where the model has no register of it."""
@@ -164,7 +156,7 @@ class _Talk:
         point = self.registers.clock
         if point is None:
             return None
-        octets = yield from self.words(modbus.Bank.HOLDING, point.at, _CLOCK_WORDS)
+        octets = yield from self.words(modbus.Bank.HOLDING, point.at, CLOCK_WORDS)
         clock = modbus.decode_clock(octets, bcd=point.bcd)
         self.state = replace(self.state, clock=clock)
         return clock
@@ -229,17 +221,3 @@ def _switch(talk: _Talk, order: SwitchOrder) -> Conversation:
             return talk.result(Ending.DONE, POWER_FELL)
     is_shown = talk.registers.relay is not None or talk.state.relay is not None
     return talk.result(Ending.ACCEPTED, "not_read_back" if is_shown else NO_RELAY_SHOWN)
-
-
-def _words_of(points: tuple[Point, ...]) -> int:
-    return sum(point.layout.words for point in points)
-
-
-def _lie_together(points: tuple[Point, ...]) -> bool:
-    """Whether each point begins where the one before it ends: one exchange then reads all at one instant."""
-    at, bank = points[0].at, points[0].bank
-    for point in points:
-        if (point.at, point.bank) != (at, bank):
-            return False
-        at += point.layout.words
-    return True

@@ -1,7 +1,9 @@
 """Where a Modbus meter keeps what: Modbus has no common registers, so the model file says all of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import NotRequired, TypedDict
 
 from compuerta.wire import modbus
@@ -27,6 +29,9 @@ class RelayPoint:
     open: frozenset[int]
 
 
+CLOCK_WORDS = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockPoint:
     """Three holding registers: year, month, day, hour, minute and second in a byte each."""
@@ -46,6 +51,21 @@ class ModbusMap:
     clock: ClockPoint | None
     opens: modbus.Request | None  # what switches off
     closes: modbus.Request | None
+
+    @property
+    def energy_at_once(self) -> tuple[Point, ...]:
+        """The total, and its rates behind it if they lie so: one exchange then reads all at one instant."""
+        points = (self.energy, *self.rates)
+        lie_together = all(
+            after.bank is before.bank and after.at == before.at + before.layout.words
+            for before, after in pairwise(points)
+        )
+        return points if lie_together else (self.energy,)
+
+
+def words_of(points: Iterable[Point]) -> int:
+    """Return how many registers these numbers take."""
+    return sum(point.layout.words for point in points)
 
 
 class PointMapping(TypedDict):

@@ -20,11 +20,8 @@ ENERGY = 0x00010000  # every meter has it
 PROBES_MAX = 20_000
 FOUND_MAX = 256
 SEARCHER = "searcher"  # who "answers" a probe that nobody answers: it is no meter, and never absent
-WAKE_BYTES_MAX = 4
-# What a line may be busy with after its time: the longest frame at 600 baud.
-TALK_MS_MAX = 6_000
+PROBE_BYTES = 40  # a read is 16 bytes with its wake-up, and so many answer it at once
 _PAIRS = tuple(f"{pair:02d}" for pair in range(100))
-_ANSWER_BIT = 0x80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +217,8 @@ class Probes:
         return ProbeSession(timing)
 
     def request_bytes(self, request: Probe) -> int:
-        """See `Tongue`: a read is 16 bytes with its wake-up, and so many answer it at once."""
-        return 40
+        """See `Tongue`."""
+        return PROBE_BYTES
 
     def is_repeatable(self, request: Probe) -> bool:
         """See `Tongue`: whatever was heard is told."""
@@ -247,7 +244,7 @@ class ProbeSession:
         """See `Session`; raises `ProtocolError` for a number that is none."""
         self._asked = request.request.to_frame(request.address)
         self._due_ms = now_ms + self._timing.first_byte_ms
-        self._due_ms_max = self._due_ms + TALK_MS_MAX
+        self._due_ms_max = self._due_ms + dlt645.TALK_MS_MAX
         return dlt645.encode(self._asked)
 
     def receive(self, data: bytes, *, now_ms: int) -> list[Ended[Answers] | Stray]:
@@ -261,8 +258,8 @@ class ProbeSession:
         if not self._is_over:
             return []
         told = self._frames
-        heard = tuple(each for each in told if each != self._asked and each.control & _ANSWER_BIT)
-        skipped_max = WAKE_BYTES_MAX * len(told)
+        heard = tuple(each for each in told if each != self._asked and each.control & dlt645.ANSWER_BIT)
+        skipped_max = dlt645.WAKE_BYTES_MAX * len(told)
         is_spoilt = bool(self._ear.frames_damaged) or self._ear.bytes_skipped > skipped_max
         answered = Answers(frames=heard, is_spoilt=is_spoilt)
         return [Ended(reply=answered, heard=Heard(meter_no=SEARCHER))]

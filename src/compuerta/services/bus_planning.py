@@ -20,7 +20,6 @@ from compuerta.drivers.effort import Exchange, poll_effort, supply_effort
 from compuerta.drivers.model import Model, RoadTiming
 from compuerta.services.records import Endpoint
 
-BITS_PER_BYTE: Final = 11  # DL/T 645-2007 5.1: start, eight data bits, parity, stop
 ANSWER_MS_USUAL: Final = 100  # from a request's last bit to the answer's first; the standard allows 500
 METERS_USUAL_MAX: Final = 32  # unit loads of one driver, TIA-485; more needs transceivers of an eighth
 METERS_MAX: Final = 128  # what we stand up for with such transceivers
@@ -173,4 +172,4 @@ def _sum_ms(exchanges: Sequence[Exchange], wish: LineWish) -> int:
 
 
 def _wire_ms(octets: int, wish: LineWish) -> int:
-    return -(-octets * BITS_PER_BYTE * 1_000 // wish.baud)
+    return -(-octets * line.BITS_PER_BYTE * 1_000 // wish.baud)

@@ -47,7 +47,7 @@ def spent_ms(
     meter: VirtualMeter, model: Model, order: Order, *, baud: int = 2_400, begun_ms: int = BEGUN_MS
 ) -> int:
     """Let the real driver speak to a meter on a line of this speed, and return how long it took."""
-    byte_us = bus_planning.BITS_PER_BYTE * 1_000_000 // baud
+    byte_us = line.byte_us_of(baud)
     bus = Line("bus", byte_us=byte_us)
     identity = MeterIdentity(meter_no=METER_NO, unit_no=1)
     conversation = speak(order, model=model, meter=identity, mac=ESAM, chance=bytes)

@@ -26,9 +26,8 @@ class Doubles:
     def __init__(self) -> None:
         self._question = b""
         self._asked = 0  # how often
-        self._late = (
-            0  # answers to the question before that may still come: Modbus tells not what they answer
-        )
+        # Answers to the question before that may still come: Modbus does not tell what they answer.
+        self._late = 0
         self._heard = b""
         self._looks = 0
 
@@ -75,7 +74,7 @@ def _answers(heard: bytes, question: bytes) -> list[tuple[str, bytes]]:
         return [
             (frame.address, frame.data)
             for frame in dlt645.Deframer().receive(heard, now_ms=0)
-            if frame.control & 0x80 and frame.data[:_DI_BYTES] == register and register
+            if frame.control & dlt645.ANSWER_BIT and frame.data[:_DI_BYTES] == register and register
         ]
     answers: list[tuple[str, bytes]] = []
     while heard and (size := rtu_bytes(heard)):

@@ -13,13 +13,11 @@ from typing import Final
 from compuerta.adapters.links.registration import DialProfile, Template, rtu_bytes
 from compuerta.wire import acrel, dlt645
 
-FIRST_BYTES_MAX: Final = (
-    300  # the longest first frame: a Modbus answer, or 216 bytes of DL/T 645 after its FE
-)
+# The longest first frame: a Modbus answer, or 216 bytes of DL/T 645 after its FE.
+FIRST_BYTES_MAX: Final = 300
 MODBUS_NAME: Final = "modbus:"
 _WAKE: Final = b"\xfe"
 _DLT645_START: Final = b"\x68"
-_ANSWER_BIT: Final = 0x80
 _ACREL_LOGIN: Final = b"\x7b\x7b\x84"
 
 
@@ -75,7 +73,7 @@ def _by_dlt645(received: bytes) -> str | Unclear:
         is_whole_so_far = not deframer.frames_damaged and not deframer.is_empty
         return Unclear.MORE if is_waking or is_whole_so_far else Unclear.NOBODY
     first = frames[0]
-    if not first.control & _ANSWER_BIT or not first.address.isdecimal():
+    if not first.control & dlt645.ANSWER_BIT or not first.address.isdecimal():
         return Unclear.NOBODY
     return first.address
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from compuerta.drivers.line import BITS_PER_BYTE
 from compuerta.virtual.faults import Faults, garbled, mistreat
 from compuerta.virtual.fleet.fields import Json
 from compuerta.virtual.fleet.road import CannotHangUp
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 
-BITS_PER_BYTE: Final = 11  # start, eight, even parity, stop
 READ_BYTES_MAX: Final = 4_096
 SLICE_BYTES: Final = 4  # written at once: pacing byte by byte would wake the loop a thousand times a second
 

@@ -1,6 +1,7 @@
 """DL/T 645-2007 without the line: frames, registers, messages, and the two ends of a conversation."""
 
 from compuerta.wire.dlt645.answers import (
+    ANSWER_BIT,
     Acknowledged,
     AddressAnswer,
     BaudAnswer,
@@ -71,6 +72,7 @@ from compuerta.wire.dlt645.security import (
     security_error,
 )
 from compuerta.wire.dlt645.session import (
+    TALK_MS_MAX,
     Event,
     ExchangeInFlight,
     MasterSession,
@@ -86,7 +88,9 @@ from compuerta.wire.dlt645.session import (
 from compuerta.wire.dlt645.status import MeterKind, StatusWord3, Supply, bit_names, bits_of, status_word_3
 
 __all__ = [
+    "ANSWER_BIT",
     "BROADCAST",
+    "TALK_MS_MAX",
     "WAKE_BYTES_MAX",
     "WILDCARD",
     "Acknowledged",

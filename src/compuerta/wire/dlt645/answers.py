@@ -19,7 +19,7 @@ from compuerta.wire.dlt645.requests import (
     password_to,
 )
 
-ANSWER_BIT = 0x80
+ANSWER_BIT = 0x80  # a meter speaks, and not a master
 REFUSED_BIT = 0x40
 MORE_BIT = 0x20
 FUNCTION_BITS = 0x1F
