@@ -6,6 +6,7 @@ from typing import Final
 
 from compuerta.domain.party import RoadKind
 
+CSQ_MAX: Final = 31  # 3GPP TS 27.007 8.5; 99 is "not known", and told as None
 GATEWAY_SILENT: Final = "gateway_silent"  # the reason of a loss that nobody was left to tell
 
 
@@ -32,7 +33,7 @@ class RoadSign:
     at: datetime
     rsrp_dbm: int | None = None  # NB-IoT and 4G: about -50 near the mast, -140 hardly there
     snr_db: int | None = None
-    csq: int | None = None  # 0 to 31, 3GPP TS 27.007 8.5; 99 is None
+    csq: int | None = None  # 0 to CSQ_MAX
     cell: str | None = None
     next_contact_at: datetime | None = None  # until when a sleeper will have said something
 

@@ -16,7 +16,6 @@ from compuerta.wire.pm.letters import FRAME_BYTES_MAX, Answer, Command
 # What a line is patient for at most on such a road, and a second for the broker's way.
 FRAME_LIFE_MS: Final = {RoadKind.MOBILE_4G: 3_000, RoadKind.RS485: 3_000, RoadKind.NBIOT: 31_000}
 OPEN_MAX: Final = 16  # a frame and its repeats; of more, the oldest is no longer waited for
-_LIFE_MS_USUAL: Final = 3_000
 
 
 class MqttLink:
@@ -31,7 +30,7 @@ class MqttLink:
         now_ms: Callable[[], int],
         ended: Callable[["MqttLink"], None],
     ) -> None:
-        self._life_ms = FRAME_LIFE_MS.get(road, _LIFE_MS_USUAL)
+        self._life_ms = FRAME_LIFE_MS[road]
         self._mark = mark
         self._send = send
         self._now_ms = now_ms

@@ -72,9 +72,7 @@ def records_text(journal_id: UUID, records: Sequence[Record]) -> bytes:
 
 def records_from(text: bytes) -> tuple[UUID, list[Record]]:
     """Read records of a journal; raises `TextMalformed`."""
-    return _read(
-        "records", text, lambda tree: (UUID(tree["journal"]), [_record(one) for one in tree["records"]])
-    )
+    return _read("records", text, _records)
 
 
 def squeezed(text: bytes) -> bytes:
@@ -100,17 +98,9 @@ def _read(what: str, text: bytes, build: Callable[[_Tree], _T]) -> _T:
         if tree["format"] != FORMAT:
             raise TextMalformed(what, f"format {tree['format']} where {FORMAT} is understood")
         return build(tree)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-        Refused,
-        AssertionError,
-    ) as error:
-        if isinstance(error, TextMalformed):
-            raise
+    except TextMalformed:
+        raise
+    except _MISREAD as error:
         raise TextMalformed(what, f"{type(error).__name__}: {error}") from error
 
 

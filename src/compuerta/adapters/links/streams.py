@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from compuerta.adapters.links.registration import Sieve
+from compuerta.domain.road import CSQ_MAX
 from compuerta.wire import acrel
 
 Clock = Callable[[], datetime | None]  # the local time of a meter's site; None = not known
 
 COUNTED_MS: Final = 3_000  # in which damaged frames are counted together
-CSQ_MAX: Final = 31  # 3GPP TS 27.007 8.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from compuerta.adapters.links.mqtt_link import MqttLink
 from compuerta.adapters.links.roadhead import ASLEEP, Keeper, Refusals, Stranger
 from compuerta.apps import wiring
 from compuerta.domain.party import Bearer
-from compuerta.domain.road import RoadSign
+from compuerta.domain.road import CSQ_MAX, RoadSign
 from compuerta.services.records import Endpoint
 from compuerta.wire import acrel
 from compuerta.wire.acrel import json_form
@@ -41,7 +41,6 @@ log = structlog.get_logger()
 KEEP_ALIVE_S = 30
 ACREL_DEVICES = "/gw/acrelHW/+/+/+"
 STRANGER_CHARS_MAX = 80
-CSQ_MAX = 31  # 3GPP TS 27.007 8.5; Acrel tells its signal in percent of it
 KNOCK_MS = 10_000  # how long a device may take to say that it is here
 KNOCKS_AT_ONCE = 50
 KNOCK_PAUSE_S = 0.1  # five hundred a second: an estate is found in seconds, and the broker breathes
@@ -157,7 +156,7 @@ class MqttHead:
             with suppress(BrokerAway, SessionFull):  # it asks again
                 self._client.publish(Publish(topic=answer.topic, payload=answer.payload, qos=1))
         if report.signal_percent is not None:
-            csq = report.signal_percent * CSQ_MAX // 100
+            csq = report.signal_percent * CSQ_MAX // 100  # in percent of it, Acrel tells its signal
             self._keeper.signalled(end.endpoint_id, RoadSign(at=wiring.now(), csq=csq))
 
     # devices -------------------------------------------------------------------------------------------
