@@ -20,7 +20,8 @@ COLOURS: Mapping[RoadKind | None, str] = MappingProxyType(
     }
 )
 _WIDTH, _SITE_HEIGHT_MAX, _CURVE_HEIGHT, _EDGE = 960, 640, 240, 48
-_NAMED_MAX = 60  # places; with more of them, names would cover each other
+_NAMED_MAX = 60  # places; with more of them hardly a name would find room
+_LETTER_WIDTH, _NAME_HEIGHT = 6, 10
 _INK, _PALE = "#1f2937", "#d1d5db"
 _HOLLOW = f'fill="none" stroke="{_INK}" stroke-width="2"'
 
@@ -113,9 +114,26 @@ def _site(problem: Problem, plan: Plan, words: Words) -> Iterator[str]:
             f'<circle cx="{x}" cy="{y}" r="4" fill="{COLOURS[roads.get(index)]}">'
             f"<title>{escape(told)}</title></circle>"
         )
-        if len(problem.units) <= _NAMED_MAX:
-            yield f'<text x="{x + 9}" y="{y + 4}" font-size="10">{escape(unit_there.spot.name)}</text>'
+    if len(problem.units) <= _NAMED_MAX:
+        yield from _names([unit.spot.name for unit in problem.units], places)
     yield from _legend(plan, words)
+
+
+def _names(names: Sequence[str], places: Sequence[tuple[int, int]]) -> Iterator[str]:
+    """Write the names that have room beside their dots; the others are told by the dot itself."""
+    written: list[tuple[int, int, int]] = []
+    for name, (x, y) in zip(names, places, strict=True):
+        left, right = x + 9, x + 9 + _LETTER_WIDTH * len(name)
+        on_dot = any(
+            left - 4 < dot_x < right + 4 and abs(dot_y - y) < _NAME_HEIGHT for dot_x, dot_y in places
+        )
+        on_name = any(
+            left < other_right and other_left < right and abs(other_y - y) < _NAME_HEIGHT
+            for other_left, other_right, other_y in written
+        )
+        if not on_dot and not on_name:
+            written.append((left, right, y))
+            yield f'<text x="{left}" y="{y + 4}" font-size="10">{escape(name)}</text>'
 
 
 def _legend(plan: Plan, words: Words) -> Iterator[str]:

@@ -119,6 +119,18 @@ def test_a_looser_target_never_costs_more() -> None:
         assert costs == sorted(costs, reverse=True)
 
 
+def test_a_name_is_written_where_it_covers_no_other_dot_or_name() -> None:
+    near, far = (
+        replace(SPOT, name="near", x_cm=SPOT.x_cm + 400),
+        replace(SPOT, name="far", x_cm=SPOT.x_cm + 9_000),
+    )
+
+    drawn = whole_svg(advised(replace(SPOT, name="crowded"), near, far))
+
+    assert [f">{name}</text>" in drawn for name in ("crowded", "near", "far")] == [False, True, True]
+    assert "<title>crowded: " in drawn
+
+
 def test_the_facts_add_up_and_the_picture_names_every_place() -> None:
     advice = advised(SPOT, replace(SPOT, name="<flat> 2", x_cm=5_000))
 

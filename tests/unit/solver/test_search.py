@@ -1,11 +1,14 @@
 """The adviser's search: the known optimum on small sites, sound plans and honest bounds on larger ones."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.solver.sites import a_problem, a_spot, cheapest_by_trying_all, random_problem
 
-from compuerta.adapters.solver import search
+from compuerta.adapters.solver import search, start
 from compuerta.adapters.solver.bound import least_minor
 from compuerta.adapters.solver.distances import clusters_of, distances_of, shortest_tree
+from compuerta.domain.advice import Item
 from compuerta.domain.advice_plan import Problem, bill_of, plan_minor, require_sound
 from compuerta.domain.party import RoadKind
 from compuerta.services.solver_port import Answer
@@ -71,6 +74,17 @@ def test_a_full_cabinet_is_worth_a_line() -> None:
 
     assert [len(line.cables) for line in answer.plan.lines] == [1, 1]
     assert answer.plan.gateways(lines_per_gateway=4) in ({0: 1}, {1: 1})
+
+
+def test_a_far_house_begins_with_a_gateway_of_its_own_and_not_with_a_trench() -> None:
+    far = [replace(a_spot(f"far {n}", x_m=400 + 8 * n), building="far") for n in range(8)]
+    near = [replace(a_spot(f"near {n}", x_m=8 * n), building="near") for n in range(8)]
+    problem = a_problem([*near, *far])
+
+    plan = start.wired(problem, distances_of(problem), range(16))
+
+    assert {problem.units[line.gateway].spot.building for line in plan.lines} == {"near", "far"}
+    assert Item.BURIED not in {part.item for part in bill_of(problem, plan)}
 
 
 def test_a_cellar_that_hears_nothing_hangs_on_its_neighbours_gateway() -> None:

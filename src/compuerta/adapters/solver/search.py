@@ -93,12 +93,12 @@ class _Search:
         while monotonic() < self.until and idle < _IDLE_WINDOWS_MAX and cost > least:
             idle += 1
             units = self._window(plan)
-            found = self._better(plan, units)
+            found, is_cheapest = self._better(plan, units)
             if found is not None and self.reckoned(found) < cost:
                 plan, cost, idle = found, self.reckoned(found), 0
             on_progress(cost, least)
-            if idle and len(units) == len(self.problem.units):
-                break  # the window was the whole site
+            if idle and is_cheapest and len(units) == len(self.problem.units):
+                break  # the window was the whole site, and was searched to the end
         return self._answer(plan, least=least)
 
     def _answer(self, plan: Plan, *, least: int) -> Answer:
@@ -120,7 +120,8 @@ class _Search:
             chosen += block
         return tuple(sorted(chosen))
 
-    def _better(self, plan: Plan, units: tuple[int, ...]) -> Plan | None:
+    def _better(self, plan: Plan, units: tuple[int, ...]) -> tuple[Plan | None, bool]:
+        """Solve a window; tells too whether time sufficed to know that nothing in it is cheaper."""
         inside, outside = _divided(plan, frozenset(units))
         tree = shortest_tree(self.distances.cable_minor[np.ix_(units, units)])
         model = Model(
@@ -133,15 +134,17 @@ class _Search:
         ).built()
         model.hint(inside)
         solver = self._solver(min(_WINDOW_S, self.until - monotonic()))
-        if solver.solve(model.program) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-            return None
+        ended = solver.solve(model.program)
+        if ended not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return None, False
         found = model.plan(solver)
-        return Plan(
+        whole = Plan(
             wireless={**outside.wireless, **found.wireless},
             lines=(*outside.lines, *found.lines),
             kept=(*outside.kept, *found.kept),
             unmet=(*outside.unmet, *found.unmet),
         )
+        return whole, ended == cp_model.OPTIMAL
 
     def _cables(
         self, units: tuple[int, ...], tree: Sequence[tuple[int, int, int]], *, inside: Plan, outside: Plan

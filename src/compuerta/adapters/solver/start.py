@@ -34,7 +34,9 @@ def wired(problem: Problem, distances: Distances, units: Sequence[int]) -> Plan:
     hosts = [unit for unit, there in enumerate(problem.units) if there.host_minor is not None]
     if hosts and units:
         begun: Counter[int] = Counter()
-        for members in _pieces(problem, distances, units):
+        for members in _pieces(
+            problem, distances, units, begun_minor=_begun_minor(problem, distances, hosts)
+        ):
             line = _line(problem, distances, members, hosts=hosts, begun=begun)
             if line is not None:
                 begun[line.gateway] += 1
@@ -44,8 +46,17 @@ def wired(problem: Problem, distances: Distances, units: Sequence[int]) -> Plan:
     return Plan(wireless=rest.wireless, lines=tuple(lines), kept=rest.kept, unmet=rest.unmet)
 
 
-def _pieces(problem: Problem, distances: Distances, units: Sequence[int]) -> list[list[int]]:
-    """Cut the shortest tree from its leaves inward, whenever a piece is full."""
+def _begun_minor(problem: Problem, distances: Distances, hosts: Sequence[int]) -> Table:
+    """Return what a line to each unit costs from a gateway of its own, by the nearest host."""
+    host_minor = np.array([problem.units[host].host_minor for host in hosts], dtype=np.int64)
+    nearest: Table = (distances.cable_minor[hosts] + host_minor[:, None]).min(axis=0)
+    return nearest + problem.line_minor
+
+
+def _pieces(
+    problem: Problem, distances: Distances, units: Sequence[int], *, begun_minor: Table
+) -> list[list[int]]:
+    """Cut the shortest tree from its leaves in: a piece is full, or a cable dearer than a gateway."""
     practice = problem.costing.practice
     onward, order = _rooted(distances.cable_minor[np.ix_(units, units)])
     held: dict[int, tuple[list[int], int]] = {}  # what hangs on a unit so far, and its metres
@@ -56,8 +67,9 @@ def _pieces(problem: Problem, distances: Distances, units: Sequence[int]) -> lis
             more, further = held.pop(child)
             reach = metres + further + int(distances.length_m[units[place], units[child]])
             full = meters_of(problem, [*members, *more]) > practice.meters_per_line
+            dear = distances.cable_minor[units[place], units[child]] > begun_minor[more].min()
             # Half of what RS485 carries is left for the way to a gateway.
-            if full or reach > practice.line_m_max // 2:
+            if full or dear or reach > practice.line_m_max // 2:
                 pieces.append(more)
             else:
                 members, metres = [*members, *more], reach
