@@ -169,6 +169,22 @@ def test_what_a_hold_keeps_on_stays_on(kind: HoldKind) -> None:
     assert cuts(yard.journal) == []
 
 
+def test_who_was_lit_after_the_mandate_was_given_is_not_cut_by_it() -> None:
+    yard = a_yard(powers_w=(2_000,))
+    yard.read_by_platform()  # nobody has paid: it is to be off
+    stale = yard.orders()
+    assert stale.mandates[yard.homes[0].meter_id].view.snapshot is not None
+    paid(yard.store, yard.homes[0], name="just now", amount_minor=5_000, now=yard.now)
+
+    yard.caretaker.take_orders(stale)
+    yard.caretaker.take(1, byte_us=0, now_ms=yard.now_ms)
+    yard.run_for(HOUR)
+
+    assert len(yard.journal) > 1
+    assert cuts(yard.journal) == []
+    assert yard.meters[0].core.relay is Relay.CLOSED
+
+
 def test_a_temporary_supply_ends_by_the_clock_without_the_platform() -> None:
     yard = a_yard(powers_w=(2_000,))
     in_credit(yard, amount_minor=100)
@@ -307,6 +323,8 @@ def test_a_last_chance_that_ran_at_the_outpost_is_not_given_again() -> None:
     (record,) = cuts(yard.journal)
     assert record.cut is not None
     assert record.at >= record.cut.out_since + timedelta(minutes=30)
+    told = [(change.at, change.reason) for change in yard.store.tables.supply_changes][-2:]
+    assert told == [(record.cut.out_since, "last_chance"), (record.at, "out_of_credit")]
     assert snapshot(yard).wanted_closed is False
     assert open_switches(yard) == []
 

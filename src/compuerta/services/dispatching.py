@@ -104,7 +104,7 @@ class Dispatcher:
         self._reports: list[MeterReport] = []
         self._silent: set[int] = set()  # meters that were asked in vain
         self._heard: set[int] = set()
-        self._counted_at: dict[int, datetime] = {}  # when each meter was asked for its events last
+        self._counted_at: dict[int, datetime] = {}  # when each meter told its events last
         self._unread: set[int] = set()  # meters of several ways that were read in vain
 
     def follow(self, zones: Mapping[int, str], *, cells: Mapping[str, str] = NO_CELLS) -> None:
@@ -183,8 +183,6 @@ class Dispatcher:
         """Return the job that reads a meter; `now_ms` is the line's clock."""
         meter_id = reached.meter.meter_id
         counts = now - self._counted_at.get(meter_id, _NEVER) >= _counts_every(reached.way)
-        if counts:
-            self._counted_at[meter_id] = now
         order = ReadOrder(now=self.civil(meter_id, now), counts=counts)
         return self._reading(reached, order, now=now, now_ms=now_ms)
 
@@ -240,6 +238,8 @@ class Dispatcher:
                 FreezeReport(wanted=each, told=told, at=at, clock_off_s=off_s)
                 for each, told in zip(wanted, result.freezes, strict=False)
             ]
+            if result.state.counts:
+                self._counted_at[meter_id] = at
             if result.ending is Ending.SILENT and self.routing.has_several(meter_id):
                 self._unread.add(meter_id)
             if not wanted and result.state != MeterState():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from compuerta.domain.supply import Reason
+from compuerta.domain.supply import STAGES, Reason
 from compuerta.drivers.abilities import MeterState
 from compuerta.services import observe
 from compuerta.services.observe import AHEAD_MAX, MeterReport
@@ -104,13 +104,14 @@ def _adopt_cuts(tx: Transaction, records: Sequence[Record], *, now: datetime) ->
             out_since=record.cut.out_since,
         )
         snapshots.append(after)
-        changes.append(_change(view, before, record))
+        changes += _changes(view, before, record, record.cut)
     tx.save_snapshots(snapshots)
     tx.put_supply_changes(changes)
 
 
-def _change(view: AccountView, before: MeterSnapshot, record: Record) -> SupplyChange:
-    return SupplyChange(
+def _changes(view: AccountView, before: MeterSnapshot, record: Record, cut: Cut) -> list[SupplyChange]:
+    """Return what was decided there: a last chance, if one was given and not begun here, and its end."""
+    ended = SupplyChange(
         meter_id=before.meter_id,
         account_id=view.account.account_id,
         at=record.at,
@@ -121,6 +122,13 @@ def _change(view: AccountView, before: MeterSnapshot, record: Record) -> SupplyC
         was_reason=before.wanted_reason,
         read_at=record.at,
     )
+    has_begun = before.wanted_reason in {stage.value for stage in STAGES}
+    if has_begun or cut.out_since >= record.at:
+        return [ended]
+    begun = replace(
+        ended, at=cut.out_since, closed=True, reason=Reason.LAST_CHANCE.value, until=record.at, read_at=None
+    )
+    return [begun, replace(ended, was_closed=True, was_reason=Reason.LAST_CHANCE.value)]
 
 
 def _keep_overtaken(tx: Transaction, records: Sequence[Record]) -> None:

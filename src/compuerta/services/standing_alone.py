@@ -47,9 +47,11 @@ def judge(mandate: Mandate, report: MeterReport, *, now: datetime) -> Judged:
     is_out = not stage.decision.closed and stage.decision.reason is Reason.OUT_OF_CREDIT
     floor_minor = 0 if emergency is None else -emergency.limit_minor
     ends_wh = _ends_wh(view, floor_minor, now=now)
+    # On although the platform wanted it off when it gave the mandate: somebody has paid or lent since.
+    was_on = snapshot.wanted_closed is not False or mandate.opened_here
     return Judged(
         mandate=after,
-        opens=is_out and snapshot.relay is not Relay.OPEN,
+        opens=is_out and was_on and snapshot.relay is not Relay.OPEN,
         out_since=stage.out_since,
         ends_wh=ends_wh,
         next_ms=_next_ms(view, ends_wh, stage.until, now=now),
@@ -65,7 +67,7 @@ def opened(mandate: Mandate) -> Mandate:
         wanted_closed=False,
         wanted_reason=Reason.OUT_OF_CREDIT.value,
     )
-    return replace(mandate, view=replace(mandate.view, snapshot=snapshot))
+    return replace(mandate, view=replace(mandate.view, snapshot=snapshot), opened_here=True)
 
 
 def _charged(mandate: Mandate, report: MeterReport, *, now: datetime) -> Mandate:

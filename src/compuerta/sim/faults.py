@@ -21,6 +21,7 @@ class Faults:
     late_ppm: int = 0  # seconds late: the answer meets another question
     echo: bool = False  # a half-duplex converter that hears itself
     cut_every_s: int = 0  # an endpoint is away for seconds to minutes
+    outpost_cut_every_s: int = 0  # the bus has an outpost, and the platform is away for minutes
     first_way_dies: bool = False  # of a meter that has two; it never comes back
     kept_ppm: int = 0  # of what is sent to a sleeper: the network keeps it until the sleeper wakes
     # the meters
@@ -69,6 +70,7 @@ def drawn(chance: Random) -> Faults:
         late_ppm=some(5_000, 150_000),
         echo=bool(some(1, 1)),
         cut_every_s=some(300, 2_400),
+        outpost_cut_every_s=some(400, 2_000),
         first_way_dies=bool(some(1, 1)),
         kept_ppm=some(100_000, 1_000_000),
         power_cut_every_s=some(600, 3_600),

@@ -88,6 +88,8 @@ class Gateway:
             road.detach(self.body.name)
 
     def _open(self, road: Road) -> None:
+        if not road.is_lent or road.name in self._memory.ends:
+            return
         self._learn()
         memory = self._memory
         ways = self._ways()
@@ -140,6 +142,11 @@ class Gateway:
         if self.body.alive and road.name not in self._memory.ends:
             self._open(road)
             self._watch(road)
+
+    def borrow(self, road: Road) -> None:
+        """Take a line that an outpost lends again."""
+        if self.body.alive:
+            self.body.later(self._stage.between(1, DIAL_MS_MAX), lambda: self._open(road))
 
     def _watch(self, road: Road) -> None:
         """Take the road of a sleeper for lost when it sleeps, and look again while it is kept awake."""

@@ -14,6 +14,7 @@ from compuerta.wire.dlt645 import Function
 ANSWER_MS_MIN, ANSWER_MS_MAX = 20, 100  # DL/T 645-2007: Td
 TWICE_MS_MAX = 4_000
 LATE_MS_MIN, LATE_MS_MAX = 800, 15_000
+OUTPOST = "post"  # who stands beside a bus, in the names of those who hear it
 KEPT_MAX = 8  # transmissions that a network keeps for one sleeper; the oldest makes room
 PIECES_PPM = 50_000  # bytes come in two pieces: no fault, so it happens in calm too
 
@@ -101,6 +102,7 @@ class Road:
         self.sleep = sleep
         self.cut = False
         self.is_dead = False  # cut for good
+        self.is_lent = True  # to gateways; False while an outpost has it to itself
         self.awake_until_ms = 0
         self._kept: list[bytes] = []  # by the network, for a sleeper
         self._stage = stage
@@ -143,6 +145,8 @@ class Road:
 
     def send(self, who: str, data: bytes) -> None:
         """Carry bytes to the meters."""
+        if not self._has(who):
+            return
         if not self.is_awake:
             if self._stage.draws(self._stage.faults.kept_ppm):
                 self._kept = [*self._kept, data][-KEPT_MAX:]
@@ -150,6 +154,10 @@ class Road:
         if self._stage.faults.echo and not self._stage.calm and who in self._ears:
             self._carry(data, "in", self._ears[who])
         self._carry(data, "out", self._at_the_meters)
+
+    def _has(self, who: str) -> bool:
+        """Whether a line is somebody's to speak on: the gateways' while it is lent, else its outpost's."""
+        return (who == OUTPOST) is not self.is_lent
 
     def _at_the_meters(self, data: bytes) -> None:
         for house in self.houses:
@@ -160,7 +168,7 @@ class Road:
                 self._stage.later(wait_ms, lambda answer=answer: self._answer(answer))  # type: ignore[misc]
 
     def _answer(self, answer: bytes) -> None:
-        for who in list(self._ears):
+        for who in [each for each in self._ears if self._has(each)]:
             self._carry(answer, "in", lambda data, who=who: self._tell(who, data))  # type: ignore[misc]
 
     def _tell(self, who: str, data: bytes) -> None:

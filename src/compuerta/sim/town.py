@@ -24,6 +24,7 @@ from compuerta.services import indebting, tariffing
 from compuerta.services.dispatching import Equipment
 from compuerta.services.indebting import DebtOpening
 from compuerta.services.message_port import Contact
+from compuerta.services.outpost_port import Outpost as OutpostEntry
 from compuerta.services.payment_ports import PaymentProvider
 from compuerta.services.records import AccountOpening, Endpoint, MeterEntry, ProviderAccount
 from compuerta.services.tariffing import Founders
@@ -34,10 +35,11 @@ from compuerta.sim.gateway import Gateway
 from compuerta.sim.incidents import Incidents
 from compuerta.sim.landlord import Exchange, Landlord
 from compuerta.sim.mortal import Database, Mortal
+from compuerta.sim.outpost import LINE, Outpost
 from compuerta.sim.people import OWNER, Administrator, Cashier, Manager, Resident
 from compuerta.sim.post import Carriers, Postman
 from compuerta.sim.providers import Provider
-from compuerta.sim.roads import House, Road, Sleep
+from compuerta.sim.roads import OUTPOST, House, Road, Sleep
 from compuerta.sim.stage import START, Stage
 from compuerta.sim.tariffs import CURRENCY
 from compuerta.virtual.meter import DIRECT_CLOSE, Limits, MeterSetup
@@ -97,6 +99,7 @@ class Town:
     doors: list[Door]
     worker: Worker
     gateways: list[Gateway]
+    outpost: Outpost | None  # in some runs
     residents: list[Resident]
     cashier: Cashier
     administrator: Administrator
@@ -118,7 +121,9 @@ class Town:
     def bodies(self) -> list[Mortal]:
         """Return every process of the platform."""
         gateways = (each.body for each in self.gateways)
-        return [*(each.body for each in self.doors), self.worker.body, *gateways, self.postman.body]
+        outposts = [] if self.outpost is None else [self.outpost.body]
+        doors = (each.body for each in self.doors)
+        return [*doors, self.worker.body, *gateways, *outposts, self.postman.body]
 
 
 def a_town(stage: Stage) -> Town:
@@ -128,8 +133,11 @@ def a_town(stage: Stage) -> Town:
     esam = SoftEsam(b"the simulator's own master key")
     houses, roads = _build(stage, kinds, esam)
     with database.store.transaction() as tx:
-        account_ids = _register(tx, kinds, houses, chance=stage.chance)
+        has_outpost = stage.faults.outpost_cut_every_s > 0
+        account_ids = _register(tx, kinds, houses, chance=stage.chance, has_outpost=has_outpost)
         _lay_spares(tx, houses, roads)
+        if has_outpost:
+            tx.outposts.put(OutpostEntry(outpost_id=OUTPOST, organisation_id=1))
         _settle(tx, stage)
         _introduce(tx, account_ids, chance=stage.chance)
     ours, worlds = _accounts(stage)
@@ -146,6 +154,7 @@ def a_town(stage: Stage) -> Town:
         doors=doors,
         worker=_worker(stage, database, ours, providers),
         gateways=gateways,
+        outpost=_outpost(stage, database, roads, esam, gateways=gateways),
         residents=_residents(account_ids, houses, stage=stage, door=doors[0], providers=providers),
         cashier=Cashier(stage=stage, door=doors[1]),
         administrator=Administrator(stage=stage, door=doors[1]),
@@ -370,7 +379,7 @@ def _contact(channel: Channel, address: str, *, account_id: int | None, chance: 
 
 
 def _register(
-    tx: MemoryTransaction, kinds: list[Kind], houses: Iterable[str], *, chance: Random
+    tx: MemoryTransaction, kinds: list[Kind], houses: Iterable[str], *, chance: Random, has_outpost: bool
 ) -> list[int]:
     organisation_id = tx.add_organisation("Casa Compuerta")
     site_id = tx.add_site(organisation_id=organisation_id, name="Patio", zone=ZONE, currency=CURRENCY)
@@ -379,7 +388,7 @@ def _register(
     for number, (kind, meter_no) in enumerate(zip(kinds, houses, strict=True), start=1):
         endpoint_id = _endpoint_id(number, kind)
         if endpoint_id not in {endpoint.endpoint_id for endpoint in tx.endpoints()}:
-            tx.add_endpoint(_end(endpoint_id, kind, organisation_id=organisation_id))
+            tx.add_endpoint(_end(endpoint_id, kind, organisation_id=organisation_id, has_outpost=has_outpost))
         meter_id = tx.add_meter(
             MeterEntry(
                 organisation_id=organisation_id,
@@ -463,6 +472,28 @@ def _gateways(stage: Stage, database: Database, roads: list[Road], esam: SoftEsa
     return [Gateway(name, stage=stage, database=database, equipment=equipment, roads=roads) for name in names]
 
 
+def _outpost(
+    stage: Stage, database: Database, roads: list[Road], esam: SoftEsam, *, gateways: list[Gateway]
+) -> Outpost | None:
+    """Return what stands beside the bus in some runs, and lends it to the gateways."""
+    if not stage.faults.outpost_cut_every_s:
+        return None
+    (bus,) = (each for each in roads if each.byte_us)
+    equipment = Equipment(models=models(), mac=esam, chance=stage.chance.randbytes)
+    outpost = Outpost(stage=stage, database=database, equipment=equipment, road=bus)
+
+    def lend() -> None:
+        for gateway in gateways:
+            gateway.borrow(bus)
+
+    def take() -> None:
+        for gateway in gateways:
+            gateway.lose(bus)
+
+    outpost.lends, outpost.takes = lend, take
+    return outpost
+
+
 def _meter_no(number: int) -> str:
     return f"26030551{number:04d}"
 
@@ -471,13 +502,14 @@ def _customer_no(number: int) -> str:
     return f"{700_000 + number:012d}"
 
 
-def _end(endpoint_id: str, kind: Kind, *, organisation_id: int) -> Endpoint:
+def _end(endpoint_id: str, kind: Kind, *, organisation_id: int, has_outpost: bool) -> Endpoint:
+    is_posted = has_outpost and kind.road is RoadKind.RS485
     return Endpoint(
         endpoint_id=endpoint_id,
         organisation_id=organisation_id,
         road=kind.road,
-        bearer=BEARERS[kind.road][0],
-        address=endpoint_id,
+        bearer=Bearer.OUTPOST if is_posted else BEARERS[kind.road][0],
+        address=f"{OUTPOST}/{LINE}" if is_posted else endpoint_id,
         contact_s=CONTACT_MS[1] // 1_000 if kind.road is RoadKind.NBIOT else None,
     )
 

@@ -53,6 +53,8 @@ def clear(town: Town) -> None:
     town.database.away = False
     for road in town.roads:
         road.cut = road.is_dead
+    if town.outpost is not None:
+        town.outpost.is_cut = False
     for house in town.houses.values():
         house.now().core.set_power(True)
         house.now().core.set_load(0)
@@ -227,6 +229,7 @@ def _plan_faults(town: Town) -> None:
     stage, faults = town.stage, town.stage.faults
     stage.note("weather", "storm", faults)
     _every(town, faults.cut_every_s, lambda: _cut(town, _one_of(town, town.roads)))
+    _every(town, faults.outpost_cut_every_s, lambda: _lose_platform(town))
     _every(town, faults.power_cut_every_s, lambda: _power_cut(town, _one_of(town, [*town.houses.values()])))
     _every(town, faults.outage_every_s, lambda: _outage(town))
     _every(town, faults.database_away_every_s, lambda: _database_away(town))
@@ -289,6 +292,15 @@ def _cut(town: Town, road: Road) -> None:
         for gateway in town.gateways:
             gateway.lose(road)
     town.stage.later(town.stage.between(5_000, 600_000), lambda: _set_cut([road], False))
+
+
+def _lose_platform(town: Town) -> None:
+    outpost = town.outpost
+    if outpost is None or outpost.is_cut:
+        return
+    town.stage.note("weather", "outpost alone")
+    outpost.cut_off()
+    town.stage.later(town.stage.between(30_000, 1_200_000), outpost.restored)
 
 
 def _power_cut(town: Town, house: House) -> None:

@@ -435,15 +435,22 @@ def exchanges(job: Job) -> int:
     return asked
 
 
-def test_on_nbiot_the_events_are_asked_for_every_quarter_of_an_hour_only() -> None:
+def test_on_nbiot_the_events_are_asked_for_again_a_quarter_of_an_hour_after_they_were_told() -> None:
     store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
     a_town(store, model="dlt645-standard-4g", authorities=(METER,))
     (meter,) = store.tables.meters.values()
     sleeper = Reached(meter=meter, way=Way(endpoint_id="nb", road=RoadKind.NBIOT))
+    told = Result(ending=Ending.DONE, state=MeterState(energy_wh=7, counts={"cover": 0}))
+    brief = Result(ending=Ending.DONE, state=MeterState(energy_wh=7))
 
-    first, second, third = (
-        exchanges(dispatcher.poll(sleeper, now=NOON + timedelta(minutes=minutes), now_ms=0))
-        for minutes in (0, 10, 20)
-    )
+    def asked(*, minutes: int, result: Result) -> int:
+        at = NOON + timedelta(minutes=minutes)
+        job = dispatcher.poll(sleeper, now=at, now_ms=0)
+        dispatcher.finish(job.key, result, at=at)
+        return exchanges(job)
 
-    assert first == third == second + len(EQUIPMENT.models["dlt645-standard-4g"].events)
+    unheard, heard = asked(minutes=0, result=SILENT), asked(minutes=1, result=told)
+    short, whole = asked(minutes=10, result=brief), asked(minutes=16, result=told)
+
+    events = EQUIPMENT.models["dlt645-standard-4g"].events
+    assert unheard == heard == whole == short + len(events)
