@@ -113,7 +113,7 @@ def _trees(group: tuple[int, ...]) -> Iterator[list[tuple[int, int]]]:
 
 
 def _choices(problem: Problem, units: set[int]) -> Iterator[list[tuple[int, RoadKind | str]]]:
-    options = [
+    options: list[list[tuple[int, RoadKind | str]]] = [
         [(unit, each) for each in (*problem.units[unit].wireless_minor, "unmet", *_kept(problem, unit))]
         for unit in sorted(units)
     ]
