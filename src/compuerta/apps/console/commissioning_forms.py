@@ -1,6 +1,6 @@
 """How the forms of commissioning become wishes: what was typed or scanned, parsed by its field."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID
@@ -12,9 +12,9 @@ from compuerta.apps import place_table
 from compuerta.apps.console import fields
 from compuerta.apps.console.fields import FieldOdd, Form
 from compuerta.domain.label import meter_no_on
-from compuerta.domain.party import Bearer, RoadKind
+from compuerta.domain.party import BEARERS, Bearer, RoadKind
 from compuerta.drivers.model import Model
-from compuerta.services.founding import PlaceRow, PlacesWish
+from compuerta.services.founding import PlaceRow, PlacesWish, RowFault, RowsFaulty
 from compuerta.services.surveying import DLT645, Renumber, SurveyWish
 
 COLUMNS = ",".join(place_table.COLUMNS)
@@ -113,9 +113,26 @@ def text_of(form: Form, file: SentFile | None) -> str:
     return text
 
 
-def table(form: Form, text: str, *, organisation_id: int) -> PlacesWish:
-    """Read a table; raises `RowsFaulty` with every fault, or `FieldOdd`."""
-    return _wish(form, place_table.rows_of(text.splitlines()), organisation_id)
+def table(form: Form, text: str, *, organisation_id: int, lines: Collection[str]) -> PlacesWish:
+    """Read a table; `lines` are those that are there. Raises `RowsFaulty` with every fault, or `FieldOdd`."""
+    found = place_table.rows_of(text.splitlines())
+    faults = [
+        RowFault(row=number, field="bearer", reason="a new line is entered by hand", code="line_by_hand")
+        for number, row in enumerate(found, start=1)
+        if row.endpoint_id not in lines and _carrier(row) not in ROADS
+    ]
+    if faults:
+        raise RowsFaulty(faults)
+    return _wish(form, found, organisation_id)
+
+
+def _carrier(row: PlaceRow) -> str:
+    """Return how a new end is reached, as `ROADS` names it.
+
+    A new line has a device of the machine, a host that we dial, or somebody's outpost in its address: that is
+    for whoever runs the installation to enter, and not for all who may hang up meters in it.
+    """
+    return f"{row.road.value} {(row.bearer or BEARERS[row.road][0]).value}"
 
 
 def _wish(form: Form, found: list[PlaceRow], organisation_id: int) -> PlacesWish:

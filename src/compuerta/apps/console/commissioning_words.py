@@ -55,6 +55,7 @@ FAULTS: Mapping[str, Promise] = MappingProxyType(
         "end_taken": _("another module or line has this name"),
         "bearer_unfit": _("does not travel on this road"),
         "bus_unsaid": _("a new line needs its device and speed"),
+        "line_by_hand": _("a new line is entered by whoever runs the installation"),
         "column_missing": _("this column is missing"),
         "too_long": _("is too long"),
         "one_of": _("is none of the possible words"),

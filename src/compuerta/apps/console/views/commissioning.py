@@ -154,7 +154,8 @@ def table(request: HttpRequest, person: Person) -> HttpResponse:
         try:
             text = commissioning_forms.text_of(form, request.FILES.get("file"))
             context["asked"] = {**form, "table": text}
-            wish = commissioning_forms.table(form, text, organisation_id=person.organisation_id)
+            lines = {each.endpoint_id for each in reads.lines(person.organisation_id)}
+            wish = commissioning_forms.table(form, text, organisation_id=person.organisation_id, lines=lines)
             _require_places(person, wish)
             if "claim" in form:
                 claimed = _claimed(request, person, wish, FoundBy.TABLE)
