@@ -6,7 +6,6 @@ time; the same devices give the same files, byte for byte.
 
 import hashlib
 import hmac
-import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from compuerta.adapters.links.mqtt_client import Broker, broker_at
 from compuerta.apps.config import Settings
+from compuerta.apps.files import write_whole
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import Bearer
 from compuerta.services.records import Endpoint
@@ -170,17 +170,10 @@ def write(directory: Path, words: Mapping[str, str], *, place: Place, now: datet
 
 
 def _put(path: Path, octets: bytes) -> bool:
-    """Write a file whole or not at all, for its owner's eyes; tells whether it changed."""
+    """Write a file if it is another than there was; tells whether it changed."""
     if path.exists() and path.read_bytes() == octets:
         return False
-    draft = path.with_name(f".{path.name}.draft")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_whole(path, octets)
     return True
 
 

@@ -21,6 +21,7 @@ from compuerta.adapters.links.outpost_text import TextMalformed
 from compuerta.adapters.links.serial_bus import PortNotOpened, SerialBus
 from compuerta.adapters.models import load_models
 from compuerta.apps import wiring
+from compuerta.apps.files import write_whole
 from compuerta.apps.outpost_files import (
     JOURNAL_FILE,
     ORDERS_FILE,
@@ -28,7 +29,6 @@ from compuerta.apps.outpost_files import (
     OutpostPlan,
     orders_in,
     plan_in,
-    write_whole,
 )
 from compuerta.apps.outpost_journal import Journal
 from compuerta.drivers.line import byte_us_of

@@ -9,7 +9,6 @@ The directory is for the outpost's own user alone: the key in it is all that the
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final, Literal
 
 from compuerta.adapters.links import outpost_text
 from compuerta.adapters.links.outpost_client import Identity
+from compuerta.apps.files import write_whole
 from compuerta.domain.errors import Refused
 from compuerta.services.mandating import Orders
 from compuerta.wire.outpost import LINES_MAX
@@ -118,17 +118,6 @@ def orders_in(directory: Path) -> Orders | None:
     except FileNotFoundError:
         return None
     return outpost_text.orders_from(text)
-
-
-def write_whole(path: Path, octets: bytes) -> None:
-    """Write a file whole or not at all, for its owner alone."""
-    draft = path.with_name(f".{path.name}.draft")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _text(path: Path, fields: Mapping[str, object], name: str, *, within: str = "") -> str:

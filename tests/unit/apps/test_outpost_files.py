@@ -13,6 +13,7 @@ from tests.unit.services.town import NOON
 from compuerta.adapters.links import outpost_text
 from compuerta.adapters.links.outpost_client import Identity
 from compuerta.adapters.links.outpost_text import TextMalformed
+from compuerta.apps.files import write_whole
 from compuerta.apps.outpost_files import (
     CONFIG_FILE,
     ORDERS_FILE,
@@ -22,7 +23,6 @@ from compuerta.apps.outpost_files import (
     orders_in,
     plan_in,
     write_plan,
-    write_whole,
 )
 from compuerta.apps.outpost_journal import Journal, JournalUnusable
 from compuerta.drivers.abilities import MeterState, Relay
