@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from compuerta.adapters.links.ear import Ear
+from compuerta.adapters.links.device_link import DeviceLink
 from compuerta.adapters.links.roadhead import ASLEEP
 from compuerta.domain.road import RoadSign
-from compuerta.services.link_port import Link, Listener
+from compuerta.services.link_port import Link
 from compuerta.wire import coap
 from compuerta.wire.lwm2m import objects, tlv
 from compuerta.wire.lwm2m.objects import ContentFormat
@@ -34,35 +34,6 @@ class Visit:
     endpoint_id: str
     registration: Registration
     contact_s: int | None  # a sleeper says something at least so often; None = always awake
-
-
-class CoapLink:
-    """A road to a device that is awake; see `Link`."""
-
-    def __init__(self, *, write: Callable[[bytes], None], shut: Callable[[str], None]) -> None:
-        self.ear = Ear()
-        self._write: Callable[[bytes], None] | None = write
-        self._shut = shut
-
-    def attach(self, listener: Listener) -> None:
-        """See `Link`."""
-        self.ear.attach(listener)
-
-    def write(self, octets: bytes) -> None:
-        """See `Link`; a frame that is still in the air is given up for this one."""
-        if self._write is not None and octets:
-            self._write(octets)
-
-    def shut(self) -> None:
-        """See `Link`."""
-        self.ear.close()
-        if self._write is not None:
-            self._shut("shut")
-
-    def lose(self, reason: str) -> None:
-        """End it, and tell the listener once."""
-        self._write = None
-        self.ear.lose(reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +58,7 @@ class Device:
         self._watching = b""  # the token by which it tells what its meter says
         self._is_watched = False
         self._sign_token = b""
-        self._link: CoapLink | None = None
+        self._link: DeviceLink | None = None
 
     @property
     def is_reached(self) -> bool:
@@ -171,7 +142,7 @@ class Device:
             self._link.ear.hear(frame_in(event.payload, event.content_format))
 
     def _open(self) -> None:
-        self._link = CoapLink(write=self._write, shut=self.lose)
+        self._link = DeviceLink(write=self._write, shut=self.lose)
         self._host.opened(self.visit.endpoint_id, self._link)
 
     def _write(self, frame: bytes) -> None:

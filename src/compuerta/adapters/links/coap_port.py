@@ -6,8 +6,7 @@ from typing import Final
 
 from compuerta.adapters.links.coap_server import CoapServer, Source
 from compuerta.adapters.links.dtls import Address, DtlsServer, Event, KeyRefused, Left, Spoke
-from compuerta.adapters.links.roadhead import KEY_REFUSED, UNKNOWN, Refusals
-from compuerta.adapters.links.tcp_server import PortNotListened
+from compuerta.adapters.links.roadhead import KEY_REFUSED, UNKNOWN, PortNotListened, Refusals
 
 SWEEP_S: Final = 1.0
 

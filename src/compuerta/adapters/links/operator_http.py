@@ -9,8 +9,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from compuerta.adapters.links.operator_roads import OperatorAway, OperatorRoads
-from compuerta.adapters.links.roadhead import Refusals
-from compuerta.adapters.links.tcp_server import PortNotListened
+from compuerta.adapters.links.roadhead import PortNotListened, Refusals
 from compuerta.domain.errors import Refused
 from compuerta.wire.northbound.door import HttpAsked, HttpDoor
 from compuerta.wire.northbound.letters import (

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from compuerta.adapters.links.coap_device import CoapLink
+from compuerta.adapters.links.device_link import DeviceLink
 from compuerta.adapters.links.roadhead import ASLEEP, Keeper, Refusals
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.road import RoadSign
@@ -59,7 +59,7 @@ class Commands(Protocol):
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Device:
     end: Endpoint
-    link: CoapLink | None = None
+    link: DeviceLink | None = None
     wanted: bytes | None = None  # to be sent next
     standing: Standing | None = None  # of the command that is out
     sending: asyncio.Task[None] | None = None
@@ -148,7 +148,7 @@ class OperatorRoads:
     # out -----------------------------------------------------------------------------------------------
 
     def _open(self, device: _Device) -> None:
-        device.link = CoapLink(
+        device.link = DeviceLink(
             write=lambda frame: self._write(device, frame), shut=lambda reason: self._lose(device, reason)
         )
         self._keeper.opened(device.end.endpoint_id, device.link)

@@ -12,8 +12,7 @@ from typing import Final, Protocol
 from compuerta.adapters.links import outpost_text
 from compuerta.adapters.links.ear import Ear
 from compuerta.adapters.links.outpost_stream import Stream
-from compuerta.adapters.links.roadhead import KEY_REFUSED, UNKNOWN, Refusals, Stranger
-from compuerta.adapters.links.tcp_server import PortNotListened
+from compuerta.adapters.links.roadhead import KEY_REFUSED, UNKNOWN, PortNotListened, Refusals, Stranger
 from compuerta.services.link_port import Link, Listener
 from compuerta.wire import outpost
 from compuerta.wire.outpost import Frame, Kind

@@ -25,12 +25,22 @@ from compuerta.services.records import AccountView, EmergencyCredit, Hold, Holdi
 
 FORMAT: Final = 1
 TEXT_BYTES_MAX: Final = 32 * 1024 * 1024  # of orders: thousands of meters with their open bills
+NUMBER_MAX: Final = 2**63 - 1  # what a register, and a column, holds
 _NOBODY: Final = UUID(int=0)
 # A document's leaves are told apart by the fields that they are read into, below.
 _Tree = dict[str, Any]
 _T = TypeVar("_T")
-# What comes of reading a text as what it is not.
-_MISREAD = (LookupError, TypeError, ValueError, AttributeError, RecursionError, Refused, AssertionError)
+# What comes of reading a text as what it is not; of reckoning, since JSON can spell infinity.
+_MISREAD = (
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    Refused,
+    AssertionError,
+)
 
 
 class TextMalformed(Refused):
@@ -386,8 +396,8 @@ def _of_record(record: Record) -> _Tree:
 
 def _record(tree: _Tree) -> Record:
     return Record(
-        record_no=int(tree["no"]),
-        meter_id=int(tree["meter_id"]),
+        record_no=_number(tree["no"]),
+        meter_id=_number(tree["meter_id"]),
         at=_instant(tree["at"]),
         asked_at=_instant_or_none(tree["asked_at"]),
         clock_off_s=_whole(tree["clock_off_s"]),
@@ -409,9 +419,9 @@ def _of_cut(cut: Cut) -> _Tree:
 def _cut(tree: _Tree) -> Cut:
     return Cut(
         out_since=_instant(tree["out_since"]),
-        register_wh=int(tree["register_wh"]),
+        register_wh=_number(tree["register_wh"]),
         ends_wh=_whole(tree["ends_wh"]),
-        balance_minor=int(tree["balance_minor"]),
+        balance_minor=_number(tree["balance_minor"]),
         issued_at=_instant(tree["issued_at"]),
     )
 
@@ -433,13 +443,13 @@ def _state(tree: _Tree) -> MeterState:
     rates_wh = tree["rates_wh"]
     return MeterState(
         energy_wh=_whole(tree["energy_wh"]),
-        rates_wh=None if rates_wh is None else tuple(int(each) for each in rates_wh),
+        rates_wh=None if rates_wh is None else tuple(_number(each) for each in rates_wh),
         balance_minor=_whole(tree["balance_minor"]),
         purchase_no=_whole(tree["purchase_no"]),
         relay=None if tree["relay"] is None else Relay(tree["relay"]),
         power_w=_whole(tree["power_w"]),
         flags=frozenset(str(each) for each in tree["flags"]),
-        counts={str(name): int(count) for name, count in tree["counts"].items()},
+        counts={str(name): _number(count) for name, count in tree["counts"].items()},
     )
 
 
@@ -462,4 +472,11 @@ def _instant_or_none(text: str | None) -> datetime | None:
 
 
 def _whole(number: int | None) -> int | None:
-    return None if number is None else int(number)
+    return None if number is None else _number(number)
+
+
+def _number(number: int) -> int:
+    whole = int(number)
+    if abs(whole) > NUMBER_MAX:
+        raise ValueError("a number that no register shows")
+    return whole

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
+from compuerta.domain.errors import Refused
 from compuerta.domain.party import Bearer
 from compuerta.domain.road import RoadSign
 from compuerta.services.link_port import Link
@@ -19,6 +20,16 @@ ASLEEP: Final = "asleep"  # the reason of a loss that is no fault
 UNKNOWN: Final = "registration_unknown"  # why somebody is a stranger, if nothing worse is known
 KEY_REFUSED: Final = "key_refused"  # the name is entered, and its key was not shown
 STRANGERS_MAX: Final = 200  # of one head; the one refused longest ago makes room
+
+
+class PortNotListened(Refused):
+    """A port to come in by that cannot be had: another process has it, or it is not ours to take."""
+
+    def __init__(self, *, host: str, port: int, reason: str) -> None:
+        super().__init__(f"nobody can come in at {host}:{port}: {reason}")
+        self.host = host
+        self.port = port
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

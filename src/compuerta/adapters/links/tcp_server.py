@@ -17,9 +17,8 @@ from compuerta.adapters.links.doubles import Doubles
 from compuerta.adapters.links.ear import Ear
 from compuerta.adapters.links.introductions import Dialect, Introduction, Unclear, introduction
 from compuerta.adapters.links.registration import TEMPLATE_BYTES_MAX, DialProfile, Sieve
-from compuerta.adapters.links.roadhead import STRANGERS_MAX, Refusals, Stranger
+from compuerta.adapters.links.roadhead import STRANGERS_MAX, PortNotListened, Refusals, Stranger
 from compuerta.adapters.links.streams import AcrelStream, BareStream, Stream
-from compuerta.domain.errors import Refused
 from compuerta.services.link_port import Link, Listener
 
 HEARTBEATS_MISSED_MAX = 3  # a session that missed so many is dead, whatever TCP believes
@@ -33,16 +32,6 @@ UNNAMED_SILENCE_S = 5_400.0
 
 FOREIGN: Final = "serial_foreign"  # a session spoke in the name of another device
 TWICE: Final = "address_twice"  # two devices behind one session answer to one address
-
-
-class PortNotListened(Refused):
-    """A port that meters dial and that cannot be had: another process has it, or it is not ours to take."""
-
-    def __init__(self, *, host: str, port: int, reason: str) -> None:
-        super().__init__(f"meters cannot dial {host}:{port}: {reason}")
-        self.host = host
-        self.port = port
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
