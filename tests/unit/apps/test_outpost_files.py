@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -171,3 +172,11 @@ def test_a_journal_that_was_lost_is_begun_anew_under_another_name(tmp_path: Path
     assert first.journal_id != second.journal_id
     first.shut()
     second.shut()
+
+
+@pytest.mark.parametrize("monstrous", [b"Infinity", b"NaN", b"1e400", b"9223372036854775808"])
+def test_a_number_that_no_register_shows_makes_records_malformed(monstrous: bytes) -> None:
+    text = outpost_text.records_text(UUID(int=1), [a_record(1)])
+
+    with pytest.raises(TextMalformed):
+        outpost_text.records_from(text.replace(b'"energy_wh":1001', b'"energy_wh":' + monstrous))

@@ -14,15 +14,17 @@ from compuerta.adapters.links.outpost_server import Guest, OutpostServer
 from compuerta.adapters.links.outpost_text import TextMalformed
 from compuerta.adapters.links.roadhead import Keeper, Stranger
 from compuerta.adapters.postgres.store import PostgresStore
-from compuerta.apps import wiring
+from compuerta.apps import poison, wiring
 from compuerta.apps.config import Settings
 from compuerta.apps.desk import Desk
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.party import Bearer
 from compuerta.services import forwarding, mandating, outposts, road_keys
+from compuerta.services.forwarding import Record
 from compuerta.services.mandating import Orders
 from compuerta.services.outpost_port import Outpost
 from compuerta.services.records import Endpoint
+from compuerta.services.store_port import Store
 
 log = structlog.get_logger()
 
@@ -180,21 +182,21 @@ class OutpostHead:
             log.error("gateway.outpost.records_malformed", outpost=guest.outpost_id, error=str(error))
             guest.send_off("talks_nonsense")
             return
-        work = partial(
-            forwarding.take_records,
-            outpost_id=guest.outpost_id,
-            journal_id=journal_id,
-            records=records,
-            now=wiring.now(),
-        )
+
+        def take(store: Store, *, items: Sequence[Record]) -> None:
+            forwarding.take_records(
+                store, outpost_id=guest.outpost_id, journal_id=journal_id, records=items, now=wiring.now()
+            )
+
         try:
-            record_no = await self._desk.run(work)
+            # An outpost lends its lines when all is taken: a record that breaks must not keep them for ever.
+            await poison.each_alone(self._desk, take, records, what=f"a record of outpost {guest.outpost_id}")
         except Unreachable as error:
             # It connects again, and sends them again.
             log.warning("gateway.database.away", error=str(error))
             guest.send_off("database_away")
         else:
-            guest.keep(record_no)
+            guest.keep(max((each.record_no for each in records), default=0))
 
 
 def _outposts(store: PostgresStore) -> Mapping[str, Outpost]:
