@@ -1,12 +1,12 @@
 """Serial ports of this machine, each held by a task of its own."""
 
-import asyncio
 from collections.abc import Sequence
 
 import structlog
 
 from compuerta.adapters.links.roadhead import Keeper, Stranger
 from compuerta.adapters.links.serial_bus import PortNotOpened, SerialBus
+from compuerta.apps.roadheads.holding import HeldEnds
 from compuerta.domain.party import Bearer
 from compuerta.services.records import Endpoint
 
@@ -16,36 +16,27 @@ USUAL_BAUD = 2400  # DL/T 645-2007 5.1
 
 
 class SerialHead:
-    """This will hold every serial port that is entered; see `Roadhead`."""
+    """This will hold every serial port that is entered, and let go of one that is no more; see `Roadhead`."""
 
     bearers = frozenset({Bearer.SERIAL})
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self._ends: dict[str, Endpoint] = {}
-        self._news = asyncio.Event()
+        self._held = HeldEnds(self._hold)
 
     async def open(self) -> None:
         """See `Roadhead`; a port that is not there is waited for."""
 
     async def run(self) -> None:
         """See `Roadhead`."""
-        held: set[str] = set()
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                for endpoint_id in self._ends.keys() - held:
-                    held.add(endpoint_id)
-                    tasks.create_task(self._hold(self._ends[endpoint_id]))
-                await self._news.wait()
-                self._news.clear()
+        await self._held.run()
 
     async def shut(self) -> None:
         """See `Roadhead`; the ports are let go of where they are held."""
 
     def learn(self, ends: Sequence[Endpoint]) -> None:
         """See `Roadhead`."""
-        self._ends = {each.endpoint_id: each for each in ends}
-        self._news.set()
+        self._held.learn(ends)
 
     def strangers(self) -> list[Stranger]:
         """See `Roadhead`; nobody comes in by a port."""
