@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from compuerta.domain.party import RoadKind
+from compuerta.domain.rs485 import CABLE_M_MAX, METERS_USUAL_MAX
 
 PPM = 1_000_000
 _HOURS_PER_YEAR = 8_766
@@ -73,9 +74,9 @@ class Practice:
     """How lines are built here, and for how long costs are counted."""
 
     years: int = 8
-    meters_per_line: int = 32
+    meters_per_line: int = METERS_USUAL_MAX
     lines_per_gateway: int = 4
-    line_m_max: int = 1_200  # TIA/EIA-485-A, at 100 kbit/s and less
+    line_m_max: int = CABLE_M_MAX
     floor_height_cm: int = 300
 
 

@@ -2,10 +2,11 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import TypeVar
 
-from compuerta.domain import money
+from compuerta.domain import money, rs485
 from compuerta.domain.advice import PPM, Costing, Practice, Prices, Signal, Spot, Standing
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import RoadKind
@@ -31,16 +32,43 @@ _COLUMNS = (
     "retries_percent",
     "latency_ms",
 )
+# What modems report at all: from the lowest of NB-IoT (3GPP TS 36.133 9.1.22) to the highest of any (38.133
+# 10.1.6).
+_RSRP_DBM_MIN, _RSRP_DBM_MAX = -156, -31
 _ROADS = {road.value: road for road in RoadKind}
 _AMOUNTS = frozenset(field.name for field in fields(Prices) if field.name != "currency")
 # What a practice may be: above these it is a slip of the pen, or a site that a line cannot carry.
 _PRACTICE_MAX: Mapping[str, int] = {
     "years": 30,
-    "meters_per_line": 128,  # links.md: plan 32 to 64, 128 with receivers of an eighth of a load
+    "meters_per_line": rs485.METERS_MAX,
     "lines_per_gateway": 32,
-    "line_m_max": 1_200,
+    "line_m_max": rs485.CABLE_M_MAX,
     "floor_height_cm": 1_000,
 }
+
+
+class Wrong(Enum):
+    """Why a field cannot be used, as it is told in English; the console has its own words."""
+
+    NO_TABLE = "this is no table: %(error)s"
+    COLUMN_MISSING = "there is no column %(name)s"
+    COLUMN_FOREIGN = "'%(name)s' is no column of ours"
+    COLUMN_TWICE = "a column is there twice"
+    TOO_MANY_ROWS = "more than %(most)s rows"
+    NO_PLACE = "a site has at least one place"
+    TOO_MANY_METERS = "more than %(most)s in all"
+    FIELDS = "%(found)s fields under %(wanted)s columns"
+    TWICE = "'%(text)s' is there twice"
+    NAME = "a name of 1 to %(most)s characters"
+    TOO_LONG = "at most %(most)s characters"
+    NOT_WHOLE = "'%(text)s' is no whole number from %(least)s to %(most)s"
+    NOT_DECIMAL = "'%(text)s' is no number with at most two decimals"
+    OUTSIDE = "%(text)s does not lie between %(least)s and %(most)s"
+    NONE_OF = "'%(text)s' is none of %(known)s"
+    NEEDED_BESIDE = "is needed beside %(other)s"
+    NO_ROAD = "tells of a road, and there is none in the column road"
+    NO_AMOUNT = "'%(text)s' is no amount of %(currency)s"
+    NEGATIVE = "a price is not negative"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +77,13 @@ class Complaint:
 
     row: int
     column: str
-    reason: str
+    wrong: Wrong
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in English."""
+        return self.wrong.value % self.facts
 
 
 class TableRefused(Refused):
@@ -64,10 +98,14 @@ class TableRefused(Refused):
 
 
 class _Bad(Exception):
-    def __init__(self, column: str, reason: str) -> None:
-        super().__init__(column, reason)
+    def __init__(self, column: str, wrong: Wrong, **facts: object) -> None:
+        super().__init__(column, wrong)
         self.column = column
-        self.reason = reason
+        self.wrong = wrong
+        self.facts = {name: str(fact)[:_FIELD_MAX] for name, fact in facts.items()}
+
+    def at(self, row: int) -> Complaint:
+        return Complaint(row=row, column=self.column, wrong=self.wrong, facts=self.facts)
 
 
 def read_site(text: str) -> tuple[Spot, ...]:
@@ -78,14 +116,14 @@ def read_site(text: str) -> tuple[Spot, ...]:
         try:
             spot = _spot(row)
             if spot.name in spots:
-                raise _Bad("place", f"{spot.name!r} is there twice")
+                raise _Bad("place", Wrong.TWICE, text=spot.name)
             spots[spot.name] = spot
         except _Bad as bad:
-            complaints.append(Complaint(row=number, column=bad.column, reason=bad.reason))
+            complaints.append(bad.at(number))
     if not complaints and not spots:
-        complaints.append(Complaint(row=2, column="place", reason="a site has at least one place"))
+        complaints.append(Complaint(row=2, column="place", wrong=Wrong.NO_PLACE))
     if sum(spot.meters for spot in spots.values()) > METERS_MAX:
-        complaints.append(Complaint(row=1, column="meters", reason=f"more than {METERS_MAX} in all"))
+        complaints.append(_Bad("meters", Wrong.TOO_MANY_METERS, most=METERS_MAX).at(1))
     if complaints:
         raise TableRefused(complaints)
     return tuple(spots.values())
@@ -105,9 +143,10 @@ def read_prices(text: str) -> Costing:
             elif what in _PRACTICE_MAX:
                 practice[what] = _whole({what: value}, what, least=1, most=_PRACTICE_MAX[what])
             else:
-                raise _Bad("what", f"{what!r} is none of {', '.join(sorted((*_AMOUNTS, *_PRACTICE_MAX)))}")
+                known = ", ".join(sorted((*_AMOUNTS, *_PRACTICE_MAX)))
+                raise _Bad("what", Wrong.NONE_OF, text=what, known=known)
         except _Bad as bad:
-            complaints.append(Complaint(row=number, column=bad.column, reason=bad.reason))
+            complaints.append(bad.at(number))
     if complaints:
         raise TableRefused(complaints)
     return Costing(prices=Prices(currency=currency, **amounts), practice=Practice(**practice))
@@ -141,34 +180,38 @@ def _rows(
     text: str, *, needed: Sequence[str], known: Sequence[str] = ()
 ) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Return each row with its number in the table; an empty row is none."""
+    lines = text.removeprefix("\ufeff").splitlines()
+    # Where numbers have a decimal comma, spreadsheets part fields by semicolons.
+    delimiter = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","
     try:
-        table = list(csv.reader(text.removeprefix("\ufeff").splitlines(), strict=True))
+        table = list(csv.reader(lines, strict=True, delimiter=delimiter))
     except csv.Error as error:
-        raise TableRefused([Complaint(row=1, column="table", reason=str(error))]) from error
+        raise TableRefused([_Bad("table", Wrong.NO_TABLE, error=error).at(1)]) from error
     heading = [name.strip().lower() for name in table[0]] if table else []
-    wrong = [f"there is no column {name}" for name in needed if name not in heading]
-    wrong += [f"{name!r} is no column of ours" for name in heading if known and name not in known]
+    wrong = [_Bad("heading", Wrong.COLUMN_MISSING, name=name) for name in needed if name not in heading]
+    if known:
+        foreign = [name for name in heading if name not in known]
+        wrong += [_Bad("heading", Wrong.COLUMN_FOREIGN, name=name) for name in foreign]
     if len(set(heading)) < len(heading):
-        wrong.append("a column is there twice")
+        wrong.append(_Bad("heading", Wrong.COLUMN_TWICE))
     if len(table) > ROWS_MAX + 1:
-        wrong.append(f"more than {ROWS_MAX} rows")
+        wrong.append(_Bad("heading", Wrong.TOO_MANY_ROWS, most=ROWS_MAX))
     if wrong:
-        raise TableRefused([Complaint(row=1, column="heading", reason=reason) for reason in wrong])
+        raise TableRefused([bad.at(1) for bad in wrong])
     for number, row in enumerate(table[1:], start=2):
         if not any(value.strip() for value in row):
             continue
         if len(row) != len(heading):
-            reason = f"{len(row)} fields under {len(heading)} columns"
-            raise TableRefused([Complaint(row=number, column="row", reason=reason)])
+            raise TableRefused([_Bad("row", Wrong.FIELDS, found=len(row), wanted=len(heading)).at(number)])
         yield number, dict(zip(heading, (value.strip() for value in row), strict=True))
 
 
 def _spot(row: Mapping[str, str]) -> Spot:
     name = row["place"]
     if not name or len(name) > _FIELD_MAX:
-        raise _Bad("place", f"a name of 1 to {_FIELD_MAX} characters")
+        raise _Bad("place", Wrong.NAME, most=_FIELD_MAX)
     if len(row.get("building", "")) > _FIELD_MAX:
-        raise _Bad("building", f"at most {_FIELD_MAX} characters")
+        raise _Bad("building", Wrong.TOO_LONG, most=_FIELD_MAX)
     return Spot(
         name=name,
         building=row.get("building", ""),
@@ -185,12 +228,11 @@ def _spot(row: Mapping[str, str]) -> Spot:
 
 
 def _signal(row: Mapping[str, str], rsrp: str, snr: str) -> Signal | None:
-    # 3GPP TS 36.133 9.1.4 and 9.1.22: RSRP is reported from -156 to -44 dBm.
-    rsrp_dbm = _whole_or(row, rsrp, least=-156, most=-31)
+    rsrp_dbm = _whole_or(row, rsrp, least=_RSRP_DBM_MIN, most=_RSRP_DBM_MAX)
     snr_db = _whole_or(row, snr, least=-30, most=50)
     if rsrp_dbm is None:
         if snr_db is not None:
-            raise _Bad(rsrp, f"is needed beside {snr}")
+            raise _Bad(rsrp, Wrong.NEEDED_BESIDE, other=snr)
         return None
     return Signal(rsrp_dbm=rsrp_dbm, snr_db=snr_db)
 
@@ -202,7 +244,7 @@ def _standing(row: Mapping[str, str]) -> Standing | None:
     if road is None:
         for column in ("line", "retries_percent", "latency_ms"):
             if row.get(column):
-                raise _Bad(column, "tells of a road, and there is none in `road`")
+                raise _Bad(column, Wrong.NO_ROAD)
         return None
     return Standing(
         road=road,
@@ -222,7 +264,7 @@ def _whole(row: Mapping[str, str], column: str, *, least: int, most: int) -> int
     text = row[column]
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 9 and least <= int(text) <= most):
-        raise _Bad(column, f"{text[:_FIELD_MAX]!r} is no whole number from {least} to {most}")
+        raise _Bad(column, Wrong.NOT_WHOLE, text=text, least=least, most=most)
     return int(text)
 
 
@@ -231,20 +273,20 @@ def _centimetres(row: Mapping[str, str], column: str) -> int:
 
 
 def _hundredths(column: str, text: str, *, least: int = 0, most: int) -> int:
-    major, _, minor = text.removeprefix("-").partition(".")
+    major, _, minor = text.removeprefix("-").replace(",", ".").partition(".")
     good = (major + minor).isascii() and major.isdecimal() and (not minor or minor.isdecimal())
-    if not good or len(major) > 9 or len(minor) > 2 or text.endswith("."):
-        raise _Bad(column, f"{text[:_FIELD_MAX]!r} is no number with at most two decimals")
+    if not good or len(major) > 9 or len(minor) > 2 or text.endswith((".", ",")):
+        raise _Bad(column, Wrong.NOT_DECIMAL, text=text)
     found = (int(major) * 100 + int(f"{minor:0<2}")) * (-1 if text.startswith("-") else 1)
     if not least <= found <= most:
-        raise _Bad(column, f"{text} does not lie between {least // 100} and {most // 100}")
+        raise _Bad(column, Wrong.OUTSIDE, text=text, least=least // 100, most=most // 100)
     return found
 
 
 def _one_of(row: Mapping[str, str], column: str, known: Mapping[str, Kind]) -> Kind:
     text = row.get(column, "").lower()
     if text not in known:
-        raise _Bad(column, f"{text[:_FIELD_MAX]!r} is none of {', '.join(filter(None, known))}")
+        raise _Bad(column, Wrong.NONE_OF, text=text, known=", ".join(filter(None, known)))
     return known[text]
 
 
@@ -252,9 +294,9 @@ def _amount(text: str, *, currency: str) -> int:
     try:
         found = money.parse_minor(text, currency=currency)
     except (money.AmountMalformed, money.CurrencyUnknown) as error:
-        raise _Bad("value", str(error)) from error
+        raise _Bad("value", Wrong.NO_AMOUNT, text=text, currency=currency) from error
     if found < 0:
-        raise _Bad("value", "a price is not negative")
+        raise _Bad("value", Wrong.NEGATIVE)
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from compuerta.domain.errors import Refused
 from compuerta.domain.party import Meter, RoadKind
+from compuerta.domain.rs485 import CABLE_M_MAX, METERS_MAX, METERS_USUAL_MAX
 from compuerta.drivers import line
 from compuerta.drivers.dlt645_tongue import REQUEST_BYTES
 from compuerta.drivers.effort import Exchange, poll_effort, supply_effort
@@ -21,9 +22,6 @@ from compuerta.drivers.model import Model, RoadTiming
 from compuerta.services.records import Endpoint
 
 ANSWER_MS_USUAL: Final = 100  # from a request's last bit to the answer's first; the standard allows 500
-METERS_USUAL_MAX: Final = 32  # unit loads of one driver, TIA-485; more needs transceivers of an eighth
-METERS_MAX: Final = 128  # what we stand up for with such transceivers
-CABLE_M_MAX: Final = 1_200
 # Of the time between two polls: what is left is for payments, midnights, tables, and repeated tries.
 LOAD_PERCENT_MAX: Final = 70
 PROMISE_MS: Final = 10_000  # from payment to light
