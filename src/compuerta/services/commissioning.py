@@ -98,6 +98,24 @@ def claim(
     return founded
 
 
+def rehearse(
+    store: Store, wish: PlacesWish, *, models: Models, actor: Actor, now: datetime
+) -> Mapping[int, str]:
+    """Return what a table would claim, by row, and how sure it is; nothing of it stays.
+
+    Raises `RowsFaulty` with every fault. "heard" = a search of that line has found it since yesterday.
+    """
+    founding.rehearse_places(store, wish, models=models, actor=actor, now=now)
+    with store.transaction() as tx:
+        ends = {row.endpoint_id for row in wish.rows}
+        since = now - timedelta(days=1)
+        heard = {each: tx.commissions.heard_on(each, since=since) for each in sorted(ends)}
+    return {
+        number: "heard" if row.meter_no in heard[row.endpoint_id] else "not_heard_yet"
+        for number, row in enumerate(wish.rows, start=1)
+    }
+
+
 def _begun(
     view: AccountView, wish: PlacesWish, found_by: FoundBy, actor: Actor, *, now: datetime
 ) -> Commission:
@@ -354,21 +372,3 @@ def _audit(tx: Transaction, view: AccountView, actor: Actor, step: StepDone, *, 
     what = f"commission: {step.step.value} {step.outcome.value}"
     act = Act(act_id=derived(step.step_id, "audit"), what=what, after=step.evidence)
     tx.put_audit([entry(view.account, actor, act, now=now)])
-
-
-def rehearse(
-    store: Store, wish: PlacesWish, *, models: Models, actor: Actor, now: datetime
-) -> Mapping[int, str]:
-    """Return what a table would claim, by row, and how sure it is; nothing of it stays.
-
-    Raises `RowsFaulty` with every fault. "heard" = a search of that line has found it since yesterday.
-    """
-    founding.rehearse_places(store, wish, models=models, actor=actor, now=now)
-    with store.transaction() as tx:
-        ends = {row.endpoint_id for row in wish.rows}
-        since = now - timedelta(days=1)
-        heard = {each: tx.commissions.heard_on(each, since=since) for each in sorted(ends)}
-    return {
-        number: "heard" if row.meter_no in heard[row.endpoint_id] else "not_heard_yet"
-        for number, row in enumerate(wish.rows, start=1)
-    }
