@@ -23,7 +23,7 @@ T = TypeVar("T")
 STORM_MS = 60 * 60_000
 # Half a frame lies on every road when the calm begins: who waits for its rest is deaf.
 LAST_BREATH = bytes.fromhex("68 99 99 99 99 99 99 68 14 c8")
-HEARD_AGAIN_MS = 180_000  # from the calm: a restart, a dial, and a poll of every meter of a slow bus
+HEARD_AGAIN_MS = 240_000  # from the calm: a contact of the longest sleeper, and the tables that wait for it
 # The provider's slowest repeats, the longest rhythm of asking, two polls: everything has had its turn.
 CALM_MS = 42 * 60_000
 PRESS_EVERY_MS = 45_000
