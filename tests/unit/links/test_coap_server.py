@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Coroutine
 
 import pytest
-from tests.contract.coap_road import NAME, PATIENCE_S, House, Radio, a_house, a_radio, an_end, key_of
+from tests.contract.coap_road import NAME, PATIENCE_S, House, Keeper, Radio, a_house, a_radio, an_end, key_of
 from tests.contract.test_link import Ear
 
 from compuerta.adapters.links import coap_port, dtls
-from compuerta.adapters.links.coap_server import CoapLimits
+from compuerta.adapters.links.coap_server import CoapLimits, CoapServer, Refusals, Source
 from compuerta.adapters.links.roadhead import ASLEEP
 from compuerta.services.link_port import Link
 from compuerta.wire import coap
@@ -219,6 +219,32 @@ def test_noise_is_counted_by_its_host() -> None:
             radio.send(b"no CoAP at all")
 
             assert (await house.until_refused("127.0.0.1")).why == "coap_malformed"
+
+    play(scene())
+
+
+def test_noise_from_forged_addresses_takes_nobodys_place() -> None:
+    async def scene() -> None:
+        refusals, keeper = Refusals(), Keeper()
+        server = CoapServer(keeper, refusals, limits=CoapLimits(callers_max=4, unregistered_max=2))
+        server.learn({NAME: an_end()})
+        sent: list[bytes] = []
+
+        def heard(address: str, datagram: bytes) -> None:
+            source = Source(
+                address=address, host=address, identity=None, send=sent.append, close=lambda: None
+            )
+            server.hear(source, datagram)
+
+        for number in range(10):
+            heard(f"192.0.2.{number}", b"\x00")
+        register = coap.Request(code=coap.Code.POST, path=("rd",), queries=(f"ep={NAME}",))
+        device = coap.CoapSession(salt=b"device")
+        device.send(register, now_ms=0)
+        heard("198.51.100.7", device.take_datagrams()[0])
+        server.shut()
+
+        assert coap.decode(sent[0]).code == coap.Code.CREATED
 
     play(scene())
 

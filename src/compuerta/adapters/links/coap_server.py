@@ -130,6 +130,8 @@ class CoapServer:
             source=source, session=coap.CoapSession(salt=token_bytes(16)), heard_s=self._loop.time()
         )
         self._callers[source.address] = caller
+        # At once, and not when it says something that can be read: addresses are forged for nothing.
+        self._unregistered[source.address] = None
         return caller
 
     def _heard(self, caller: _Caller) -> None:
