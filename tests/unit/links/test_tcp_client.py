@@ -1,6 +1,7 @@
 """Converters that we dial: who is dialed, how often, and who is let go of."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine
 
 import pytest
@@ -15,6 +16,7 @@ from compuerta.adapters.links.tcp_client import (
 )
 from compuerta.apps.roadheads.dial_out import DialOutHead
 from compuerta.domain.party import Bearer, RoadKind
+from compuerta.drivers.abilities import SWITCH_VALID_S
 from compuerta.services.link_port import Link
 from compuerta.services.records import Endpoint
 from compuerta.wire import modbus
@@ -203,6 +205,24 @@ def test_the_head_dials_who_is_entered_and_lets_go_of_who_is_not() -> None:
         assert head.strangers() == []
         running.cancel()
         await head.shut()
+        masters.shut()
+
+    play(scene())
+
+
+def test_what_a_converter_does_not_take_dies_before_a_cut_is_looked_after() -> None:
+    async def scene() -> None:
+        masters, opened = Masters(), asyncio.Queue[Link]()
+        port = await masters.open()
+        dialed = DialedOut(f"modbus://127.0.0.1:{port}", opened=opened.put_nowait, not_opened=print)
+        running = asyncio.create_task(dialed.run())
+
+        # What the system would say again, and how long, nobody else tells.
+        wire = (await opened.get())._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+
+        untaken_ms = wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert 0 < untaken_ms <= 1_000 * SWITCH_VALID_S
+        running.cancel()
         masters.shut()
 
     play(scene())

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from compuerta.adapters.links.ear import Ear
 from compuerta.domain.errors import Refused, Unreachable
+from compuerta.drivers.abilities import SWITCH_VALID_S
 from compuerta.services.link_port import Link, Listener
 from compuerta.wire import modbus
 
@@ -21,6 +22,9 @@ DIAL_S_MAX: Final = 10.0  # a converter that takes longer to answer is not there
 BACKOFF_S_MIN: Final = 1.0
 BACKOFF_S_MAX: Final = 60.0  # one that comes back is found within a minute
 UNSENT_BYTES_MAX: Final = 16_384  # one exchange at a time is far below; more means that nobody reads
+# What a converter has not taken by then dies with its connection: the system would say it again for a quarter
+# of an hour, and a Modbus cut has no "valid until". A cut is looked after so long (`converging.looks_after`).
+UNTAKEN_MS_MAX: Final = 1_000 * SWITCH_VALID_S
 # A converter that lost its power says nothing: the system asks it after half a minute without a word.
 _KEEPALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -28,6 +32,7 @@ _KEEPALIVE: Final = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_MS_MAX),
 )
 
 
