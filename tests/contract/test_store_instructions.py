@@ -19,6 +19,7 @@ from tests.unit.services.town import (
     the_view,
 )
 
+from compuerta.adapters.postgres import outbox
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.domain import instruction as life
 from compuerta.domain.instruction import Instruction, State
@@ -354,6 +355,18 @@ def test_a_meter_is_due_exactly_when_a_claim_would_bring_something(store: Store)
 
     claims = claim(store, flying, overtaken, lapsed, after_s=lease_s, owner="another gateway")
     assert due == [each.meter.meter_id for each in claims] == [lapsed.meter_id]
+
+
+def test_who_is_due_is_found_however_much_waits_elsewhere(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "WAITING_MAX", 2)
+    town = a_town(store, authorities=(METER, METER))
+    crowded, home = town.homes
+    put(store, a_delivery(crowded, purchase_no=1), a_delivery(crowded, purchase_no=2))
+    put(store, a_delivery(home))
+
+    assert due_meters(store, home) == [home.meter_id]
 
 
 # waking and switching ----------------------------------------------------------------------------------

@@ -114,6 +114,14 @@ order by kind = 'tariff', created_at, meter_id limit %(limit)s
 """
 )
 
+# Who may be due in the whole house, once for each of its instructions: whom `DUE_METERS` can name is there.
+WAITING_METERS = """
+select meter_id from instruction
+where ended_at is null and (state = 'in_flight' or due_at <= %(now)s)
+    and (lease_until is null or lease_until <= %(now)s)
+limit %(limit)s
+"""
+
 CLAIM = (
     _DUE
     + """
