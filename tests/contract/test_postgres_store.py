@@ -1,10 +1,12 @@
-"""What only PostgreSQL can do to a store: whoever holds locks and is gone does not hold them for ever."""
+"""What only PostgreSQL does: locks of whoever is gone end, and who and what there is has a mark."""
 
 from contextlib import closing
 
 import psycopg
 import pytest
+from tests.unit.services.town import a_town
 
+from compuerta.adapters.postgres import registry
 from compuerta.adapters.postgres import store as postgres
 from compuerta.adapters.postgres.store import DatabaseAway, PostgresStore
 
@@ -37,3 +39,28 @@ def test_a_store_notices_a_machine_that_is_gone(postgres_url: str) -> None:
     store.shut()
 
     assert kept == [{"reset_val": "10"}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update endpoint set address = 'elsewhere'",
+        "update meter set model = 'another'",
+        "insert into meter_way (meter_id, rank, endpoint_id) select meter_id, 1, endpoint_id from meter",
+        "update site set zone = 'Europe/Madrid'",
+        "update installation set ended_at = started_at + interval '1 day'",
+    ],
+)
+def test_the_mark_of_who_and_what_there_is_is_another_after_each_change(
+    postgres_url: str, change: str
+) -> None:
+    store = PostgresStore(postgres_url)
+    a_town(store)
+
+    with store.transaction() as tx:
+        before, again = registry.mark(tx), registry.mark(tx)
+        tx.run(change, {})
+        after = registry.mark(tx)
+    store.shut()
+
+    assert before == again != after

@@ -6,15 +6,16 @@ Nothing is remembered that is not in the database: whoever kills this process lo
 """
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import replace
+import gc
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 import structlog
 
 from compuerta.adapters.links.roadhead import UNKNOWN, Stranger
-from compuerta.adapters.postgres import hints
+from compuerta.adapters.postgres import hints, registry
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import wiring
 from compuerta.apps.beats import BEAT_S, name_of
@@ -25,7 +26,7 @@ from compuerta.apps.roads import Registry, Road
 from compuerta.apps.surveyor import Surveyor
 from compuerta.domain.errors import Unreachable
 from compuerta.domain.party import Bearer, Meter, RoadKind
-from compuerta.domain.road import RoadSign, believed
+from compuerta.domain.road import RoadSign, Way, believed
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job
 from compuerta.services import beating, dispatching, freezing, quarantine, routing
@@ -37,7 +38,7 @@ from compuerta.services.link_port import Link
 from compuerta.services.polling import Polls
 from compuerta.services.quarantine import Quarantine
 from compuerta.services.records import Alarm, Claim, Endpoint
-from compuerta.services.routing import Known, Reached
+from compuerta.services.routing import Reached
 
 log = structlog.get_logger()
 
@@ -56,6 +57,17 @@ POLLS_PER_CELL_MAX = dispatching.CONVERSATIONS_PER_CELL_MAX // 2
 COMING = frozenset({Bearer.DIAL_IN, Bearer.MQTT, Bearer.COAP, Bearer.OPERATOR})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """Who and what there is, as the rows told last."""
+
+    mark: str = ""  # that of rows that were never read
+    endpoints: Sequence[Endpoint] = ()
+    meters: Sequence[Meter] = ()
+    zones: Mapping[int, str] = field(default_factory=dict)
+    ways: Mapping[int, tuple[Way, ...]] = field(default_factory=dict)
+
+
 class Gateway:
     """This will hold the roads of one process and do what is due on them."""
 
@@ -64,19 +76,21 @@ class Gateway:
         self._url = wiring.database_url(given)
         self._name = name_of("gateway")
         self._desk = Desk(self._url)
-        self._library = Desk(self._url)  # for long reading, so that nobody who has paid waits behind it
+        self._library = Desk(self._url)  # for what is long, so that nobody who has paid waits behind it
         self._models = wiring.models(given)
         self._dispatcher = Dispatcher(
             Equipment(models=self._models, mac=wiring.keys(given), chance=wiring.chance)
         )
+        self._register = Register()
         self._registry = Registry()
+        self._passable: dict[int, tuple[Way, ...]] = {}  # the ways that each meter's model knows how to go
         self._roads: dict[str, Road] = {}
         self._tasks = asyncio.TaskGroup()
         self._unspoken: set[str] = set()  # meters whose model is not here; told once
         self._changed_ends: dict[str, bool] = {}
         self._polls = Polls(poll_ms=given.poll_s * 1_000)
         self._hinted = asyncio.Event()
-        self._found: tuple[int, list[Reached]] = (-1, [])  # who is reached, at which change of ways
+        self._found: dict[int, Reached] = {}  # who is reached, as found last
         self._midnights: dict[int, list[WantedFreeze]] = {}  # that meters have not told, looked up last
         self._due = asyncio.Event()
         self._heads = heads_of(given, self)
@@ -85,7 +99,7 @@ class Gateway:
         self._cells: dict[str, str] = {}  # of ends that told theirs
         self._strangers_told: set[Stranger] = set()
         self._surveyor = Surveyor(
-            self._desk, self._models, name=self._name, roads=self._roads, meters_on=self._meters_on
+            self._library, self._models, name=self._name, roads=self._roads, meters_on=self._meters_on
         )
 
     async def run(self) -> None:
@@ -143,15 +157,17 @@ class Gateway:
         for claim in written.claims:
             self._start(claim)
 
-    def _all_reached(self) -> list[Reached]:
-        """Return everybody who is reached; found anew when a way has changed, or the registry was read.
+    def _all_reached(self) -> Collection[Reached]:
+        """Return everybody who is reached; only those whose way may be another are looked up again.
 
         It is asked for at every visit of the database: for ten thousand it would take longer than the visit.
         """
-        changes = self._dispatcher.routing.changes
-        if self._found[0] != changes:
-            self._found = changes, self._reached()
-        return self._found[1]
+        changed, by_id = self._dispatcher.routing.take_changed(), self._registry.by_id
+        for meter_id in changed:
+            self._found.pop(meter_id, None)
+        reached = self._reached(by_id[meter_id] for meter_id in changed if meter_id in by_id)
+        self._found.update((each.meter.meter_id, each) for each in reached)
+        return self._found.values()
 
     def _reached(self, meters: Iterable[Meter] | None = None, *, is_poll: bool = False) -> list[Reached]:
         meters = self._registry.by_no.values() if meters is None else meters
@@ -325,29 +341,33 @@ class Gateway:
             except Unreachable as error:
                 log.warning("gateway.database.away", error=str(error))
             took_s = loop.time() - since_s
+            # Roads stand for days: to look through ten thousand of them for garbage, as is done whenever a
+            # quarter is added, stops everything for half a second. One that ends needs no collector.
+            gc.collect()
+            gc.freeze()
 
     async def _learn(self) -> None:
-        endpoints, meters, zones = await self._library.run(_registered)
-        known = await self._library.run(partial(routing.learn, gateway=self._name))
-        entered = {each.endpoint_id: each.cell for each in endpoints if each.cell}
-        self._dispatcher.follow(zones, cells={**entered, **self._cells})
-        spoken = [meter for meter in meters if self._can_speak_to(meter)]
-        self._registry.fill(endpoints, spoken, known.ways)
-        self._dispatcher.routing.follow(self._passable(spoken, known))
-        for head in self._heads:
-            head.learn([each for each in endpoints if each.bearer in head.bearers])
+        """Learn which ends live; who and what there is only where it is not what it was."""
+        register = await self._library.run(partial(_registered, known=self._register))
+        known = await self._library.run(partial(routing.learn, gateway=self._name, ways=register.ways))
+        if register is not self._register:
+            self._take_over(register)
+        entered = {each.endpoint_id: each.cell for each in register.endpoints if each.cell}
+        self._dispatcher.follow(register.zones, cells={**entered, **self._cells})
+        self._dispatcher.routing.follow(replace(known, ways=self._passable))
 
-    def _passable(self, meters: list[Meter], known: Known) -> Known:
-        """Leave out the ways that a meter's model does not know how to go."""
-        ways = {
-            meter.meter_id: tuple(
-                way
-                for way in known.ways.get(meter.meter_id, ())
-                if way.road.value in self._models[meter.model].roads
-            )
-            for meter in meters
-        }
-        return replace(known, ways=ways)
+    def _take_over(self, register: Register) -> None:
+        self._register = register
+        spoken = [meter for meter in register.meters if self._can_speak_to(meter)]
+        self._registry.fill(register.endpoints, spoken, register.ways)
+        self._passable = {meter.meter_id: self._ways_of(meter, register) for meter in spoken}
+        self._found = {each.meter.meter_id: each for each in self._reached()}
+        for head in self._heads:
+            head.learn([each for each in register.endpoints if each.bearer in head.bearers])
+
+    def _ways_of(self, meter: Meter, register: Register) -> tuple[Way, ...]:
+        roads = self._models[meter.model].roads
+        return tuple(way for way in register.ways.get(meter.meter_id, ()) if way.road.value in roads)
 
     def _can_speak_to(self, meter: Meter) -> bool:
         model = self._models.get(meter.model)
@@ -379,7 +399,9 @@ class Gateway:
             alarms += self._quarantine.take_alarms()
             roads = self._gauges.take()
             try:
-                await self._desk.run(partial(beating.beat, sign=beat, ends=ends, alarms=alarms, roads=roads))
+                await self._library.run(
+                    partial(beating.beat, sign=beat, ends=ends, alarms=alarms, roads=roads)
+                )
             except Unreachable:
                 self._changed_ends = {**ends, **self._changed_ends}
                 self._gauges.keep(roads)
@@ -424,6 +446,11 @@ def _wanted(store: PostgresStore, *, meter_ids: set[int]) -> dict[int, list[Want
     return freezing.wanted(store, meter_ids, now=wiring.now())
 
 
-def _registered(store: PostgresStore) -> tuple[list[Endpoint], list[Meter], dict[int, str]]:
+def _registered(store: PostgresStore, *, known: Register) -> Register:
     with store.transaction() as tx:
-        return tx.endpoints(), tx.meters(), tx.zones()
+        mark = registry.mark(tx)
+        if mark == known.mark:
+            return known
+        return Register(
+            mark=mark, endpoints=tx.endpoints(), meters=tx.meters(), zones=tx.zones(), ways=tx.roads.ways()
+        )

@@ -21,12 +21,16 @@ class Registry:
 
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     by_no: dict[str, Meter] = field(default_factory=dict)
+    by_id: dict[int, Meter] = field(default_factory=dict)
     on_endpoint: dict[str, list[Meter]] = field(default_factory=dict)
 
-    def fill(self, endpoints: list[Endpoint], meters: list[Meter], ways: Mapping[int, Sequence[Way]]) -> None:
+    def fill(
+        self, endpoints: Sequence[Endpoint], meters: Sequence[Meter], ways: Mapping[int, Sequence[Way]]
+    ) -> None:
         """Take over what the database knows now; a meter stands on the end of each of its ways."""
         self.endpoints = {each.endpoint_id: each for each in endpoints}
         self.by_no = {each.meter_no: each for each in meters}
+        self.by_id = {each.meter_id: each for each in meters}
         self.on_endpoint = {each.endpoint_id: [] for each in endpoints}
         for meter in meters:
             for way in ways.get(meter.meter_id, ()):

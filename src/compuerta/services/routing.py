@@ -55,19 +55,31 @@ class Routing:
         self._failures: dict[tuple[int, str], WayFailure] = {}
         self._here: set[str] = set()
         self._unwritten: dict[tuple[int, str], WayFailure | None] = {}
-        self.changes = 0  # counts what may have changed a way: until then, whoever was reached is
+        self._on_end: dict[str, list[int]] = {}  # the meters that have a way by each end
+        self._changed: set[int] = set()  # meters whose way may be another than it was
 
     def follow(self, known: Known) -> None:
         """Take over what the rows tell; what was seen here and is not written yet is newer."""
-        self._known = known
         told = {**known.failures, **self._unwritten}
-        self._failures = {key: each for key, each in told.items() if each is not None}
-        self.changes += 1
+        failures = {key: each for key, each in told.items() if each is not None}
+        former, self._known = self._known, known
+        if known.ways != former.ways:
+            self._changed.update(former.ways, known.ways)
+            self._on_end = _meters_on_ends(known.ways)
+        for end in known.elsewhere ^ former.elsewhere:
+            self._changed.update(self._on_end.get(end, ()))
+        self._changed.update(meter_id for meter_id, _ in {*failures, *self._failures})
+        self._failures = failures
+
+    def take_changed(self) -> set[int]:
+        """Return, once, the meters whose way may be another: for all others it is the one that it was."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     def opened(self, endpoint_id: str) -> None:
         """Note that an end is reached from here; what had failed before it came may serve now."""
         self._here.add(endpoint_id)
-        self.changes += 1
+        self._changed.update(self._on_end.get(endpoint_id, ()))
         for meter_id, failed_id in list(self._failures):
             if failed_id == endpoint_id:
                 self._forget(meter_id, endpoint_id)
@@ -75,7 +87,7 @@ class Routing:
     def lost(self, endpoint_id: str) -> None:
         """Note that an end is no longer reached from here."""
         self._here.discard(endpoint_id)
-        self.changes += 1
+        self._changed.update(self._on_end.get(endpoint_id, ()))
 
     def way(self, meter_id: int, *, now: datetime, is_poll: bool = False) -> Way | None:
         """Return the way to take from here; None = there is none, or another gateway has a better one."""
@@ -110,7 +122,7 @@ class Routing:
             before = self._failures.get(key)
             failure = WayFailure(failed_at=at, times=1 if before is None else before.times + 1)
             self._failures[key] = self._unwritten[key] = failure
-            self.changes += 1
+            self._changed.add(meter_id)
 
     def served(self, meter_id: int, way: Way) -> None:
         """Note that a meter answered by a way."""
@@ -144,7 +156,7 @@ class Routing:
     def _forget(self, meter_id: int, endpoint_id: str) -> None:
         del self._failures[meter_id, endpoint_id]
         self._unwritten[meter_id, endpoint_id] = None
-        self.changes += 1
+        self._changed.add(meter_id)
 
 
 def rests_until(failure: WayFailure) -> datetime:
@@ -153,12 +165,20 @@ def rests_until(failure: WayFailure) -> datetime:
     return failure.failed_at + min(REST * (1 << doublings), REST_MAX)
 
 
-def learn(store: Store, *, gateway: str) -> Known:
-    """Read what the rows tell of all ways, for one gateway."""
+def _meters_on_ends(ways: Mapping[int, tuple[Way, ...]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for meter_id, each in ways.items():
+        for way in each:
+            found.setdefault(way.endpoint_id, []).append(meter_id)
+    return found
+
+
+def learn(store: Store, *, gateway: str, ways: Mapping[int, tuple[Way, ...]] | None = None) -> Known:
+    """Read what the rows tell of all ways, for one gateway; `ways` that are known already are not read."""
     with store.transaction() as tx:
         alive = tx.roads.alive()
         return Known(
-            ways=tx.roads.ways(),
+            ways=tx.roads.ways() if ways is None else ways,
             failures=tx.roads.failures(),
             elsewhere=frozenset(end for end, holder in alive.items() if holder != gateway),
         )

@@ -1,10 +1,13 @@
 """Whatever somebody says to the one port, in whatever pieces: no error, and no other meter's data."""
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,13 +15,23 @@ from hypothesis import strategies as st
 
 from compuerta.adapters.links.registration import DialProfile, template
 from compuerta.adapters.links.tcp_server import TcpServer
+from compuerta.adapters.models import load_models
+from compuerta.apps.roads import Road
 from compuerta.domain.crc16 import crc16
+from compuerta.domain.party import Bearer, RoadKind
+from compuerta.drivers.abilities import ReadOrder
+from compuerta.drivers.line import Job, Priority
+from compuerta.drivers.mac import SoftEsam
+from compuerta.drivers.speaking import speak
+from compuerta.drivers.talk import MeterIdentity
 from compuerta.services.link_port import Link
+from compuerta.services.records import Endpoint
 from compuerta.wire import acrel, dlt645
 
 IMEI = "860123456789012"
 METER_NO = "558890213594"
 SERIAL_NO = "12307210720085"
+PROFILE = DialProfile(registration=template("CPT1:{imei}"), heartbeats=(template("HB"),))
 ENTERED = frozenset({IMEI, METER_NO, SERIAL_NO, "modbus:1"})
 TOLD = bytes.fromhex("01030400000064")
 TOLD += crc16(TOLD)
@@ -96,7 +109,7 @@ def test_no_bytes_break_the_port_or_reach_where_they_do_not_belong(first: bytes,
 
     async def scene() -> None:
         server = TcpServer(
-            [DialProfile(registration=template("CPT1:{imei}"), heartbeats=(template("HB"),))],
+            [PROFILE],
             is_known=ENTERED.__contains__,
             dialed=house.admit,
         )
@@ -112,3 +125,53 @@ def test_no_bytes_break_the_port_or_reach_where_they_do_not_belong(first: bytes,
     assert set(house.dialed) <= ENTERED
     assert len(house.losses) <= 1
     assert b"another meter's bytes" not in house.received or house.dialed != [SERIAL_NO]
+
+
+def test_a_session_that_ended_is_forgotten_without_the_collector() -> None:
+    # The gateway hides what has stood for some seconds from the collector.
+    ended: list[weakref.ref[object]] = []
+    end = Endpoint(
+        endpoint_id=IMEI, organisation_id=1, road=RoadKind.MOBILE_4G, bearer=Bearer.DIAL_IN, address=IMEI
+    )
+
+    def admit(registration: str, link: Link) -> None:
+        road = Road(end, link, finished=ignore, heard=ignore, pushed=ignore, lost=ignore)
+        road.submit(a_reading())
+        ended.extend((weakref.ref(road), weakref.ref(link)))
+
+    async def scene() -> None:
+        server = TcpServer([PROFILE], is_known=ENTERED.__contains__, dialed=admit)
+        with a_call(server) as (session, _):
+            session.data_received(b"CPT1:" + IMEI.encode() + FRAME)
+            session.connection_lost(None)
+        del session
+        assert [each() for each in ended] == [None, None]
+
+    gc.disable()
+    try:
+        asyncio.run(scene())
+    finally:
+        gc.enable()
+
+
+def ignore(*_: object) -> None:
+    """Nobody keeps what a road tells here."""
+
+
+def a_reading() -> Job:
+    model = load_models(Path(__file__).parents[3] / "models")["dlt645-standard-4g"]
+    conversation = speak(
+        ReadOrder(),
+        model=model,
+        meter=MeterIdentity(meter_no=METER_NO),
+        mac=SoftEsam(bytes(16)),
+        chance=bytes,
+    )
+    return Job(
+        key="poll",
+        meter_no=METER_NO,
+        conversation=conversation,
+        priority=Priority.POLL,
+        timing=model.roads[RoadKind.MOBILE_4G.value],
+        deadline_ms=10**12,
+    )

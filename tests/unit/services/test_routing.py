@@ -1,5 +1,9 @@
 """Which way is taken to a meter: in order, away from what failed, and left to whoever has a better one."""
 
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.services.town import NOON, SECOND, a_town
 
 from compuerta.adapters.memory import MemoryStore
@@ -148,3 +152,61 @@ def test_what_one_gateway_writes_another_learns() -> None:
         ways={home.meter_id: (BUS, MODULE)}, failures=failures, elsewhere=frozenset({"bus"})
     )
     assert routing.learn(store, gateway="one").elsewhere == frozenset()
+
+
+WAYS = {1: (BUS, MODULE), 2: (MODULE, BUS), 3: (BUS,), 4: ()}
+events: st.SearchStrategy[Callable[[Routing], None]] = st.one_of(
+    st.sampled_from([lambda made, end=end: made.opened(end) for end in ("bus", "module", "unknown")]),
+    st.sampled_from([lambda made, end=end: made.lost(end) for end in ("bus", "module", "unknown")]),
+    st.sampled_from(
+        [
+            lambda made, meter_id=meter_id, way=way: made.failed(meter_id, way, at=NOON)
+            for meter_id in WAYS
+            for way in (BUS, MODULE)
+        ]
+    ),
+    st.sampled_from(
+        [
+            lambda made, meter_id=meter_id, way=way: made.served(meter_id, way)
+            for meter_id in WAYS
+            for way in (BUS, MODULE)
+        ]
+    ),
+    st.builds(
+        lambda elsewhere, failed, ways: (
+            lambda made: made.follow(
+                Known(
+                    ways=ways,
+                    elsewhere=elsewhere,
+                    failures={key: WayFailure(failed_at=NOON, times=1) for key in failed},
+                )
+            )
+        ),
+        st.frozensets(st.sampled_from(["bus", "module"])),
+        st.sets(st.tuples(st.sampled_from(sorted(WAYS)), st.sampled_from(["bus", "module"]))),
+        st.sampled_from([WAYS, {2: (BUS,), 5: (MODULE,)}, {}]),
+    ),
+)
+
+
+@given(st.lists(events, max_size=12))
+def test_only_meters_that_are_told_have_another_way(happened: list[Callable[[Routing], None]]) -> None:
+    made = a_routing(known=Known(ways=WAYS))
+    made.take_changed()
+
+    for event in happened:
+        before = {meter_id: made.way(meter_id, now=NOON) for meter_id in range(6)}
+        event(made)
+        others = before.keys() - made.take_changed()
+
+        assert {each: made.way(each, now=NOON) for each in others} == {each: before[each] for each in others}
+
+
+def test_an_end_that_comes_changes_the_ways_of_its_own_meters_once() -> None:
+    made = a_routing(known=Known(ways=WAYS | {6: (Way(endpoint_id="else", road=RoadKind.RS485),)}))
+    made.take_changed()
+
+    made.opened("else")
+
+    assert made.take_changed() == {6}
+    assert made.take_changed() == set()
