@@ -13,9 +13,10 @@ from random import Random
 from typing import Final
 
 from compuerta.drivers.line import BITS_PER_BYTE
-from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.faults import Faults
 from compuerta.virtual.fleet.fields import Json
 from compuerta.virtual.fleet.road import CannotHangUp
+from compuerta.virtual.fleet.wire import Wire
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 
@@ -40,9 +41,7 @@ class Bus:
         self.faults = Faults()
         self.baud = baud
         self.device = ""
-        self._world = world
-        self._chance = chance
-        self._answer_delay_ms = answer_delay_ms
+        self._wire = Wire(connector="bus", world=world, chance=chance, answer_delay_ms=answer_delay_ms)
         self._link = link
         self._cut = False
         self._controller = self._terminal = -1
@@ -106,16 +105,8 @@ class Bus:
     def _hear(self, request: bytes) -> None:
         if self._cut:
             return
-        now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
-        answers = [
-            meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="bus") for meter in self.meters
-        ]
-        answers = [answer for answer in answers if answer]
-        answer = garbled(answers) if answers else b""
-        td_s = self._chance.randint(*self._answer_delay_ms) / 1_000
-        for delivery in mistreat(answer, request=request, faults=self.faults, chance=self._chance):
-            delay_s = td_s + delivery.delay_ms / 1_000
-            asyncio.get_running_loop().call_later(delay_s, self._say, delivery.octets)
+        for delivery in self._wire.exchange(self, request):
+            asyncio.get_running_loop().call_later(delivery.delay_ms / 1_000, self._say, delivery.octets)
 
     def _say(self, octets: bytes) -> None:
         """Put bytes on the line at its speed, after what is on it already."""

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.faults import Faults
 from compuerta.virtual.fleet.fields import Json, filled, mapping
 from compuerta.virtual.fleet.road import Road
+from compuerta.virtual.fleet.wire import Wire
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 from compuerta.wire.modbus import mbap, rtu
@@ -33,8 +34,9 @@ class Converter:
         self.meters = tuple(meters)
         self.faults = Faults()
         self.plan = plan
-        self._world = world
-        self._chance = chance
+        self._wire = Wire(
+            connector="bus", world=world, chance=chance, answer_delay_ms=(0, plan.answer_delay_ms_max)
+        )
         self._cut = False
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -98,15 +100,7 @@ class Converter:
         """Let the meters hear bytes; returns what goes back, each with its delay in ms."""
         if self._cut:
             return []
-        now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
-        said = [
-            meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="bus") for meter in self.meters
-        ]
-        answers = [answer for answer in said if answer]
-        answer = garbled(answers) if answers else b""
-        td_ms = self._chance.randint(0, self.plan.answer_delay_ms_max)
-        heard = mistreat(answer, request=request, faults=self.faults, chance=self._chance)
-        return [(td_ms + delivery.delay_ms, delivery.octets) for delivery in heard]
+        return [(delivery.delay_ms, delivery.octets) for delivery in self._wire.exchange(self, request)]
 
 
 class _Master(asyncio.Protocol):

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.faults import Faults
 from compuerta.virtual.fleet.fields import Json
 from compuerta.virtual.fleet.manners import Manner, Plain
+from compuerta.virtual.fleet.wire import Wire
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 
@@ -57,6 +58,7 @@ class Modem:
         self._plan = plan
         self._world = world
         self._chance = chance
+        self._wire = Wire(connector="4g", world=world, chance=chance, answer_delay_ms=plan.answer_delay_ms)
         self._call: _Call | None = None
         self._cut = False
         self._power = asyncio.Event()
@@ -146,15 +148,10 @@ class Modem:
         return told
 
     def _answered(self, request: bytes) -> list[tuple[int, bytes]]:
-        now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
-        answers = [
-            meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="4g") for meter in self.meters
+        return [
+            (delivery.delay_ms, self.manner.say(delivery.octets))
+            for delivery in self._wire.exchange(self, request)
         ]
-        answers = [answer for answer in answers if answer]
-        answer = garbled(answers) if answers else b""
-        td_ms = self._chance.randint(*self._plan.answer_delay_ms)
-        heard = mistreat(answer, request=request, faults=self.faults, chance=self._chance)
-        return [(td_ms + delivery.delay_ms, self.manner.say(delivery.octets)) for delivery in heard]
 
 
 def _plain(plan: DialPlan, meters: Sequence[VirtualMeter], *, endpoint_id: str) -> Plain:

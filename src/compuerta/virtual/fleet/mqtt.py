@@ -12,8 +12,9 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.faults import Faults
 from compuerta.virtual.fleet.fields import Json
+from compuerta.virtual.fleet.wire import Wire
 from compuerta.virtual.fleet.world import World, unix_ms
 from compuerta.virtual.meter.peer import VirtualMeter
 from compuerta.wire.mqtt import session as mqtt
@@ -35,7 +36,6 @@ from compuerta.wire.pm.topics import Direction, topic
 CONNECT_S_MAX: Final = 10.0
 SEEN_MAX: Final = 64  # commands that are remembered, so that one is not obeyed twice
 SESSION_EXPIRY_S: Final = 300
-CONNECTOR: Final = "mqtt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,7 @@ class MqttDevice:
         self._secret = secret
         self._world = world
         self._chance = chance
+        self._wire = Wire(connector="mqtt", world=world, chance=chance, answer_delay_ms=plan.answer_delay_ms)
         self._seq = 0
         self._seen: deque[str] = deque(maxlen=SEEN_MAX)
         self._call: _Call | None = None
@@ -187,16 +188,9 @@ class MqttDevice:
             loop.call_later(self.plan.one_way_ms / 1_000, self._answer, command, b"")
             return
         self._seen.append(command.cid)
-        now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
-        answers = [
-            meter.receive(command.frame, now_ms=now_ms, line_ms=line_ms, connector=CONNECTOR)
-            for meter in self.meters
-        ]
-        answers = [answer for answer in answers if answer]
-        answer = garbled(answers) if answers else b""
-        td_ms = self._chance.randint(*self.plan.answer_delay_ms) + self.plan.one_way_ms
-        for heard in mistreat(answer, request=command.frame, faults=self.faults, chance=self._chance):
-            loop.call_later((td_ms + heard.delay_ms) / 1_000, self._answer, command, heard.octets)
+        for delivery in self._wire.exchange(self, command.frame):
+            delay_s = (delivery.delay_ms + self.plan.one_way_ms) / 1_000
+            loop.call_later(delay_s, self._answer, command, delivery.octets)
 
     def _answer(self, command: Command, frame: bytes) -> None:
         self._seq += 1

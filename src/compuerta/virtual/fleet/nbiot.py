@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.faults import Faults
 from compuerta.virtual.fleet.fields import Json
+from compuerta.virtual.fleet.wire import Wire
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 from compuerta.virtual.nbiot.client import DeviceSetup, NbDevice
@@ -53,6 +54,7 @@ class NbModem:
         self._plan = plan
         self._world = world
         self._chance = chance
+        self._wire = Wire(connector="nbiot", world=world, chance=chance, answer_delay_ms=plan.answer_delay_ms)
         self._cut = False
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.DatagramTransport | None = None
@@ -170,16 +172,8 @@ class NbModem:
         self._flush()
 
     def _ask_meters(self, request: bytes) -> None:
-        now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
-        answers = [
-            meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="nbiot") for meter in self.meters
-        ]
-        answers = [answer for answer in answers if answer]
-        answer = garbled(answers) if answers else b""
-        td_ms = self._chance.randint(*self._plan.answer_delay_ms)
-        loop = asyncio.get_running_loop()
-        for delivery in mistreat(answer, request=request, faults=self.faults, chance=self._chance):
-            loop.call_later((td_ms + delivery.delay_ms) / 1_000, self._tell, delivery.octets)
+        for delivery in self._wire.exchange(self, request):
+            asyncio.get_running_loop().call_later(delivery.delay_ms / 1_000, self._tell, delivery.octets)
 
     def _tell(self, octets: bytes) -> None:
         self._awake()

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from compuerta.virtual.faults import Faults, garbled, mistreat
+from compuerta.virtual.faults import Faults
 from compuerta.virtual.fleet.fields import Json
 from compuerta.virtual.fleet.road import CannotHangUp
+from compuerta.virtual.fleet.wire import Wire
 from compuerta.virtual.fleet.world import World
 from compuerta.virtual.meter.peer import VirtualMeter
 from compuerta.virtual.operator.platform import OperatorPlatform
@@ -43,7 +44,9 @@ class OperatedModem:
         self._plan = plan
         self._platform = platform
         self._world = world
-        self._chance = chance
+        self._wire = Wire(
+            connector="operator", world=world, chance=chance, answer_delay_ms=plan.answer_delay_ms
+        )
         self._cut = False
         self._task: asyncio.Task[None] | None = None
         self._awake_until_s = 0.0
@@ -101,17 +104,9 @@ class OperatedModem:
         asyncio.get_running_loop().call_later(self._plan.one_way_ms / 1_000, self._ask_meters, request)
 
     def _ask_meters(self, request: bytes) -> None:
-        now_ms, line_ms = self._world.now_ms(), self._world.line_ms()
-        answers = [
-            meter.receive(request, now_ms=now_ms, line_ms=line_ms, connector="operator")
-            for meter in self.meters
-        ]
-        answers = [answer for answer in answers if answer]
-        answer = garbled(answers) if answers else b""
-        td_ms = self._chance.randint(*self._plan.answer_delay_ms) + self._plan.one_way_ms
-        loop = asyncio.get_running_loop()
-        for delivery in mistreat(answer, request=request, faults=self.faults, chance=self._chance):
-            loop.call_later((td_ms + delivery.delay_ms) / 1_000, self._say, delivery.octets)
+        for delivery in self._wire.exchange(self, request):
+            delay_s = (delivery.delay_ms + self._plan.one_way_ms) / 1_000
+            asyncio.get_running_loop().call_later(delay_s, self._say, delivery.octets)
 
     def _say(self, octets: bytes) -> None:
         if not self._cut and any(meter.core.powered for meter in self.meters):
