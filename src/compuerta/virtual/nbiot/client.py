@@ -131,7 +131,7 @@ class NbDevice:
     def _take(self, event: coap.Event, *, now_ms: int) -> list[bytes]:
         match event:
             case coap.Asked():
-                return self._take_asked(event)
+                return self._take_asked(event, now_ms=now_ms)
             case coap.Answered() if event.token == self._asking:
                 if event.code == coap.Code.CREATED:
                     self._location = event.location
@@ -144,7 +144,7 @@ class NbDevice:
                 pass
         return []
 
-    def _take_asked(self, asked: coap.Asked) -> list[bytes]:
+    def _take_asked(self, asked: coap.Asked, *, now_ms: int) -> list[bytes]:
         answer = self._session.answer
         if asked.path == objects.IS_TOLD and asked.code == coap.Code.PUT:
             answer(asked, coap.Code.CHANGED)
@@ -153,7 +153,7 @@ class NbDevice:
             self._take_watcher(asked)
         elif asked.path == objects.UPDATE_TRIGGER and asked.code == coap.Code.POST:
             answer(asked, coap.Code.CHANGED)
-            self.contact(now_ms=0)
+            self.contact(now_ms=now_ms)
         elif asked.code == coap.Code.GET:
             self._show(asked)
         else:
