@@ -127,17 +127,15 @@ class Reader:
         return found
 
     def _value(self, kind: int) -> int | str:
-        match kind:
-            case 0 | 1 | 2:
-                return self.number(_WIDTHS[kind])
-            case 3:
-                return self.variable()
-            case 4:
-                return self.text()
-            case 5:
-                return self.binary().hex()
-            case _:
-                return f"{self.text()}={self.text()}"
+        if kind in _WIDTHS:
+            return self.number(_WIDTHS[kind])
+        if kind == _VARIABLE:
+            return self.variable()
+        if kind == _TEXT:
+            return self.text()
+        if kind == _BINARY:
+            return self.binary().hex()
+        return f"{self.text()}={self.text()}"
 
 
 def variable(value: int) -> bytes:
