@@ -8,8 +8,8 @@ from tests.contract.coap_road import NAME, PATIENCE_S, House, Keeper, Radio, a_h
 from tests.contract.test_link import Ear
 
 from compuerta.adapters.links import coap_port, dtls
-from compuerta.adapters.links.coap_server import CoapLimits, CoapServer, Refusals, Source
-from compuerta.adapters.links.roadhead import ASLEEP
+from compuerta.adapters.links.coap_server import CoapLimits, CoapServer, Source
+from compuerta.adapters.links.roadhead import ASLEEP, Refusals
 from compuerta.services.link_port import Link
 from compuerta.wire import coap
 
