@@ -151,7 +151,13 @@ class DtlsServer:
     # handshakes ----------------------------------------------------------------------------------------
 
     def _greet(self, address: Address, datagram: bytes, *, now_s: float) -> None:
-        """Answer who is not known yet by a cookie; who brings it back becomes a peer."""
+        """Answer who is not known yet by a cookie; who brings it back becomes a peer.
+
+        All who are not known share one listener, and what it leaves unread comes before the next one's hello:
+        so it is given nothing but a hello, and of a size that it reads whole.
+        """
+        if not _is_client_hello(datagram) or len(datagram) > RECORD_BYTES_MAX:
+            return
         listener = self._listener
         listener.set_app_data(address)
         listener.bio_write(_as_first_record(datagram))
