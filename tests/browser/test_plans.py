@@ -7,6 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.test_catalogues import untranslated_in
 
+from compuerta.apps.console import plan_words
+from compuerta.services.advice_csv import Wrong
+
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.slow]
 
 Opens = Callable[..., Page]
@@ -39,6 +42,10 @@ def test_a_table_becomes_a_plan_with_its_bill_and_reasons(signed_in: Opens, tmp_
     expect(page.get_by_role("link", name="North wing").first).to_be_visible()
 
 
+def test_each_fault_of_a_table_has_words_of_its_own() -> None:
+    assert set(plan_words.WRONG) == set(Wrong)
+
+
 def test_a_click_on_the_plan_adds_a_place(signed_in: Opens) -> None:
     page = signed_in(name="tomas")
     page.goto("/plans/")
@@ -51,12 +58,13 @@ def test_a_click_on_the_plan_adds_a_place(signed_in: Opens) -> None:
     expect(page.locator(".pl-draw circle")).to_have_count(1)
 
 
-def test_a_field_that_cannot_be_used_is_told_by_its_row(signed_in: Opens) -> None:
-    page = signed_in(name="tomas")
+def test_a_field_that_cannot_be_used_is_told_by_its_row_in_the_readers_language(signed_in: Opens) -> None:
+    page = signed_in(name="tomas", language="es")
 
     advise(page, SITE.replace("24,-97", "many,-97"))
 
     expect(page.locator("#faults")).to_contain_text("meters")
+    expect(page.locator("#faults")).to_contain_text("«many» no es un número entero de 1 a")
     expect(page.locator("#faults .c-no")).to_have_text("4")
     assert "many" in page.input_value("textarea[name=table]")
 

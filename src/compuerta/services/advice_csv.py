@@ -16,6 +16,7 @@ METERS_MAX = 20_000  # of a site
 Kind = TypeVar("Kind")
 _TOLD_MAX = 10  # complaints in a message; all are in the error
 _FIELD_MAX = 120  # characters
+_FACT_MAX = 400  # characters of what is told about a field
 _NEEDED = ("place", "x_m", "y_m", "meters")
 _COLUMNS = (
     *_NEEDED,
@@ -102,7 +103,7 @@ class _Bad(Exception):
         super().__init__(column, wrong)
         self.column = column
         self.wrong = wrong
-        self.facts = {name: str(fact)[:_FIELD_MAX] for name, fact in facts.items()}
+        self.facts = {name: str(fact)[:_FACT_MAX] for name, fact in facts.items()}
 
     def at(self, row: int) -> Complaint:
         return Complaint(row=row, column=self.column, wrong=self.wrong, facts=self.facts)

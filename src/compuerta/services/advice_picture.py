@@ -69,7 +69,7 @@ class _Frame:
 
 
 def site_svg(problem: Problem, plan: Plan, *, words: Words = ENGLISH) -> str:
-    """Draw a site: a dot for each place in its road's colour, cables, and a square for each gateway."""
+    """Draw a site, without a legend: dots in the colours of their roads, cables, and gateways as squares."""
     return _svg(_frame(problem).height, _site(problem, plan, words))
 
 
@@ -82,7 +82,7 @@ def column_svgs(advice: Advice, *, words: Words = ENGLISH) -> tuple[str, str, st
 def whole_svg(advice: Advice, *, words: Words = ENGLISH) -> str:
     """Draw both, one above the other."""
     height = _frame(advice.problem).height
-    parts = list(_site(advice.problem, advice.best.plan, words))
+    parts = [*_legend(advice.best.plan, words), *_site(advice.problem, advice.best.plan, words)]
     for number, columns in enumerate(_columns(advice, words)):
         x = number * _WIDTH // 3
         parts.append(f'<g transform="translate({x} {height})">{"".join(columns)}</g>')
@@ -116,14 +116,15 @@ def _site(problem: Problem, plan: Plan, words: Words) -> Iterator[str]:
         )
     if len(problem.units) <= _NAMED_MAX:
         yield from _names([unit.spot.name for unit in problem.units], places)
-    yield from _legend(plan, words)
 
 
 def _names(names: Sequence[str], places: Sequence[tuple[int, int]]) -> Iterator[str]:
     """Write the names that have room beside their dots; the others are told by the dot itself."""
     written: list[tuple[int, int, int]] = []
     for name, (x, y) in zip(names, places, strict=True):
-        left, right = x + 9, x + 9 + _LETTER_WIDTH * len(name)
+        width = _LETTER_WIDTH * len(name)
+        left = x + 9 if x + 9 + width <= _WIDTH else x - 9 - width
+        right = left + width
         on_dot = any(
             left - 4 < dot_x < right + 4 and abs(dot_y - y) < _NAME_HEIGHT for dot_x, dot_y in places
         )
@@ -133,7 +134,8 @@ def _names(names: Sequence[str], places: Sequence[tuple[int, int]]) -> Iterator[
         )
         if not on_dot and not on_name:
             written.append((left, right, y))
-            yield f'<text x="{left}" y="{y + 4}" font-size="10">{escape(name)}</text>'
+            side = f'x="{left}"' if left > x else f'x="{x - 9}" text-anchor="end"'
+            yield f'<text {side} y="{y + 4}" font-size="10">{escape(name)}</text>'
 
 
 def _legend(plan: Plan, words: Words) -> Iterator[str]:

@@ -74,6 +74,12 @@ def test_a_table_that_is_no_site_is_refused(text: str, reason: str) -> None:
         read_site(text)
 
 
+def test_a_table_with_semicolons_and_decimal_commas_is_read() -> None:
+    (spot,) = read_site("\ufeffplace;x_m;y_m;meters\r\nshop;10,5;-2,25;3\r\n")
+
+    assert (spot.x_cm, spot.y_cm, spot.meters) == (1_050, -225, 3)
+
+
 def test_a_site_that_is_written_is_read_again() -> None:
     spots = read_site(f"{HEADING}\nshop 3,-12.5,4,8,A,-1,-97,11,estimated,yes,rs485,bus 1,2.25,1800\n")
     written = io.StringIO()

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from compuerta.apps.console.templatetags.console import money
 from compuerta.domain.party import RoadKind
+from compuerta.services.advice_csv import Complaint, Wrong
 from compuerta.services.advice_picture import Words
 
 ROADS: Mapping[str, str] = MappingProxyType({"rs485": "RS485", "4g": "4G", "nbiot": "NB-IoT"})
@@ -55,6 +56,29 @@ PRICES: Mapping[str, Promise] = MappingProxyType(
         "power_kwh": gettext_lazy("Power, kWh"),
     }
 )
+WRONG: Mapping[Wrong, Promise] = MappingProxyType(
+    {
+        Wrong.NO_TABLE: gettext_lazy("this is no table: %(error)s"),
+        Wrong.COLUMN_MISSING: gettext_lazy("there is no column %(name)s"),
+        Wrong.COLUMN_FOREIGN: gettext_lazy("'%(name)s' is no column of ours"),
+        Wrong.COLUMN_TWICE: gettext_lazy("a column is there twice"),
+        Wrong.TOO_MANY_ROWS: gettext_lazy("more than %(most)s rows"),
+        Wrong.NO_PLACE: gettext_lazy("a site has at least one place"),
+        Wrong.TOO_MANY_METERS: gettext_lazy("more than %(most)s in all"),
+        Wrong.FIELDS: gettext_lazy("%(found)s fields under %(wanted)s columns"),
+        Wrong.TWICE: gettext_lazy("'%(text)s' is there twice"),
+        Wrong.NAME: gettext_lazy("a name of 1 to %(most)s characters"),
+        Wrong.TOO_LONG: gettext_lazy("at most %(most)s characters"),
+        Wrong.NOT_WHOLE: gettext_lazy("'%(text)s' is no whole number from %(least)s to %(most)s"),
+        Wrong.NOT_DECIMAL: gettext_lazy("'%(text)s' is no number with at most two decimals"),
+        Wrong.OUTSIDE: gettext_lazy("%(text)s does not lie between %(least)s and %(most)s"),
+        Wrong.NONE_OF: gettext_lazy("'%(text)s' is none of %(known)s"),
+        Wrong.NEEDED_BESIDE: gettext_lazy("is needed beside %(other)s"),
+        Wrong.NO_ROAD: gettext_lazy("tells of a road, and there is none in the column road"),
+        Wrong.NO_AMOUNT: gettext_lazy("'%(text)s' is no amount of %(currency)s"),
+        Wrong.NEGATIVE: gettext_lazy("a price is not negative"),
+    }
+)
 PRACTICE: Mapping[str, Promise] = MappingProxyType(
     {
         "years": gettext_lazy("Years"),
@@ -86,3 +110,8 @@ def _option(option: Mapping[str, object], currency: str) -> str:
         "unsure": _("%(road)s: %(percent)s %% at the first try is too little"),
         "no_gateway": _("%(road)s: a gateway would not reach us well enough"),
     }[str(option["reason"])] % told
+
+
+def wrong(complaint: Complaint) -> str:
+    """Tell what is wrong with a field, in the reader's language."""
+    return str(WRONG[complaint.wrong]) % complaint.facts

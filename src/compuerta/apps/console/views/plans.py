@@ -54,7 +54,7 @@ def listing(request: HttpRequest, person: Person) -> HttpResponse:
         try:
             return _make(request, person, asked)
         except TableRefused as refused:
-            context["faults"] = refused.complaints
+            context["faults"] = [(each, plan_words.wrong(each)) for each in refused.complaints]
         except AdviserBusy:
             context["error"] = _("Another plan is being searched for: try again in some seconds.")
         except (Refused, Unreachable) as error:
