@@ -192,6 +192,11 @@ def _pay_for_a_sleeper(
         _fall(story, home)
         stage.wait_for("the module to sleep", lambda: not _is_alive(stage, home), within=FALL_WITHIN)
         sold.append((home, _pay(story, home)))
+        stage.wait_for(
+            "the payment to be posted",
+            lambda: stage.recharge_facts(sold[-1][1])["posted_at"] is not None,
+            within=POWER_WITHIN,
+        )
         row = stage.recharge_facts(sold[-1][1])
         expected = {"delivery": row["delivery"], "delivery_at": row["delivery_at"]}
         story.tell(f"[bold]{home.supply_point}[/] sleeps: {row['delivery']}, about {row['delivery_at']}")
