@@ -60,6 +60,10 @@ ASKED: Mapping[str, Ask] = {
     "commission": Ask(get=Right.COMMISSION),
     "commission_live": Ask(get=Right.COMMISSION),
     "commission_act hand_over": Ask(post=Right.COMMISSION),
+    "roads": LOOK,
+    "road": LOOK,
+    "road_key": Ask(post=Right.COMMISSION),
+    "road_ways": Ask(post=Right.COMMISSION),
     "plans": Ask(get=Right.COMMISSION, post=Right.COMMISSION),
     "plan": Ask(get=Right.COMMISSION),
     "plan_table": Ask(get=Right.COMMISSION),
@@ -331,6 +335,9 @@ def house(postgres_server: str, worker_id: str) -> Iterator[House]:
         values |= {"month": f"{wiring.now():%Y-%m}"}
         values |= {"form": "json", "site_id": 1, "export_no": 1, "invoice_id": flat.pay_token}
         values |= {"entry_id": flat.pay_token}
+        ((values["endpoint_id"],),) = console.rows(
+            "select endpoint_id from meter where meter_id = %s", flat.meter_id
+        )
         windows = {name: a_window(console, name) for name in (*PEOPLE, NOBODY)}
         yield House(console=console, values=values, windows=windows)
         for window in windows.values():

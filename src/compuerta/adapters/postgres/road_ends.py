@@ -18,7 +18,8 @@ with ways as (
         count(*) filter (where not w.is_own) as further_meters,
         count(f.meter_id) as failing,
         coalesce(array_agg(distinct z.site_id) filter (where z.site_id is not null), '{}') as site_ids,
-        coalesce(array_agg(distinct z.name) filter (where z.site_id is not null), '{}') as sites
+        coalesce(array_agg(distinct z.name) filter (where z.site_id is not null), '{}') as sites,
+        min(z.zone) as zone
     from ways w
     left join way_failure f using (meter_id, endpoint_id)
     left join installation i on i.meter_id = w.meter_id and i.ended_at is null
@@ -31,7 +32,7 @@ select e.endpoint_id, e.road, e.bearer, e.address, e.baud, e.contact_s, e.key_ge
     s.next_contact_at, coalesce(s.lost_reason, '') as lost_reason, s.gateway, s.rsrp_dbm, s.snr_db, s.csq,
     coalesce(b.meters, 0) as meters, coalesce(b.further_meters, 0) as further_meters,
     coalesce(b.failing, 0) as failing, coalesce(b.site_ids, '{}') as site_ids,
-    coalesce(b.sites, '{}') as sites
+    coalesce(b.sites, '{}') as sites, coalesce(b.zone, 'UTC') as zone
 from endpoint e
 left join endpoint_state s using (endpoint_id)
 left join behind b using (endpoint_id)

@@ -27,6 +27,7 @@ from compuerta.apps.console import (
     move_words,
     past_words,
     paying,
+    road_words,
     statement_words,
     tariff_acts,
     tariff_words,
@@ -145,6 +146,7 @@ _TOLD: Mapping[type[CompuertaError], Promise] = MappingProxyType(
         **till_words.TOLD,
         **statement_words.TOLD,
         **past_words.TOLD,
+        **road_words.TOLD,
         acting.ReasonMissing: gettext_lazy("Say why: whoever looks at this account later needs to know."),
     }
 )

@@ -175,6 +175,7 @@ UNFOLD: dict[str, Any] = {
                 "title": _("Roads"),
                 "separator": True,
                 "items": [
+                    {"title": _("Roads board"), "icon": "cell_tower", "link": reverse_lazy("roads")},
                     {
                         "title": _("Commissioning"),
                         "icon": "construction",

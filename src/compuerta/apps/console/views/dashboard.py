@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from compuerta.apps import wiring
 from compuerta.apps.console import figures, reads, road_reads
 from compuerta.apps.console.people import Person, for_people
+from compuerta.apps.console.road_reads import Asked
 from compuerta.apps.console.screens import show
 from compuerta.domain.access import Right
 
@@ -25,7 +26,7 @@ def live(request: HttpRequest, person: Person) -> HttpResponse:
 
 def _panels(person: Person) -> dict[str, object]:
     now, organisation_id = wiring.now(), person.organisation_id
-    ends = road_reads.road_rows(organisation_id)
+    ends = road_reads.ends(Asked(organisation_id=organisation_id, bare=True), now=now)
     cases = reads.cases_open(organisation_id)
     alarms = reads.alarms_open() if person.operates else []
     return {
