@@ -9,6 +9,7 @@ from tests.unit.services.town import a_town
 from compuerta.adapters.postgres import registry
 from compuerta.adapters.postgres import store as postgres
 from compuerta.adapters.postgres.store import DatabaseAway, PostgresStore
+from compuerta.apps import gateway, ingest
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -64,3 +65,21 @@ def test_the_mark_of_who_and_what_there_is_is_another_after_each_change(
     store.shut()
 
     assert before == again != after
+
+
+def test_who_and_what_there_is_is_read_anew_only_where_it_is_another(postgres_url: str) -> None:
+    store = PostgresStore(postgres_url)
+    town = a_town(store)
+
+    meters = gateway.registered(store, known=gateway.Register())
+    devices = ingest.registered(store, known=ingest.Register())
+    again = gateway.registered(store, known=meters), ingest.registered(store, known=devices)
+    with store.transaction() as tx:
+        tx.run("update meter set model = 'another'", {})
+    changed = gateway.registered(store, known=meters), ingest.registered(store, known=devices)
+    store.shut()
+
+    assert [each.meter_id for each in meters.meters] == [home.meter_id for home in town.homes]
+    assert again[0] is meters and again[1] is devices
+    assert {each.model for each in changed[0].meters} == {"another"}
+    assert changed[1] is not devices

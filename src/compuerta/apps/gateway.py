@@ -348,7 +348,7 @@ class Gateway:
 
     async def _learn(self) -> None:
         """Learn which ends live; who and what there is only where it is not what it was."""
-        register = await self._library.run(partial(_registered, known=self._register))
+        register = await self._library.run(partial(registered, known=self._register))
         known = await self._library.run(partial(routing.learn, gateway=self._name, ways=register.ways))
         if register is not self._register:
             self._take_over(register)
@@ -446,7 +446,8 @@ def _wanted(store: PostgresStore, *, meter_ids: set[int]) -> dict[int, list[Want
     return freezing.wanted(store, meter_ids, now=wiring.now())
 
 
-def _registered(store: PostgresStore, *, known: Register) -> Register:
+def registered(store: PostgresStore, *, known: Register) -> Register:
+    """Return who and what there is; what is `known` where it is what it was."""
     with store.transaction() as tx:
         mark = registry.mark(tx)
         if mark == known.mark:

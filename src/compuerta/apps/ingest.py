@@ -20,6 +20,7 @@ import structlog
 
 from compuerta.adapters.links.mqtt_client import Broker, MqttClient
 from compuerta.adapters.links.roadhead import Refusals
+from compuerta.adapters.postgres import registry
 from compuerta.adapters.postgres.store import PostgresStore
 from compuerta.apps import poison, wiring
 from compuerta.apps.beats import BEAT_S, name_of
@@ -86,6 +87,14 @@ class Device:
     meter_ids: Mapping[str, int]  # by meter number
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """The devices that are entered, as the rows told last."""
+
+    mark: str = ""  # that of rows that were never read
+    devices: Mapping[str, Device] = field(default_factory=dict)  # by their addresses
+
+
 @dataclass(slots=True, kw_only=True)
 class Sorted:
     """What a batch of letters holds: registers of meters, and what was refused, by name and why."""
@@ -137,7 +146,7 @@ class Ingest:
         # The lock is held as long as we live; the kernel lets go of it if we are killed.
         self._slot = taken_slot(given.data_dir)
         self._client = _client(broker, self, name=f"ingest-{socket.gethostname()}-{self._slot.number}")
-        self._devices: Mapping[str, Device] = {}
+        self._register = Register()
         self._waiting: list[Heard] = []
         self._came = asyncio.Event()
         self._connections = 0  # letters have numbers of the connection that they came by
@@ -193,7 +202,9 @@ class Ingest:
     async def _keep_some(self) -> None:
         batch = self._waiting[:LETTERS_PER_BATCH_MAX]
         connection = self._connections
-        found = sort_letters([(each.topic, each.payload) for each in batch], self._devices, now_ms=_now_ms())
+        found = sort_letters(
+            [(each.topic, each.payload) for each in batch], self._register.devices, now_ms=_now_ms()
+        )
         try:
             if found.rows:
                 await poison.each_alone(self._desk, _keep, found.rows, what="pushed readings")
@@ -236,7 +247,8 @@ class Ingest:
                 log.warning("ingest.database.away", error=str(error))
 
     async def _learn(self) -> None:
-        self._devices = await self._desk.run(devices_in)
+        # Beside the taking: who keeps would wait while a hundred thousand meters are read.
+        self._register = await self._takers_desk.run(partial(registered, known=self._register))
 
     async def _beat_on(self) -> None:
         name, started = name_of("ingest"), wiring.now()
@@ -257,9 +269,12 @@ class Ingest:
             await asyncio.sleep(BEAT_S)
 
 
-def devices_in(store: PostgresStore) -> dict[str, Device]:
-    """Return the devices that are entered, each with the meters that have a way by it."""
+def registered(store: PostgresStore, *, known: Register) -> Register:
+    """Return the devices that are entered; what is `known` where they are what they were."""
     with store.transaction() as tx:
+        mark = registry.mark(tx)
+        if mark == known.mark:
+            return known
         ends = {each.endpoint_id: each for each in tx.endpoints() if each.bearer is Bearer.MQTT}
         ways, meters = tx.roads.ways(), tx.meters()
     behind: dict[str, dict[str, int]] = {each.address: {} for each in ends.values()}
@@ -267,10 +282,11 @@ def devices_in(store: PostgresStore) -> dict[str, Device]:
         for way in ways.get(meter.meter_id, ()):
             if way.endpoint_id in ends:
                 behind[ends[way.endpoint_id].address][meter.meter_no] = meter.meter_id
-    return {
+    devices = {
         end.address: Device(tenant=str(end.organisation_id), meter_ids=behind[end.address])
         for end in ends.values()
     }
+    return Register(mark=mark, devices=devices)
 
 
 def registers_of(rows: Sequence[tuple[int, PushedReading]]) -> "Registers":
