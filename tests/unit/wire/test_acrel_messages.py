@@ -139,6 +139,7 @@ def test_kinds_whose_answer_was_not_published_are_kept_and_not_answered() -> Non
         ("/gw/acrelHW/DDSY/login", b"{}"),
         ("/gw/acrelHW/DDSY/login/", b"{}"),
         ("/gw/acrelHW/DDSY/login/1/2", b"{}"),
+        ("/gw/acrelHW/DDSY/login/1", b'{"a": ["\\ud800"]}'),
         ("/gw/acrelHW/DDSY/login/1", b"[]"),
         ("/gw/acrelHW/DDSY/login/1", b"{"),
         ("/gw/acrelHW/DDSY/login/1", b"\xff"),

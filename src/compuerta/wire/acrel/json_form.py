@@ -104,6 +104,7 @@ def _fields(payload: bytes) -> dict[str, Value]:
         raise ProtocolError(f"more than {PAYLOAD_BYTES_MAX} bytes")
     try:
         found = json.loads(payload, parse_float=str, parse_constant=str)
+        json.dumps(found, ensure_ascii=False).encode()  # JSON can spell half a surrogate pair; UTF-8 cannot
     except (ValueError, RecursionError) as error:
         raise ProtocolError("is no JSON", octets=payload[:64]) from error
     if not isinstance(found, dict) or len(found) > FIELDS_MAX:
