@@ -31,11 +31,12 @@ def test_who_has_paid_is_told_when_a_meter_wakes_and_that_one_is_not_reached(
     attempt_id = ordered(page, flat, amount="25,50")
     provider_pays(console, store, attempt_id)
 
-    expect(page.get_by_text("El medidor duerme para ahorrar energía")).to_be_visible(timeout=6000)
+    expect(page.get_by_text("El contador duerme para ahorrar energía")).to_be_visible(timeout=6000)
+    expect(page.get_by_text("en su próximo contacto (aprox.: ")).to_be_visible()
     in_chinese.goto(f"/p/{flat.pay_token}")
     expect(in_chinese.get_by_text("电表正在休眠省电")).to_be_visible()
 
     with psycopg.connect(console.database_url) as connection:
         connection.execute("update endpoint_state set next_contact_at = null, lost_reason = 'line_dropped'")
     page.goto(f"/p/{flat.pay_token}")
-    expect(page.get_by_text("No hay conexión con el medidor desde")).to_be_visible()
+    expect(page.get_by_text("No hay conexión con el contador desde")).to_be_visible()
