@@ -115,6 +115,7 @@ def test_a_table_is_tried_dry_and_then_claimed_whole(signed_in: Opens, console: 
     row = f"A,1,shop {{0}},77700000010{{0}},,{MODEL},platform,rs485,{line},,,{tariff_id},0,"
     page = signed_in(name="tomas")
     page.goto("/commissioning/table")
+    expect(page.get_by_text("may be left out: bearer,unit_no")).to_be_visible()
 
     page.fill("textarea[name=table]", "\n".join([COLUMNS, row.format(1), row.format(1)]))
     page.locator("button[name=try]").click()

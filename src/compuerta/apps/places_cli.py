@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 
 from compuerta.apps import config
-from compuerta.apps.place_table import COLUMNS
+from compuerta.apps.place_table import COLUMNS, MORE_COLUMNS
 
 if TYPE_CHECKING:
     from compuerta.adapters.postgres.store import PostgresStore
@@ -18,6 +18,7 @@ BIGINT_MAX = 2**63 - 1
 organisation = typer.Typer(help="Organisations: whoever owns sites.", no_args_is_help=True)
 site = typer.Typer(help="Sites: buildings and compounds of an organisation.", no_args_is_help=True)
 places = typer.Typer(help="Supply points with their meters and house accounts.", no_args_is_help=True)
+_HELP = f"CSV: {','.join(COLUMNS)}; may be left out: {','.join(MORE_COLUMNS)}"
 
 Number = Annotated[int, typer.Option(min=1, max=BIGINT_MAX, help="number of the organisation")]
 
@@ -60,9 +61,7 @@ def add_site(
 
 @places.command("import")
 def import_places(
-    file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help=f"CSV: {','.join(COLUMNS)}")
-    ],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help=_HELP)],
     organisation: Number,
     site: Annotated[int, typer.Option(min=1, max=BIGINT_MAX, help="number of the site")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,

@@ -18,6 +18,7 @@ from compuerta.services.founding import PlaceRow, PlacesWish, RowFault, RowsFaul
 from compuerta.services.surveying import DLT645, Renumber, SurveyWish
 
 COLUMNS = ",".join(place_table.COLUMNS)
+MORE_COLUMNS = ",".join(place_table.MORE_COLUMNS)
 TABLE_BYTES_MAX = 60_000  # a form carries no more; a larger table goes by the command line
 # How a new module or line is reached: the road, and what carries it.
 ROADS: Mapping[str, Promise] = MappingProxyType(

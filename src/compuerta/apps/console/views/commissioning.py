@@ -168,7 +168,11 @@ def table(request: HttpRequest, person: Person) -> HttpResponse:
         except (Refused, Unreachable) as error:
             context["told"] = screens.told(error)
             status = 422
-    context |= {"sites": board_reads.sites(person.organisation_id), "columns": commissioning_forms.COLUMNS}
+    context |= {
+        "sites": board_reads.sites(person.organisation_id),
+        "columns": commissioning_forms.COLUMNS,
+        "more_columns": commissioning_forms.MORE_COLUMNS,
+    }
     return show(request, person, "commission_table", context, title=_("Claim a table"), status=status)
 
 
