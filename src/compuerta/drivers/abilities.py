@@ -14,6 +14,8 @@ from compuerta.domain.instruction import Limits
 from compuerta.domain.tariff.fitting import MeterTables
 
 NOT_SENDABLE: Final = "order_not_sendable"  # why an order was refused of which nothing was sent
+# Why nobody knows what became of an order that bears neither seal nor date: it may still arrive.
+SENT_UNHEARD: Final = "sent_unheard"
 KEEP_POWER: Final = "keep_power"  # the flag of a meter that stays on although its money is used up
 
 

@@ -217,7 +217,7 @@ def _recharge_by_record(talk: Talk, order: RechargeOrder) -> Asking[None]:
     """
     if (yield from _is_recorded(talk, order)):
         return
-    answer = yield from talk.ask(_vendor_recharge(talk, order))
+    answer = yield from talk.send_unsealed(_vendor_recharge(talk, order))
     if (yield from _is_recorded(talk, order)):
         return
     if isinstance(answer, dlt645.SecurityErrorAnswer):

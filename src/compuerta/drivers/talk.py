@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from compuerta.domain.errors import Refused, Unreachable
-from compuerta.drivers.abilities import Ending, MeterEvent, MeterState, Relay, Result
+from compuerta.drivers.abilities import SENT_UNHEARD, Ending, MeterEvent, MeterState, Relay, Result
 from compuerta.drivers.mac import RAND1_BYTES, MacProvider
 from compuerta.drivers.model import Model, Quantity
 from compuerta.wire import dlt645
@@ -85,6 +85,13 @@ class Talk:
         if isinstance(reply, dlt645.Silent):
             raise MeterSilent(self.meter.meter_no)
         return reply
+
+    def send_unsealed(self, request: dlt645.Request) -> Asking[dlt645.Answer]:
+        """Return the answer to an order that a meter may take whenever it comes; silence says so."""
+        try:
+            return (yield from self.ask(request))
+        except MeterSilent as error:
+            raise MeterRefused(ending=Ending.SILENT, reason=SENT_UNHEARD) from error
 
     def read(self, quantity: Quantity) -> Asking[dlt645.Values | None]:
         """Return the values of a register; None where the model or the meter has none."""

@@ -92,7 +92,7 @@ def _by_record(talk: Talk, order: WithdrawalOrder) -> Asking[None]:
     if (yield from _is_recorded(talk, order)):
         return
     yield from _refuse_used(talk, order)
-    answer = yield from talk.ask(_vendor_refund(talk, order))
+    answer = yield from talk.send_unsealed(_vendor_refund(talk, order))
     if (yield from _is_recorded(talk, order)):
         return
     raise _unproved(answer)

@@ -16,7 +16,16 @@ from compuerta.domain.instruction import LEASE, LEASE_SLOW, Instruction, Kind
 from compuerta.domain.party import RoadKind, zone_of
 from compuerta.domain.road import Way
 from compuerta.domain.supply import Reason
-from compuerta.drivers.abilities import Ending, FreezeOrder, MeterState, Order, ReadOrder, Result
+from compuerta.drivers.abilities import (
+    SENT_UNHEARD,
+    SWITCH_VALID_S,
+    Ending,
+    FreezeOrder,
+    MeterState,
+    Order,
+    ReadOrder,
+    Result,
+)
 from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.mac import MacProvider
 from compuerta.drivers.model import Model, RoadTiming
@@ -43,6 +52,8 @@ POLL_MAX = timedelta(seconds=60)
 FREEZE_AGAIN = timedelta(seconds=60)
 # Where another way lives, the first is not waited for as long as if it were the only one.
 TRIES_MAX_WITH_ANOTHER = 2
+# After so long nothing that was sent by another road arrives any more: as long as a cut is looked after.
+LATE = timedelta(seconds=SWITCH_VALID_S)
 # Modules of one cell share its air: more conversations at once would only wait for each other there.
 CONVERSATIONS_PER_CELL_MAX = 12
 NO_CELLS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -173,11 +184,26 @@ class Dispatcher:
         return self._job(
             _key(claim),
             Reached(meter=claim.meter, way=way),
-            deliver.order_for(claim, model=self._equipment.models[claim.meter.model], now=now),
+            self._put_off(claim, way, now=now)
+            or deliver.order_for(claim, model=self._equipment.models[claim.meter.model], now=now),
             priority=_priority(claim.instruction),
             deadline_ms=now_ms + left // _MILLISECOND,
             repeated=claim.instruction.tries > 1,
         )
+
+    def _put_off(self, claim: Claim, way: Way, *, now: datetime) -> Result | None:
+        """Return an end without a word for what may still arrive by another end; None = it may be sent.
+
+        A meter whose orders bear neither seal nor date would take money twice: from here now, and then from
+        there. On one road the next question comes behind what was sent; on another it may overtake it.
+        """
+        instruction = claim.instruction
+        if instruction.last_answer != SENT_UNHEARD or instruction.endpoint_id in (None, way.endpoint_id):
+            return None
+        failed_at = self.routing.failed_at(claim.meter.meter_id, instruction.endpoint_id or "")
+        if failed_at is None or now - failed_at >= LATE:
+            return None
+        return Result(ending=Ending.BUSY, reason=SENT_UNHEARD)
 
     def poll(self, reached: Reached, *, now: datetime, now_ms: int) -> Job:
         """Return the job that reads a meter; `now_ms` is the line's clock."""
@@ -250,9 +276,9 @@ class Dispatcher:
         else:
             claim = self._claims.pop(key)
             meter_id, way = claim.meter.meter_id, self.way(claim)
-            self._conclusions.append(
-                Conclusion(claim=claim, result=result, at=at, endpoint_id=way.endpoint_id)
-            )
+            was_sent = (result.ending, result.reason) != (Ending.BUSY, SENT_UNHEARD)
+            endpoint_id = way.endpoint_id if was_sent else None
+            self._conclusions.append(Conclusion(claim=claim, result=result, at=at, endpoint_id=endpoint_id))
         self._note(meter_id, way, result.ending, at=at)
 
     def take_unread(self) -> set[int]:

@@ -124,6 +124,11 @@ class Routing:
             self._failures[key] = self._unwritten[key] = failure
             self._changed.add(meter_id)
 
+    def failed_at(self, meter_id: int, endpoint_id: str) -> datetime | None:
+        """Return when a meter was silent by an end last; None = it has answered by it since."""
+        failure = self._failures.get((meter_id, endpoint_id))
+        return None if failure is None else failure.failed_at
+
     def served(self, meter_id: int, way: Way) -> None:
         """Note that a meter answered by a way."""
         if (meter_id, way.endpoint_id) in self._failures:

@@ -10,6 +10,7 @@ from compuerta.adapters.models import load_models
 from compuerta.domain.instruction import Limits
 from compuerta.drivers import dlt645 as driver
 from compuerta.drivers.abilities import (
+    SENT_UNHEARD,
     ClockOrder,
     Ending,
     LimitsOrder,
@@ -386,6 +387,14 @@ def test_a_vendor_recharge_that_the_list_does_not_show_is_not_credited(
     result = play(a_recharge(), Meter(to_recharge=[answer]), model=VENDOR)
 
     assert (result.ending, result.reason, result.credited) == (ending, reason, False)
+
+
+def test_a_vendor_recharge_that_nobody_answers_may_still_arrive() -> None:
+    sent = play(a_recharge(), Meter(silent_to=(dlt645.VendorRecharge,)), model=VENDOR)
+    unsent = play(a_recharge(), Meter(silent_to=(dlt645.ReadRegister,)), model=VENDOR)
+
+    assert (sent.ending, sent.reason) == (Ending.SILENT, SENT_UNHEARD)
+    assert (unsent.ending, unsent.reason) == (Ending.SILENT, "no_answer")
 
 
 def test_a_recorded_purchase_of_another_amount_is_not_ours() -> None:

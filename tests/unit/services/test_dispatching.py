@@ -16,7 +16,7 @@ from compuerta.domain.instruction import Kind
 from compuerta.domain.party import RoadKind
 from compuerta.domain.road import Way, WayFailure
 from compuerta.domain.supply import HoldKind
-from compuerta.drivers.abilities import Ending, MeterFreeze, MeterState, Relay, Result
+from compuerta.drivers.abilities import SENT_UNHEARD, Ending, MeterFreeze, MeterState, Relay, Result
 from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.mac import SoftEsam
 from compuerta.services import dispatching, holding
@@ -26,6 +26,7 @@ from compuerta.services.dispatching import (
     CLAIMS_PER_LINE_MAX,
     CONVERSATIONS_PER_CELL_MAX,
     FREEZE_AGAIN,
+    LATE,
     REPORTS_MAX,
     TRIES_MAX_WITH_ANOTHER,
     Dispatcher,
@@ -363,6 +364,32 @@ def test_what_met_silence_goes_by_the_next_way_at_once_and_looks_first() -> None
     assert (first, dispatcher.way(again)) == (own.way, MODULE)
     assert again.instruction.instruction_id == claim.instruction.instruction_id
     assert again.instruction.tries == 2  # so that the driver asks whether the meter has it already
+
+
+def test_money_without_seal_or_date_waits_until_it_can_no_longer_come_by_the_first_way() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_paid_town(store)
+    own = with_a_module(store, dispatcher)
+    (claim,) = visited(store, dispatcher).claims
+    unheard = Result(ending=Ending.SILENT, reason=SENT_UNHEARD)
+
+    dispatcher.finish(dispatcher.job(claim, now=NOON, now_ms=0).key, unheard, at=NOON)
+    visited(store, dispatcher)
+    (again,) = visited(store, dispatcher).claims
+    early = dispatcher.job(again, now=NOON + LATE - SECOND, now_ms=0)
+    early.conversation.begin()
+    put_off = early.conversation.result
+    in_time = dispatcher.job(again, now=NOON + LATE, now_ms=0).conversation
+    in_time.begin()
+
+    assert dispatcher.way(again) == MODULE
+    assert put_off == Result(ending=Ending.BUSY, reason=SENT_UNHEARD)
+    assert in_time.result is None
+    # That nothing was sent by the second way is remembered as well.
+    dispatcher.finish(early.key, put_off, at=NOON)
+    visited(store, dispatcher)
+    (instruction,) = store.tables.instructions.values()
+    assert (instruction.endpoint_id, instruction.last_answer) == (own.way.endpoint_id, SENT_UNHEARD)
 
 
 def test_where_another_way_lives_the_first_is_not_waited_for_long() -> None:

@@ -91,6 +91,7 @@ WORDS: Mapping[str, Promise] = MappingProxyType(
         "purchase_record_differs": _("purchase record differs"),
         "purchase_record_missing": _("purchase record missing"),
         "not_provable": _("cannot be proved yet"),
+        "sent_unheard": _("sent, and not answered"),
         "clock_unknown": _("clock unknown"),
         "holidays_in": _("holidays loaded"),
         "waits_for_switch": _("loaded, waits for its time"),
