@@ -109,8 +109,12 @@ def _show(advice: Advice) -> None:
     best = advice.best
     meters = Counter[str]()
     for given in advice.given:
-        meters[given.road.value if given.road else "none"] += given.meters
-    out.print(f"{amount(best.cost_minor)} {currency}; " + ", ".join(f"{n} by {r}" for r, n in meters.items()))
+        meters[f"by {given.road.value}" if given.road else "without a road that is good enough"] += (
+            given.meters
+        )
+    out.print(
+        f"{amount(best.cost_minor)} {currency}; " + ", ".join(f"{n} {how}" for how, n in meters.items())
+    )
     gap = f"at most {best.gap_ppm / 10_000:.1f} % cheaper is possible: not below {amount(best.least_minor)}"
     out.print("nothing cheaper exists" if best.proven else gap)
     bill = Table("item", "quantity", "each", "together")

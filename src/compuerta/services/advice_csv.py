@@ -133,7 +133,10 @@ def read_site(text: str) -> tuple[Spot, ...]:
 def read_prices(text: str) -> Costing:
     """Read prices and practice, as rows of `what,value`; what is not named is as usual."""
     told = {row["what"]: (number, row["value"]) for number, row in _rows(text, needed=("what", "value"))}
-    currency = told.pop("currency", (0, Prices().currency))[1]
+    at, currency = told.pop("currency", (0, Prices().currency))
+    if currency not in money.MINOR_DIGITS:
+        known = ", ".join(sorted(money.MINOR_DIGITS))
+        raise TableRefused([_Bad("value", Wrong.NONE_OF, text=currency, known=known).at(at)])
     amounts: dict[str, int] = {}
     practice: dict[str, int] = {}
     complaints = []
@@ -293,8 +296,8 @@ def _one_of(row: Mapping[str, str], column: str, known: Mapping[str, Kind]) -> K
 
 def _amount(text: str, *, currency: str) -> int:
     try:
-        found = money.parse_minor(text, currency=currency)
-    except (money.AmountMalformed, money.CurrencyUnknown) as error:
+        found = money.parse_minor(text.replace(",", "."), currency=currency)
+    except money.AmountMalformed as error:
         raise _Bad("value", Wrong.NO_AMOUNT, text=text, currency=currency) from error
     if found < 0:
         raise _Bad("value", Wrong.NEGATIVE)

@@ -31,6 +31,13 @@ def test_a_site_is_advised_in_facts_and_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+def test_meters_that_no_road_reaches_are_told_first(tmp_path: Path) -> None:
+    told, _ = run(tmp_path, site="place,x_m,y_m,meters\na,0,0,3\n")
+
+    assert told.startswith("0.00 CNY; 3 without a road that is good enough")
+
+
 @pytest.mark.parametrize(
     ("options", "site", "told"),
     [

@@ -78,6 +78,7 @@ def test_a_table_with_semicolons_and_decimal_commas_is_read() -> None:
     (spot,) = read_site("\ufeffplace;x_m;y_m;meters\r\nshop;10,5;-2,25;3\r\n")
 
     assert (spot.x_cm, spot.y_cm, spot.meters) == (1_050, -225, 3)
+    assert read_prices("what;value\ncable_metre;4,75\n").prices.cable_metre == 475
 
 
 def test_a_site_that_is_written_is_read_again() -> None:
@@ -106,7 +107,16 @@ def test_prices_are_read_in_the_currency_s_own_amounts() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", ["gateway,-1", "gateway,1.005", "gold,1", "meters_per_line,200", "line_m_max,1300", "years,0"]
+    "row",
+    [
+        "currency,ZZZ",
+        "gateway,-1",
+        "gateway,1.005",
+        "gold,1",
+        "meters_per_line,200",
+        "line_m_max,1300",
+        "years,0",
+    ],
 )
 def test_a_price_that_cannot_be_is_refused(row: str) -> None:
     with pytest.raises(TableRefused) as refused:
