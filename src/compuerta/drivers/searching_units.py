@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.modbus_map import ModbusMap, Point
+from compuerta.drivers.modbus_tongue import FRAME_BYTES
 from compuerta.drivers.model import RoadTiming
 from compuerta.drivers.searching import SEARCHER, BrokenOff, FoundMeter
 from compuerta.drivers.tongue import Ended, Heard, Speech, Spoken, Stray
 from compuerta.wire import modbus
-
-_FRAME_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,7 @@ class UnitProbes:
 
     def request_bytes(self, request: UnitProbe) -> int:
         """See `Tongue`."""
-        return _FRAME_BYTES
+        return FRAME_BYTES + len(request.request.to_pdu())
 
     def is_repeatable(self, request: UnitProbe) -> bool:
         """See `Tongue`: whatever was heard is told."""

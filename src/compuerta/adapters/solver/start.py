@@ -9,8 +9,6 @@ from compuerta.adapters.solver.distances import Distances, Table, shortest_tree
 from compuerta.domain.advice_plan import Line, Plan, Problem, meters_of
 from compuerta.domain.party import RoadKind
 
-Branch = list[tuple[int, int]]  # cables, undirected, or a single unit as (unit, unit)
-
 
 def by_air(problem: Problem, units: Iterable[int]) -> Plan:
     """Give each unit the cheapest road that needs no new cable."""
