@@ -135,9 +135,7 @@ def a_town(stage: Stage) -> Town:
     with database.store.transaction() as tx:
         has_outpost = stage.faults.outpost_cut_every_s > 0
         account_ids = _register(tx, kinds, houses, chance=stage.chance, has_outpost=has_outpost)
-        _lay_spares(tx, houses, roads)
-        if has_outpost:
-            tx.outposts.put(OutpostEntry(outpost_id=OUTPOST, organisation_id=1))
+        _lay_spares(tx, roads)
         _settle(tx, stage)
         _introduce(tx, account_ids, chance=stage.chance)
     ours, worlds = _accounts(stage)
@@ -244,8 +242,10 @@ def _air(name: str, house: House, *, stage: Stage, is_nb: bool) -> Road:
     return Road(name, stage=stage, byte_us=0, delay_ms=delay_ms, houses=[house], sleep=sleep)
 
 
-def _lay_spares(tx: MemoryTransaction, houses: dict[str, House], roads: list[Road]) -> None:
-    """Enter the second ways of meters that have one."""
+def _lay_spares(tx: MemoryTransaction, roads: list[Road]) -> None:
+    """Enter the second ways of meters that have one, and the outpost that some ends belong to."""
+    if any(each.bearer is Bearer.OUTPOST for each in tx.endpoints()):
+        tx.outposts.put(OutpostEntry(outpost_id=OUTPOST, organisation_id=1))
     meter_ids = {each.meter_no: each.meter_id for each in tx.meters()}
     for road in roads:
         if road.name.startswith(SPARE):
