@@ -113,7 +113,8 @@ def build(url: str, *, accounts: int, billed_by: str) -> None:
 
 
 _WRITTEN = (
-    "insert into endpoint (endpoint_id, organisation_id, road, bearer, address, baud)\n    values ('bus', %(organisation)s, 'rs485', 'serial', '/dev/bus', 2400)",
+    "insert into endpoint (endpoint_id, organisation_id, road, bearer, address, baud)"
+    " values ('bus', %(organisation)s, 'rs485', 'serial', '/dev/bus', 2400)",
     """insert into supply_point (supply_point_id, site_id, name, pay_token) overriding system value
     select n, %(site)s, n::text, gen_random_uuid() from generate_series(1, %(accounts)s) n""",
     """insert into meter overriding system value

@@ -71,7 +71,8 @@ def a_site(count: int) -> Iterator[tuple[PostgresStore, list[Meter]]]:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
                 """insert into endpoint (endpoint_id, organisation_id, road, bearer, address)
-                select 'e' || meter_id, organisation_id, '4g', 'dial_in', lpad(meter_id::text, 15, '0') from meter"""
+                select 'e' || meter_id, organisation_id, '4g', 'dial_in', lpad(meter_id::text, 15, '0')
+                from meter"""
             )
             connection.execute("update meter set road = '4g', endpoint_id = 'e' || meter_id")
             connection.execute("update account_state set delivered_minor = %s", [_estate.CREDIT_MINOR])

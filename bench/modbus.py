@@ -24,7 +24,7 @@ PASSES = 200  # over all frames, per round
 PIECE_BYTES = 5
 UNIT_NO = 17
 TARGET = 3.0
-# What a poll by the map `modbus-generic` puts on a line (energy with rates, relay, power, clock), and a switch.
+# What a poll by the map `modbus-generic` puts on a line (energy, relay, power, clock), and a switch.
 REQUESTS: Sequence[modbus.Request] = (
     modbus.ReadRegisters(start=0x00, count=10),
     modbus.ReadRegisters(start=0x12, count=1),

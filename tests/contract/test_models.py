@@ -1,4 +1,4 @@
-"""Every DL/T 645 model file is played against a virtual meter of that model: through a line, over a wire, in frames.
+"""Every DL/T 645 model file is played against a virtual meter of that model: by a line, a wire, in frames.
 
 The wire loses what a test tells it to lose, so that "exactly once" is shown and not claimed.
 """

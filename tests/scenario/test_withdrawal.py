@@ -147,3 +147,32 @@ def test_another_customers_meter_is_not_touched() -> None:
 
     assert (result.ending, result.reason) == (Ending.REFUSED, "customer_number_differs")
     assert bench.meter.core.balance_minor == 5_000
+
+
+@pytest.mark.parametrize("looks_before", [0, 1])
+def test_a_meter_that_does_not_tell_its_count_is_asked_again_and_keeps_its_number(looks_before: int) -> None:
+    bench = a_bench(balance_minor=0)
+    play(a_recharge(), bench, STANDARD)
+    conversation = driver.converse(
+        a_withdrawal(),
+        model=STANDARD,
+        meter=driver.MeterIdentity(meter_no=bench.meter.meter_no),
+        mac=ESAM,
+        chance=Random(1).randbytes,
+    )
+    looks, request = 0, next(conversation)
+    with pytest.raises(StopIteration) as stop:
+        while True:
+            answer: dlt645.Answer | None = bench.ask(request)
+            if isinstance(request, dlt645.StatusQuery):
+                looks += 1
+                answer = dlt645.SecurityErrorAnswer(raw=b"\x02") if looks > looks_before else answer
+            assert answer is not None
+            request = conversation.send(answer)
+
+    again = play(a_withdrawal(), bench, STANDARD, repeated=True)
+
+    result: Result = stop.value.value
+    assert (result.ending, result.credited) == (Ending.BUSY, False)
+    assert (again.ending, again.state.purchase_no) == (Ending.DONE, 2)
+    assert bench.meter.core.purchase_no == 2

@@ -98,7 +98,8 @@ _RAW = (
         values (2, gen_random_uuid(), 1, 1, 'label', 'ana', now()) returning *
     )
     insert into commission_step
-    select account_id, commission_id, gen_random_uuid(), 'claimed', 'done', 'ana', now(), 'label' from begun""",
+    select account_id, commission_id, gen_random_uuid(), 'claimed', 'done', 'ana', now(), 'label'
+    from begun""",
     "insert into daily_report_told values (1, '2026-11-21', 1, '{}', now())",
 )
 

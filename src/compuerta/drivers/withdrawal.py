@@ -60,7 +60,11 @@ def _by_count(talk: Talk, order: WithdrawalOrder) -> Asking[None]:
 
 
 def _is_counted(talk: Talk, order: WithdrawalOrder) -> Asking[bool]:
-    status = yield from talk.status()
+    try:
+        status = yield from talk.status()
+    except MeterRefused as refused:
+        # Nobody knows the count: what was sent may be in it, and its number must not be given out again.
+        raise MeterRefused(ending=Ending.BUSY, reason=refused.reason) from refused
     if status.customer_no != order.customer_no:
         raise MeterRefused(ending=Ending.REFUSED, reason="customer_number_differs")
     if status.purchase_no > order.purchase_no:

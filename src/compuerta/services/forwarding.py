@@ -17,6 +17,8 @@ from compuerta.services.outposts import is_line_of
 from compuerta.services.records import AccountView, Alarm, MeterSnapshot, Reading, SupplyChange
 from compuerta.services.store_port import Store, Transaction
 
+# By these a supply is on for its credit alone: what an outpost has found to be used up.
+_BY_CREDIT = frozenset({reason.value for reason in STAGES | {Reason.IN_CREDIT}})
 RECORDS_MAX = 200  # taken at once: their accounts are locked together
 
 
@@ -97,6 +99,8 @@ def _adopt_cuts(tx: Transaction, records: Sequence[Record], *, now: datetime) ->
         assert record.cut is not None
         if before is None or before.meter_id != meter_id or before.wanted_closed is False:
             continue
+        if before.wanted_reason not in _BY_CREDIT:
+            continue  # a hold, or credit beyond zero, that was placed since or is decided on here
         after = replace(
             before,
             wanted_closed=False,

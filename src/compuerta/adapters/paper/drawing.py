@@ -1,13 +1,10 @@
 """A drawing as PNG, for those who cannot show SVG."""
 
-from pathlib import Path
-
 import typst
 
 from compuerta.adapters.paper.press import FONTS
 
 _PPI = 144.0
-_LETTERS: list[str | Path | bytes] = [FONTS]
 
 
 def png(svg: str) -> bytes:
@@ -18,8 +15,7 @@ def png(svg: str) -> bytes:
         format="png",
         ppi=_PPI,
         sys_inputs={"svg": svg},
-        font_paths=_LETTERS,
-        ignore_system_fonts=True,
+        font_paths=typst.Fonts(include_system_fonts=False, font_paths=[str(FONTS)]),
     )
     assert isinstance(drawn, bytes), "a drawing is one page"
     return drawn
