@@ -39,15 +39,16 @@ def _play() -> dict[str, Any]:
     return facts
 
 
-def test_on_both_roads_there_is_power_within_ten_seconds_of_each_payment(played: dict[str, Any]) -> None:
-    assert {each["road"] for each in played["recharges"]} == {"4g", "rs485"}
+def test_there_is_power_within_ten_seconds_of_each_payment_but_on_nbiot(played: dict[str, Any]) -> None:
+    assert {each["road"] for each in played["recharges"]} == {"4g", "nbiot", "rs485"}
     for each in played["recharges"]:
         paid, posted, credited, closed = (
             datetime.fromisoformat(each[name])
             for name in ("paid_at", "posted_at", "credited_at", "closed_at")
         )
         assert paid <= posted <= credited <= closed
-        assert closed - paid < POWER_WITHIN, each
+        # On NB-IoT an exchange takes seconds: the trade promises nothing there, and neither do we.
+        assert closed - paid < POWER_WITHIN or each["road"] == "nbiot", each
         assert each["amount_minor"] > 0 and each["currency"] in ("CNY", "KES")
 
 

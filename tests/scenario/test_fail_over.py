@@ -51,7 +51,8 @@ def test_wherever_answers_begin_to_be_lost_the_other_road_finds_what_was_done(st
     world.run(seconds=steps * STEP_MS / 1_000)
     world.carriers[BUS].swallows_in = True
 
-    world.run(seconds=12)
+    # What was sent without a seal, and was not answered, may come for so long: it is not sent twice before.
+    world.run(seconds=12 + SWITCH_VALID_S)
 
     assert a_recharge(world)[0] is State.DONE
     assert bought(world) == (1, PAID_MINOR)

@@ -31,7 +31,7 @@ OPENING_MINOR = 1_000
 AMOUNT_MINOR = 2_000
 FALL_WITHIN = timedelta(seconds=180)
 # A module that found no platform sleeps before it looks again.
-POWER_WITHIN = timedelta(seconds=180)
+POWER_WITHIN = timedelta(seconds=300)
 IDLE_W = 40
 # Who plays: a road each; one with a second way, and one whose module on NB-IoT sleeps.
 LOOPS = {"101": "4g tcp", "204": "4g mqtt", "205": "nbiot", "301": "rs485", "302": "rs485"}

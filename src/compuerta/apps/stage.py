@@ -65,7 +65,7 @@ PERSONS = {
 }
 CARRIERS_KEY = "virtual-carriers-key"  # of accounts at carriers that exist on this machine only
 MARKER = "compuerta-stage"
-WINDOW_S = 4  # for so long a sleeper can be reached after it spoke; real networks give 2 to 20 seconds
+WINDOW_S = 8  # for so long a sleeper can be reached after it spoke; real networks give 2 to 20 seconds
 # How we come to have an account at each simulated provider.
 MERCHANTS: Mapping[str, Callable[..., dict[str, object]]] = {
     "wechat": wechat.merchant_entry,
@@ -477,11 +477,14 @@ def free_ports(*wishes: int) -> list[int]:
 
 def _bound(wish: int) -> socket.socket:
     """Hold a port: the wanted one or, where it is taken or 0, any."""
-    for port in (*([wish] if wish else []), *random.sample(PORTS, k=PORT_TRIES_MAX)):
+    # By the system's chance: tests that run side by side seed the other one alike, and choose alike.
+    for port in (*([wish] if wish else []), *random.SystemRandom().sample(PORTS, k=PORT_TRIES_MAX)):
         held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             held.bind(("127.0.0.1", port))
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+                datagrams.bind(("127.0.0.1", port))  # CoAP's are no connections
         except OSError:
             held.close()
             continue

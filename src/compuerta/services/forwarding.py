@@ -17,8 +17,8 @@ from compuerta.services.outposts import is_line_of
 from compuerta.services.records import AccountView, Alarm, MeterSnapshot, Reading, SupplyChange
 from compuerta.services.store_port import Store, Transaction
 
-# By these a supply is on for its credit alone: what an outpost has found to be used up.
-_BY_CREDIT = frozenset({reason.value for reason in STAGES | {Reason.IN_CREDIT}})
+# By these a supply is on for its credit alone, which an outpost has found to be used up; "" = nobody decided.
+_BY_CREDIT = frozenset({"", *(reason.value for reason in STAGES | {Reason.IN_CREDIT})})
 RECORDS_MAX = 200  # taken at once: their accounts are locked together
 
 

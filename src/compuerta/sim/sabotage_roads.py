@@ -1,14 +1,9 @@
 """Sabotage of roads: what takes a meter's further ways, and what is late on them; see `sabotage`."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
 
 from compuerta.domain.road import Way
-from compuerta.services import routing, standing_alone
-from compuerta.services.mandating import Mandate
-from compuerta.services.observe import MeterReport
-from compuerta.services.standing_alone import Judged
+from compuerta.services import routing
 
 Change = tuple[object, str, object]
 
@@ -22,13 +17,3 @@ def no_second_way() -> Sequence[Change]:
         return [way for way in living(self, meter_id) if way in first]
 
     return [(routing.Routing, "_living", first_only)]
-
-
-def no_doubt_of_mandates() -> Sequence[Change]:
-    """Let an outpost open by a mandate what somebody has lit since it was given."""
-    judge = standing_alone.judge
-
-    def trusting(mandate: Mandate, report: MeterReport, *, now: datetime) -> Judged:
-        return judge(replace(mandate, opened_here=True), report, now=now)
-
-    return [(standing_alone, "judge", trusting)]
