@@ -102,10 +102,11 @@ def stage() -> Iterator[Stage]:
     with Stage(homes=town.plan(), public=False) as stage:
         stage.open(lambda _: None)
         stage.crew.start_role("worker", "second worker")
-        # It finds no meter that dials in, and competes for the serial lines.
+        # It finds no meter that dials in or sends datagrams, and competes for the serial lines.
+        road_port, coap_port = free_ports(0, 0)
         stage.crew.start(
             "second gateway",
-            *("env", f"COMPUERTA_ROAD_PORT={free_ports(0)[0]}"),
+            *("env", f"COMPUERTA_ROAD_PORT={road_port}", f"COMPUERTA_COAP_PORT={coap_port}"),
             *(sys.executable, "-m", "compuerta.apps.cli", "gateway"),
         )
         yield stage
