@@ -45,8 +45,9 @@ REST_S = (0.3, 1.2)
 AGAIN_S = 0.3
 SERVED_WITHIN_S = 60.0
 DARK_WITHIN = timedelta(seconds=180)
-# A lease of the dead, the meters' longest back-off while they dialed in vain, and the slow lines' backlog.
-CALM_WITHIN = timedelta(seconds=180)
+# A lease of the dead, the meters' longest back-off while they dialed in vain, the slow lines' backlog, and a
+# device on NB-IoT that has to find out that nobody knows its session any more.
+CALM_WITHIN = timedelta(seconds=300)
 
 Answer = TypeVar("Answer")
 

@@ -8,6 +8,7 @@ from compuerta.domain.party import Bearer
 
 ONE_WAY_MS = 40  # of 4G
 ONE_WAY_NB_MS = 400
+NB_LIFETIME_S = 30  # so long a device that is awake takes to see that its gateway has begun anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ def _nbiot(town: Town, roadside: Roadside) -> dict[str, object]:
             "host": "127.0.0.1",
             "port": roadside.coap_port,
             "one_way_ms": ONE_WAY_NB_MS,
+            "lifetime_s": NB_LIFETIME_S,
             "window_s": roadside.window_s,
             "keys": {name: roadside.keys[name] for name in modules},
             "contact_s": {name: home.contact_s for name, home in modules.items() if home.contact_s},
