@@ -139,14 +139,17 @@ def _under_way(console: Console) -> int:
 @pytest.mark.parametrize("language", sorted(LOCALES))
 @pytest.mark.parametrize("phone", [True, False])
 def test_every_page_fits_and_speaks_the_readers_language(
-    signed_in: Opens, language: str, *, phone: bool
+    signed_in: Opens, console: Console, language: str, *, phone: bool
 ) -> None:
     page = signed_in(name="tomas", language=language, phone=phone)
+    named = [str(name) for (name,) in console.rows("select name from tariff")]  # in whatever language
 
     for path in ("/commissioning/", "/commissioning/claim", "/commissioning/table", "/virtual/"):
         page.goto(path)
 
         too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
         assert not too_wide, path
-        if language != "en":
-            assert untranslated_in(page.locator(".c-screen").inner_text(), language=language) == []
+        shown = page.locator(".c-screen").inner_text()
+        for name in named:
+            shown = shown.replace(name, "")
+        assert language == "en" or untranslated_in(shown, language=language) == [], path

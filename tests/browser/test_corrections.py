@@ -81,6 +81,7 @@ def test_a_refund_is_proposed_from_the_page_of_its_meter(
     page.fill("[name=amount]", "5")
     page.fill("[name=why]", "paid for the wrong room")
     page.get_by_role("button", name="Propose").click()
+    expect(page.locator(".k-correction", has_text="paid for the wrong room")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
     owner = signed_in(name="owner")

@@ -10,7 +10,7 @@ from tests.unit.services.outpost_yard import POST, Yard, a_virtual, a_yard, regi
 from tests.unit.services.town import METER, NOON, a_hold, paid, the_view
 
 from compuerta.domain.instruction import OPEN, Kind, State
-from compuerta.domain.supply import HoldKind
+from compuerta.domain.supply import HoldKind, Reason
 from compuerta.drivers.abilities import Relay
 from compuerta.services.forwarding import Record
 from compuerta.services.outpost_port import Outpost
@@ -153,6 +153,26 @@ def test_who_paid_meanwhile_is_lit_when_the_platform_is_back() -> None:
 
     assert snapshot(yard).wanted_closed is True
     assert open_switches(yard) == [True]
+
+
+def test_a_cut_that_is_told_late_is_not_adopted_over_what_was_decided_since() -> None:
+    yard = a_yard(powers_w=(2_000,))
+    in_credit(yard, amount_minor=100)
+    yard.cut_off()
+    yard.run_for(HOUR)
+    with yard.store.transaction() as tx:
+        lent = replace(a_hold(yard.homes[0]), kind=HoldKind.TEMPORARY, start=yard.now)
+        tx.put_hold(lent)
+        tx.save_snapshots(
+            [replace(snapshot(yard), wanted_closed=True, wanted_reason=Reason.TEMPORARY_SUPPLY.value)]
+        )
+    before = len(yard.store.tables.supply_changes)
+
+    yard.come_back()
+
+    assert cuts(yard.journal)
+    assert snapshot(yard).wanted_closed is True
+    assert len(yard.store.tables.supply_changes) == before
 
 
 @pytest.mark.parametrize("kind", [HoldKind.PROTECTED, HoldKind.TEMPORARY])

@@ -278,7 +278,7 @@ def test_a_dialer_that_does_not_read_is_given_up() -> None:
 @pytest.mark.slow
 def test_a_thousand_sessions_are_carried_at_once() -> None:
     async def scene(gate: Gate, server: TcpServer, port: int) -> None:
-        writers = [(await dial(port, b"DTU-%04d" % number + FRAME))[1] for number in range(1_000)]
+        writers = [(await dial(port, b"CPT1:86%013d" % number + FRAME))[1] for number in range(1_000)]
 
         await gate.until(lambda: len(gate.received) == 1_000)
 

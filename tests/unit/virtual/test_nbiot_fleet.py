@@ -2,21 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
-from tests.contract.coap_road import NAME, PATIENCE_S, House, a_house, an_end
+from tests.contract.coap_road import NAME, PATIENCE_S, a_house, an_end
 from tests.contract.test_link import Ear
 
+from compuerta.adapters.links.dtls import DtlsServer, Spoke
 from compuerta.services.link_port import Link
 from compuerta.virtual.fleet import Fleet, World
 from compuerta.virtual.fleet.config import roads_from
 from compuerta.virtual.fleet.fields import FieldMalformed, Json
-from compuerta.wire import dlt645
+from compuerta.virtual.nbiot import client
+from compuerta.wire import coap, dlt645
 
 METER_NO = "260305510013"
 READ = dlt645.encode(dlt645.Frame(address=METER_NO, control=0x11, data=bytes.fromhex("00000100")))
+KEY = b"k" * 32
 EDRX_S = 0.2
 
 
@@ -29,9 +33,9 @@ def play(scene: Coroutine[None, None, None]) -> None:
 
 
 @asynccontextmanager
-async def a_fleet(house: House, **nbiot: Json) -> AsyncIterator[Fleet]:
+async def a_fleet(port_no: int, **nbiot: Json) -> AsyncIterator[Fleet]:
     config: dict[str, Json] = {
-        "nbiot": {"port": house.port_no, "answer_delay_ms": [0, 0], **nbiot},
+        "nbiot": {"port": port_no, "answer_delay_ms": [0, 0], **nbiot},
         "meters": [{"meter_no": METER_NO, "nbiot": NAME}],
     }
     world = World(started_at=datetime.now(UTC))
@@ -57,7 +61,7 @@ async def answered(link: Link) -> float:
 @pytest.mark.slow
 def test_a_device_that_is_paged_seldom_answers_late() -> None:
     async def scene() -> None:
-        async with a_house(an_end()) as house, a_fleet(house, edrx_s=EDRX_S):
+        async with a_house(an_end()) as house, a_fleet(house.port_no, edrx_s=EDRX_S):
             link = await house.link()
             await answered(link)  # from here on we are in step with its paging
 
@@ -68,7 +72,10 @@ def test_a_device_that_is_paged_seldom_answers_late() -> None:
 
 def test_a_device_that_sleeps_hears_nothing() -> None:
     async def scene() -> None:
-        async with a_house(an_end()) as house, a_fleet(house, contact_s={NAME: 60}, window_s=0.0) as fleet:
+        async with (
+            a_house(an_end()) as house,
+            a_fleet(house.port_no, contact_s={NAME: 60}, window_s=0.0) as fleet,
+        ):
             await house.until(lambda: bool(house.signs))
             await asyncio.sleep(0)
 
@@ -84,7 +91,7 @@ def test_a_device_that_sleeps_hears_nothing() -> None:
 @pytest.mark.slow
 def test_a_device_that_restarts_registers_anew() -> None:
     async def scene() -> None:
-        async with a_house(an_end()) as house, a_fleet(house) as fleet:
+        async with a_house(an_end()) as house, a_fleet(house.port_no) as fleet:
             first, ear = await house.link(), Ear()
             first.attach(ear)
             fleet.obey({"order": "hang_up", "meter_no": METER_NO})
@@ -92,6 +99,46 @@ def test_a_device_that_restarts_registers_anew() -> None:
 
             assert await answered(again) < PATIENCE_S
             assert ear.losses == ["replaced"]
+
+    play(scene())
+
+
+class Deaf(asyncio.DatagramProtocol):
+    """A platform that gives everybody a session and never answers in it; `restart` forgets them all."""
+
+    def __init__(self) -> None:
+        self.spoken = asyncio.Event()
+        self.restart()
+
+    def restart(self) -> None:
+        self.spoken.clear()
+        self._records = DtlsServer(send=lambda address, datagram: self._transport.sendto(datagram, address))
+        self._records.learn({NAME: KEY})
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        heard = self._records.hear(addr, data, now_s=asyncio.get_running_loop().time())
+        if any(isinstance(event, Spoke) for event in heard):
+            self.spoken.set()
+
+
+def test_a_device_whose_first_platform_died_before_it_answered_finds_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "TIMING", coap.Timing(ack_ms=50, asked_again_max=1))
+
+    async def scene() -> None:
+        transport, deaf = await asyncio.get_running_loop().create_datagram_endpoint(
+            Deaf, local_addr=("127.0.0.1", 0)
+        )
+        port_no = transport.get_extra_info("sockname")[1]
+        with closing(transport):
+            async with a_fleet(port_no, keys={NAME: KEY.hex()}):
+                await deaf.spoken.wait()
+                deaf.restart()
+                await deaf.spoken.wait()
 
     play(scene())
 

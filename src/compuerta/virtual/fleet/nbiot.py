@@ -138,9 +138,6 @@ class NbModem:
             loop = asyncio.get_running_loop()
             remote = (self._plan.host, self._plan.port)
             self._transport, _ = await loop.create_datagram_endpoint(lambda: _Radio(self), remote_addr=remote)
-        if self._keyed is not None and self._keyed.is_broken:
-            self._keyed = self._new_peer()
-        was_registered = self._device.is_registered
         self._awake()
         self._device.contact(now_ms=self._now_ms())
         self._flush()
@@ -149,7 +146,7 @@ class NbModem:
             if self._keyed is not None:
                 self._keyed.wake()
                 self._send_all()
-        if was_registered and not self._device.is_registered and self._plan.key:
+        if not self._device.is_registered:
             self._keyed = self._new_peer()  # a platform that was restarted does not know our session
         self.push()
 
