@@ -4,7 +4,7 @@ Nothing may differ but what a provider lied about. It looks past everything that
 at the provider's own list of its money, and at the rows of the postings alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 
 from compuerta.adapters.memory import compare_bill
@@ -29,6 +29,7 @@ from compuerta.sim.stage import START
 from compuerta.sim.tariffs import CURRENCY
 from compuerta.sim.town import ZONE, Town
 
+_OURS = (What.OURS_ONLY, What.REFUND_OURS_ONLY)
 MADE_AT = time(12)  # of the day after, in the provider's own zone: every bill is made by then
 
 
@@ -39,8 +40,8 @@ def look(town: Town) -> None:
         f"M2: the bill of {each.name} differs: {found.what.value} {found.transaction_no} {found.reference},"
         f" theirs {found.theirs_minor}, ours {found.ours_minor}"
         for each in town.providers
-        for found in _differences(town, each)
-        if found.what is not What.OTHER_DAY and not (found.what is What.AMOUNT and each.has_lied)
+        for found in _unsettled(_differences(town, each))
+        if not (found.what is What.AMOUNT and each.has_lied)
     ]
     if lines:
         raise PromiseBroken(lines)
@@ -65,6 +66,18 @@ def _untied(town: Town) -> Iterator[str]:
                 resident_statements.resident_statement(store, account.account_id, month=month, now=now)
             except DoesNotAddUp as differs:
                 yield f"T1: {differs}"
+
+
+def _unsettled(differences: Iterable[Found]) -> list[Found]:
+    """Leave out what is in the bill of the day beside: a refund is of the day of its end by our books."""
+    found = list(differences)
+    beside = {(each.transaction_no, each.refund_reference) for each in found if each.what is What.OTHER_DAY}
+    return [
+        each
+        for each in found
+        if each.what is not What.OTHER_DAY
+        and not (each.what in _OURS and (each.transaction_no, each.refund_reference) in beside)
+    ]
 
 
 def _differences(town: Town, asked: Provider) -> Iterator[Found]:
