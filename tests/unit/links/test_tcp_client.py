@@ -14,7 +14,7 @@ from compuerta.adapters.links.tcp_client import (
     NobodyAnswers,
     converter_of,
 )
-from compuerta.apps.roadheads.dial_out import DialOutHead
+from compuerta.apps.roadheads.dial_out import dial_out_head
 from compuerta.domain.party import Bearer, RoadKind
 from compuerta.drivers.abilities import SWITCH_VALID_S
 from compuerta.services.link_port import Link
@@ -191,7 +191,7 @@ def test_the_head_dials_who_is_entered_and_lets_go_of_who_is_not() -> None:
     async def scene() -> None:
         masters, keeper = Masters(), Keeper()
         port = await masters.open()
-        head = DialOutHead(keeper)
+        head = dial_out_head(keeper)
         await head.open()
         running = asyncio.create_task(head.run())
 

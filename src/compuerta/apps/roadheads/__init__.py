@@ -7,19 +7,19 @@ from compuerta.apps.broker_files import broker_of
 from compuerta.apps.config import Settings
 from compuerta.apps.roadheads.coap import CoapHead
 from compuerta.apps.roadheads.dial_in import DialInHead
-from compuerta.apps.roadheads.dial_out import DialOutHead
+from compuerta.apps.roadheads.dial_out import dial_out_head
 from compuerta.apps.roadheads.mqtt import MqttHead
 from compuerta.apps.roadheads.operator import OperatorHead
 from compuerta.apps.roadheads.outpost import OutpostHead
-from compuerta.apps.roadheads.serial import SerialHead
+from compuerta.apps.roadheads.serial import serial_head
 
 
 def heads_of(given: Settings, keeper: Keeper) -> list[Roadhead]:
     """Return the heads that this installation has."""
     return [
         DialInHead(keeper, host=given.road_host, port=given.road_port),
-        SerialHead(keeper),
-        DialOutHead(keeper),
+        serial_head(keeper),
+        dial_out_head(keeper),
         *_coap(given, keeper),
         *_operator(given, keeper),
         *([OutpostHead(keeper, given=given)] if given.outpost_port else []),

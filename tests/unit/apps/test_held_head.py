@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from compuerta.apps.roadheads.holding import HeldEnds
+from compuerta.apps.roadheads.holding import HeldHead
 from compuerta.domain.party import Bearer, RoadKind
 from compuerta.services.records import Endpoint
 
@@ -35,18 +35,18 @@ def test_an_end_is_held_as_it_is_entered_and_let_go_of_when_it_is_no_more() -> N
             await asyncio.sleep(0)
 
     async def scene() -> None:
-        ends = HeldEnds(hold)
-        running = asyncio.create_task(ends.run())
+        head = HeldHead(Bearer.SERIAL, hold)
+        running = asyncio.create_task(head.run())
 
-        ends.learn([BUS, CELLAR])
+        head.learn([BUS, CELLAR])
         await turns()
         assert sorted(held) == [("/dev/one", 2_400), ("/dev/two", 2_400)]
 
-        ends.learn([replace(BUS, baud=9_600, cell="north")])
+        head.learn([replace(BUS, baud=9_600, cell="north")])
         await turns()
         assert held == [("/dev/one", 9_600)]
 
-        ends.learn([replace(BUS, baud=9_600, cell="south")])
+        head.learn([replace(BUS, baud=9_600, cell="south")])
         await turns()
         assert len(begun) == 3
 
