@@ -107,7 +107,7 @@ def test_a_journal_is_kept_up_to_a_record_and_never_less(store: Store) -> None:
 
 def test_a_journal_that_was_begun_anew_is_another_one(store: Store) -> None:
     an_outpost(store)
-    forwarded(store, a_record(store, 5, energy_wh=1_000))
+    assert forwarded(store, a_record(store, 5, energy_wh=1_000)) == 5
 
     kept_no = forwarded(
         store, replace(a_record(store, 1, energy_wh=2_000), at=NOON + HOUR), journal_id=LATER_JOURNAL

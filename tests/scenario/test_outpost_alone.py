@@ -128,6 +128,19 @@ def test_a_meter_that_does_not_answer_the_cut_is_cut_when_it_answers_again() -> 
     assert record.state.relay is Relay.OPEN
 
 
+def test_a_relay_that_somebody_closes_by_hand_is_opened_again() -> None:
+    yard = a_yard(powers_w=(2_000,))
+    in_credit(yard, amount_minor=100)
+    yard.cut_off()
+    yard.run_for(HOUR)
+
+    yard.meters[0].core.close(operator=bytes(4))
+    yard.run_for(HOUR)
+
+    assert len(cuts(yard.journal)) == 2
+    assert yard.meters[0].core.relay is Relay.OPEN
+
+
 def test_the_platform_adopts_a_cut_and_does_not_light_who_owes() -> None:
     yard = a_yard(powers_w=(2_000,))
     in_credit(yard, amount_minor=100)
@@ -208,7 +221,7 @@ def test_who_was_lit_after_the_mandate_was_given_is_not_cut_by_it() -> None:
 def test_a_temporary_supply_ends_by_the_clock_without_the_platform() -> None:
     yard = a_yard(powers_w=(2_000,))
     in_credit(yard, amount_minor=100)
-    ends_at = yard.now + HOUR
+    ends_at = yard.now + timedelta(minutes=65)  # between two rounds
     with yard.store.transaction() as tx:
         hold = replace(a_hold(yard.homes[0]), kind=HoldKind.TEMPORARY, end=ends_at)
         tx.put_hold(hold)
@@ -347,6 +360,24 @@ def test_a_last_chance_that_ran_at_the_outpost_is_not_given_again() -> None:
     assert told == [(record.cut.out_since, "last_chance"), (record.at, "out_of_credit")]
     assert snapshot(yard).wanted_closed is False
     assert open_switches(yard) == []
+
+
+def test_a_last_chance_that_the_platform_gave_ends_at_the_outpost_for_both() -> None:
+    yard = a_yard(powers_w=(2_000,))
+    in_credit(yard, amount_minor=100)
+    settled(yard, '{"last_chance_min": 60}')
+    yard.run_for(timedelta(minutes=40))
+    yard.read_by_platform()
+    assert snapshot(yard).wanted_reason == Reason.LAST_CHANCE.value
+    before = len(yard.store.tables.supply_changes)
+
+    yard.cut_off()
+    yard.run_for(2 * HOUR)
+    yard.come_back()
+
+    (record,) = cuts(yard.journal)
+    told = [(change.at, change.reason) for change in yard.store.tables.supply_changes][before:]
+    assert told == [(record.at, "out_of_credit")]
 
 
 def test_emergency_credit_that_comes_by_itself_comes_at_the_outpost_too() -> None:

@@ -19,14 +19,13 @@ from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import SENT_UNHEARD, Ending, MeterFreeze, MeterState, Relay, Result
 from compuerta.drivers.line import Job, Priority
 from compuerta.drivers.mac import SoftEsam
-from compuerta.services import dispatching, holding
+from compuerta.services import deliver, dispatching, holding
 from compuerta.services.acting import Actor
 from compuerta.services.deliver import Concluded
 from compuerta.services.dispatching import (
     CLAIMS_PER_LINE_MAX,
     CONVERSATIONS_PER_CELL_MAX,
     FREEZE_AGAIN,
-    LATE,
     REPORTS_MAX,
     TRIES_MAX_WITH_ANOTHER,
     Dispatcher,
@@ -376,10 +375,10 @@ def test_money_without_seal_or_date_waits_until_it_can_no_longer_come_by_the_fir
     dispatcher.finish(dispatcher.job(claim, now=NOON, now_ms=0).key, unheard, at=NOON)
     visited(store, dispatcher)
     (again,) = visited(store, dispatcher).claims
-    early = dispatcher.job(again, now=NOON + LATE - SECOND, now_ms=0)
+    early = dispatcher.job(again, now=NOON + 29 * SECOND, now_ms=0)
     early.conversation.begin()
     put_off = early.conversation.result
-    in_time = dispatcher.job(again, now=NOON + LATE, now_ms=0).conversation
+    in_time = dispatcher.job(again, now=NOON + 30 * SECOND, now_ms=0).conversation
     in_time.begin()
 
     assert dispatcher.way(again) == MODULE
@@ -390,6 +389,46 @@ def test_money_without_seal_or_date_waits_until_it_can_no_longer_come_by_the_fir
     visited(store, dispatcher)
     (instruction,) = store.tables.instructions.values()
     assert (instruction.endpoint_id, instruction.last_answer) == (own.way.endpoint_id, SENT_UNHEARD)
+
+
+def sent_unheard(store: MemoryStore, dispatcher: Dispatcher) -> Reached:
+    """Let money without seal or date meet silence on its meter's own end; returns that end."""
+    a_paid_town(store)
+    own = with_a_module(store, dispatcher)
+    (claim,) = visited(store, dispatcher).claims
+    unheard = Result(ending=Ending.SILENT, reason=SENT_UNHEARD)
+    dispatcher.finish(dispatcher.job(claim, now=NOON, now_ms=0).key, unheard, at=NOON)
+    visited(store, dispatcher)
+    return own
+
+
+def test_money_that_was_not_heard_goes_by_the_same_way_again_at_once() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    own = sent_unheard(store, dispatcher)
+    dispatcher.routing.lost(MODULE.endpoint_id)
+    deliver.wake(store, [own.meter.meter_id], now=NOON)
+
+    (again,) = visited(store, dispatcher).claims
+    conversation = dispatcher.job(again, now=NOON + SECOND, now_ms=0).conversation
+    conversation.begin()
+
+    assert dispatcher.way(again) == own.way
+    assert conversation.result is None
+
+
+def test_what_was_not_heard_comes_no_more_once_its_way_has_answered() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    own = sent_unheard(store, dispatcher)
+    dispatcher.finish(dispatcher.poll(own, now=NOON, now_ms=0).key, CREDITED, at=NOON + SECOND)
+    dispatcher.routing.lost(own.way.endpoint_id)
+    deliver.wake(store, [own.meter.meter_id], now=NOON)
+
+    (again,) = visited(store, dispatcher).claims
+    conversation = dispatcher.job(again, now=NOON + 2 * SECOND, now_ms=0).conversation
+    conversation.begin()
+
+    assert dispatcher.way(again) == MODULE
+    assert conversation.result is None
 
 
 def test_where_another_way_lives_the_first_is_not_waited_for_long() -> None:

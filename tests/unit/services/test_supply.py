@@ -162,6 +162,36 @@ def test_a_cut_that_met_silence_is_looked_after_when_it_can_come_no_longer() -> 
     assert again.instruction.relay_closed is True
 
 
+def test_one_look_is_enough_for_two_cuts_that_met_silence() -> None:
+    store = MemoryStore()
+    home = a_home(store, relay=Relay.CLOSED)
+    first = taken(store, home, now=NOON)
+    paid(store, home, now=NOON + SECOND)
+    concluded(store, first, ending=Ending.SILENT, at=NOON + SECOND)
+    hold(store, home)
+    second = taken(store, home, now=NOON + SECOND)
+    lift(store, home)
+
+    concluded(store, second, ending=Ending.SILENT, at=NOON + 3 * SECOND)
+
+    assert [each.relay_closed for each in (first.instruction, second.instruction)] == [False, False]
+    assert [each.kind for each in store.tables.instructions.values()].count(Kind.LOOK) == 1
+
+
+def test_a_closing_that_met_silence_is_not_looked_after() -> None:
+    store = MemoryStore()
+    home = a_home(store, relay=Relay.OPEN)
+    paid(store, home, now=NOON)
+    closing = taken(store, home, now=NOON)
+    hold(store, home)
+
+    concluded(store, closing, ending=Ending.SILENT, at=NOON + 2 * SECOND)
+
+    assert closing.instruction.relay_closed is True
+    assert switches(store)[0].state is State.SUPERSEDED
+    assert all(each.kind is not Kind.LOOK for each in store.tables.instructions.values())
+
+
 def test_a_cut_that_was_never_sent_is_not_looked_after() -> None:
     store = MemoryStore()
     home = a_home(store, relay=Relay.CLOSED)
