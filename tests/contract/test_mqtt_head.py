@@ -200,6 +200,24 @@ def test_an_acrel_device_is_answered_and_its_signal_is_kept() -> None:
     play(act)
 
 
+def test_an_acrel_device_that_is_not_entered_is_a_stranger_without_an_answer() -> None:
+    async def act(scene: Scene) -> None:
+        carried = posted(scene)
+        async with a_device(at(scene.port, "mq-2"), "mq-2") as stranger:
+            assert stranger.client is not None
+            payload = b'{"type":"login","gwSN":"mq-2","rssi":50}'
+            name = "/gw/acrelHW/aew/login/mq-2"
+            stranger.client.publish(Publish(topic=name, payload=payload, qos=1))
+            await stranger.arrivals.get()
+        await settled(scene)
+
+        told = {(each.registration, each.why) for each in scene.head.strangers()}
+        assert told == {("mq-2", "device_unknown")}
+        assert not [each.topic for each in carried if each.topic.startswith("/server/")]
+
+    play(act)
+
+
 def test_another_client_of_mqtt_understands_our_broker() -> None:
     heard: list[tuple[str, bytes]] = []
 

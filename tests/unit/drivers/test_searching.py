@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from compuerta.adapters.models import load_models
 from compuerta.domain.party import CreditAuthority
+from compuerta.drivers import searching
 from compuerta.drivers.abilities import Ending, Result
 from compuerta.drivers.line import Job, Line, Priority
 from compuerta.drivers.mac import SoftEsam
@@ -49,8 +50,13 @@ def a_meter(
     return meter
 
 
-def carried_out(job: Search | Renumbering, meters: Sequence[VirtualMeter]) -> Result:
-    """Let a line with these meters on it carry out a search; all who answer speak at once."""
+def carried_out(
+    job: Search | Renumbering, meters: Sequence[VirtualMeter], *, lost_at: int = 2 * PROBES_MAX
+) -> Result:
+    """Let a line with these meters on it carry out a search; all who answer speak at once.
+
+    The line may be lost while its probe of that number is on the wire.
+    """
     line, now_ms = Line("bus"), NOW_MS
     line.submit(
         Job(
@@ -64,6 +70,8 @@ def carried_out(job: Search | Renumbering, meters: Sequence[VirtualMeter]) -> Re
         now_ms=now_ms,
     )
     for _ in range(4 * PROBES_MAX):
+        if job.probes >= lost_at:
+            line.shut()
         written = line.take_bytes()
         if written:
             said = [each.receive(written, now_ms=now_ms) for each in meters]
@@ -133,6 +141,32 @@ def test_nobody_on_the_line_is_found_by_nobody() -> None:
     assert (result.ending, search.found, search.probes) == (Ending.DONE, {}, 3)
 
 
+@pytest.mark.parametrize("lost_at", [1, 2, 3])
+def test_a_search_that_was_broken_off_does_not_say_that_nobody_is_there(lost_at: int) -> None:
+    search = Search(registers=REGISTERS, expected=(ONE,))
+
+    assert carried_out(search, [], lost_at=lost_at) == Result(ending=Ending.SILENT, reason="line_lost")
+
+
+def test_a_number_whose_writing_was_broken_off_is_not_told_as_refused() -> None:
+    meter = a_meter(ONE)
+    meter.core.programming_key = True
+
+    result = carried_out(Renumbering(meter_no=ONE, new_no=OTHER), [meter], lost_at=2)
+
+    assert result == Result(ending=Ending.SILENT, reason="line_lost")
+
+
+@pytest.mark.parametrize(("bound", "most"), [("FOUND_MAX", 2), ("PROBES_MAX", 150)])
+def test_a_search_without_end_is_refused(monkeypatch: pytest.MonkeyPatch, bound: str, most: int) -> None:
+    monkeypatch.setattr(searching, bound, most)
+    search = Search(registers=())
+
+    result = carried_out(search, [a_meter(each, seed=at) for at, each in enumerate((ONE, TWIN, OTHER))])
+
+    assert result == Result(ending=Ending.REFUSED, reason="line_too_full")
+
+
 def test_the_only_meter_of_a_line_takes_another_number() -> None:
     meter = a_meter(ONE)
     meter.core.programming_key = True
@@ -178,3 +212,15 @@ def test_any_bytes_end_a_probe_and_nothing_is_raised(pieces: list[bytes]) -> Non
     session.wake(session.wake_at_ms())
 
     assert len(session.receive(b"", now_ms=session.wake_at_ms())) == 1
+
+
+def test_a_talker_without_end_does_not_hold_a_probe() -> None:
+    session, now_ms = ProbeSession(TIMING), 0
+    session.send(Probe(address=dlt645.WILDCARD, request=dlt645.ReadAddress()), now_ms=0)
+
+    while now_ms < session.wake_at_ms():
+        session.receive(b"\xfe", now_ms=now_ms)
+        now_ms += 100
+        assert now_ms < 60_000
+
+    assert now_ms < TIMING.first_byte_ms + dlt645.TALK_MS_MAX + 200

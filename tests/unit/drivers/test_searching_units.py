@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+import pytest
 from tests.unit.drivers.test_searching import ESAM, NOW_MS, ONE, OTHER, TIMING
 
 from compuerta.adapters.models import load_models
@@ -14,6 +15,7 @@ from compuerta.drivers.searching_units import UnitSearch
 from compuerta.virtual.faults import garbled
 from compuerta.virtual.meter.peer import VirtualMeter
 from compuerta.virtual.meter.setup import MeterSetup
+from compuerta.wire import modbus
 
 MODELS = load_models(Path("models"))
 MAPS = {name: each.modbus for name, each in MODELS.items() if each.modbus is not None}
@@ -31,7 +33,7 @@ def a_unit(unit_no: int, *, image: str = "acrel", meter_no: str = ONE, power_w: 
 
 
 def searched(meters: Sequence[VirtualMeter], *, lost_at: int = STEPS_MAX) -> tuple[UnitSearch, Result]:
-    """Let a line with these units on it carry out a search; it may be lost after so many steps."""
+    """Let a line with these units on it carry out a search; it may be lost at the probe of that number."""
     search, line, now_ms = UnitSearch(maps=MAPS), Line("bus"), NOW_MS
     job = Job(
         key="search",
@@ -42,8 +44,8 @@ def searched(meters: Sequence[VirtualMeter], *, lost_at: int = STEPS_MAX) -> tup
         deadline_ms=10**14,
     )
     line.submit(job, now_ms=now_ms)
-    for step in range(STEPS_MAX):
-        if step == lost_at:
+    for _ in range(STEPS_MAX):
+        if search.probes >= lost_at:
             line.shut()
         written = line.take_bytes()
         if written:
@@ -73,7 +75,8 @@ def test_two_units_with_one_number_are_told_as_such() -> None:
     assert search.found["17"].is_twice
 
 
-def test_a_search_that_was_broken_off_has_found_nobody_missing() -> None:
-    search, result = searched([a_unit(17)], lost_at=10)
+@pytest.mark.parametrize("lost_at", [10, modbus.UNIT_MAX])
+def test_a_search_that_was_broken_off_has_found_nobody_missing(lost_at: int) -> None:
+    search, result = searched([], lost_at=lost_at)
 
     assert (result.ending, search.found) == (Ending.SILENT, {})

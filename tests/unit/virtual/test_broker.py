@@ -108,12 +108,17 @@ def test_a_filter_means_what_the_standard_says(wanted: str, topic: str, is_met: 
 def test_a_device_says_and_hears_its_own_and_nothing_else() -> None:
     assert may_publish("mq-1", "pm/v1/1/mq-1/up")
     assert may_subscribe("mq-1", "pm/v1/1/mq-1/cmd")
+    assert may_publish("mq-1", "/gw/acrelHW/a/b/mq-1")
+    assert may_subscribe("mq-1", "/server/acrelHW/a/b/mq-1")
     for topic in (
         "pm/v1/1/mq-2/up",
         "pm/v1/1/mq-1/cmd",
         "pm/v1/1/mq-1/up/x",
+        "other/v1/1/mq-1/up",
         "x",
         "/server/acrelHW/a/b/mq-1",
+        "/gw/acrelHW/a/b/mq-2",
+        "/gw/acrelHW/a/b/mq-1/x",
     ):
         assert not may_publish("mq-1", topic)
     for wanted in (
@@ -123,6 +128,15 @@ def test_a_device_says_and_hears_its_own_and_nothing_else() -> None:
         "pm/v1/1/mq-1/up",
         "#",
         "pm/v1/1/mq-1/#",
+        "/server/acrelHW/a/b/mq-2",
+        "/server/acrelHW/a/b/+",
     ):
         assert not may_subscribe("mq-1", wanted)
+
+
+def test_the_platform_hears_all_and_says_only_what_is_its_own() -> None:
+    assert may_subscribe(PLATFORM, "#")
     assert may_publish(PLATFORM, "pm/v1/1/mq-1/cmd")
+    assert may_publish(PLATFORM, "/server/acrelHW/a/b/mq-1")
+    assert not may_publish(PLATFORM, "/gw/acrelHW/a/b/mq-1")
+    assert not may_publish(PLATFORM, "x")
