@@ -456,6 +456,75 @@ def test_a_claim_is_carried_out_by_the_patience_of_its_way() -> None:
     assert dispatcher.job(claim, now=NOON, now_ms=0).timing == roads["4g"]
 
 
+SLEEPER = Way(endpoint_id="nb", road=RoadKind.NBIOT)
+
+
+def test_a_slow_road_has_a_longer_lease_and_a_conversation_that_ends_before_it() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    town = a_town(store, model="dlt645-standard-4g", authorities=(METER, METER))
+    for number, home in enumerate(town.homes):
+        paid(store, home, name=str(number))
+    cable, slow = the_meters(store)
+    batch = dispatcher.batch([cable, replace(slow, way=SLEEPER)])
+
+    done = dispatching.write(store, batch, now=NOON, owner="gateway")
+    dispatcher.settle(batch, done)
+
+    found = {
+        dispatcher.way(claim).road: (claim.instruction.lease_until, dispatcher.job(claim, now=NOON, now_ms=0))
+        for claim in done.claims
+    }
+    told = {road: (until, job.deadline_ms) for road, (until, job) in found.items()}
+    assert told == {
+        RoadKind.RS485: (NOON + 30 * SECOND, 25_000),
+        RoadKind.NBIOT: (NOON + 180 * SECOND, 175_000),
+    }
+
+
+def test_a_reading_has_a_minute_and_on_a_slow_road_as_long_as_a_lease_there() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_town(store, model="dlt645-standard-4g")
+    (meter,) = the_meters(store)
+
+    jobs = [dispatcher.poll(each, now=NOON, now_ms=0) for each in (meter, replace(meter, way=SLEEPER))]
+
+    assert [job.deadline_ms for job in jobs] == [60_000, 180_000]
+
+
+def test_readings_give_way_and_what_was_paid_does_not() -> None:
+    store = MemoryStore()
+    a_paid_town(store)
+    dispatcher, meter = a_following(store)
+    (claim,) = written(store, dispatcher).claims
+
+    readings = [
+        dispatcher.poll(meter, now=NOON, now_ms=0),
+        dispatcher.freezes(meter, [a_wanted(meter)], now=NOON, now_ms=0),
+    ]
+
+    assert EQUIPMENT.models[meter.meter.model].freezes is not None
+    assert [job.gives_way for job in readings] == [True, True]
+    assert not dispatcher.job(claim, now=NOON, now_ms=0).gives_way
+
+
+def test_a_meter_of_two_ways_that_was_read_in_vain_is_told_once_to_be_read_by_the_other() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    a_town(store)
+    own = with_a_module(store, dispatcher)
+    meter_id = own.meter.meter_id
+
+    dispatcher.finish(dispatcher.poll(own, now=NOON, now_ms=0).key, CREDITED, at=NOON)
+    read = dispatcher.take_unread()
+    dispatcher.finish(dispatcher.poll(own, now=NOON, now_ms=0).key, SILENT, at=NOON)
+    in_vain = [dispatcher.take_unread() for _ in range(2)]
+    dispatcher.routing.follow(Known(ways={meter_id: (own.way,)}))
+    dispatcher.finish(dispatcher.poll(own, now=NOON, now_ms=0).key, SILENT, at=NOON)
+
+    assert read == set()
+    assert in_vain == [{meter_id}, set()]
+    assert dispatcher.take_unread() == set()  # where there is no other way, its turn comes round
+
+
 def test_a_way_that_failed_is_told_to_the_other_gateways_and_one_that_serves_again_too() -> None:
     store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
     a_paid_town(store)
@@ -505,7 +574,7 @@ def test_on_nbiot_the_events_are_asked_for_again_a_quarter_of_an_hour_after_they
     store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
     a_town(store, model="dlt645-standard-4g", authorities=(METER,))
     (meter,) = store.tables.meters.values()
-    sleeper = Reached(meter=meter, way=Way(endpoint_id="nb", road=RoadKind.NBIOT))
+    sleeper = Reached(meter=meter, way=SLEEPER)
     told = Result(ending=Ending.DONE, state=MeterState(energy_wh=7, counts={"cover": 0}))
     brief = Result(ending=Ending.DONE, state=MeterState(energy_wh=7))
 

@@ -39,8 +39,8 @@ def test_the_best_of_the_ways_is_what_may_be_expected(ends: list[EndState], told
 
 
 def test_a_sleeper_that_is_a_little_late_comes_soon_and_one_that_is_very_late_is_dead() -> None:
-    late, gone = asleep(contact_in_s=-60), asleep(contact_in_s=-3_600)
+    late, gone = asleep(contact_in_s=-60), asleep(contact_in_s=-1_800)
 
     assert expected([late], now=NOON) == Expected(prospect=Prospect.AT_CONTACT, at=NOON)
-    assert LATE < HOUR
-    assert expected([gone], now=NOON) == Expected(prospect=Prospect.ROAD_DEAD, at=NOON - HOUR)
+    assert LATE < HOUR / 2
+    assert expected([gone], now=NOON) == Expected(prospect=Prospect.ROAD_DEAD, at=NOON - HOUR / 2)
