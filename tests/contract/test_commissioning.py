@@ -149,6 +149,9 @@ def test_nobodys_word_counts_before_the_relay_has_told(store: Store) -> None:
     commissioning.begin_test(store, test, actor=ANA, now=NOON + SECOND)
     with pytest.raises(RelayNotThere):  # what it told before is no answer to this test
         commissioning.confirm(store, test, seen=True, actor=ANA, now=NOON + 2 * SECOND)
+    told(store, home, at=NOON + 3 * SECOND, energy_wh=5_000, relay=Relay.CLOSED)
+    with pytest.raises(RelayNotThere):
+        commissioning.confirm(store, test, seen=True, actor=ANA, now=NOON + 4 * SECOND)
 
     assert standing(store, commission_id)[Step.DARK] is StepOutcome.BEGUN
 
@@ -161,7 +164,8 @@ def test_light_where_it_should_be_dark_is_another_meters_place(store: Store) -> 
     assert outcome is StepOutcome.FAILED
     assert Step.DARK in commissioning.missing(_steps(store, commission_id))
     with store.transaction() as tx:
-        assert not tx.holds_of([home.meter_id], at=NOON + HOUR)  # nobody is left in the dark for it
+        # Nobody is left in the dark for it.
+        assert not tx.holds_of([home.meter_id], at=NOON + timedelta(minutes=1, seconds=2))
 
 
 def test_a_test_that_nobody_ends_ends_by_itself(store: Store) -> None:
@@ -175,6 +179,28 @@ def test_a_test_that_nobody_ends_ends_by_itself(store: Store) -> None:
         (hold,) = tx.holds_of([home.meter_id], at=NOON)
         assert not tx.holds_of([home.meter_id], at=NOON + commissioning.TEST_MAX)
     assert hold.kind is HoldKind.SAFETY
+
+
+def test_a_test_takes_the_place_of_the_one_before(store: Store) -> None:
+    home, commission_id = claimed(store)
+    tests = [RelayTest(commission_id=commission_id, step=step) for step in (Step.DARK, Step.LIGHT)]
+
+    for second, test in enumerate(tests):
+        commissioning.begin_test(store, test, actor=ANA, now=NOON + second * SECOND)
+
+    with store.transaction() as tx:
+        assert [each.kind for each in tx.holds_of([home.meter_id], at=NOON + SECOND)] == [HoldKind.TEMPORARY]
+
+
+def test_a_test_ends_with_its_commission(store: Store) -> None:
+    home, commission_id = claimed(store)
+    test = RelayTest(commission_id=commission_id, step=Step.DARK)
+    commissioning.begin_test(store, test, actor=ANA, now=NOON)
+
+    commissioning.give_up(store, commission_id, actor=ANA, now=NOON + SECOND)
+
+    with store.transaction() as tx:
+        assert not tx.holds_of([home.meter_id], at=NOON + SECOND)
 
 
 def test_a_test_lifts_nobody_elses_hold(store: Store) -> None:
@@ -269,6 +295,37 @@ def test_a_survey_whose_gateway_died_is_taken_by_another(store: Store) -> None:
     with store.transaction() as tx:
         survey = tx.commissions.survey(wish.survey_id)
     assert survey is not None and survey.state is SurveyState.RUNNING
+
+
+def test_a_survey_is_kept_by_telling_how_far_it_is(store: Store) -> None:
+    organisation_id = a_town(store).organisation_id
+    wish = SurveyWish(survey_id=an_id("survey"), organisation_id=organisation_id, endpoint_id="bus")
+    surveying.ask(store, wish, actor=ANA, now=NOON)
+    surveying.claim(store, {"bus"}, gateway="g1", now=NOON)
+    told_at = NOON + surveying.LEASE - SECOND
+    progress = Progress(survey_id=wish.survey_id, gateway="g1", probes=9, found=[])
+    assert surveying.tell(store, progress, models=MODELS, now=told_at)
+
+    kept = surveying.claim(store, {"bus"}, gateway="g2", now=NOON + surveying.LEASE)
+    (taken,) = surveying.claim(store, {"bus"}, gateway="g2", now=told_at + surveying.LEASE)
+
+    assert kept == []
+    assert taken.gateway == "g2"
+
+
+def test_nothing_is_told_of_a_survey_that_is_over_or_was_never_asked(store: Store) -> None:
+    survey_id = _surveyed(store, a_town(store).organisation_id, METER_NO)
+    late = Progress(survey_id=survey_id, gateway="g1", probes=99, found=[FoundMeter(meter_no="000777000999")])
+
+    assert not surveying.tell(store, late, models=MODELS, now=NOON + HOUR)
+    assert not surveying.tell(
+        store, replace(late, survey_id=an_id("nobody's")), models=MODELS, now=NOON + HOUR
+    )
+
+    with store.transaction() as tx:
+        survey = tx.commissions.survey(survey_id)
+        assert [each.address for each in tx.commissions.findings(survey_id)] == [METER_NO]
+    assert survey is not None and (survey.state, survey.probes) == (SurveyState.DONE, 12)
 
 
 def test_what_a_survey_finds_out_later_is_told_of_the_same_meter(store: Store) -> None:
