@@ -21,7 +21,7 @@ from tests.unit.services.town import (
     told,
 )
 
-from compuerta.domain.party import Bearer, RoadKind
+from compuerta.domain.party import Bearer, MeterNoMalformed, RoadKind
 from compuerta.domain.supply import HoldKind
 from compuerta.drivers.abilities import Ending, MeterState, Relay
 from compuerta.drivers.searching import FoundMeter
@@ -166,6 +166,17 @@ def test_light_where_it_should_be_dark_is_another_meters_place(store: Store) -> 
     with store.transaction() as tx:
         # Nobody is left in the dark for it.
         assert not tx.holds_of([home.meter_id], at=NOON + timedelta(minutes=1, seconds=2))
+
+
+def test_the_last_word_of_a_test_counts(store: Store) -> None:
+    home, commission_id = claimed(store)
+
+    tried(store, home, commission_id, Step.DARK, minute=1)
+    was_left = commissioning.missing(_steps(store, commission_id))
+    tried(store, home, commission_id, Step.DARK, minute=2, seen=False)
+
+    assert Step.DARK not in was_left
+    assert Step.DARK in commissioning.missing(_steps(store, commission_id))
 
 
 def test_a_test_that_nobody_ends_ends_by_itself(store: Store) -> None:
@@ -372,6 +383,10 @@ def test_a_number_is_written_only_where_nobody_else_would_take_it(store: Store) 
     with pytest.raises(NumberTaken):
         taken = Renumber(meter_no="777000000001", new_no=f"{1:012d}")
         surveying.ask(store, replace(alone, renumber=taken), actor=ANA, now=NOON)
+    for numbers in (("1", METER_NO), ("777000000001", "1")):
+        malformed = Renumber(meter_no=numbers[0], new_no=numbers[1])
+        with pytest.raises(MeterNoMalformed):
+            surveying.ask(store, replace(alone, renumber=malformed), actor=ANA, now=NOON)
     surveying.ask(store, alone, actor=ANA, now=NOON)
 
     (survey,) = surveying.claim(store, {"bench"}, gateway="g1", now=NOON)
