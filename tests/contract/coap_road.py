@@ -61,6 +61,11 @@ class House:
         """Why somebody was not let in, by the name that was given."""
         return {each.registration: each.why for each in self.refusals.strangers()}
 
+    def names_claimed(self) -> list[str]:
+        """The names in which handshakes go on that have not come to their end."""
+        assert self.port._dtls is not None
+        return [each.identity for each in self.port._dtls._peers.values() if not each.is_through]
+
     async def until_refused(self, name: str) -> Stranger:
         await self.until(lambda: name in self.refused())
         return next(each for each in self.refusals.strangers() if each.registration == name)

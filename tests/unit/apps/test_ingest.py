@@ -1,11 +1,29 @@
 """What an ingest takes of letters, and what it refuses: nobody speaks for another's meters."""
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from compuerta.adapters.links.mqtt_client import MqttClient
 from compuerta.apps import ingest
-from compuerta.apps.ingest import AHEAD_MS_MAX, Device, IngestsTooMany, Sorted, sort_letters, taken_slot
+from compuerta.apps.config import settings
+from compuerta.apps.desk import Desk
+from compuerta.apps.ingest import (
+    AHEAD_MS_MAX,
+    Device,
+    Ingest,
+    IngestsTooMany,
+    Register,
+    Sorted,
+    sort_letters,
+    taken_slot,
+)
+from compuerta.domain.errors import Unreachable
+from compuerta.wire.mqtt.session import Heard
 from compuerta.wire.pm.letters import Encoding, PushedReading, Readings, encode
 from compuerta.wire.pm.topics import Direction, topic
 
@@ -23,6 +41,92 @@ def a_reading(meter_no: str = "000000000001", *, ts_ms: int = NOW_MS) -> PushedR
 def sorted_of(*readings: PushedReading, tenant: str = "1", device: str = "mq-1") -> Sorted:
     letter = encode(Readings(seq=1, ts_ms=NOW_MS, readings=readings), Encoding.JSON)
     return sort_letters([(topic(tenant, device, Direction.UP), letter)], DEVICES, now_ms=NOW_MS)
+
+
+@dataclass
+class Broker:
+    """What an ingest has told the broker to forget."""
+
+    forgotten: list[int] = field(default_factory=list)
+
+    def acknowledge(self, packet_ids: Sequence[int]) -> None:
+        self.forgotten += packet_ids
+
+
+@dataclass
+class Database:
+    """A desk behind which the broker, or the database, may go away while rows are written."""
+
+    ingest: Ingest
+    is_away: bool = False
+    loses_broker: bool = False
+    batches: int = 0
+
+    async def run(self, _: object) -> None:
+        self.batches += 1
+        if self.loses_broker:
+            self.ingest.ended("broken")
+        if self.is_away:
+            raise Unreachable("the database is away")
+
+
+@pytest.fixture
+def at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Ingest, Broker, Database]:
+    """An ingest with three letters that wait."""
+    monkeypatch.setattr(ingest, "AWAY_S", 0)
+    monkeypatch.setattr(ingest, "_now_ms", lambda: NOW_MS)
+    given = {
+        "COMPUERTA_DATA": str(tmp_path),
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "COMPUERTA_MQTT_URL": "mqtt://platform:word@127.0.0.1:1",
+    }
+    it = Ingest(settings(given))
+    it._slot.lock.close()
+    it._register = Register(devices=DEVICES)
+    broker, database = Broker(), Database(it)
+    it._client, it._desk = cast(MqttClient, broker), cast(Desk, database)
+    letter = encode(Readings(seq=1, ts_ms=NOW_MS, readings=(a_reading(),)), Encoding.JSON)
+    for packet_id in (1, 2, 3):
+        it.heard(Heard(topic=topic("1", "mq-1", Direction.UP), payload=letter, packet_id=packet_id))
+    return it, broker, database
+
+
+def test_what_is_kept_is_acknowledged_and_not_before(at_work: tuple[Ingest, Broker, Database]) -> None:
+    it, broker, database = at_work
+    database.is_away = True
+    asyncio.run(it._keep_some())
+    while_away = list(broker.forgotten)
+
+    database.is_away = False
+    asyncio.run(it._keep_some())
+
+    assert while_away == []
+    assert broker.forgotten == [1, 2, 3]
+
+
+def test_numbers_of_a_connection_that_has_ended_are_not_acknowledged_on_the_next(
+    at_work: tuple[Ingest, Broker, Database],
+) -> None:
+    it, broker, database = at_work
+    database.loses_broker = True
+
+    asyncio.run(it._keep_some())
+
+    assert database.batches == 1
+    assert broker.forgotten == []
+
+
+def test_a_batch_holds_no_more_letters_than_a_commit_should(
+    at_work: tuple[Ingest, Broker, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "LETTERS_PER_BATCH_MAX", 2)
+    it, broker, database = at_work
+
+    asyncio.run(it._keep_some())
+    first = list(broker.forgotten)
+    asyncio.run(it._keep_some())
+
+    assert (first, broker.forgotten, database.batches) == ([1, 2], [1, 2, 3], 2)
 
 
 def test_registers_of_the_devices_own_meters_are_taken() -> None:

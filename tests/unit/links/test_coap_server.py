@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 
 import pytest
 from tests.contract.coap_road import NAME, PATIENCE_S, House, Keeper, Radio, a_house, a_radio, an_end, key_of
 from tests.contract.test_link import Ear
 
-from compuerta.adapters.links import coap_port, dtls
+from compuerta.adapters.links import coap_port, coap_server, dtls
 from compuerta.adapters.links.coap_server import CoapLimits, CoapServer, Source
 from compuerta.adapters.links.roadhead import ASLEEP, Refusals
 from compuerta.services.link_port import Link
 from compuerta.wire import coap
+from compuerta.wire.coap.options import Option, texts_of
 
 FRAME = bytes.fromhex("68943521908855689106333435357B555E16")
 QUICK = CoapLimits(sweep_s=0.01, window_s=0.02)
@@ -23,6 +25,39 @@ def play(scene: Coroutine[None, None, None]) -> None:
             await scene
 
     asyncio.run(patiently())
+
+
+@dataclass
+class Caller:
+    """Somebody whose datagrams come without a socket; behind DTLS with the name that it has proven."""
+
+    server: CoapServer
+    address: str = "198.51.100.7"
+    identity: str | None = None
+    session: coap.CoapSession = field(default_factory=lambda: coap.CoapSession(salt=b"caller"))
+    sent: list[bytes] = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def say(self, datagram: bytes) -> None:
+        source = Source(
+            address=self.address,
+            host=self.address,
+            identity=self.identity,
+            send=self.sent.append,
+            close=self.closed.set,
+        )
+        self.server.hear(source, datagram)
+
+    def ask(self, code: coap.Code, *path: str, queries: tuple[str, ...] = ()) -> list[coap.Message]:
+        """Return what the server said to a request at once."""
+        self.session.send(coap.Request(code=code, path=path, queries=queries), now_ms=0)
+        self.sent.clear()
+        for datagram in self.session.take_datagrams():
+            self.say(datagram)
+        return [coap.decode(datagram) for datagram in self.sent]
+
+    def register(self, name: str = NAME) -> list[coap.Message]:
+        return self.ask(coap.Code.POST, "rd", queries=(f"ep={name}",))
 
 
 async def an_open_road(house: House, radio: Radio) -> tuple[Link, Ear]:
@@ -142,8 +177,10 @@ def test_a_key_of_an_earlier_generation_is_put_out_and_refused(monkeypatch: pyte
             _, ear = await an_open_road(house, radio)
             house.learn(after)
             async with a_radio(house, key=key_of(before)) as thief:
-                monkeypatch.setattr(dtls, "HANDSHAKE_S_MAX", -1.0)
                 thief.contact()
+                # Given up before it has said its name, a handshake would tell of nobody.
+                await house.until(lambda: NAME in house.names_claimed())
+                monkeypatch.setattr(dtls, "HANDSHAKE_S_MAX", -1.0)
                 stranger = await house.until_refused(NAME)
 
             assert ear.losses == ["closed_by_peer"]
@@ -228,23 +265,89 @@ def test_noise_from_forged_addresses_takes_nobodys_place() -> None:
         refusals, keeper = Refusals(), Keeper()
         server = CoapServer(keeper, refusals, limits=CoapLimits(callers_max=4, unregistered_max=2))
         server.learn({NAME: an_end()})
-        sent: list[bytes] = []
-
-        def heard(address: str, datagram: bytes) -> None:
-            source = Source(
-                address=address, host=address, identity=None, send=sent.append, close=lambda: None
-            )
-            server.hear(source, datagram)
 
         for number in range(10):
-            heard(f"192.0.2.{number}", b"\x00")
-        register = coap.Request(code=coap.Code.POST, path=("rd",), queries=(f"ep={NAME}",))
-        device = coap.CoapSession(salt=b"device")
-        device.send(register, now_ms=0)
-        heard("198.51.100.7", device.take_datagrams()[0])
+            Caller(server, address=f"192.0.2.{number}").say(b"\x00")
+        answer = Caller(server).register()[0]
         server.shut()
 
-        assert coap.decode(sent[0]).code == coap.Code.CREATED
+        assert answer.code == coap.Code.CREATED
+
+    play(scene())
+
+
+def test_of_more_callers_than_there_is_room_for_the_last_is_not_answered() -> None:
+    async def scene() -> None:
+        ends = {each.address: each for each in (an_end(), an_end("nb-2"))}
+        server = CoapServer(Keeper(), Refusals(), limits=CoapLimits(callers_max=1))
+        server.learn(ends)
+
+        first = Caller(server).register()
+        second = Caller(server, address="198.51.100.8").register("nb-2")
+        server.shut()
+
+        assert first[0].code == coap.Code.CREATED
+        assert second == []
+
+    play(scene())
+
+
+def test_a_caller_that_never_registers_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coap_server, "CALLER_S_MAX", -1.0)
+
+    async def scene() -> None:
+        server = CoapServer(Keeper(), Refusals(), limits=QUICK)
+        caller = Caller(server)
+
+        caller.say(b"noise")
+        await caller.closed.wait()
+        server.shut()
+
+    play(scene())
+
+
+@pytest.mark.parametrize(
+    ("code", "queries", "answer"),
+    [
+        (coap.Code.PUT, (f"ep={NAME}",), coap.Code.METHOD_NOT_ALLOWED),
+        (coap.Code.POST, (), coap.Code.BAD_REQUEST),
+        (coap.Code.POST, (f"ep={NAME}", "lt=0"), coap.Code.BAD_REQUEST),
+    ],
+)
+def test_what_is_no_registration_lets_nobody_in(
+    code: coap.Code, queries: tuple[str, ...], answer: coap.Code
+) -> None:
+    async def scene() -> None:
+        keeper = Keeper()
+        server = CoapServer(keeper, Refusals())
+        server.learn({NAME: an_end()})
+
+        said = Caller(server).ask(code, "rd", queries=queries)
+        server.shut()
+
+        assert [each.code for each in said] == [answer]
+        assert keeper.signs == []
+
+    play(scene())
+
+
+@pytest.mark.parametrize("code", [coap.Code.POST, coap.Code.DELETE])
+def test_who_has_a_key_may_not_speak_for_the_visit_of_another(code: coap.Code) -> None:
+    async def scene() -> None:
+        refusals = Refusals()
+        server = CoapServer(Keeper(), refusals)
+        server.learn({each.address: each for each in (an_end(), an_end("nb-2"))})
+        mine = Caller(server, identity=NAME)
+        other = Caller(server, address="198.51.100.8", identity="nb-2")
+        location = texts_of(mine.register()[0], Option.LOCATION_PATH)
+
+        refused = other.ask(code, *location)
+        still_there = mine.ask(coap.Code.POST, *location)
+        server.shut()
+
+        assert [each.code for each in refused] == [coap.Code.NOT_FOUND]
+        assert [(each.registration, each.why) for each in refusals.strangers()] == [("nb-2", "name_foreign")]
+        assert still_there[0].code == coap.Code.CHANGED
 
     play(scene())
 

@@ -2,22 +2,25 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.contract.coap_road import PATIENCE_S
-from tests.contract.operator_road import DEVICE, SECRET, Operated, operated
+from tests.contract.coap_road import PATIENCE_S, Keeper
+from tests.contract.operator_road import DEVICE, SECRET, Operated, a_device_end, operated
 from tests.contract.test_link import Ear
 
+from compuerta.adapters.links import operator_roads
 from compuerta.adapters.links.operator_http import OperatorUrlMalformed, account_at
-from compuerta.adapters.links.operator_roads import COMMAND_S
-from compuerta.adapters.links.roadhead import ASLEEP
+from compuerta.adapters.links.operator_roads import AGAIN_S, COMMAND_S, OperatorAway, OperatorRoads
+from compuerta.adapters.links.roadhead import ASLEEP, Refusals
 from compuerta.services.link_port import Link
 from compuerta.wire.northbound.door import BODY_BYTES_MAX, HttpDoor
 from compuerta.wire.northbound.letters import (
+    FRAME_BYTES_MAX,
     SEAL_HEADER,
     SEAL_S_MAX,
     Command,
@@ -59,6 +62,186 @@ async def pushed(scene: Operated, body: bytes, *, secret: bytes = SECRET, age_s:
     async with httpx.AsyncClient() as client:
         url = f"http://127.0.0.1:{scene.push_port}/push"
         return (await client.post(url, content=body, headers=headers)).status_code
+
+
+@dataclass
+class Bench:
+    """Roads on a virtual clock, and a platform that takes commands at once, or not at all."""
+
+    now_s: float = 1_000.0
+    is_away: bool = False
+    sent: list[bytes] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    keeper: Keeper = field(default_factory=Keeper)
+
+    async def send(self, command: Command) -> Standing:
+        if self.is_away:
+            raise OperatorAway("away")
+        self.sent.append(command.frame)
+        return self.standing(f"c{len(self.sent)}", CommandState.PENDING)
+
+    async def cancel(self, standing: Standing) -> None:
+        self.cancelled.append(standing.command_id)
+
+    def standing(self, command_id: str, state: CommandState) -> Standing:
+        return Standing(device_id=DEVICE, command_id=command_id, state=state)
+
+    def roads(self, *, contact_s: int | None = 60) -> OperatorRoads:
+        roads = OperatorRoads(self.keeper, Refusals(), self, window_s=10.0)
+        roads._clock = lambda: self.now_s
+        roads.learn({DEVICE: a_device_end(contact_s=contact_s)})
+        return roads
+
+    def awake(self, roads: OperatorRoads, request_id: str = "here") -> tuple[Link, Ear]:
+        roads.hear(Said(device_id=DEVICE, request_id=request_id, frame=b""))
+        return self.opened()
+
+    def opened(self) -> tuple[Link, Ear]:
+        _, link = self.keeper.links.get_nowait()
+        ear = Ear()
+        link.attach(ear)
+        return link, ear
+
+
+async def settled() -> None:
+    """Let what was begun come to its end: nothing of it waits for anybody."""
+    for _ in range(8):
+        await asyncio.sleep(0)
+
+
+def test_a_road_that_ends_takes_back_what_the_platform_had_taken() -> None:
+    async def scene() -> None:
+        bench = Bench()
+        link, _ = bench.awake(bench.roads())
+        link.write(FRAME)
+        await settled()
+
+        link.shut()
+        await settled()
+
+        assert (bench.sent, bench.cancelled) == ([FRAME], ["c1"])
+
+    play(scene())
+
+
+def test_a_frame_that_was_not_sent_yet_dies_with_its_road() -> None:
+    async def scene() -> None:
+        bench = Bench()
+        link, _ = bench.awake(bench.roads())
+
+        link.write(FRAME)
+        link.shut()
+        await settled()
+
+        assert bench.sent == []
+
+    play(scene())
+
+
+def test_frames_that_follow_each_other_leave_one_command_out() -> None:
+    async def scene() -> None:
+        bench = Bench()
+        link, _ = bench.awake(bench.roads())
+        for frame in (b"first", b"second", bytes(FRAME_BYTES_MAX + 1)):  # the last one fits no command
+            link.write(frame)
+        await settled()
+        link.write(b"third")
+        await settled()
+
+        assert (bench.sent, bench.cancelled) == ([b"second", b"third"], ["c1"])
+
+    play(scene())
+
+
+@pytest.mark.parametrize(("contact_s", "losses"), [(60, [ASLEEP]), (None, [])])
+def test_a_command_that_found_nobody_tells_that_a_sleeper_sleeps(
+    contact_s: int | None, losses: list[str]
+) -> None:
+    async def scene() -> None:
+        bench = Bench()
+        roads = bench.roads(contact_s=contact_s)
+        link, ear = bench.awake(roads)
+        link.write(FRAME)
+        await settled()
+
+        roads.hear(bench.standing("of one that was given up", CommandState.EXPIRED))
+        before = list(ear.losses)
+        roads.hear(bench.standing("c1", CommandState.EXPIRED))
+        await settled()
+
+        assert before == []
+        assert ear.losses == losses
+        assert bench.cancelled == []  # it has ended by itself
+
+    play(scene())
+
+
+def test_a_platform_that_failed_is_tried_again_after_a_while_for_who_never_sleeps() -> None:
+    async def scene() -> None:
+        bench = Bench(is_away=True)
+        roads = bench.roads(contact_s=None)
+        roads.sweep()
+        link, ear = bench.opened()
+        link.write(FRAME)
+        await settled()
+
+        bench.now_s += AGAIN_S - 1
+        roads.sweep()
+        assert ear.losses == ["operator_away"]
+        assert bench.keeper.links.empty()
+
+        bench.now_s += 1
+        roads.sweep()
+        assert not bench.keeper.links.empty()
+
+    play(scene())
+
+
+def test_a_device_that_is_no_longer_entered_loses_its_road() -> None:
+    async def scene() -> None:
+        bench = Bench()
+        roads = bench.roads()
+        _, ear = bench.awake(roads)
+
+        roads.learn({})
+
+        assert ear.losses == ["not_entered"]
+
+    play(scene())
+
+
+def test_pushes_are_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator_roads, "REMEMBERED_MAX", 2)
+
+    async def scene() -> None:
+        bench = Bench()
+        roads = bench.roads()
+        _, ear = bench.awake(roads)
+        for request_id in ("r1", "r2", "r2", "r3", "r1"):
+            roads.hear(Said(device_id=DEVICE, request_id=request_id, frame=request_id.encode()))
+
+        assert bytes(ear.received) == b"r1r2r3r1"
+
+    play(scene())
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["", "t=,v=", "t=0", "t=0,v=", "t=-1,v=00", "t=²,v=00", "t=" + "9" * 13, "t=" + "9" * 5_000 + ",v=00"],
+)
+def test_what_is_no_seal_proves_nothing(said: str) -> None:
+    assert not is_sealed(b"body", said, secret=SECRET, now_s=0)
+
+
+def test_a_seal_is_good_for_its_body_and_its_time() -> None:
+    said = seal(b"body", at_s=1_000, secret=SECRET)
+
+    for now_s in (1_000 - SEAL_S_MAX, 1_000 + SEAL_S_MAX):
+        assert is_sealed(b"body", said, secret=SECRET, now_s=now_s)
+        assert not is_sealed(b"another", said, secret=SECRET, now_s=now_s)
+    for now_s in (1_000 - SEAL_S_MAX - 1, 1_000 + SEAL_S_MAX + 1):
+        assert not is_sealed(b"body", said, secret=SECRET, now_s=now_s)
+    assert not is_sealed(b"body", said.replace("t=1000", "t=1001"), secret=SECRET, now_s=1_000)
 
 
 def test_a_command_may_be_kept_no_longer_than_a_line_waits() -> None:
