@@ -303,6 +303,9 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "failover": _entry(
             "a meter whose first way is dead is reached by another", "S1 D1 D3 S2 M4", roads.no_second_way
         ),
+        "failed_way": _entry(
+            "a way that a meter was silent by is left to the others", "S1 D1 D3 S2 M4", roads.no_failures
+        ),
         "midnights": _entry("meters are asked for the midnights that they keep", "T2", days.no_asking),
         "late_midnights": _entry("what comes late opens its day again", "T2", days.no_late_midnights),
         "roll": _entry("a day is all that was booked in it", "T1", days.no_adjustments),

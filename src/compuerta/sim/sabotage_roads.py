@@ -1,6 +1,7 @@
 """Sabotage of roads: what takes a meter's further ways, and what is late on them; see `sabotage`."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from compuerta.domain.road import Way
 from compuerta.services import routing
@@ -17,3 +18,12 @@ def no_second_way() -> Sequence[Change]:
         return [way for way in living(self, meter_id) if way in first]
 
     return [(routing.Routing, "_living", first_only)]
+
+
+def no_failures() -> Sequence[Change]:
+    """Forget of each way that a meter was silent by it."""
+
+    def nothing_noted(self: routing.Routing, meter_id: int, way: Way, *, at: datetime) -> None:
+        return None
+
+    return [(routing.Routing, "failed", nothing_noted)]

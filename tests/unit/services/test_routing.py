@@ -75,6 +75,18 @@ def test_the_rest_of_a_way_grows_to_a_bound() -> None:
     assert rests == [REST, 2 * REST, 4 * REST, 8 * REST, 16 * REST, REST_MAX]
 
 
+def test_a_way_that_fails_again_rests_longer_until_it_serves() -> None:
+    made = a_routing(BUS, MODULE)
+    for second in (0, 1):
+        made.failed(METER_ID, BUS, at=NOON + second * SECOND)
+    twice = made.take_unwritten()
+    made.served(METER_ID, BUS)
+    made.failed(METER_ID, BUS, at=NOON + 2 * SECOND)
+
+    assert twice == {(METER_ID, "bus"): WayFailure(failed_at=NOON + SECOND, times=2)}
+    assert made.take_unwritten() == {(METER_ID, "bus"): WayFailure(failed_at=NOON + 2 * SECOND, times=1)}
+
+
 def test_the_only_way_is_taken_however_often_it_fails() -> None:
     made = a_routing(BUS, known=Known(ways={METER_ID: (BUS,)}))
 
@@ -200,6 +212,17 @@ def test_only_meters_that_are_told_have_another_way(happened: list[Callable[[Rou
         others = before.keys() - made.take_changed()
 
         assert {each: made.way(each, now=NOON) for each in others} == {each: before[each] for each in others}
+
+
+def test_a_way_that_fails_and_one_that_serves_again_change_the_way_of_their_meter() -> None:
+    made = a_routing(BUS, MODULE, known=Known(ways=WAYS))
+    made.take_changed()
+
+    made.failed(1, BUS, at=NOON)
+    after_failure = made.take_changed()
+    made.served(1, BUS)
+
+    assert (after_failure, made.take_changed()) == ({1}, {1})
 
 
 def test_an_end_that_comes_changes_the_ways_of_its_own_meters_once() -> None:
