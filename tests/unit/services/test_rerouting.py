@@ -95,3 +95,21 @@ def test_nobody_reroutes_without_a_reason_or_what_is_not_theirs(
 
     with pytest.raises(refusal):
         rerouting.settle_ways(store, wish, models=MODELS, actor=actor, now=NOON)
+
+
+def test_what_a_network_brings_late_a_meter_that_dates_its_orders_refuses_by_itself() -> None:
+    store, town = a_place("dlt645-standard-4g")
+
+    ways = rerouting.settle_ways(store, a_wish(town, "platform"), models=MODELS, actor=ANA, now=NOON)
+
+    assert [way.endpoint_id for way in ways] == ["platform"]
+
+
+def test_nobody_reroutes_the_meter_of_another_organisation() -> None:
+    store, town = a_place("modbus-generic")
+    with store.transaction() as tx:
+        (foreign,) = (end for end in tx.endpoints() if end.endpoint_id == "foreign")
+    wish = replace(a_wish(town, "foreign"), organisation_id=foreign.organisation_id)
+
+    with pytest.raises(MeterUnknown):
+        rerouting.settle_ways(store, wish, models=MODELS, actor=ANA, now=NOON)
