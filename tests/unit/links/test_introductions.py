@@ -122,6 +122,9 @@ def test_two_different_answers_to_one_question_are_two_devices() -> None:
         ([ASKED, ASKED], [ANSWER, OTHER]),  # the first one was late
         ([ASKED], [ANSWER, PUSH]),
         ([ASKED], [ANSWER, b"HB" * 30]),
+        ([ASKED], [ASKED, ANSWER]),  # a converter that echoes
+        ([rtu("010300000002")], [rtu("02030400000001"), rtu("02030400000002")]),  # of another unit
+        ([rtu("010300000002")], [rtu("01040400000001"), rtu("01040400000002")]),  # of another function
     ],
 )
 def test_a_doubled_a_late_and_an_unasked_answer_are_not(asked: list[bytes], answers: list[bytes]) -> None:
@@ -147,6 +150,26 @@ def test_who_talks_byte_by_byte_is_not_looked_at_without_end(monkeypatch: pytest
         doubles.hear(bytes((octet,)))
 
     assert len(looked) == doubles_room.LOOKS_MAX
+
+
+def test_two_devices_that_talk_in_small_pieces_are_told_too() -> None:
+    doubles = Doubles()
+    doubles.ask(ASKED)
+    said = ANSWER + OTHER  # until one answer is whole nothing is looked at
+
+    heard = [doubles.hear(said[at : at + 2]) for at in range(0, len(said), 2)]
+
+    assert heard == [None] * (len(heard) - 1) + [METER_NO]
+
+
+def test_what_is_kept_of_the_answers_to_one_question_is_bounded() -> None:
+    doubles = Doubles()
+    doubles.ask(ASKED)
+
+    for _ in range(4):
+        doubles.hear(b"\x42" * doubles_room.HEARD_BYTES_MAX)
+
+    assert len(doubles._heard) == doubles_room.HEARD_BYTES_MAX
 
 
 def test_a_late_modbus_answer_to_the_question_before_is_not_another_device() -> None:

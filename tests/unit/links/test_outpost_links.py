@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.contract.outposts import (
     KEY,
+    PATIENCE_S,
     POST,
     Host,
     Tenant,
@@ -226,6 +227,45 @@ def test_nonsense_before_a_proof_ends_the_connection(said: bytes) -> None:
             await turns_until(lambda: ended)
 
             assert host.guests == []
+
+    play(scene)
+
+
+def test_who_proves_nothing_makes_room_and_takes_nobodys_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outpost_server, "UNPROVEN_MAX", 1)
+
+    async def scene() -> None:
+        async with a_pair() as pair, asyncio.timeout(PATIENCE_S):
+            port = pair.server._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+            context = an_identity(port).context()
+            silent = []
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", port, ssl=context, server_hostname=""
+                )
+                await reader.readexactly(1)  # it is asked who it is
+                silent.append((reader, writer))
+            await asyncio.gather(silent[0][0].read(), return_exceptions=True)  # until it is hung up on
+
+            assert pair.host.departed == 0
+            for _, writer in silent:
+                writer.close()
+
+    play(scene)
+
+
+def test_no_more_outposts_are_let_in_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outpost_server, "OUTPOSTS_MAX", 1)
+
+    async def scene() -> None:
+        async with a_pair() as pair:
+            pair.host.keys["post-2"] = KEY
+            port = pair.server._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+            async with a_client(an_identity(port, name="post-2"), Tenant(), []):
+                await turns_until(lambda: pair.server.strangers())
+
+            assert [each.registration for each in pair.server.strangers()] == ["post-2"]
+            assert len(pair.host.guests) == 1
 
     play(scene)
 

@@ -46,6 +46,16 @@ def test_a_bare_session_passes_what_comes_in_its_order(said: list[bytes]) -> Non
     assert stream.wrap(TOLD) == TOLD
 
 
+def test_only_who_says_another_name_speaks_for_another() -> None:
+    others_name, nobodys, its_own = taken(
+        AcrelStream(SERIAL_NO), FOREIGN, acrel.encode(acrel.Frame(command=0x94, body=b"")), CARRIED
+    )
+
+    assert others_name == Taken(foreign="1")
+    assert nobodys == Taken()  # a heartbeat has no name
+    assert its_own == Taken(passed=TOLD)
+
+
 def test_the_clock_is_asked_for_only_when_the_meter_asks() -> None:
     asked: list[str] = []
 

@@ -209,6 +209,12 @@ def test_what_another_unit_says_is_not_looked_at() -> None:
     assert told == [Replied(request=READ, answer=ANSWER)]
 
 
+def test_what_nobody_asked_for_is_a_stray() -> None:
+    [event] = a_session().receive(framed(ANSWER), now_ms=0)
+
+    assert isinstance(event, Stray)
+
+
 def test_our_own_echo_is_not_the_answer_to_a_read() -> None:
     session = a_session()
     octets = session.send(READ, now_ms=0)
@@ -283,6 +289,15 @@ def test_on_tcp_only_the_answer_to_the_last_question_is_let_through() -> None:
 
     assert asked[0].hex() == "0001000000061103006b0003"
     assert (late, now) == (b"", framed(ANSWER))
+
+
+def test_a_packet_of_another_protocol_is_passed_over() -> None:
+    dress = modbus.Dress()
+    dress.outward(framed(READ))
+    packet = mbap.encode(mbap.Packet(1, Frame(UNIT_NO, ANSWER.to_pdu())))
+
+    assert dress.inward(packet[:2] + b"\0\1" + packet[4:]) == b""
+    assert dress.inward(packet) == framed(ANSWER)
 
 
 def test_what_is_no_modbus_does_not_go_out_as_it() -> None:
