@@ -306,6 +306,9 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "failed_way": _entry(
             "a way that a meter was silent by is left to the others", "S1 D1 D3 S2 M4", roads.no_failures
         ),
+        "read_anew": _entry(
+            "a meter that was read in vain is read by its other way", "S1 S2 M4", roads.no_reading_anew
+        ),
         "midnights": _entry("meters are asked for the midnights that they keep", "T2", days.no_asking),
         "late_midnights": _entry("what comes late opens its day again", "T2", days.no_late_midnights),
         "roll": _entry("a day is all that was booked in it", "T1", days.no_adjustments),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from compuerta.domain.road import Way
-from compuerta.services import routing
+from compuerta.services import dispatching, routing
 
 Change = tuple[object, str, object]
 
@@ -27,3 +27,12 @@ def no_failures() -> Sequence[Change]:
         return None
 
     return [(routing.Routing, "failed", nothing_noted)]
+
+
+def no_reading_anew() -> Sequence[Change]:
+    """Let a meter that was read in vain wait for its turn, whatever other ways it has."""
+
+    def nobody(self: dispatching.Dispatcher) -> set[int]:
+        return set()
+
+    return [(dispatching.Dispatcher, "take_unread", nobody)]

@@ -578,14 +578,15 @@ def test_on_nbiot_the_events_are_asked_for_again_a_quarter_of_an_hour_after_they
     told = Result(ending=Ending.DONE, state=MeterState(energy_wh=7, counts={"cover": 0}))
     brief = Result(ending=Ending.DONE, state=MeterState(energy_wh=7))
 
-    def asked(*, minutes: int, result: Result) -> int:
+    def asked(*, minutes: int, result: Result, by: Reached = sleeper) -> int:
         at = NOON + timedelta(minutes=minutes)
-        job = dispatcher.poll(sleeper, now=at, now_ms=0)
+        job = dispatcher.poll(by, now=at, now_ms=0)
         dispatcher.finish(job.key, result, at=at)
         return exchanges(job)
 
     unheard, heard = asked(minutes=0, result=SILENT), asked(minutes=1, result=told)
     short, whole = asked(minutes=10, result=brief), asked(minutes=16, result=told)
+    by_cable = asked(minutes=17, result=told, by=Reached(meter=meter, way=own_way(meter)))
 
     events = EQUIPMENT.models["dlt645-standard-4g"].events
-    assert unheard == heard == whole == short + len(events)
+    assert unheard == heard == whole == by_cable == short + len(events)
