@@ -17,6 +17,7 @@ MISSED_IN = {
     "emergency": 43,
     "failed_way": 41,
     "failover": 41,
+    "long_leases": 47,
     "outbox": 59,
     "read_anew": 42,
 }

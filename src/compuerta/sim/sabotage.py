@@ -309,6 +309,7 @@ SABOTAGES: Mapping[str, Sabotage] = MappingProxyType(
         "read_anew": _entry(
             "a meter that was read in vain is read by its other way", "S1 S2 M4", roads.no_reading_anew
         ),
+        "long_leases": _entry("a slow road is given more time", "M4 T2", roads.no_long_leases),
         "midnights": _entry("meters are asked for the midnights that they keep", "T2", days.no_asking),
         "late_midnights": _entry("what comes late opens its day again", "T2", days.no_late_midnights),
         "roll": _entry("a day is all that was booked in it", "T1", days.no_adjustments),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from compuerta.domain.instruction import LEASE
 from compuerta.domain.road import Way
 from compuerta.services import dispatching, routing
 
@@ -36,3 +37,8 @@ def no_reading_anew() -> Sequence[Change]:
         return set()
 
     return [(dispatching.Dispatcher, "take_unread", nobody)]
+
+
+def no_long_leases() -> Sequence[Change]:
+    """Give a road whose exchanges take seconds no more time than a cable."""
+    return [(dispatching, "LEASE_SLOW", LEASE)]
