@@ -103,6 +103,23 @@ def test_a_device_that_restarts_registers_anew() -> None:
     play(scene())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("contact", [{}, {"contact_s": {NAME: 1.2}}])
+def test_a_device_tells_that_it_is_there_before_its_registration_is_over(contact: dict[str, Json]) -> None:
+    async def scene() -> None:
+        async with a_house(an_end()) as house, a_fleet(house.port_no, lifetime_s=1, **contact):
+            ear = Ear()
+            (await house.link()).attach(ear)
+            registered = set(house.server._visits)
+
+            await house.until(lambda: len(house.signs) > 3)
+
+            assert ear.losses == []
+            assert set(house.server._visits) == registered
+
+    play(scene())
+
+
 class Deaf(asyncio.DatagramProtocol):
     """A platform that gives everybody a session and never answers in it; `restart` forgets them all."""
 

@@ -7,6 +7,7 @@ paging (eDRX) lets it hear at certain instants only. What is sent to a deaf mode
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from random import Random
 from typing import Final
 
@@ -21,7 +22,7 @@ from compuerta.wire.lwm2m.values import Plain
 
 RETRY_S_MIN: Final = 1.0
 RETRY_S_MAX: Final = 30.0  # a platform that comes back is found again within half a minute
-AWAKE_CONTACT_S: Final = 30.0  # who is always awake says that it is there so often
+AWAKE_CONTACT_S: Final = 30.0  # who is always awake says at least so often that it is there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ class NbModem:
                 await self._contact()
             if self._device.is_registered:
                 retry_s = RETRY_S_MIN
-                wait_s = self._plan.contact_s or AWAKE_CONTACT_S
+                wait_s = self._plan.contact_s or min(AWAKE_CONTACT_S, self._plan.lifetime_s / 2)
             else:
                 wait_s, retry_s = retry_s * (0.5 + self._chance.random() / 2), min(retry_s * 2, RETRY_S_MAX)
             self._contact_wanted.clear()
@@ -235,7 +236,7 @@ class NbModem:
     def _new_device(self) -> NbDevice:
         setup = DeviceSetup(
             name=self.name,
-            lifetime_s=self._plan.lifetime_s,
+            lifetime_s=max(self._plan.lifetime_s, ceil(2 * self._plan.contact_s)),  # it outlives a sleep
             sleeps=bool(self._plan.contact_s),
             values=self._values,
         )
