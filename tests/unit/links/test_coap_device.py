@@ -5,11 +5,20 @@ from datetime import UTC, datetime
 
 from tests.contract.test_link import Ear
 
-from compuerta.adapters.links.coap_device import FRAME_BYTES_MAX, Device, Host, Visit
+from compuerta.adapters.links.coap_device import (
+    FRAME_BYTES_MAX,
+    QUIET_S,
+    SIGN_AGAIN_S,
+    SIGN_EVERY_S,
+    Device,
+    Host,
+    Visit,
+)
 from compuerta.adapters.links.roadhead import ASLEEP
+from compuerta.domain.road import RoadSign
 from compuerta.services.link_port import Link
 from compuerta.wire import coap
-from compuerta.wire.lwm2m import objects
+from compuerta.wire.lwm2m import objects, tlv
 from compuerta.wire.lwm2m.registration import Registration
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -27,6 +36,8 @@ class Bench:
     links: list[Link] = field(default_factory=list)
     watcher: bytes = b""
     told: list[bytes] = field(default_factory=list)
+    signs: list[RoadSign] = field(default_factory=list)
+    asked_for_signs: int = 0
 
     def opened(self, _: str, link: Link) -> None:
         self.links.append(link)
@@ -39,16 +50,23 @@ class Bench:
                 if asked.path == objects.SAYS:
                     self.watcher = asked.message.token
                     self.theirs.answer(asked, coap.Code.CONTENT, payload=b"said before", observe_no=0)
+                elif asked.path == objects.SIGNAL:
+                    self.asked_for_signs += 1
+                    payload = tlv.encode([tlv.Entry(holds=tlv.Holds.RESOURCE, number=2, value=b"\x9e")])
+                    self.theirs.answer(asked, coap.Code.CONTENT, payload=payload)
                 else:
                     self.told.append(asked.payload)
                     self.theirs.answer(asked, coap.Code.CHANGED)
         for datagram in self.theirs.take_datagrams():
             for event in self.ours.receive(datagram, now_ms=0):
                 assert isinstance(event, coap.Answered)
-                device.answered(event, at=AT)
+                sign = device.answered(event, at=AT)
+                self.signs += [] if sign is None else [sign]
 
     def an_open_road(self, *, contact_s: int | None = None) -> tuple[Device, Link, Ear]:
-        registration = Registration(name="nb-1", lifetime_s=LIFETIME_S, sleeps=False, objects=frozenset())
+        registration = Registration(
+            name="nb-1", lifetime_s=LIFETIME_S, sleeps=False, objects=frozenset({objects.SIGNAL})
+        )
         visit = Visit(location="1", endpoint_id="end", registration=registration, contact_s=contact_s)
         host = Host(clock=lambda: self.now_s, opened=self.opened, flush=lambda: None, window_s=WINDOW_S)
         device, ear = Device(visit, self.ours, host), Ear()
@@ -144,3 +162,39 @@ def test_what_a_meter_had_said_before_it_was_watched_answers_nobody() -> None:
     bench.carry(device)
 
     assert bytes(ear.received) == b"said now"
+
+
+def test_who_is_quiet_is_asked_for_its_signal_once_an_hour() -> None:
+    bench = Bench()
+    device, _, _ = bench.an_open_road()
+    device.sweep()
+    bench.carry(device)
+    assert bench.asked_for_signs == 0
+
+    for _ in range(2):
+        bench.now_s += QUIET_S
+        device.sweep()
+        bench.carry(device)
+    assert [each.rsrp_dbm for each in bench.signs] == [-98]
+
+    bench.now_s += SIGN_EVERY_S
+    device.sweep()
+    bench.carry(device)
+    assert len(bench.signs) == 2
+
+
+def test_a_question_for_the_signal_that_a_conversation_displaced_is_asked_again() -> None:
+    bench = Bench()
+    device, link, _ = bench.an_open_road()
+    bench.now_s += QUIET_S
+    device.sweep()
+    link.write(b"frame")
+    bench.carry(device)
+    assert bench.signs == []
+
+    bench.now_s += SIGN_AGAIN_S
+    device.sweep()
+    bench.carry(device)
+
+    assert bench.told == [b"frame"]
+    assert [each.rsrp_dbm for each in bench.signs] == [-98]

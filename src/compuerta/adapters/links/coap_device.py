@@ -21,7 +21,9 @@ from compuerta.wire.lwm2m.registration import Registration
 from compuerta.wire.lwm2m.values import ProtocolError
 
 FRAME_BYTES_MAX: Final = 512  # of one datagram; the longest frame of DL/T 645-2007 has 216
-SIGN_EVERY_S: Final = 3_600  # its signal is asked for at most so often: each question costs battery
+SIGN_EVERY_S: Final = 3_600  # its signal is asked for so often: each question costs battery
+SIGN_AGAIN_S: Final = 60  # a conversation that begins meanwhile puts the question off
+QUIET_S: Final = 1.0  # then nobody converses
 _RSRP, _CELL, _SNR = 2, 8, 11  # resources of object 4
 _SIGNS: Final = frozenset({_RSRP, _CELL, _SNR})
 
@@ -54,7 +56,7 @@ class Device:
         self._session = session
         self._host = host
         self._heard_s = self._spoke_s = host.clock()
-        self._signed_s = -float(SIGN_EVERY_S)
+        self._sign_due_s = 0.0
         self._watching = b""  # the token by which it tells what its meter says
         self._is_watched = False
         self._sign_token = b""
@@ -93,8 +95,9 @@ class Device:
         """Take an answer or a notice; returns what it tells of its signal."""
         if event.token == self._watching:
             self._take_said(event)
-        elif event.token == self._sign_token and event.code == coap.Code.CONTENT:
-            return sign_in(event.payload, at=at)
+        elif event.token == self._sign_token:
+            self._sign_due_s = self._host.clock() + SIGN_EVERY_S
+            return sign_in(event.payload, at=at) if event.code == coap.Code.CONTENT else None
         return None
 
     def unanswered(self, event: coap.Unanswered) -> None:
@@ -105,22 +108,15 @@ class Device:
         elif self.sleeps and not event.reset and event.token != self._sign_token:
             self.lose(ASLEEP)
 
-    def ask_for_sign(self) -> None:
-        """Ask for its signal, where it has told that it knows it and nothing else is in the air."""
-        now_s = self._host.clock()
-        knows = self.visit.registration.has(objects.SIGNAL[0])
-        if knows and not self._session.is_waiting and now_s - self._signed_s >= SIGN_EVERY_S:
-            self._signed_s = now_s
-            self._sign_token = self._ask(
-                coap.Request(code=coap.Code.GET, path=objects.SIGNAL, accept=ContentFormat.TLV)
-            )
-
     def sweep(self) -> bool:
-        """Close the road of who sleeps again; returns whether the visit itself is over."""
+        """Close the road of who sleeps again, and ask who is quiet; returns whether the visit is over."""
         now_s = self._host.clock()
         quiet_s = now_s - max(self._heard_s, self._spoke_s)
         if self.sleeps and quiet_s > self._host.window_s and not self._session.is_waiting:
             self.lose(ASLEEP)
+        # Who falls asleep is asked while its radio is surely open.
+        elif quiet_s >= QUIET_S and not (self.sleeps and quiet_s > self._host.window_s / 2):
+            self._ask_for_sign(now_s=now_s)
         return now_s - self._heard_s > self.visit.registration.lifetime_s
 
     def lose(self, reason: str) -> None:
@@ -128,6 +124,15 @@ class Device:
         link, self._link = self._link, None
         if link is not None:
             link.lose(reason)
+
+    def _ask_for_sign(self, *, now_s: float) -> None:
+        """Ask for its signal, where it has told that it knows it and nothing else is in the air."""
+        knows = self.visit.registration.has(objects.SIGNAL[0])
+        if knows and self.is_reached and now_s >= self._sign_due_s and not self._session.is_waiting:
+            self._sign_due_s = now_s + SIGN_AGAIN_S
+            self._sign_token = self._ask(
+                coap.Request(code=coap.Code.GET, path=objects.SIGNAL, accept=ContentFormat.TLV)
+            )
 
     def _take_said(self, event: coap.Answered) -> None:
         if event.code >= coap.Code.BAD_REQUEST:

@@ -176,7 +176,6 @@ class CoapServer:
                 sign = caller.device.answered(event, at=datetime.now(UTC))
                 if sign is not None:
                     self._tell(caller.device, sign)
-                caller.device.ask_for_sign()
             case coap.Unanswered() if caller.device is not None:
                 caller.device.unanswered(event)
             case _:
@@ -244,7 +243,6 @@ class CoapServer:
         if known is caller:
             known.device.visit = replace(visit, registration=registration)
             self._tell(known.device, RoadSign(at=datetime.now(UTC)))
-            known.device.ask_for_sign()
             return
         end = self._ends.get(registration.name)
         if end is not None:
