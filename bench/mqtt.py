@@ -49,6 +49,8 @@ IN_FLIGHT_MAX = 1_000
 SECRET = bytes(32)
 ORGANISATION = 1
 RATIO_MIN, COPY_RATIO_MIN = 0.5, 0.6
+KEEPING_ROUNDS = 5
+COLUMNS = "meter_id, at, energy_wh, relay, power_w"
 EVERYTHING = topic("+", "+", Direction.UP)
 BARE, PAHO = "bare, our own client", "bare, paho"
 ACKNOWLEDGED, CHARGED = "kept, then acknowledged", "until all are charged"
@@ -298,37 +300,48 @@ async def drain_by_ingest(url: str, address: str, letters: int) -> dict[str, flo
 
 
 def keep_and_copy(url: str, letters: int) -> dict[str, float]:
-    """Keep as many registers without a broker, copy the same rows, and return the seconds of both."""
+    """Keep as many registers without a broker, copy the same rows, and return the seconds of both.
+
+    Both go into the inbox, emptied and vacuumed before, in as many commits; the best of some rounds counts.
+    """
     readings = [readings_from(message.payload).readings[0] for message in messages(letters)]
     rows = [(int(each.meter_no), each) for each in readings]
+    starts = range(0, letters, ingest.LETTERS_PER_BATCH_MAX)
+    took = {KEPT: float("inf"), COPIED: float("inf")}
     store = PostgresStore(url)
-    assert store.query("select count(*) as is_so from pushed_reading", {}) == [{"is_so": 0}]
-    started_s = time.perf_counter()
-    for start in range(0, letters, ingest.LETTERS_PER_BATCH_MAX):
-        pushed.keep(store, ingest.registers_of(rows[start : start + ingest.LETTERS_PER_BATCH_MAX]))
-    kept_s = time.perf_counter() - started_s
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(KEEPING_ROUNDS):
+            empty_the_inbox(connection)
+            started_s = time.perf_counter()
+            for start in starts:
+                pushed.keep(store, ingest.registers_of(rows[start : start + ingest.LETTERS_PER_BATCH_MAX]))
+            took[KEPT] = min(took[KEPT], time.perf_counter() - started_s)
+            batches = [a_batch(connection, start) for start in starts]
+            empty_the_inbox(connection)
+            started_s = time.perf_counter()
+            for octets in batches:
+                into = f"copy pushed_reading ({COLUMNS}) from stdin (format binary)"
+                with connection.cursor().copy(into) as copy:
+                    copy.write(octets)
+            took[COPIED] = min(took[COPIED], time.perf_counter() - started_s)
     store.shut()
-    columns = "meter_id, at, energy_wh, relay, power_w"
-    with psycopg.connect(url) as connection:
-        connection.execute("create schema floor")
-        connection.execute("create table floor.pushed_reading (like pushed_reading including all)")
-        batches = []
-        for start in range(0, letters, ingest.LETTERS_PER_BATCH_MAX):
-            asked = f"""copy (
-                select {columns} from pushed_reading order by pushed_id
-                limit {ingest.LETTERS_PER_BATCH_MAX} offset {start}
-            ) to stdout (format binary)"""
-            with connection.cursor().copy(asked) as copy:
-                batches.append(b"".join(bytes(piece) for piece in copy))
-        connection.commit()
-        started_s = time.perf_counter()
-        for octets in batches:
-            with connection.cursor().copy(
-                f"copy floor.pushed_reading ({columns}) from stdin (format binary)"
-            ) as copy:
-                copy.write(octets)
-            connection.commit()
-        return {KEPT: kept_s, COPIED: time.perf_counter() - started_s}
+    return took
+
+
+def empty_the_inbox(connection: psycopg.Connection) -> None:
+    """Forget what is kept, as the ingest does when it is taken, and what is left of it."""
+    connection.execute("delete from pushed_reading")
+    connection.execute("vacuum analyze pushed_reading")
+
+
+def a_batch(connection: psycopg.Connection, start: int) -> bytes:
+    """Return the rows of one commit, as COPY takes them."""
+    asked = f"""copy (
+        select {COLUMNS} from pushed_reading order by pushed_id
+        limit {ingest.LETTERS_PER_BATCH_MAX} offset {start}
+    ) to stdout (format binary)"""
+    with connection.cursor().copy(asked) as copy:
+        return b"".join(bytes(piece) for piece in copy)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ for ever.
 import asyncio
 import fcntl
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from compuerta.wire.pm.letters import ProtocolError, PushedReading, readings_fro
 from compuerta.wire.pm.topics import Direction, place_of, shared
 
 if TYPE_CHECKING:
+    from compuerta.domain.tariff.columns import Int64s
     from compuerta.services.deducting import Registers
 
 log = structlog.get_logger()
@@ -300,20 +301,17 @@ def registers_of(rows: Sequence[tuple[int, PushedReading]]) -> "Registers":
 
     places: dict[str | None, int] = {relay.value: RELAYS.index(relay) for relay in Relay}
     places[None] = NONE
-    table = np.array(
-        [
-            (
-                meter_id,
-                each.ts_ms * 1_000,
-                each.energy_wh,
-                places[each.relay],
-                NONE if each.power_w is None else each.power_w,
-            )
-            for meter_id, each in rows
-        ],
-        np.int64,
+
+    def column(values: Iterable[int]) -> "Int64s":
+        return np.fromiter(values, np.int64, len(rows))
+
+    return Registers(
+        meter_id=column(meter_id for meter_id, _ in rows),
+        at_us=column(each.ts_ms * 1_000 for _, each in rows),
+        energy_wh=column(each.energy_wh for _, each in rows),
+        relay=column(places[each.relay] for _, each in rows),
+        power_w=column(NONE if each.power_w is None else each.power_w for _, each in rows),
     )
-    return Registers(**dict(zip(Registers.__slots__, (column.copy() for column in table.T), strict=True)))
 
 
 def _keep(store: PostgresStore, *, items: Sequence[tuple[int, PushedReading]]) -> None:
