@@ -26,10 +26,10 @@ UNIT_NO = 17
 TARGET = 3.0
 # What a poll by the map `modbus-generic` puts on a line (energy, relay, power, clock), and a switch.
 REQUESTS: Sequence[modbus.Request] = (
-    modbus.ReadRegisters(start=0x00, count=10),
-    modbus.ReadRegisters(start=0x12, count=1),
-    modbus.ReadRegisters(start=0x10, count=2),
-    modbus.ReadRegisters(start=0x14, count=3),
+    modbus.ReadRegisters(start=0x00, quantity=10),
+    modbus.ReadRegisters(start=0x12, quantity=1),
+    modbus.ReadRegisters(start=0x10, quantity=2),
+    modbus.ReadRegisters(start=0x14, quantity=3),
     modbus.WriteRegister(at=0x20, value=1),
 )
 ANSWERS: Sequence[modbus.Answer] = (

@@ -194,7 +194,7 @@ def test_rates_that_do_not_add_up_to_the_total_are_no_fact() -> None:
 
     def tell(data: bytes) -> None:
         for requested in session.receive(data, now_ms=bus.now_ms):
-            count = requested.request.count  # type: ignore[union-attr]
+            count = requested.request.quantity  # type: ignore[union-attr]
             octets = bytes.fromhex("0001E2400001869F" + "00000000" * 3) if count == 10 else bytes(2 * count)
             bus.wire.write(session.send(modbus.Registers(octets=octets)))
 

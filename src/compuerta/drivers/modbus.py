@@ -110,7 +110,7 @@ class _Talk:
 
     def words(self, bank: modbus.Bank, start: int, count: int) -> Asking[bytes]:
         """Return registers as they lay on the wire."""
-        answer = yield from self.ask(modbus.ReadRegisters(bank=bank, start=start, count=count))
+        answer = yield from self.ask(modbus.ReadRegisters(bank=bank, start=start, quantity=count))
         if not isinstance(answer, modbus.Registers):
             raise modbus.ProtocolError("no registers")
         return answer.octets

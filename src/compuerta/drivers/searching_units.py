@@ -58,7 +58,7 @@ class UnitSearch:
         return Result(ending=Ending.DONE)
 
     def _look_for(self, unit_no: int) -> Generator[UnitProbe, UnitAnswer, None]:
-        request = modbus.ReadRegisters(start=0, count=1)
+        request = modbus.ReadRegisters(start=0, quantity=1)
         told = yield from self._ask(unit_no, request)
         if told.is_spoilt:
             told = yield from self._ask(unit_no, request)  # lines click
@@ -152,4 +152,4 @@ def _ended(told: UnitAnswer) -> Ended[UnitAnswer]:
 
 
 def _reading(point: Point) -> modbus.Request:
-    return modbus.ReadRegisters(start=point.at, count=point.layout.words, bank=point.bank)
+    return modbus.ReadRegisters(start=point.at, quantity=point.layout.words, bank=point.bank)

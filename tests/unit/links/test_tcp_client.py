@@ -22,7 +22,7 @@ from compuerta.services.records import Endpoint
 from compuerta.wire import modbus
 
 PATIENCE_S = 5.0
-READ = modbus.encode(modbus.Frame(17, modbus.ReadRegisters(start=0, count=1).to_pdu()))
+READ = modbus.encode(modbus.Frame(17, modbus.ReadRegisters(start=0, quantity=1).to_pdu()))
 ANSWER = modbus.encode(modbus.Frame(17, modbus.Registers(octets=b"\x12\x34").to_pdu()))
 
 

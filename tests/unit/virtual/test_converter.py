@@ -13,7 +13,7 @@ from compuerta.virtual.fleet.fields import FieldMalformed, Json
 from compuerta.wire import modbus
 
 PATIENCE_S = 5.0
-READ = modbus.encode(modbus.Frame(17, modbus.ReadRegisters(start=0x12, count=1).to_pdu()))
+READ = modbus.encode(modbus.Frame(17, modbus.ReadRegisters(start=0x12, quantity=1).to_pdu()))
 CLOSED = modbus.encode(modbus.Frame(17, modbus.Registers(octets=b"\x00\x01").to_pdu()))
 METER: dict[str, Json] = {
     "meter_no": "260700000017",

@@ -28,12 +28,12 @@ from compuerta.wire.modbus import (
 )
 
 UNIT_NO = 17
-READ = ReadRegisters(start=0x006B, count=3)
+READ = ReadRegisters(start=0x006B, quantity=3)
 ANSWER = Registers(octets=bytes.fromhex("AE4156524340"))
 # MODBUS application protocol 1.1b3, the examples of 6.3 to 6.6, 6.12 and 7, as PDUs.
 PRINTED = [
     ("03006B0003", READ),
-    ("0400080001", ReadRegisters(bank=Bank.INPUT, start=8, count=1)),
+    ("0400080001", ReadRegisters(bank=Bank.INPUT, start=8, quantity=1)),
     ("0500ACFF00", modbus.WriteCoil(at=0xAC, on=True)),
     ("0600010003", modbus.WriteRegister(at=1, value=3)),
     ("10000100020 4000A0102".replace(" ", ""), WriteRegisters(start=1, values=(0x000A, 0x0102))),
@@ -93,9 +93,9 @@ def test_what_is_no_answer_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        ReadRegisters(start=0, count=0),
-        ReadRegisters(start=0, count=126),
-        ReadRegisters(start=65_536, count=1),
+        ReadRegisters(start=0, quantity=0),
+        ReadRegisters(start=0, quantity=126),
+        ReadRegisters(start=65_536, quantity=1),
         WriteRegisters(start=0, values=()),
         WriteRegisters(start=0, values=(0,) * 124),
         WriteRegisters(start=0, values=(65_536,)),
@@ -112,7 +112,7 @@ def test_what_modbus_cannot_carry_is_refused_before_it_is_sent(request_: modbus.
 
 
 def test_a_known_frame_has_the_known_crc() -> None:
-    assert framed(ReadRegisters(start=0, count=10), unit_no=1).hex() == "01030000000ac5cd"
+    assert framed(ReadRegisters(start=0, quantity=10), unit_no=1).hex() == "01030000000ac5cd"
 
 
 @pytest.mark.parametrize("side", Side)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow  # a hundred examples each
 
 words = st.integers(0, 0xFFFF)
 requests = st.one_of(
-    st.builds(ReadRegisters, bank=st.sampled_from(modbus.Bank), start=words, count=st.integers(1, 125)),
+    st.builds(ReadRegisters, bank=st.sampled_from(modbus.Bank), start=words, quantity=st.integers(1, 125)),
     st.builds(modbus.WriteCoil, at=words, on=st.booleans()),
     st.builds(modbus.WriteRegister, at=words, value=words),
     st.builds(modbus.WriteRegisters, start=words, values=st.lists(words, min_size=1, max_size=20).map(tuple)),
@@ -58,7 +58,7 @@ def test_any_answer_survives_the_wire_byte_by_byte(answer: modbus.Answer, unit_n
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_any_bytes_give_events_and_no_error(pieces: list[bytes]) -> None:
     master, meter, dress = MasterSession(unit_no=1), MeterSession(unit_no=1), modbus.Dress()
-    master.send(ReadRegisters(start=0, count=1), now_ms=0)
+    master.send(ReadRegisters(start=0, quantity=1), now_ms=0)
 
     for at, piece in enumerate(pieces):
         master.receive(piece, now_ms=at)

@@ -52,7 +52,7 @@ class ModbusUnit:
 
     def _read(self, request: ReadRegisters) -> Answer:
         shown = self._image.shows(self._core) if request.bank is self._image.bank else {}
-        wanted = range(request.start, request.start + request.count)
+        wanted = range(request.start, request.start + request.quantity)
         if not all(at in shown for at in wanted):
             return _refusal(request, Denial.ILLEGAL_ADDRESS)
         octets = b"".join(shown[at].to_bytes(2) for at in wanted)

@@ -108,8 +108,10 @@ def _readings(frame: Frame, *, at: int, transaction_no: int | None) -> list[Expl
 def _meaning(message: Request | Answer) -> str:
     match message:
         case ReadRegisters():
-            last = message.start + message.count - 1
-            return f"read {message.count} {message.bank.value} registers, {message.start:04X} to {last:04X}"
+            last = message.start + message.quantity - 1
+            return (
+                f"read {message.quantity} {message.bank.value} registers, {message.start:04X} to {last:04X}"
+            )
         case Registers():
             return f"{len(message.octets) // 2} {message.bank.value} registers"
         case WriteCoil():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from compuerta.wire.modbus.fields import (
     READ_WORDS_MAX,
@@ -56,18 +56,20 @@ _long: Final = struct.Struct(">BHHB").unpack_from
 _REGISTERS_AT: Final = 2  # in the answer to a read; an exception is as long
 
 
-@dataclass(frozen=True, slots=True)  # by place, which is quicker: these two are most of what is heard
-class ReadRegisters:
-    """Read `count` registers from `start` on (6.3, 6.4)."""
+class ReadRegisters(NamedTuple):
+    """Read so many registers from `start` on (6.3, 6.4).
+
+    (A tuple, as `Frame` is: it is most of what is asked.)
+    """
 
     start: int
-    count: int
+    quantity: int
     bank: Bank = Bank.HOLDING
 
     def to_pdu(self) -> bytes:
         """Return the bytes; refuses what is out of range."""
         head = bytes((READING[self.bank],)) + word(self.start, name="register")
-        return head + count_word(self.count, count_max=READ_WORDS_MAX)
+        return head + count_word(self.quantity, count_max=READ_WORDS_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +85,7 @@ class WriteCoil:
         return bytes((Function.WRITE_COIL,)) + word(self.at, name="coil") + state.to_bytes(2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteRegister:
+class WriteRegister(NamedTuple):
     """Write one register (6.6)."""
 
     at: int
@@ -112,9 +113,11 @@ class WriteRegisters:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Registers:
-    """The registers that were asked for, as they lay on the wire: two bytes each, the high one first."""
+class Registers(NamedTuple):
+    """The registers that were asked for, as they lay on the wire: two bytes each, the high one first.
+
+    (A tuple, as `Frame` is: it is most of what is heard.)
+    """
 
     octets: bytes
     bank: Bank = Bank.HOLDING
@@ -179,7 +182,7 @@ def parse_request(pdu: bytes) -> Request:
         if bank is not None and 0 < count <= READ_WORDS_MAX:
             return ReadRegisters(start, count, bank)
         if function in _SINGLES:
-            return _single(pdu)
+            return _single(function, start, count, pdu)
     elif len(pdu) > _LONG_PDU_BYTES:
         function, start, count, size = _long(pdu)
         is_long = function == _WRITE_REGISTERS
@@ -197,7 +200,8 @@ def parse_answer(pdu: bytes) -> Answer:
         if size > 0 and size == pdu[1] and not size & 1:
             return Registers(pdu[_REGISTERS_AT:], bank)
     elif function in _SINGLES and len(pdu) == _SHORT_PDU_BYTES:
-        return _single(pdu)
+        _, at, value = _short(pdu)
+        return _single(function, at, value, pdu)
     elif function == _WRITE_REGISTERS and len(pdu) == _SHORT_PDU_BYTES:
         _, start, count = _short(pdu)
         if 1 <= count <= WRITE_WORDS_MAX:
@@ -213,15 +217,14 @@ def answers(answer: Answer, request: Request) -> bool:
         case _, Refusal():
             return answer.function == request.to_pdu()[0]
         case ReadRegisters(), Registers():
-            return answer.bank is request.bank and len(answer.octets) == 2 * request.count
+            return answer.bank is request.bank and len(answer.octets) == 2 * request.quantity
         case WriteRegisters(), RegistersWritten():
             return (answer.start, answer.count) == (request.start, len(request.values))
         case _:
             return answer == request
 
 
-def _single(pdu: bytes) -> WriteCoil | WriteRegister:
-    function, at, value = _short(pdu)
+def _single(function: int, at: int, value: int, pdu: bytes) -> WriteCoil | WriteRegister:
     if function == _WRITE_REGISTER:
         return WriteRegister(at=at, value=value)
     if value not in (_COIL_ON, _COIL_OFF):

@@ -121,9 +121,11 @@ class Deframer:
 
     def receive(self, data: bytes, *, now_ms: int) -> list[Frame]:
         """Take bytes and give the frames that are whole now."""
-        is_one = not self._buffer and data and self._length(data, 0) == len(data)  # as most lines bring it
-        if is_one and data[0] in self._units and not remainder(data):
-            return [Frame(data[0], data[1:-_CRC_BYTES])]
+        # As most lines bring it: one frame, and nothing before it.
+        if not self._buffer and self._length(data, 0) == len(data) and not remainder(data):
+            unit_no = data[0]
+            if unit_no in self._units:
+                return [Frame(unit_no, data[1:-_CRC_BYTES])]
         frames = self.flush() if self._buffer and now_ms - self._heard_ms > self._gap_ms else []
         if data:
             self._heard_ms = now_ms
