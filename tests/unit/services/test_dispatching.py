@@ -365,15 +365,21 @@ def test_what_met_silence_goes_by_the_next_way_at_once_and_looks_first() -> None
     assert again.instruction.tries == 2  # so that the driver asks whether the meter has it already
 
 
-def test_money_without_seal_or_date_waits_until_it_can_no_longer_come_by_the_first_way() -> None:
-    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+def sent_unheard(store: MemoryStore, dispatcher: Dispatcher) -> Reached:
+    """Let money without seal or date meet silence on its meter's own end; returns that end."""
     a_paid_town(store)
     own = with_a_module(store, dispatcher)
     (claim,) = visited(store, dispatcher).claims
     unheard = Result(ending=Ending.SILENT, reason=SENT_UNHEARD)
-
     dispatcher.finish(dispatcher.job(claim, now=NOON, now_ms=0).key, unheard, at=NOON)
     visited(store, dispatcher)
+    return own
+
+
+def test_money_without_seal_or_date_waits_until_it_can_no_longer_come_by_the_first_way() -> None:
+    store, dispatcher = MemoryStore(), Dispatcher(EQUIPMENT)
+    own = sent_unheard(store, dispatcher)
+
     (again,) = visited(store, dispatcher).claims
     early = dispatcher.job(again, now=NOON + 29 * SECOND, now_ms=0)
     early.conversation.begin()
@@ -389,17 +395,6 @@ def test_money_without_seal_or_date_waits_until_it_can_no_longer_come_by_the_fir
     visited(store, dispatcher)
     (instruction,) = store.tables.instructions.values()
     assert (instruction.endpoint_id, instruction.last_answer) == (own.way.endpoint_id, SENT_UNHEARD)
-
-
-def sent_unheard(store: MemoryStore, dispatcher: Dispatcher) -> Reached:
-    """Let money without seal or date meet silence on its meter's own end; returns that end."""
-    a_paid_town(store)
-    own = with_a_module(store, dispatcher)
-    (claim,) = visited(store, dispatcher).claims
-    unheard = Result(ending=Ending.SILENT, reason=SENT_UNHEARD)
-    dispatcher.finish(dispatcher.job(claim, now=NOON, now_ms=0).key, unheard, at=NOON)
-    visited(store, dispatcher)
-    return own
 
 
 def test_money_that_was_not_heard_goes_by_the_same_way_again_at_once() -> None:
