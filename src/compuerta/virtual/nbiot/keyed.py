@@ -27,7 +27,7 @@ class KeyedPeer:
         self._records.set_ciphertext_mtu(MTU)
         self._waiting: list[bytes] = []  # what is said before the handshake is through
         self.is_through = False
-        self.is_broken = False
+        self._is_broken = False
 
     def say(self, plain: bytes) -> None:
         """Send something, as soon as the handshake is through."""
@@ -41,11 +41,11 @@ class KeyedPeer:
 
     def wake(self) -> None:
         """Say a handshake again that was not answered; call it each second."""
-        if not self.is_through and not self.is_broken:
+        if not self.is_through and not self._is_broken:
             try:
                 self._records.DTLSv1_handle_timeout()
             except SSL.Error:  # it was said often enough
-                self.is_broken = True
+                self._is_broken = True
 
     def take_datagrams(self) -> list[bytes]:
         """Return what is to be sent now."""
@@ -56,7 +56,7 @@ class KeyedPeer:
 
     def _go_on(self) -> list[bytes]:
         said: list[bytes] = []
-        if self.is_broken:
+        if self._is_broken:
             return said
         try:
             if not self.is_through:
@@ -70,7 +70,7 @@ class KeyedPeer:
         except SSL.WantReadError:
             pass
         except SSL.Error:
-            self.is_broken = True
+            self._is_broken = True
         return said
 
     def _key_wanted(
